@@ -1,0 +1,73 @@
+# The two that matter: `make run` starts the server, `make test` runs every check and test.
+# Both need python3 with venv and nothing else. What they install stays in this folder, but for
+# Debian's nodejs and npm, which `make test` adds where they are missing and it may.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+# The pins are complete, so pip need not ask the packages what they want: some want what cannot
+# be had (docs/adr/0001-dependencies.md).
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --annotation-style line --custom-compile-command 'make lock' \
+	--no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run setup test check format coverage lock clean
+
+help: ## Say what there is to make
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: .venv/.light ## Start the server; ARGS="--port 9000" are its options
+	$(BIN)/python server.py $(ARGS)
+
+setup: .venv/.full ## Install all that the models, the tests and the checks need
+
+test: check tests/node/node_modules/.stamp ## Run every check and every test
+	$(BIN)/python -m pytest
+
+check: .venv/.full ## Formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.full ## Format the code, and mend what lint can mend
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+coverage: .venv/.full ## Run the tests and tell which branches none of them took
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+# Keeps the versions it finds as long as pyproject.toml allows them; UPGRADE=--upgrade takes
+# the newest. The light pins follow the full ones, so that one .venv can be either.
+lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
+	$(LOCK) $(UPGRADE) --extra models --group dev --no-emit-package torch \
+		--constraint requirements/torch.txt --output-file requirements/full.txt
+	$(LOCK) --constraint requirements/full.txt --output-file requirements/light.txt
+
+clean: ## Remove what was installed and all caches
+	rm -rf .venv tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "This needs Python 3.11 to 3.13; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.light: requirements/light.txt | .venv/bin/python
+	$(PIP_INSTALL) -r requirements/light.txt
+	@touch $@
+
+# torch first, with what it needs: which build that is depends on the machine.
+.venv/.full: requirements/full.txt requirements/torch.txt .venv/.light
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements/torch.txt -c requirements/full.txt
+	$(PIP_INSTALL) -r requirements/full.txt
+	@touch $@
+
+# Without Node its one test is skipped, and pytest says so; everything else runs.
+tests/node/node_modules/.stamp: tests/node/package.json tests/node/install.sh
+	@tests/node/install.sh

@@ -1,0 +1,1 @@
+"""How the stages are joined and run; knows nothing about speech."""

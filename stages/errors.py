@@ -1,0 +1,49 @@
+"""Everything that can go wrong for a client, as one small tree.
+
+Each error carries a stable ``code`` (what programs compare), a message (what people
+read), and whether the connection can go on. They are put into words for the wire in one
+place, ``pipeline/protocol.py``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ServerError(Exception):
+    """The root: every error that is told to a client."""
+
+    code: ClassVar[str] = "server_error"
+    fatal: ClassVar[bool] = False
+
+
+class ProtocolError(ServerError):
+    """The client sent something that the protocol does not allow; nothing was changed."""
+
+    code = "bad_message"
+
+
+class UnknownVoice(ProtocolError):
+    """The client asked for a voice that this server does not have."""
+
+    code = "unknown_voice"
+
+
+class SynthesisError(ServerError):
+    """A segment could not be spoken or converted; the next one is tried."""
+
+    code = "synthesis_failed"
+
+
+class EngineGone(SynthesisError):
+    """The model thread hangs or has died: no segment can be spoken any more."""
+
+    code = "engine_gone"
+    fatal = True
+
+
+class Overloaded(ServerError):
+    """The server is full, or is going down; the client may come back later."""
+
+    code = "overloaded"
+    fatal = True

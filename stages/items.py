@@ -1,0 +1,119 @@
+"""What travels through the channels between the stages: frozen values, one class a kind.
+
+    intake ── Token | Flush ──▶ segmenter ── Segment | Flush ──▶ TTS
+           ── Speech ──▶ RVC ── Speech ──▶ sender ── PcmFrame ──▶ socket
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from stages.errors import SynthesisError
+
+Samples: TypeAlias = "npt.NDArray[np.float32]"
+"""Mono sound: float32 in [-1, 1], shape (n_samples,)."""
+
+Segmentation: TypeAlias = Literal["eager", "sentence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text is to be spoken. Text keeps the style it came with, so a change of style
+    closes the open segment."""
+
+    voice: str
+    """A name from the server's list of voices."""
+    pitch_shift: float = 0.0
+    """Semitones, -24 to 24."""
+    segmentation: Segmentation = "eager"
+    """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
+    seed: int | None = None
+    """Makes sampling and noise repeatable, for engines that have any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of text as it came from the client; it may end anywhere, even in a word."""
+
+    text: str
+    style: Style
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Speak all text before this now. It travels behind that text through every stage, so
+    that each of them lets go of what it holds."""
+
+    number: int
+    """Counts the flushes of a connection, from 1."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """When a segment reached each point on its way, in seconds on Trio's clock.
+
+    The one thing here that changes: each stage fills in its own line, the sender reads it
+    for the latency ledger."""
+
+    arrived: float
+    """The token that made the segment's boundary visible was taken in."""
+    cut: float
+    """The segmenter decided."""
+    started: float | None = None
+    """The model thread took the segment up."""
+    speech: float | None = None
+    """The first speech left the TTS engine."""
+    converted: float | None = None
+    """The first converted speech left the RVC stage."""
+    sent: float | None = None
+    """The first message with sound of this segment was handed to the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of text that is spoken as one."""
+
+    index: int
+    """Counts the segments of a connection, from 0."""
+    source: str
+    """The text exactly as it came; the sources of all segments rejoin to the input."""
+    spoken: str
+    """What the engine is given; empty where there is nothing to speak."""
+    style: Style
+    timing: Timing = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Some sound of one segment; its chunks follow each other without a gap."""
+
+    segment: Segment
+    samples: Samples
+    sample_rate: int
+    """Hertz."""
+    is_last: bool
+    """True on exactly one chunk of each segment, which may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFailed:
+    """The segment's engine gave up: takes the place of its last chunk."""
+
+    segment: Segment
+    error: SynthesisError
+
+
+Speech: TypeAlias = "AudioChunk | SegmentFailed | Flush"
+"""What the TTS and the RVC stage hand on. After ``Flush`` nothing before it is held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PcmFrame:
+    """One binary message, encoded for the wire."""
+
+    data: bytes
