@@ -47,3 +47,7 @@ class Overloaded(ServerError):
 
     code = "overloaded"
     fatal = True
+
+
+class Disconnected(Exception):
+    """The client has gone: there is nobody left to speak to, nor to tell."""

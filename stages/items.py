@@ -1,18 +1,23 @@
 """What travels through the channels between the stages: frozen values, one class a kind.
 
-    intake ── Token | Flush ──▶ segmenter ── Segment | Flush ──▶ TTS
-           ── Speech ──▶ RVC ── Speech ──▶ sender ── PcmFrame ──▶ socket
+ClientMessage ──▶ intake ── Token | Flush ──▶ segmenter ── Segment | Flush ──▶ TTS
+       ── Speech ──▶ RVC ── Speech ──▶ sender ── Outgoing ──▶ socket
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from stages.errors import ServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
 
+    from stages.audio.format import StreamFormat
     from stages.errors import SynthesisError
 
 Samples: TypeAlias = "npt.NDArray[np.float32]"
@@ -34,6 +39,22 @@ class Style:
     """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
     seed: int | None = None
     """Makes sampling and noise repeatable, for engines that have any."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """One message of the client's, its values checked. Its parts count in this order:
+    cancel, config, pitch_shift, token, flush."""
+
+    token: str = ""
+    pitch_shift: float | None = None
+    flush: bool = False
+    cancel: bool = False
+    played_ms: float | None = None
+    """With `cancel`: how much sound the client has played since it connected or since the
+    last cancel."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Only the keys that were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +129,7 @@ class SegmentFailed:
     error: SynthesisError
 
 
-Speech: TypeAlias = "AudioChunk | SegmentFailed | Flush"
+Speech: TypeAlias = AudioChunk | SegmentFailed | Flush
 """What the TTS and the RVC stage hand on. After ``Flush`` nothing before it is held back."""
 
 
@@ -117,3 +138,62 @@ class PcmFrame:
     """One binary message, encoded for the wire."""
 
     data: bytes
+    n_samples: int
+    """Samples per channel."""
+    timing: Timing | None
+    """Of the segment that its first sample belongs to; None for padding alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStarted:
+    """The next sample is the first of this segment."""
+
+    segment: Segment
+    sample_offset: int
+    """Samples per channel of this connection's stream before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEnded:
+    """All sound of this segment is before this."""
+
+    segment: Segment
+    sample_offset: int
+    """Where the segment began."""
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """All sound of the text before this flush is before this."""
+
+    number: int
+    sample_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The connection's settings, as they hold from here on."""
+
+    engine: str
+    style: Style
+    stream_format: StreamFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The barge-in is done: no sample of the old text comes after this."""
+
+    text_spoken: str
+    text_remaining: str
+    sample_offset: int
+
+
+Outgoing: TypeAlias = PcmFrame | SegmentStarted | SegmentEnded | SegmentFailed | Flushed
+"""What becomes of speech, in its order. A barge-in drops what of it was not sent yet."""
+
+Event: TypeAlias = Ready | SegmentStarted | SegmentEnded | Flushed | Cancelled
+"""What only a client hears that has asked for events."""
+
+Answer: TypeAlias = Ready | Cancelled | ServerError
+"""What answers a message of the client's. It is never dropped."""

@@ -1,0 +1,361 @@
+"""The model thread: one OS thread that owns every model and runs one step at a time.
+
+    Trio thread                                 model thread
+    open()   ── request ──▶ arrivals ─────────▶ the engine's queue
+    push()   ── speech  ──▶ request.inputs ───▶ step()
+    async for  ◀── run_sync_soon(drain) ◀────── emit(), finish(), fail()
+    leaving  ── is_dead ──────────────────────▶ dropped before the next step
+
+Whatever crosses between the threads does so through a deque (append and popleft are atomic)
+or a flag that only one side writes. Each side wakes the other after it has written, never
+before, so no wake-up is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import outcome
+import trio
+
+from pipeline.scheduling import pick
+from stages.errors import EngineGone, SynthesisError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from stages.engine import Engine
+    from stages.items import AudioChunk, Samples, Segment
+    from stages.playback import PlaybackClock
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROOM = 4
+"""Results that may wait for a listener before its request is stepped no more. Two keep the
+engine busy while one is on its way to the loop; more only delays what barge-in throws away."""
+
+WATCH_EVERY_S = 0.25
+"""How often the watchdog looks; small against the shortest limit an engine sets."""
+
+STOP_WITHIN_S = 2.0
+"""How long a step under way may take at shutdown before its thread is left behind."""
+
+
+class _Request:
+    """One segment in one engine: `stages.engine.Request` to the engine, `Job` to the stage."""
+
+    def __init__(
+        self, executor: Executor, engine: Engine, segment: Segment, clock: PlaybackClock
+    ) -> None:
+        self.engine = engine
+        self.segment = segment
+        self.is_dead = False
+        self.input_ended = False
+        self._executor = executor
+        self._clock = clock
+        self._arrived = trio.current_time()
+        self._inputs: deque[AudioChunk] = deque()
+        self._outputs: deque[Samples] = deque()
+        self._ended = False
+        self._error: SynthesisError | None = None
+        self._new_output = trio.lowlevel.ParkingLot()
+
+    # As the scheduler and the engine see it, on the model thread.
+
+    @property
+    def deadline(self) -> float:
+        return self._clock.deadline(self._arrived)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._outputs) < ROOM
+
+    @property
+    def has_input(self) -> bool:
+        return bool(self._inputs)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended
+
+    def take_input(self) -> list[AudioChunk]:
+        return [self._inputs.popleft() for _ in range(len(self._inputs))]
+
+    def emit(self, samples: Samples) -> None:
+        if not self.is_dead and len(samples):
+            self._outputs.append(samples)
+            self._executor.tell(self)
+
+    def finish(self) -> None:
+        self._end(None)
+
+    def fail(self, error: SynthesisError) -> None:
+        self._end(error)
+
+    def _end(self, error: SynthesisError | None) -> None:
+        if not self._ended:
+            self._error = error
+            self._ended = True
+            self._executor.tell(self)
+
+    # As its stage sees it, on the Trio thread.
+
+    def push(self, chunk: AudioChunk) -> None:
+        self._inputs.append(chunk)
+        self.input_ended = chunk.is_last
+        self._executor.wake()
+
+    def unpark(self) -> None:
+        self._new_output.unpark_all()
+
+    def __aiter__(self) -> _Request:
+        return self
+
+    async def __anext__(self) -> Samples:
+        while True:
+            ended = self._ended  # looked at first: it is written after the last output
+            if self._outputs:
+                had_room = self.has_room
+                samples = self._outputs.popleft()
+                if not had_room:
+                    self._executor.wake()
+                return samples
+            if ended:
+                if self._error is not None:
+                    raise self._error
+                raise StopAsyncIteration
+            await self._new_output.park()
+
+
+class _Call(Generic[T]):
+    """A function that the Trio thread wants run on the model thread."""
+
+    def __init__(
+        self, function: Callable[[], T], trio_soon: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self.done = trio.Event()
+        self.result: outcome.Maybe[T] = outcome.Error(EngineGone("the model thread has ended"))
+        self._function = function
+        self._trio_soon = trio_soon
+
+    def run(self) -> None:
+        self.result = outcome.capture(self._function)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let the caller go on with the result as it stands."""
+        self._trio_soon(self.done.set)
+
+
+class Executor:
+    """Runs the steps of all engines for all connections. Made by `open_executor`."""
+
+    def __init__(self) -> None:
+        self._trio = trio.lowlevel.current_trio_token()
+        self._clock = trio.lowlevel.current_clock()
+        self._loader = trio.CapacityLimiter(1)
+        self._thread = threading.Thread(target=self._run, name="models", daemon=True)
+        self._wake = threading.Event()
+        self._stopping = False
+        self._calls: deque[_Call[Any]] = deque()
+        self._has_ended = False
+        self._arrivals: deque[_Request] = deque()
+        self._queues: dict[Engine, list[_Request]] = {}  # in the order of the data
+        self._spoken_to: deque[_Request] = deque()  # requests that have something to tell
+        self._open: set[_Request] = set()  # of the Trio thread
+        self.step_under_way: tuple[Engine, float] | None = None
+        """What is being stepped, and since when by `time.perf_counter`."""
+        self.fault: str | None = None
+        """Why nothing can be spoken now: an engine hangs, or the model thread has died."""
+
+    # What the Trio thread calls.
+
+    async def add(self, engine: Engine) -> None:
+        """Load an engine off the model thread, then install it there; engines are added in
+        the order of the data. Raises whatever the engine does."""
+        await trio.to_thread.run_sync(engine.load, limiter=self._loader)
+        await self._call(engine.install)
+        self._queues = {**self._queues, engine: []}
+        self.wake()
+
+    @contextmanager
+    def open(self, engine: Engine, segment: Segment, clock: PlaybackClock) -> Iterator[_Request]:
+        """Queue a request; it is dropped as the context is left. See `ModelThread.open`."""
+        if engine not in self._queues:
+            msg = f"the engine {engine.name} is not installed"
+            raise ValueError(msg)
+        request = _Request(self, engine, segment, clock)
+        if self.fault is not None:
+            request.fail(EngineGone(self.fault))
+        else:
+            self._open.add(request)
+            self._arrivals.append(request)
+            self.wake()
+        try:
+            yield request
+        finally:
+            request.is_dead = True
+            self._open.discard(request)
+            self.wake()
+
+    @property
+    def open_requests(self) -> int:
+        """Requests whose stage still waits for sound."""
+        return len(self._open)
+
+    @property
+    def queued_requests(self) -> int:
+        """Requests that an engine still knows; the dead ones leave after the current step."""
+        return len(self._arrivals) + sum(len(queue) for queue in self._queues.values())
+
+    def wake(self) -> None:
+        """Tell the model thread to look again."""
+        self._wake.set()
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        """Run something on the model thread, between two steps."""
+        call = _Call(function, self._trio_soon)
+        self._calls.append(call)
+        self.wake()
+        if self._has_ended:  # looked at after the append, so that one of the two sees the call
+            call.abandon()
+        await call.done.wait()
+        return call.result.unwrap()
+
+    def _drain(self) -> None:
+        while self._spoken_to:
+            self._spoken_to.popleft().unpark()
+
+    def _fail_all(self, fault: str) -> None:
+        """Nothing more will come: tell everybody who waits, and everybody who will ask."""
+        log.error("speech stops: %s", fault)
+        self.fault = fault
+        for request in self._open:
+            request.is_dead = True
+            request.fail(EngineGone(fault))
+
+    async def watch(self) -> None:
+        """The watchdog. Calls that install an engine are exempt: warming up may take long."""
+        while True:
+            await trio.sleep(WATCH_EVERY_S)
+            step = self.step_under_way
+            if step is None:
+                if self.fault is not None and self._thread.is_alive():
+                    log.warning("speech goes on: the step that hung has come back")
+                    self.fault = None
+                continue
+            engine, began = step
+            if self.fault is None and time.perf_counter() - began > engine.hangs_after_s:
+                self._fail_all(f"{engine.name} has not come back for {engine.hangs_after_s:g} s")
+
+    # What the model thread calls.
+
+    def tell(self, request: _Request) -> None:
+        """Something was put into this request's outputs, or it has ended."""
+        self._spoken_to.append(request)
+        self._trio_soon(self._drain)
+
+    def _trio_soon(self, function: Callable[[], None]) -> None:
+        try:
+            self._trio.run_sync_soon(function, idempotent=True)
+        except trio.RunFinishedError:
+            self._stopping = True  # nobody is left to listen
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                if not self._turn():
+                    self._wake.wait()
+            for engine in self._queues:
+                engine.close()
+        except BaseException as error:
+            log.exception("the model thread has died")
+            fault = f"the model thread has died: {error!r}"
+            self._trio_soon(partial(self._fail_all, fault))
+        finally:
+            self._has_ended = True
+            while self._calls:
+                self._calls.popleft().abandon()
+
+    def _turn(self) -> bool:
+        """One turn: calls, newcomers, one step. False if there was nothing to do."""
+        while self._calls:
+            self._calls.popleft().run()
+        while self._arrivals:
+            request = self._arrivals.popleft()
+            self._queues[request.engine].append(request)
+        self._drop_dead()
+        picked = pick(self._queues.items())
+        if picked is None:
+            return False
+        self._step(*picked)
+        return True
+
+    def _step(self, engine: Engine, able: Sequence[_Request]) -> None:
+        batch = engine.choose(able)
+        now = self._clock.current_time()
+        for request in batch:
+            if request.segment.timing.started is None:
+                request.segment.timing.started = now
+        self.step_under_way = engine, time.perf_counter()
+        try:
+            engine.step(batch)
+        except Exception as error:  # contained: it is told to each listener of the batch
+            log.exception("%s failed", engine.name)
+            for request in batch:
+                request.fail(as_synthesis_error(engine, error))
+        finally:
+            self.step_under_way = None
+
+    def _drop_dead(self) -> None:
+        for engine, queue in self._queues.items():
+            gone = [request for request in queue if request.is_dead or request.has_ended]
+            if gone:
+                queue[:] = [r for r in queue if not (r.is_dead or r.has_ended)]
+                for request in gone:
+                    engine.leave(request)
+
+    # Its life.
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Let the step under way finish, close the engines, end the thread. A thread that
+        hangs is left behind: it is a daemon, so the process can exit."""
+        self._stopping = True
+        self.wake()
+        await trio.to_thread.run_sync(self._thread.join, STOP_WITHIN_S)
+        if self._thread.is_alive():
+            log.warning("the model thread did not stop within %g s", STOP_WITHIN_S)
+
+
+def as_synthesis_error(engine: Engine, error: Exception) -> SynthesisError:
+    """What a listener is told of an engine's failure: its own words if it chose them."""
+    if isinstance(error, SynthesisError):
+        return error
+    return SynthesisError(f"{engine.name} failed: {type(error).__name__}: {error}")
+
+
+@asynccontextmanager
+async def open_executor() -> AsyncIterator[Executor]:
+    """Start the model thread and its watchdog; stop them as the context is left."""
+    executor = Executor()
+    executor.start()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(executor.watch)
+            yield executor
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await executor.stop()

@@ -1,0 +1,179 @@
+"""The HTTP routes beside the WebSocket."""
+
+from __future__ import annotations
+
+import io
+import wave
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline import local
+from pipeline.protocol import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from stages.audio.format import PIPELINE_RATE
+from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    from pipeline.service import Service
+
+MAX_TEXT_CHARS = 10_000
+"""Of one request: about ten minutes of speech, which are held in memory until the answer is
+complete, 60 MB of them. Whoever has more to say uses the WebSocket."""
+
+RETRY_AFTER_S = 2
+"""What a client is told that finds the server full: about the length of a sentence."""
+
+MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
+
+
+class SpeakRequest(BaseModel):
+    """What is to be spoken, and how. What is left out is as the server is set."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
+    pitch_shift: PitchShift = Field(0.0, description="semitones")
+    voice: VoiceName | None = Field(None, description="a name from /api/voices")
+    format: Literal["wav", "s16le", "f32le"] = Field(
+        "wav", description="WAV (16 bit), or bare little-endian samples"
+    )
+    sample_rate: SampleRate = PIPELINE_RATE
+    seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
+
+    def config(self) -> dict[str, Any]:
+        """As the wire's config message has it."""
+        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed"})
+        config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
+        if self.voice is not None:
+            config["voice"] = self.voice
+        return config
+
+
+class ErrorAnswer(BaseModel):
+    """What was wrong."""
+
+    error: str
+    code: str
+
+
+class VoicesAnswer(BaseModel):
+    """The voices there are, and the one that speaks when none is chosen."""
+
+    default: str
+    voices: list[Voice]
+
+
+class Health(BaseModel):
+    """Whether the server is well, and if not, why."""
+
+    status: Literal["ok", "unavailable"] = "ok"
+    reason: str | None = None
+
+
+def create_app(service: Service) -> FastAPI:
+    """The ASGI app, for one service."""
+    app = FastAPI(
+        title="Voice server",
+        description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
+        redoc_url=None,
+    )
+
+    @app.post(
+        "/api/speak",
+        response_class=Response,
+        responses={
+            200: {"content": {"audio/wav": {}, "audio/pcm": {}}},
+            **{status: {"model": ErrorAnswer} for status in (422, 500, 503)},
+        },
+    )
+    async def speak(body: SpeakRequest, request: Request) -> Response:
+        """Speak one text: one request, one answer."""
+        pcm = await _unless_gone(request, service, body)
+        if body.format == "wav":
+            pcm = _as_wav(pcm, body.sample_rate)
+        return Response(pcm, media_type=MEDIA_TYPES[body.format])
+
+    @app.get("/api/voices")
+    async def voices() -> VoicesAnswer:
+        """The voices that can be asked for."""
+        return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
+
+    @app.get("/health/live")
+    async def live() -> Health:
+        """The process answers."""
+        return Health()
+
+    @app.get("/health/ready", responses={503: {"model": Health}})
+    async def ready(response: Response) -> Health:
+        """A newcomer would be served."""
+        reason = service.not_ready_because
+        if reason is None:
+            return Health()
+        response.status_code = 503
+        return Health(status="unavailable", reason=reason)
+
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(ServerError, _failed)
+    return app
+
+
+async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes:
+    """The PCM of what was asked for; work stops when the client has gone."""
+    pcm = bytearray()
+
+    async def collect(data: bytes) -> None:
+        pcm.extend(data)
+
+    async def stop_when_gone(scope: trio.CancelScope) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    error: ServerError | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop_when_gone, nursery.cancel_scope)
+        try:
+            await local.speak(service, local.once(body.text), collect, body.config())
+        except ServerError as failure:
+            error = failure
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+    return bytes(pcm)
+
+
+def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(sample_rate)
+        wav.writeframes(pcm)
+    return file.getvalue()
+
+
+async def _bad_request(_: Request, error: Exception) -> Response:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return _answer(422, in_words(errors), ProtocolError.code)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    match error:
+        case ProtocolError():
+            return _answer(422, str(error), error.code)
+        case Overloaded():
+            answer = _answer(503, str(error), error.code)
+            answer.headers["retry-after"] = str(RETRY_AFTER_S)
+            return answer
+        case ServerError():
+            return _answer(500, str(error), error.code)
+    raise error
+
+
+def _answer(status: int, message: str, code: str) -> Response:
+    return JSONResponse(ErrorAnswer(error=message, code=code).model_dump(), status_code=status)

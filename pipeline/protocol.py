@@ -1,0 +1,221 @@
+"""The wire's messages, in and out, and nothing else: JSON text here, typed values inside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from stages.audio.format import SAMPLE_RATES
+from stages.errors import ProtocolError, ServerError
+from stages.items import (
+    Cancelled,
+    ClientMessage,
+    Flushed,
+    PcmFrame,
+    Ready,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stages.items import Answer, Outgoing, Timing
+
+MAX_MESSAGE_BYTES = 64 * 1024
+"""Of one message from the client."""
+
+MAX_PENDING_BYTES = 256 * 1024
+"""Of text that was taken in and not spoken yet; above it the server stops reading."""
+
+SHORT_FRAME = 126
+"""Bytes of payload from which on a frame's header has 4 bytes and not 2 (RFC 6455, 5.2)."""
+
+MAX_ERRORS_TOLD = 3
+"""Of the things that are wrong with one message."""
+
+
+def _known_rate(rate: int) -> int:
+    if rate not in SAMPLE_RATES:
+        msg = f"must be one of {', '.join(map(str, SAMPLE_RATES))}"
+        raise ValueError(msg)
+    return rate
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        msg = "must not contain NUL"
+        raise ValueError(msg)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+PitchShift = Annotated[float, Field(ge=-24, le=24, allow_inf_nan=False)]
+SampleRate = Annotated[int, AfterValidator(_known_rate)]
+VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Channels = Annotated[int, Field(ge=1, le=2)]
+FrameMs = Annotated[int, Field(ge=10, le=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Config(BaseModel):
+    """The keys of ``{"config": {...}}``. A key that was not given is not in
+    ``model_fields_set``; the defaults here stand for none of the settings."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    voice: VoiceName = ""
+    pitch_shift: PitchShift = 0.0
+    encoding: Literal["f32le", "s16le"] = "f32le"
+    sample_rate: SampleRate = 48_000
+    channels: Channels = 1
+    frame_ms: FrameMs | None = None
+    segmentation: Literal["eager", "sentence"] = "eager"
+    events: bool = False
+    seed: Seed | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Only what was set."""
+        return self.model_dump(exclude_unset=True)
+
+
+class _Query(Config):
+    """The same keys in a URL, where every value is a word."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class _Message(BaseModel):
+    """A text message from the client."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    token: Text = ""
+    pitch_shift: PitchShift | None = None
+    flush: bool = False
+    cancel: bool = False
+    played_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    config: Config = Config()
+
+
+def parse(text: str) -> ClientMessage:
+    """A client's text message. Raises `ProtocolError`, which names what was wrong."""
+    try:
+        message = _Message.model_validate_json(text)
+    except ValidationError as error:
+        raise ProtocolError(in_words(error.errors())) from None
+    return ClientMessage(
+        token=message.token,
+        pitch_shift=message.pitch_shift,
+        flush=message.flush,
+        cancel=message.cancel,
+        played_ms=message.played_ms,
+        config=message.config.given(),
+    )
+
+
+def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
+    """The config in a URL's query. Raises `ProtocolError`, which names the key."""
+    try:
+        return _Query.model_validate(dict(pairs)).given()
+    except ValidationError as error:
+        raise ProtocolError(in_words(error.errors())) from None
+
+
+def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
+    """What was wrong and where, from pydantic's list; without the input, which may be long
+    or private."""
+    told = [f"{'.'.join(map(str, error['loc'])) or 'message'}: {error['msg']}" for error in errors]
+    more = len(told) - MAX_ERRORS_TOLD
+    return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
+def render(item: Outgoing | Answer) -> str:
+    """An event or an answer as the text of its message.
+
+    It is padded with spaces so that the WebSocket frame around it, whose header has 2 bytes
+    below 126 bytes of payload and 4 from there on, is a multiple of four bytes long."""
+    text = json.dumps(_fields(item), ensure_ascii=False, separators=(",", ":"))
+    n_bytes = len(text.encode())
+    padded = n_bytes + -(2 + n_bytes) % 4
+    if padded >= SHORT_FRAME:
+        padded = max(SHORT_FRAME, n_bytes)
+        padded += -padded % 4
+    return text + " " * (padded - n_bytes)
+
+
+def _fields(item: Outgoing | Answer) -> dict[str, Any]:
+    match item:
+        case Ready():
+            return {
+                "event": "ready",
+                "engine": item.engine,
+                "voice": item.style.voice,
+                "pitch_shift": item.style.pitch_shift,
+                "segmentation": item.style.segmentation,
+                **asdict(item.stream_format),
+                "limits": {
+                    "max_message_bytes": MAX_MESSAGE_BYTES,
+                    "max_pending_bytes": MAX_PENDING_BYTES,
+                },
+            }
+        case SegmentStarted():
+            return {
+                "event": "segment_start",
+                "segment": item.segment.index,
+                "text": item.segment.source,
+                "spoken": item.segment.spoken,
+                "pitch_shift": item.segment.style.pitch_shift,
+                "sample_offset": item.sample_offset,
+            }
+        case SegmentEnded():
+            return {
+                "event": "segment_end",
+                "segment": item.segment.index,
+                "sample_offset": item.sample_offset,
+                "samples": item.n_samples,
+                "latency_ms": _latency_ms(item.segment.timing),
+            }
+        case Flushed():
+            return {"event": "flushed", "flush": item.number, "samples": item.sample_offset}
+        case Cancelled():
+            return {
+                "event": "cancelled",
+                "text_spoken": item.text_spoken,
+                "text_remaining": item.text_remaining,
+                "samples": item.sample_offset,
+            }
+        case SegmentFailed():
+            return {**_fields(item.error), "segment": item.segment.index}
+        case ServerError():
+            return {"error": str(item), "code": item.code, "fatal": item.fatal}
+        case PcmFrame():
+            msg = "sound is not sent as text"
+            raise TypeError(msg)
+
+
+def _latency_ms(timing: Timing) -> dict[str, float | None]:
+    """Where a segment's time went, up to its first sound; None for what it did not pass."""
+    spans = {
+        "wait": (timing.arrived, timing.cut),
+        "queue": (timing.cut, timing.started),
+        "tts": (timing.started, timing.speech),
+        "rvc": (timing.speech, timing.converted),
+        "send": (timing.converted, timing.sent),
+        "first_audio": (timing.arrived, timing.sent),
+    }
+    return {
+        name: None if begin is None or end is None else round((end - begin) * 1000, 3)
+        for name, (begin, end) in spans.items()
+    }

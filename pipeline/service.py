@@ -1,0 +1,86 @@
+"""What all connections share: the model thread, the engines on it, the voices, the limits."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from stages.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pipeline.executor import Executor
+    from stages.engine import Engine
+    from stages.items import Style
+    from stages.segmenter import SegmenterOptions
+    from stages.voices import Voice
+
+
+class Service:
+    """The speaking service behind every door: WebSocket, HTTP and command line.
+
+    It is *ready* from its start until it closes, but for when the model thread does not
+    answer; it *admits* up to `max_listeners` at a time."""
+
+    def __init__(
+        self,
+        *,
+        executor: Executor,
+        synthesizer: Engine,
+        converter: Engine,
+        voices: Mapping[str, Voice],
+        style: Style,
+        segmenter_options: SegmenterOptions,
+        max_listeners: int,
+        max_pending_bytes: int,
+        idle_timeout_s: float,
+    ) -> None:
+        self.executor = executor
+        self.synthesizer = synthesizer
+        self.converter = converter
+        self.voices = voices
+        self.style = style
+        self.segmenter_options = segmenter_options
+        self.max_listeners = max_listeners
+        self.max_pending_bytes = max_pending_bytes
+        self.idle_timeout_s = idle_timeout_s
+        self.closing = trio.Event()
+        """No new listener, no new text: finish what was begun."""
+        self.n_listeners = 0
+        self._left = trio.lowlevel.ParkingLot()
+
+    async def install_engines(self) -> None:
+        """Load and warm up the engines, in the order of the data. Raises what they raise."""
+        await self.executor.add(self.synthesizer)
+        await self.executor.add(self.converter)
+
+    @property
+    def not_ready_because(self) -> str | None:
+        """Why a newcomer would not be served; None: it would."""
+        if self.closing.is_set():
+            return "the server is shutting down"
+        return self.executor.fault
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """A place for one listener. Raises `Overloaded` where there is none."""
+        if self.closing.is_set():
+            msg = "the server is shutting down"
+            raise Overloaded(msg)
+        if self.n_listeners >= self.max_listeners:
+            msg = f"all {self.max_listeners} places are taken"
+            raise Overloaded(msg)
+        self.n_listeners += 1
+        try:
+            yield
+        finally:
+            self.n_listeners -= 1
+            self._left.unpark_all()
+
+    async def wait_empty(self) -> None:
+        """Until the last listener has left."""
+        while self.n_listeners:
+            await self._left.park()

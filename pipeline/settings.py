@@ -1,0 +1,151 @@
+"""Every option, defined once: as a flag, as an environment variable, and in a TOML file.
+
+A flag beats the environment (``VOICE_`` and the option's name), which beats the file, which
+beats the default.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliPositionalArg,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+DEFAULT_FILE = Path("voice-server.toml")
+
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _File(PydanticBaseSettingsSource):
+    """The TOML file that ``config`` names, or the one in the current folder if there is one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the file is taken whole."""
+        raise NotImplementedError(field_name, field)
+
+    def __call__(self) -> dict[str, Any]:
+        named = self.current_state.get("config")
+        path = DEFAULT_FILE if named is None else Path(named)
+        if named is None and not path.exists():
+            return {}
+        with path.open("rb") as file:
+            return tomllib.load(file)
+
+
+class SpeechSettings(BaseSettings):
+    """How to speak: what serving and the command line have in common."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOICE_",
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_prog_name="server.py",
+    )
+
+    config: Path | None = Field(
+        None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
+    )
+
+    voice: VoiceName = Field("en-us+f3", description="who speaks where nobody else is chosen")
+    pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
+    segmentation: Literal["eager", "sentence"] = Field(
+        "eager", description="cut at pauses too, or only where a sentence ends"
+    )
+    espeak_languages: list[str] = Field(
+        ["en-us"], description="languages whose espeak-ng voices are offered"
+    )
+    espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
+    boundary_wait_ms: float = Field(
+        150, ge=0, description="how long a full stop waits for what comes after it"
+    )
+    hold_wait_ms: float = Field(
+        1000, ge=0, description="the same, after an abbreviation, a single letter or a digit"
+    )
+    skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
+    skip_emoji: bool = Field(True, description="do not speak emoji")
+    skip_thinking: bool = Field(True, description="do not speak <think> blocks")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much is told on standard error"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags come in with `init_settings`."""
+        return init_settings, env_settings, _File(settings_cls)
+
+
+class ServeSettings(SpeechSettings):
+    """Serve streaming speech: tokens in over a WebSocket, sound out.
+
+    python server.py [serve] [options]      this
+    python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
+    """
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
+    max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
+    write_stall_s: PositiveSeconds = Field(
+        30, description="a client that reads nothing for this long is cut off"
+    )
+    idle_timeout_s: PositiveSeconds | None = Field(
+        None, description="a client that neither says nor hears anything for this long is closed"
+    )
+    shutdown_grace_s: float = Field(
+        10, ge=0, description="how long what is being said may go on after SIGTERM"
+    )
+
+
+class SpeakSettings(SpeechSettings):
+    """Speak TEXT, or standard input as it arrives, and write the sound as it is made.
+
+    python server.py speak "Hello there!" -o hello.wav
+    my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
+    """
+
+    model_config = SettingsConfigDict(extra="ignore")  # the file may be the server's
+
+    text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
+    output: Path = Field(
+        Path("speech.wav"),
+        validation_alias=AliasChoices("o", "output"),
+        description="a WAV file, or - for bare PCM on standard output",
+    )
+    encoding: Literal["s16le", "f32le"] = Field("s16le", description="of bare PCM")
+    sample_rate: SampleRate = Field(48_000, description="hertz")
+
+
+S = TypeVar("S", bound=SpeechSettings)
+
+
+def load(settings: type[S], arguments: list[str]) -> S:
+    """Read the options from everywhere. Ends the program, saying why, where one is wrong."""
+    try:
+        return CliApp.run(settings, cli_args=arguments)
+    except ValidationError as error:
+        sys.exit(f"server.py: {in_words(error.errors())}")
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        sys.exit(f"server.py: the config file cannot be read: {error}")

@@ -1,0 +1,92 @@
+"""The TCP stream under every protocol here: it can be read again, and its writes end."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from trio.socket import SocketType
+
+SEND_BUFFER_BYTES = 64 * 1024
+"""Asked of the kernel, which doubles it: two thirds of a second of 48 kHz float32. What lies
+there is beyond barge-in and hides a client that does not read; the default hides 20 s."""
+
+LINGER_S = 1.0
+"""How long a client may take to notice that we are done."""
+
+
+class Stream(trio.abc.HalfCloseableStream):
+    """A socket stream that first gives back what was read ahead of its protocol, and whose
+    sends are given up after `write_stall_s`.
+
+    A send that is given up has torn the stream, so the stream closes, and the send raises
+    `trio.BrokenResourceError` like any other on a dead connection. The limit lies down here
+    since neither trio-websocket nor Hypercorn, which shields its sends, has one."""
+
+    def __init__(self, stream: trio.SocketStream, write_stall_s: float) -> None:
+        self._stream = stream
+        self._write_stall_s = write_stall_s
+        self._read_ahead = b""
+        self.is_sending = False
+        """A send waits for the client to read."""
+        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    @property
+    def socket(self) -> SocketType:
+        """As Hypercorn looks for it, to learn the addresses."""
+        return self._stream.socket
+
+    def give_back(self, data: bytes) -> None:
+        """Let this be read again, before anything else."""
+        self._read_ahead = data + self._read_ahead
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """See `trio.abc.ReceiveStream`."""
+        if self._read_ahead:
+            await trio.lowlevel.checkpoint()
+            size = len(self._read_ahead) if max_bytes is None else max_bytes
+            data, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
+            return data
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """See `trio.abc.SendStream`."""
+        self.is_sending = True
+        try:
+            with trio.move_on_after(self._write_stall_s) as limit:
+                await self._stream.send_all(data)
+        finally:
+            self.is_sending = False
+        if limit.cancelled_caught:
+            self.abort()
+            msg = f"the client has not read for {self._write_stall_s:g} s"
+            raise trio.BrokenResourceError(msg)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """See `trio.abc.SendStream`."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        """See `trio.abc.HalfCloseableStream`."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """See `trio.abc.AsyncResource`."""
+        await self._stream.aclose()
+
+    async def linger(self) -> None:
+        """Close so that the client can still read what it was sent: a socket that is closed
+        while unread bytes lie in it resets the connection, and the last answer is lost."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            with trio.move_on_after(LINGER_S):
+                await self._stream.send_eof()
+                while await self._stream.receive_some():
+                    pass
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once; whoever sends or receives here is told."""
+        self._stream.socket.close()

@@ -1,0 +1,195 @@
+"""The program: ``python server.py`` serves, ``python server.py speak`` speaks to a file."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import math
+import os
+import signal
+import sys
+import wave
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from pipeline import devices, local, settings
+from pipeline.executor import open_executor
+from pipeline.protocol import MAX_PENDING_BYTES
+from pipeline.service import Service
+from pipeline.settings import ServeSettings, SpeakSettings, SpeechSettings
+from stages.errors import ServerError
+from stages.items import Style
+from stages.rvc.pitch_only import PitchOnlyConverter
+from stages.segmenter import SegmenterOptions
+from stages.tts.espeak import EspeakEngine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+log = logging.getLogger("server")
+
+Options = TypeVar("Options", bound=SpeechSettings)
+
+STANDARD_STREAM = Path("-")
+
+READ_BYTES = 4096
+"""At most, of standard input at a time; it is handed on as it arrives."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command that the first word names; without one, serve."""
+    try:
+        match arguments:
+            case ["speak", *rest]:
+                run(speak, settings.load(SpeakSettings, rest))
+            case ["serve", *rest] | rest:
+                run(serve, settings.load(ServeSettings, rest))
+    except* (ServerError, OSError) as failure:
+        sys.exit(f"server.py: {'; '.join(_messages(failure))}")
+    except* KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)  # as shells have it
+
+
+def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
+    """Run a command, with its log on standard error."""
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    trio.run(command, options)
+
+
+async def serve(options: ServeSettings) -> None:
+    """Answer the port until SIGTERM or SIGINT; then let what is being said come to its end.
+    A second signal does not wait for that."""
+    # Imported here: FastAPI takes a third of a second that `speak` need not wait for.
+    from pipeline.http_api import create_app  # noqa: PLC0415
+    from pipeline.http_server import HttpServer  # noqa: PLC0415
+    from pipeline.listener import Listener  # noqa: PLC0415
+
+    log.info("%s", devices.in_words())
+    idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
+    async with open_service(options, options.max_listeners, idle_timeout_s) as service:
+        http = HttpServer(create_app(service))
+        listener = Listener(service, http, write_stall_s=options.write_stall_s)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            sockets = await trio.open_tcp_listeners(options.port, host=options.host)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(listener.serve, sockets)
+                for socket in sockets:
+                    log.info("listening on port %d of %s", *socket.socket.getsockname()[1::-1])
+                await anext(signals)
+                log.info("closing; %d listeners may finish", service.n_listeners)
+                service.closing.set()
+                await _wait_empty(service, options.shutdown_grace_s, signals)
+                nursery.cancel_scope.cancel()
+    log.info("closed")
+
+
+async def speak(options: SpeakSettings) -> None:
+    """Speak the text, or standard input as it arrives, to a file or a pipe."""
+    texts = _standard_input() if options.text is None else local.once(options.text)
+    to_pipe = options.output == STANDARD_STREAM
+    encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
+    with ExitStack() as stack:
+        async with open_service(options, 1, math.inf) as service:
+            write = sys.stdout.buffer.write if to_pipe else stack.enter_context(_wav_file(options))
+            await local.speak(
+                service,
+                texts,
+                partial(_write, write),
+                {"encoding": encoding, "sample_rate": options.sample_rate},
+            )
+    if not to_pipe:
+        log.info("wrote %s", options.output)
+
+
+@asynccontextmanager
+async def open_service(
+    options: SpeechSettings, max_listeners: int, idle_timeout_s: float
+) -> AsyncIterator[Service]:
+    """The model thread with its engines installed, and what all listeners share."""
+    try:
+        synthesizer = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
+    except ValueError as error:
+        sys.exit(f"server.py: {error}")
+    voices = {voice.name: voice for voice in synthesizer.voices()}
+    if options.voice not in voices:
+        sys.exit(f"server.py: there is no voice {options.voice!r}; there are {', '.join(voices)}")
+    async with open_executor() as executor:
+        service = Service(
+            executor=executor,
+            synthesizer=synthesizer,
+            converter=PitchOnlyConverter(),
+            voices=voices,
+            style=Style(options.voice, options.pitch_shift, options.segmentation),
+            segmenter_options=SegmenterOptions(
+                boundary_wait_s=options.boundary_wait_ms / 1000,
+                hold_wait_s=options.hold_wait_ms / 1000,
+                skip_markdown=options.skip_markdown,
+                skip_emoji=options.skip_emoji,
+                skip_thinking=options.skip_thinking,
+            ),
+            max_listeners=max_listeners,
+            max_pending_bytes=MAX_PENDING_BYTES,
+            idle_timeout_s=idle_timeout_s,
+        )
+        await service.install_engines()
+        log.info("%s speaks, as %s: it is built in", synthesizer.name, options.voice)
+        yield service
+
+
+async def _wait_empty(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
+    """Until all listeners have left, the grace is over, or there is one more signal."""
+    async with trio.open_nursery() as nursery:
+
+        async def give_up_at_signal() -> None:
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(give_up_at_signal)
+        with trio.move_on_after(grace_s):
+            await service.wait_empty()
+        nursery.cancel_scope.cancel()
+
+
+async def _standard_input() -> AsyncIterator[str]:
+    """Text as it arrives; what is not UTF-8 becomes replacement characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    standard_input = sys.stdin.fileno()
+    while data := await trio.to_thread.run_sync(
+        os.read, standard_input, READ_BYTES, abandon_on_cancel=True
+    ):
+        if text := decoder.decode(data):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+async def _write(write: Callable[[bytes], object], data: bytes) -> None:
+    """In a thread, since a pipe may block for as long as a player likes."""
+    await trio.to_thread.run_sync(write, data)
+
+
+@contextmanager
+def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
+    with wave.open(str(options.output), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(options.sample_rate)
+        yield wav.writeframes
+
+
+def _messages(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _messages(error)
+        else:
+            yield str(error)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

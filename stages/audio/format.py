@@ -1,0 +1,31 @@
+"""The form in which a listener wants its sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Encoding: TypeAlias = Literal["f32le", "s16le"]
+
+PIPELINE_RATE = 48_000
+"""Hertz, of all sound behind the RVC stage."""
+
+SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+BYTES_PER_VALUE: dict[Encoding, int] = {"f32le": 4, "s16le": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFormat:
+    """How one connection's PCM is written, and how it is cut into messages."""
+
+    encoding: Encoding = "f32le"
+    sample_rate: int = PIPELINE_RATE
+    channels: int = 1
+    frame_ms: int | None = None
+    """None: messages as the sound is made. Else every message is exactly this long."""
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Of all channels together."""
+        return BYTES_PER_VALUE[self.encoding] * self.channels

@@ -1,0 +1,93 @@
+"""Cuts sound into messages: how much goes out when. Pure; it never looks at a clock.
+
+Without ``frame_ms`` the first message of an utterance goes out as soon as there is sound;
+after that, messages hold 160 to 340 ms, and the last of a segment what is left. Longer ones
+would delay barge-in and playback, shorter ones cost each client a wake-up; with tiny ones a
+client that takes one message for each token it sends falls behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stages.audio.format import StreamFormat
+    from stages.items import Samples
+
+MIN_MESSAGE_MS = 160
+MAX_MESSAGE_MS = 340
+MIN_MESSAGE_SAMPLES = 32
+"""A WebSocket frame of at least 126 bytes has a header of 4: together with whole float32
+samples every frame is a multiple of four bytes, which clients rely on that lay a typed array
+over their receive buffer. 32 mono float32 samples are the first 128 bytes."""
+MAX_MESSAGE_VALUES = 16_383
+"""The most float32 values in a message below 64 KiB, where the header would grow to 10."""
+
+
+class Framer:
+    """Collects the samples of one stream and gives them out in message-sized pieces."""
+
+    def __init__(self, stream_format: StreamFormat) -> None:
+        rate, channels = stream_format.sample_rate, stream_format.channels
+        self._exact = (
+            None
+            if stream_format.frame_ms is None
+            else max(1, round(rate * stream_format.frame_ms / 1000))
+        )
+        self._least = rate * MIN_MESSAGE_MS // 1000
+        self._most = min(rate * MAX_MESSAGE_MS // 1000, MAX_MESSAGE_VALUES // channels)
+        self._held: list[Samples] = []
+        self._n_held = 0
+        self._utterance_begun = False
+
+    def push(self, samples: Samples) -> Iterator[Samples]:
+        """Take sound in; give out what should go now."""
+        self._held.append(samples)
+        self._n_held += len(samples)
+        if self._exact is not None:
+            yield from self._whole_frames(self._exact)
+            return
+        enough = self._least if self._utterance_begun else MIN_MESSAGE_SAMPLES
+        if self._n_held >= enough:
+            yield from self._everything()
+
+    def end_segment(self) -> Iterator[Samples]:
+        """Nothing is held back past a segment's end, but for an exact frame's beginning."""
+        if self._exact is None and self._n_held:
+            yield from self._everything()
+
+    def end_utterance(self) -> Iterator[Samples]:
+        """Nothing at all is held back past an utterance's end."""
+        if self._exact is not None and self._n_held:
+            yield _pad(self._take_all(), self._exact)
+        self._utterance_begun = False
+
+    def _whole_frames(self, size: int) -> Iterator[Samples]:
+        if self._n_held < size:
+            return
+        samples = self._take_all()
+        whole = len(samples) - len(samples) % size
+        if whole < len(samples):
+            self._held, self._n_held = [samples[whole:]], len(samples) - whole
+        for start in range(0, whole, size):
+            yield samples[start : start + size]
+
+    def _everything(self) -> Iterator[Samples]:
+        self._utterance_begun = True
+        samples = _pad(self._take_all(), MIN_MESSAGE_SAMPLES)
+        pieces = -(-len(samples) // self._most)
+        yield from np.array_split(samples, pieces)  # of even length, so none is too short
+
+    def _take_all(self) -> Samples:
+        samples = self._held[0] if len(self._held) == 1 else np.concatenate(self._held)
+        self._held, self._n_held = [], 0
+        return samples
+
+
+def _pad(samples: Samples, least: int) -> Samples:
+    missing = least - len(samples)
+    return samples if missing <= 0 else np.pad(samples, (0, missing))

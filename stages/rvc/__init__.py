@@ -1,0 +1,1 @@
+"""The room where speech gets its pitch and its voice."""

@@ -1,0 +1,176 @@
+"""Stand-ins with real behaviour: engines whose sound says what they were given, and a peer
+that is a pair of lists."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import trio
+
+from stages.engine import Engine
+from stages.errors import Disconnected, SynthesisError
+from stages.items import AudioChunk, PcmFrame, Segment, Style, Timing
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.engine import Request
+    from stages.items import Answer, ClientMessage, Outgoing, Samples
+
+STYLE = Style("plain")
+SAMPLES_PER_CHAR = 100
+
+
+def segment(spoken: str, index: int = 0, style: Style = STYLE) -> Segment:
+    """A segment that says this."""
+    return Segment(index, spoken, spoken, style, Timing(arrived=0.0, cut=0.0))
+
+
+def sound_of(text: str) -> Samples:
+    """100 samples a character, each as loud as the character's number: legible sound."""
+    levels = np.array([ord(char) % 1000 / 1000 for char in text], np.float32)
+    return np.repeat(levels, SAMPLES_PER_CHAR)
+
+
+def text_of(samples: Samples) -> str:
+    """What `sound_of` was given, if it was ASCII."""
+    return "".join(chr(round(float(level) * 1000)) for level in samples[::SAMPLES_PER_CHAR])
+
+
+class TellingEngine(Engine):
+    """Emits `sound_of` each segment, one character a step, and keeps a diary of its batches.
+
+    Characters with a meaning: ``!`` raises, ``~`` fails its request only."""
+
+    name = "telling"
+    sample_rate = 48_000
+
+    def __init__(self, width: int = 1) -> None:
+        self.width = width
+        self.batches: list[list[int]] = []
+        self.threads: set[int] = set()
+        self.left: list[Request] = []
+        self._said: dict[Request, int] = {}
+
+    def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
+        return requests[: self.width]
+
+    def step(self, batch: Sequence[Request]) -> None:
+        self.threads.add(threading.get_ident())
+        self.batches.append([request.segment.index for request in batch])
+        for request in batch:
+            self._say(request)
+
+    def _say(self, request: Request) -> None:
+        text = request.segment.spoken
+        position = self._said.get(request, 0)
+        if position == len(text):
+            request.finish()
+            return
+        if text[position] == "!":
+            raise RuntimeError("an engine's own mistake")
+        if text[position] == "~":
+            request.fail(SynthesisError(f"cannot say {text!r}"))
+            return
+        self._said[request] = position + 1
+        request.emit(sound_of(text[position]))
+
+    def leave(self, request: Request) -> None:
+        self.left.append(request)
+        self._said.pop(request, None)
+
+
+class HangingEngine(TellingEngine):
+    """A step hangs until `release` is set."""
+
+    name = "hanging"
+    hangs_after_s = 0.05
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def step(self, batch: Sequence[Request]) -> None:
+        self.release.wait()
+        super().step(batch)
+
+
+class Negating(Engine):
+    """A converter whose output is its input upside down, chunk by chunk."""
+
+    name = "negating"
+    sample_rate = 48_000
+
+    def can_step(self, request: Request) -> bool:
+        return request.has_input
+
+    def step(self, batch: Sequence[Request]) -> None:
+        for request in batch:
+            for chunk in request.take_input():
+                request.emit(-chunk.samples)
+                if chunk.is_last:
+                    request.finish()
+
+
+class ListPeer:
+    """Says what is in `say`, then waits (or, if told to, ends), and keeps what it hears."""
+
+    def __init__(self, *say: ClientMessage | Exception, ends: bool = True) -> None:
+        self.heard: list[Outgoing | Answer] = []
+        self.reads = True
+        self._say = list(say)
+        self._ends = ends
+        self._more = trio.lowlevel.ParkingLot()
+
+    def say(self, *messages: ClientMessage | Exception) -> None:
+        """Say more."""
+        self._say.extend(messages)
+        self._more.unpark_all()
+
+    def hang_up(self) -> None:
+        """Say no more, and hear what is left."""
+        self._ends = True
+        self._more.unpark_all()
+
+    def vanish(self) -> None:
+        """Be gone."""
+        self.say(Disconnected())
+
+    async def receive(self) -> ClientMessage | None:
+        while not self._say:
+            if self._ends:
+                return None
+            await self._more.park()
+        await trio.lowlevel.checkpoint()
+        message = self._say.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    async def send(self, item: Outgoing | Answer) -> None:
+        await trio.lowlevel.checkpoint()
+        self.heard.append(item)
+
+    @property
+    def pcm(self) -> Samples:
+        """All sound heard, as float32; the stream must be f32le mono."""
+        data = b"".join(item.data for item in self.heard if isinstance(item, PcmFrame))
+        return np.frombuffer(data, "<f4")
+
+    def events(self, kind: type) -> list[Outgoing | Answer]:
+        """What was heard of one kind."""
+        return [item for item in self.heard if isinstance(item, kind)]
+
+
+def chunk(samples: Samples, of: Segment, *, is_last: bool = False) -> AudioChunk:
+    """A chunk at 48 kHz."""
+    return AudioChunk(of, samples, 48_000, is_last)
+
+
+VOICES = {
+    name: Voice(name, "telling", "en", None, "a voice for tests", 48_000)
+    for name in ("plain", "other")
+}

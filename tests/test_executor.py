@@ -1,0 +1,255 @@
+"""The model thread: who goes first, what a cancel leaves, and what a failure takes with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import trio
+
+from pipeline.executor import ROOM, Executor, open_executor
+from stages.errors import EngineGone, SynthesisError
+from stages.playback import PlaybackClock
+from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stages.engine import Request
+
+SOON_S = 5.0
+
+
+async def say(executor: Executor, engine: TellingEngine, text: str, index: int = 0) -> str:
+    pieces = []
+    with executor.open(engine, segment(text, index), PlaybackClock()) as job:
+        async for samples in job:
+            pieces.append(samples)  # noqa: PERF401 - an async comprehension hides the loop
+    return text_of(np.concatenate(pieces)) if pieces else ""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with trio.fail_after(SOON_S):
+        while not condition():
+            await trio.sleep(0.001)
+
+
+async def test_a_request_gets_its_sound_in_order() -> None:
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        assert await say(executor, engine, "hello world") == "hello world"
+
+
+async def test_all_steps_run_on_one_thread_of_their_own() -> None:
+    engine, other = TellingEngine(), TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        await executor.add(other)
+        async with trio.open_nursery() as nursery:
+            for one in (engine, other, engine):
+                nursery.start_soon(say, executor, one, "abc")
+    assert len(engine.threads | other.threads) == 1
+    assert threading.get_ident() not in engine.threads
+
+
+async def test_a_converter_takes_speech_while_it_is_made() -> None:
+    engine, whole = Negating(), segment("x")
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, whole, PlaybackClock()) as job:
+            got = aiter(job)
+            job.push(chunk(sound_of("a"), whole))
+            assert np.array_equal(await anext(got), -sound_of("a"))
+            job.push(chunk(sound_of("b"), whole, is_last=True))
+            assert np.array_equal(await anext(got), -sound_of("b"))
+            with pytest.raises(StopAsyncIteration):
+                await anext(got)
+
+
+async def test_a_listener_who_is_about_to_run_dry_goes_before_a_newcomer() -> None:
+    engine = HangingEngine()
+    engine.hangs_after_s = 60
+    async with open_executor() as executor:
+        await executor.add(engine)
+        dry_soon, dry_later = PlaybackClock(), PlaybackClock()
+        dry_soon.sent(0.02, trio.current_time())
+        dry_later.sent(9.0, trio.current_time())
+        async with trio.open_nursery() as nursery:
+
+            async def listen(index: int, clock: PlaybackClock) -> None:
+                with executor.open(engine, segment("a", index), clock) as job:
+                    async for _ in job:
+                        pass
+
+            nursery.start_soon(listen, 0, PlaybackClock())  # taken up at once, and hangs
+            await until(lambda: executor.step_under_way is not None)
+            for index, clock in ((1, dry_later), (2, PlaybackClock()), (3, dry_soon)):
+                nursery.start_soon(listen, index, clock)
+                await trio.testing.wait_all_tasks_blocked()
+            engine.release.set()
+    order = [index for [index] in engine.batches]
+    assert list(dict.fromkeys(order)) == [0, 3, 2, 1]
+
+
+async def test_a_request_without_room_is_not_stepped() -> None:
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("a" * 100), PlaybackClock()) as job:
+            await until(lambda: len(engine.batches) >= ROOM)
+            await trio.sleep(0.05)
+            assert len(engine.batches) == ROOM
+            await anext(aiter(job))
+            await until(lambda: len(engine.batches) == ROOM + 1)
+
+
+async def test_a_cancelled_request_is_in_no_later_step() -> None:
+    engine = HangingEngine()
+    engine.hangs_after_s = 60
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("abc", 7), PlaybackClock()):
+            await until(lambda: executor.step_under_way is not None)
+        engine.release.set()
+        await until(lambda: executor.queued_requests == 0)
+        assert engine.batches == [[7]]
+        assert [request.segment.index for request in engine.left] == [7]
+        assert executor.open_requests == 0
+
+
+async def test_a_failing_request_fails_alone() -> None:
+    engine = TellingEngine(width=8)
+    results: dict[str, str] = {}
+
+    async def listen(text: str) -> None:
+        try:
+            results[text] = await say(executor, engine, text)
+        except SynthesisError as error:
+            results[text] = str(error)
+
+    async with open_executor() as executor:
+        await executor.add(engine)
+        async with trio.open_nursery() as nursery:
+            for text in ("good", "ba~d", "fine"):
+                nursery.start_soon(listen, text)
+    assert results == {"good": "good", "fine": "fine", "ba~d": "cannot say 'ba~d'"}
+
+
+async def test_an_engine_that_raises_fails_the_request_and_speaks_the_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(SynthesisError, match="telling failed: RuntimeError: an engine's own"):
+            await say(executor, engine, "o!")
+        assert await say(executor, engine, "on we go") == "on we go"
+    assert "telling failed" in caplog.text
+
+
+async def test_an_engine_that_runs_out_of_memory_fails_the_request_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Hungry(TellingEngine):
+        def step(self, batch: Sequence[Request]) -> None:
+            if batch[0].segment.index == 1:
+                raise MemoryError
+            super().step(batch)
+
+    engine = Hungry()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(SynthesisError, match="MemoryError"):
+            await say(executor, engine, "a", 1)
+        assert await say(executor, engine, "a", 2) == "a"
+
+
+async def test_a_hanging_step_is_told_to_everybody_and_forgiven_when_it_returns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = HangingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(EngineGone, match=r"hanging has not come back for 0\.05 s"):
+            await say(executor, engine, "abc")
+        assert executor.fault is not None
+        with pytest.raises(EngineGone):  # those who come later are told at once
+            await say(executor, engine, "abc")
+        engine.release.set()
+        await until(lambda: executor.fault is None)
+        assert await say(executor, engine, "abc") == "abc"
+
+
+async def test_a_dying_model_thread_is_told_to_everybody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Deadly(TellingEngine):
+        def step(self, batch: Sequence[Request]) -> None:
+            raise SystemExit("out")
+
+    engine = Deadly()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(EngineGone, match="died"):
+            await say(executor, engine, "abc")
+        with pytest.raises(EngineGone):
+            await say(executor, engine, "abc")
+        with pytest.raises(EngineGone):
+            await executor.add(TellingEngine())
+
+
+async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
+    class Slow(TellingEngine):
+        loaded_on = 0
+
+        def load(self) -> None:
+            self.loaded_on = threading.get_ident()
+            time.sleep(0.3)
+
+    engine, slow = TellingEngine(), Slow()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(executor.add, slow)
+            await until(lambda: slow.loaded_on)
+            assert await say(executor, engine, "meanwhile") == "meanwhile"
+            assert slow.loaded_on not in engine.threads
+            assert nursery.child_tasks  # it is still loading
+        assert await say(executor, slow, "now") == "now"
+
+
+async def test_an_engine_that_cannot_be_installed_says_why() -> None:
+    class Broken(TellingEngine):
+        def install(self) -> None:
+            raise SynthesisError("no such model")
+
+    async with open_executor() as executor:
+        with pytest.raises(SynthesisError, match="no such model"):
+            await executor.add(Broken())
+
+
+async def test_an_engine_that_was_never_added_is_refused() -> None:
+    async with open_executor() as executor:
+        with (
+            pytest.raises(ValueError, match="not installed"),
+            executor.open(TellingEngine(), segment("a"), PlaybackClock()),
+        ):
+            pass
+
+
+async def test_engines_are_closed_at_the_end_on_their_thread() -> None:
+    class Closing(TellingEngine):
+        closed_on = 0
+
+        def close(self) -> None:
+            self.closed_on = threading.get_ident()
+
+    engine = Closing()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        await say(executor, engine, "a")
+    assert engine.closed_on in engine.threads
