@@ -109,9 +109,10 @@ def _chars_heard(segment: _Spoken, heard_to: int, samples_per_char: float) -> in
 
 
 def _back_to_word(text: str, n_chars: int) -> int:
-    """The last word end at or before this many characters."""
-    if n_chars == len(text) or text[n_chars].isspace():
-        return n_chars
-    while n_chars and not text[n_chars - 1].isspace():
-        n_chars -= 1
+    """The end of the last whole word within this many characters."""
+    if n_chars < len(text):
+        while n_chars and not text[n_chars].isspace():
+            n_chars -= 1
+        while n_chars and text[n_chars - 1].isspace():
+            n_chars -= 1
     return n_chars

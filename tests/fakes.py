@@ -3,22 +3,33 @@ that is a pair of lists."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import trio
 
+from pipeline.connection import CloseCode, hold_conversation
+from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.items import AudioChunk, PcmFrame, Segment, Style, Timing
+from stages.intake import Conversation
+from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
+from stages.segmenter import SegmenterOptions
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from stages.engine import Request
-    from stages.items import Answer, ClientMessage, Outgoing, Samples
+    from pipeline.executor import Executor
+    from stages.engine import Job, Request
+    from stages.items import Answer, Outgoing, Samples
+    from stages.playback import PlaybackClock
+
+T = TypeVar("T")
 
 STYLE = Style("plain")
 SAMPLES_PER_CHAR = 100
@@ -43,7 +54,7 @@ def text_of(samples: Samples) -> str:
 class TellingEngine(Engine):
     """Emits `sound_of` each segment, one character a step, and keeps a diary of its batches.
 
-    Characters with a meaning: ``!`` raises, ``~`` fails its request only."""
+    Characters with a meaning: ``^`` raises, ``~`` fails its request only."""
 
     name = "telling"
     sample_rate = 48_000
@@ -70,7 +81,7 @@ class TellingEngine(Engine):
         if position == len(text):
             request.finish()
             return
-        if text[position] == "!":
+        if text[position] == "^":
             raise RuntimeError("an engine's own mistake")
         if text[position] == "~":
             request.fail(SynthesisError(f"cannot say {text!r}"))
@@ -118,11 +129,17 @@ class Negating(Engine):
 class ListPeer:
     """Says what is in `say`, then waits (or, if told to, ends), and keeps what it hears."""
 
-    def __init__(self, *say: ClientMessage | Exception, ends: bool = True) -> None:
+    def __init__(
+        self,
+        *say: ClientMessage | Exception,
+        ends: bool = True,
+        delays: Iterator[float] | None = None,
+    ) -> None:
         self.heard: list[Outgoing | Answer] = []
         self.reads = True
         self._say = list(say)
         self._ends = ends
+        self._delays = delays or itertools.repeat(0.0)
         self._more = trio.lowlevel.ParkingLot()
 
     def say(self, *messages: ClientMessage | Exception) -> None:
@@ -144,15 +161,20 @@ class ListPeer:
             if self._ends:
                 return None
             await self._more.park()
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(next(self._delays))
         message = self._say.pop(0)
         if isinstance(message, Exception):
             raise message
         return message
 
     async def send(self, item: Outgoing | Answer) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(next(self._delays))
         self.heard.append(item)
+
+    @property
+    def unread(self) -> int:
+        """Messages that the server has not taken."""
+        return len(self._say)
 
     @property
     def pcm(self) -> Samples:
@@ -160,7 +182,7 @@ class ListPeer:
         data = b"".join(item.data for item in self.heard if isinstance(item, PcmFrame))
         return np.frombuffer(data, "<f4")
 
-    def events(self, kind: type) -> list[Outgoing | Answer]:
+    def heard_of(self, kind: type[T]) -> list[T]:
         """What was heard of one kind."""
         return [item for item in self.heard if isinstance(item, kind)]
 
@@ -174,3 +196,119 @@ VOICES = {
     name: Voice(name, "telling", "en", None, "a voice for tests", 48_000)
     for name in ("plain", "other")
 }
+
+
+class InlineModels:
+    """A model thread without a thread: each request is stepped when its stage asks for sound,
+    after a delay from `delays`. Under Trio's autojump clock any timing can be played."""
+
+    def __init__(self, delays: Iterator[float] | None = None) -> None:
+        self.fault: str | None = None
+        self.open_requests = 0
+        self._delays = delays or itertools.repeat(0.0)
+
+    @contextmanager
+    def open(self, engine: Engine, segment: Segment, clock: PlaybackClock) -> Iterator[Job]:
+        """See `stages.engine.ModelThread`."""
+        del clock
+        request = _InlineRequest(engine, segment, self._delays)
+        self.open_requests += 1
+        try:
+            yield request
+        finally:
+            request.is_dead = True
+            engine.leave(request)
+            self.open_requests -= 1
+
+
+class _InlineRequest:
+    def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
+        self.segment = segment
+        self.is_dead = False
+        self.input_ended = False
+        self._engine = engine
+        self._delays = delays
+        self._inputs: list[AudioChunk] = []
+        self._outputs: list[Samples] = []
+        self._ended = False
+        self._error: SynthesisError | None = None
+        self._pushed = trio.lowlevel.ParkingLot()
+
+    @property
+    def has_input(self) -> bool:
+        return bool(self._inputs)
+
+    def take_input(self) -> list[AudioChunk]:
+        taken, self._inputs = self._inputs, []
+        return taken
+
+    def emit(self, samples: Samples) -> None:
+        if len(samples):
+            self._outputs.append(samples)
+
+    def finish(self) -> None:
+        self._ended = True
+
+    def fail(self, error: SynthesisError) -> None:
+        self._ended, self._error = True, error
+
+    def push(self, chunk: AudioChunk) -> None:
+        self._inputs.append(chunk)
+        self.input_ended = chunk.is_last
+        self._pushed.unpark_all()
+
+    def __aiter__(self) -> _InlineRequest:
+        return self
+
+    async def __anext__(self) -> Samples:
+        while not self._outputs and not self._ended:
+            await trio.sleep(next(self._delays))
+            if not self._engine.can_step(self):
+                await self._pushed.park()
+                continue
+            self._engine.step([self])
+        if self._outputs:
+            return self._outputs.pop(0)
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+
+def service(
+    models: InlineModels | Executor | None = None,
+    synthesizer: Engine | None = None,
+    *,
+    options: SegmenterOptions = SegmenterOptions(),  # noqa: B008 - frozen
+    max_listeners: int = 10,
+    max_pending_bytes: int = 1 << 18,
+    idle_timeout_s: float = math.inf,
+) -> Service:
+    """A service on fake engines."""
+    return Service(
+        executor=cast("Executor", models or InlineModels()),
+        synthesizer=synthesizer or TellingEngine(),
+        converter=Negating(),
+        voices=VOICES,
+        style=STYLE,
+        segmenter_options=options,
+        max_listeners=max_listeners,
+        max_pending_bytes=max_pending_bytes,
+        idle_timeout_s=idle_timeout_s,
+    )
+
+
+async def converse(peer: ListPeer, server: Service | None = None, **config: object) -> CloseCode:
+    """Hold a conversation, with events unless the config says otherwise."""
+    server = server or service()
+    conversation = Conversation(server.voices, server.style)
+    conversation.configure({"events": True, **config})
+    return await hold_conversation(peer, server, conversation)
+
+
+def token(text: str, pitch_shift: float | None = None) -> ClientMessage:
+    """A token, as a client sends it."""
+    return ClientMessage(text, pitch_shift)
+
+
+FLUSH = ClientMessage(flush=True)
+CANCEL = ClientMessage(cancel=True)

@@ -1,0 +1,101 @@
+"""The law of scheduling: the most urgent goes first, and nobody waits for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.scheduling import pick
+from stages.playback import PlaybackClock
+
+if TYPE_CHECKING:
+    from stages.engine import Engine
+
+
+@dataclass
+class Waiting:
+    """A request, as far as the scheduler looks at it."""
+
+    deadline: float
+    is_dead: bool = False
+    has_room: bool = True
+    can_step: bool = True
+
+
+@dataclass
+class Ready:
+    """An engine, as far as the scheduler looks at it."""
+
+    stage: int
+
+    def can_step(self, request: Waiting) -> bool:
+        return request.can_step
+
+
+waiting = st.builds(
+    Waiting, st.integers(0, 5).map(float), st.booleans(), st.booleans(), st.booleans()
+)
+queues = st.lists(st.lists(waiting, max_size=5), max_size=4)
+
+
+def pick_from(lists: list[list[Waiting]]) -> tuple[int, list[Waiting]] | None:
+    engines = [Ready(stage) for stage in range(len(lists))]
+    picked = pick(zip(cast("list[Engine]", engines), lists, strict=True))  # type: ignore[type-var]
+    return None if picked is None else (cast("Ready", picked[0]).stage, picked[1])
+
+
+@given(queues)
+def test_the_earliest_deadline_goes_first_and_ties_go_to_the_later_stage(
+    lists: list[list[Waiting]],
+) -> None:
+    able = [
+        (request.deadline, -stage)
+        for stage, requests in enumerate(lists)
+        for request in requests
+        if request.has_room and request.can_step and not request.is_dead
+    ]
+    picked = pick_from(lists)
+    if not able:
+        assert picked is None
+        return
+    assert picked is not None
+    stage, requests = picked
+    assert (requests[0].deadline, -stage) == min(able)
+
+
+@given(queues)
+def test_a_step_gets_all_that_can_run_and_nobody_else_in_order(lists: list[list[Waiting]]) -> None:
+    picked = pick_from(lists)
+    if picked is None:
+        return
+    stage, requests = picked
+    assert [request.deadline for request in requests] == sorted(r.deadline for r in requests)
+    wanted = [r for r in lists[stage] if r.has_room and r.can_step and not r.is_dead]
+    assert sorted(map(id, requests)) == sorted(map(id, wanted))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 2), st.floats(0.2, 3)), min_size=1, max_size=12),
+    st.floats(0.01, 0.2),
+)
+def test_no_request_starves_while_newcomers_keep_coming(
+    listeners: list[tuple[float, float]], step_s: float
+) -> None:
+    """One-step requests arrive without end, as fast as they are served; whoever was there
+    first is served before long all the same, since deadlines do not move."""
+    clocks = [PlaybackClock() for _ in listeners]
+    for clock, (_, buffered_s) in zip(clocks, listeners, strict=True):
+        clock.sent(buffered_s, 0.0)
+    first = [Waiting(clock.deadline(0.0)) for clock in clocks]
+    queue = list(first)
+    now = 0.0
+    while any(request in queue for request in first):
+        queue.append(Waiting(PlaybackClock().deadline(now)))  # a newcomer
+        picked = pick_from([queue])
+        assert picked is not None
+        queue.remove(picked[1][0])
+        now += step_s
+        assert now <= max(request.deadline for request in first) + step_s * (len(first) + 1)

@@ -1,0 +1,73 @@
+"""The law of sound: the same text gives bit-identical PCM, however it was cut into tokens and
+whoever else is speaking. With the built-in engines."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+import trio
+from hypothesis import example, given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from pipeline.connection import hold_conversation
+from stages.intake import Conversation
+from stages.items import PcmFrame, Style
+from stages.rvc.pitch_only import PitchOnlyConverter
+from stages.tts.espeak import EspeakEngine
+from tests.fakes import FLUSH, InlineModels, ListPeer, service, token
+
+TEXT = "Dr. Rivera paid $29.95, twice! Was it 3:22 p.m.? See www.example.org; **now** 😀 go on. And"
+STYLE = Style("en-us+f3")
+
+
+@functools.cache
+def engines() -> tuple[EspeakEngine, PitchOnlyConverter]:
+    """Installed once, on this thread, which is the only one that uses them."""
+    synthesizer, converter = EspeakEngine(), PitchOnlyConverter()
+    for engine in (synthesizer, converter):
+        engine.load()
+        engine.install()
+    return synthesizer, converter
+
+
+def speak(tokens: list[str], pitch_shift: float, encoding: str = "f32le") -> bytes:
+    """The PCM of a text that comes in these tokens, with no time between them."""
+    synthesizer, converter = engines()
+    server = service(InlineModels(), synthesizer)
+    server.converter = converter
+    server.voices = {voice.name: voice for voice in synthesizer.voices()}
+    conversation = Conversation(server.voices, STYLE)
+    conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift})
+    peer = ListPeer(*(token(text) for text in tokens), FLUSH)
+    trio.run(hold_conversation, peer, server, conversation, clock=MockClock(autojump_threshold=0))
+    return b"".join(item.data for item in peer.heard if isinstance(item, PcmFrame))
+
+
+@functools.cache
+def whole(pitch_shift: float) -> bytes:
+    """The same in one token."""
+    return speak([TEXT], pitch_shift)
+
+
+@given(st.lists(st.integers(0, len(TEXT)), max_size=30), st.sampled_from([0.0, 4.0]))
+@example(list(range(len(TEXT))), 0.0)
+@example(list(range(len(TEXT))), 4.0)
+def test_any_cut_into_tokens_gives_the_same_bits(cuts: list[int], pitch_shift: float) -> None:
+    places = [0, *sorted(cuts), len(TEXT)]
+    tokens = [TEXT[a:b] for a, b in itertools.pairwise(places)]
+    assert speak(tokens, pitch_shift) == whole(pitch_shift)
+
+
+def test_what_was_spoken_before_leaves_no_trace() -> None:
+    speak(["Something else entirely, at some length!"], -5.0)
+    assert speak([TEXT], 4.0) == whole(4.0)
+    assert len(whole(4.0)) == len(whole(0.0))
+
+
+def test_16_bit_sound_is_the_same_sound() -> None:
+    exact = np.frombuffer(whole(0.0), "<f4")
+    coarse = np.frombuffer(speak([TEXT], 0.0, "s16le"), "<i2") / 32_767
+    assert np.abs(exact - coarse).max() <= 0.51 / 32_767

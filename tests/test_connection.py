@@ -1,0 +1,307 @@
+"""A connection from end to end, on fake engines and Trio's autojump clock."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from pipeline.connection import CloseCode
+from stages.errors import EngineGone, ProtocolError, SynthesisError, UnknownVoice
+from stages.items import (
+    Cancelled,
+    ClientMessage,
+    Flushed,
+    PcmFrame,
+    Ready,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+)
+from tests.fakes import (
+    CANCEL,
+    FLUSH,
+    InlineModels,
+    ListPeer,
+    Negating,
+    TellingEngine,
+    converse,
+    service,
+    sound_of,
+    text_of,
+    token,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.engine import Request
+
+
+async def test_text_is_spoken_in_order_before_it_is_over(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("Hello"), token(" there! How"), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer)
+        await wait_all_tasks_blocked()
+        await trio.sleep(1)
+        assert text_of(peer.pcm) == "Hello there!"
+        peer.say(token(" are you?"))
+        peer.hang_up()
+    assert text_of(peer.pcm) == "Hello there!How are you?"
+
+
+async def test_a_client_that_knows_only_the_base_protocol_hears_only_sound(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("Hi! Ho, ho."), FLUSH, CANCEL)
+    await converse(peer, events=False)
+    assert peer.heard
+    assert all(isinstance(item, PcmFrame) for item in peer.heard)
+
+
+async def test_events_tell_where_each_segment_lies_in_the_sound(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("One! Two; three"), FLUSH)
+    await converse(peer)
+    starts, ends = peer.heard_of(SegmentStarted), peer.heard_of(SegmentEnded)
+    assert [start.segment.source for start in starts] == ["One!", " Two;", " three"]
+    assert [start.segment.index for start in starts] == [0, 1, 2]
+    for start, end in zip(starts, ends, strict=True):
+        assert start.sample_offset == end.sample_offset
+        own = peer.pcm[start.sample_offset : start.sample_offset + end.n_samples]
+        assert text_of(own) == start.segment.spoken
+    assert [(done.number, done.sample_offset) for done in peer.heard_of(Flushed)] == [
+        (1, len(peer.pcm))
+    ]
+    assert peer.heard_of(Ready)[0] is peer.heard[0]
+    assert isinstance(peer.heard[-1], Flushed)
+
+
+async def test_text_keeps_the_pitch_it_came_with(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("low ", 0), token("high", 5), token(" too"), FLUSH)
+    await converse(peer)
+    starts = peer.heard_of(SegmentStarted)
+    assert [(s.segment.source, s.segment.style.pitch_shift) for s in starts] == [
+        ("low ", 0), ("high too", 5),
+    ]  # fmt: skip
+    first, second = sound_of("low"), -sound_of("high too")
+    assert np.array_equal(peer.pcm, np.concatenate((first, second)))
+
+
+async def test_a_config_acts_on_the_text_that_follows(autojump_clock: MockClock) -> None:
+    peer = ListPeer(
+        token("This, "), ClientMessage(config={"voice": "other", "segmentation": "sentence"}),
+        token("that, and more"), FLUSH,
+    )  # fmt: skip
+    await converse(peer)
+    starts = peer.heard_of(SegmentStarted)
+    assert [(s.segment.source, s.segment.style.voice) for s in starts] == [
+        ("This,", "plain"), (" ", "plain"), ("that, and more", "other"),
+    ]  # fmt: skip
+    assert [ready.style.voice for ready in peer.heard_of(Ready)] == ["plain", "other"]
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [({"voice": "nobody"}, UnknownVoice), ({"channels": 2, "pitch_shift": 3.0}, ProtocolError)],
+)
+async def test_a_config_that_cannot_be_had_changes_nothing(
+    autojump_clock: MockClock, config: dict[str, object], error: type[ProtocolError]
+) -> None:
+    peer = ListPeer(token("A"), ClientMessage("lost", config=config), token("B"), FLUSH)
+    await converse(peer)
+    assert [type(item) for item in peer.heard_of(ProtocolError)] == [error]
+    assert [s.segment.source for s in peer.heard_of(SegmentStarted)] == ["AB"]
+    assert text_of(peer.pcm) == "AB"
+
+
+async def test_a_message_that_breaks_the_protocol_is_answered_and_the_session_lives(
+    autojump_clock: MockClock,
+) -> None:
+    error = ProtocolError("token: what?")
+    peer = ListPeer(token("A"), error, token("B"), FLUSH)
+    await converse(peer)
+    assert peer.heard_of(ProtocolError) == [error]
+    assert text_of(peer.pcm) == "AB"
+
+
+async def test_a_segment_that_fails_is_told_in_its_place_and_the_next_is_spoken(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("One; t~o; three; "), FLUSH)
+    assert await converse(peer) == CloseCode.NORMAL
+    [failed] = peer.heard_of(SegmentFailed)
+    assert failed.segment.index == 1
+    assert [end.segment.index for end in peer.heard_of(SegmentEnded)] == [0, 1, 2, 3]
+    assert text_of(peer.pcm) == "One;tthree;"
+
+
+async def test_a_converter_that_fails_does_not_hold_up_the_synthesizer(
+    autojump_clock: MockClock,
+) -> None:
+    class Faulty(Negating):
+        def step(self, batch: Sequence[Request]) -> None:
+            if batch[0].segment.index == 0:
+                batch[0].fail(SynthesisError("no"))
+            else:
+                super().step(batch)
+
+    server = service()
+    server.converter = Faulty()
+    peer = ListPeer(token("One; two;", 2), FLUSH)
+    await converse(peer, server)
+    assert [failed.segment.index for failed in peer.heard_of(SegmentFailed)] == [0]
+    assert np.array_equal(peer.pcm, -sound_of("two;"))
+
+
+async def test_a_synthesizer_that_fails_ends_the_conversion_too(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("On~e; two;", 2), FLUSH)
+    await converse(peer)
+    assert [failed.segment.index for failed in peer.heard_of(SegmentFailed)] == [0]
+    assert text_of(-peer.pcm) == "Ontwo;"
+
+
+async def test_when_the_engine_is_gone_the_connection_ends(autojump_clock: MockClock) -> None:
+    class Gone(TellingEngine):
+        def step(self, batch: Sequence[Request]) -> None:
+            batch[0].fail(EngineGone("gone"))
+
+    peer = ListPeer(token("One; two"), FLUSH, ends=False)
+    assert await converse(peer, service(synthesizer=Gone())) == CloseCode.INTERNAL_ERROR
+    assert len(peer.heard_of(SegmentFailed)) == 1
+
+
+async def test_a_barge_in_drops_everything_and_tells_what_was_heard(
+    autojump_clock: MockClock,
+) -> None:
+    models = InlineModels(iter([0.05] * 10_000))
+    peer = ListPeer(token("One two three; four five six; seven. "), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models))
+        await trio.sleep(1)
+        peer.say(CANCEL)
+        await wait_all_tasks_blocked()
+        [cancelled] = peer.heard_of(Cancelled)
+        assert models.open_requests == 0
+        assert cancelled.text_spoken
+        assert (
+            cancelled.text_spoken + cancelled.text_remaining
+            == "One two three; four five six; seven. "
+        )
+        assert cancelled.sample_offset == len(peer.pcm)
+        before = len(peer.pcm)
+        await trio.sleep(60)
+        assert len(peer.pcm) == before  # not a sample of the old
+        peer.say(token("New!"))
+        await trio.sleep(60)
+        assert text_of(peer.pcm[before:]) == "New!"
+        last = peer.heard_of(SegmentStarted)[-1]
+        assert last.sample_offset == before
+        assert last.segment.index > 0
+        peer.hang_up()
+
+
+async def test_played_ms_says_which_text_was_heard(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("Abcd efgh ijkl!"), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer)
+        await wait_all_tasks_blocked()
+        # 15 characters of 100 samples: the second word ends after 900 samples, 18.75 ms
+        peer.say(ClientMessage(cancel=True, played_ms=19.0))
+        await wait_all_tasks_blocked()
+        assert peer.heard_of(Cancelled)[0].text_spoken == "Abcd efgh"
+        peer.say(token("Xyzw abcd!"))
+        await wait_all_tasks_blocked()
+        peer.say(ClientMessage(cancel=True, played_ms=9.0))  # counted from the last cancel
+        await wait_all_tasks_blocked()
+        assert peer.heard_of(Cancelled)[1].text_spoken == "Xyzw"
+        peer.hang_up()
+
+
+async def test_a_cancel_may_bring_the_next_text_with_it(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("Old text"), ClientMessage("New!", cancel=True))
+    await converse(peer)
+    assert text_of(peer.pcm) == "New!"
+
+
+async def test_a_cancel_of_nothing_is_answered(autojump_clock: MockClock) -> None:
+    peer = ListPeer(CANCEL, CANCEL)
+    await converse(peer)
+    assert peer.heard_of(Cancelled) == [Cancelled("", "", 0), Cancelled("", "", 0)]
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(autojump_clock: MockClock) -> None:
+    models = InlineModels(iter([0.05] * 1000))
+    peer = ListPeer(token("A long story; and more"), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models))
+        await trio.sleep(0.3)
+        assert models.open_requests
+        peer.vanish()
+    assert models.open_requests == 0
+
+
+async def test_at_shutdown_what_was_said_is_spoken_and_nothing_more_is_taken(
+    autojump_clock: MockClock,
+) -> None:
+    server = service(InlineModels(iter([0.05] * 1000)))
+    peer = ListPeer(token("A story; a wor"), ends=False)
+    closed_with: list[CloseCode] = []
+
+    async def run() -> None:
+        closed_with.append(await converse(peer, server))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.sleep(0.2)
+        server.closing.set()
+        await wait_all_tasks_blocked()
+        peer.say(token("too late"))
+    assert text_of(peer.pcm) == "A story;a wor"
+    assert closed_with == [CloseCode.GOING_AWAY]
+
+
+async def test_a_client_that_is_idle_too_long_is_closed(autojump_clock: MockClock) -> None:
+    server = service(InlineModels(iter([1.0] * 1000)), idle_timeout_s=5)
+    peer = ListPeer(token("Hello there my friend!"), ends=False)  # takes longer than 5 s to say
+    began = trio.current_time()
+    assert await converse(peer, server) == CloseCode.NORMAL
+    assert text_of(peer.pcm) == "Hello there my friend!"
+    assert 22 + 5 <= trio.current_time() - began <= 22 + 5 + 5 + 1
+
+
+async def test_too_much_pending_text_stops_the_reading_and_loses_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    models = InlineModels(iter([0.01] * 100_000))
+    texts = [f"number {number}; " for number in range(50)]
+    peer = ListPeer(*map(token, texts), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models, max_pending_bytes=100))
+        await wait_all_tasks_blocked()
+        assert 35 <= peer.unread <= 45
+        await trio.sleep(60)
+        assert peer.unread == 0
+        peer.hang_up()
+    assert "".join(s.segment.source for s in peer.heard_of(SegmentStarted)) == "".join(texts)
+
+
+async def test_the_sound_is_as_it_was_asked_for(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("Hello there!"), FLUSH)
+    await converse(peer, encoding="s16le", channels=2, frame_ms=10, sample_rate=24_000)
+    frames = peer.heard_of(PcmFrame)
+    assert {len(frame.data) for frame in frames} == {240 * 2 * 2}
+    stereo = np.frombuffer(b"".join(f.data for f in frames), "<i2").reshape(-1, 2)
+    assert np.array_equal(stereo[:, 0], stereo[:, 1])
+    assert peer.heard_of(Flushed)[0].sample_offset == len(stereo) == 720
+
+
+async def test_the_ledger_is_in_the_order_of_the_data(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("Hello there!", 1), FLUSH)
+    await converse(peer, service(InlineModels(iter([0.01] * 100))))
+    timing = peer.heard_of(SegmentEnded)[0].segment.timing
+    points = [timing.arrived, timing.cut, timing.speech, timing.converted, timing.sent]
+    assert all(a is not None and b is not None and a <= b for a, b in pairwise(points))
