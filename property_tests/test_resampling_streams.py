@@ -1,0 +1,90 @@
+"""The law: resampling and pitch shifting piece by piece equal doing it in one, bit for bit, for
+any cut of the input, and their output has the length that was promised."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soxr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.audio.format import SAMPLE_RATES
+from stages.audio.pitch_shift import PitchShifter, Stretcher
+from stages.audio.resample import Resampler, resampled_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.items import Samples
+
+RATES = st.sampled_from(SAMPLE_RATES)
+LENGTHS = st.integers(0, 9000)
+CUTS = st.lists(st.integers(0, 9000), max_size=12)
+SEMITONES = st.one_of(st.integers(-24, 24).map(float), st.floats(-24, 24))
+
+
+def make_sound(n_samples: int, seed: int) -> Samples:
+    """Noise over a hum, so that nothing repeats and everything has a pitch."""
+    random = np.random.default_rng(seed)
+    hum = np.sin(np.arange(n_samples) * (2 * np.pi * random.uniform(60, 400) / 22_050))
+    sound: Samples = (0.5 * hum + 0.05 * random.standard_normal(n_samples)).astype(np.float32)
+    return sound
+
+
+def in_pieces(
+    stage: Resampler | PitchShifter | Stretcher, sound: Samples, cuts: Sequence[int]
+) -> Samples:
+    edges = [0, *sorted(min(cut, len(sound)) for cut in cuts), len(sound)]
+    made = [stage.push(sound[a:b].copy()) for a, b in itertools.pairwise(edges)]
+    whole: Samples = np.concatenate([*made, stage.flush()])
+    return whole
+
+
+@given(RATES, RATES, LENGTHS, CUTS, st.integers(0, 2**32 - 1))
+def test_resampling_in_pieces_equals_soxr_in_one(
+    in_rate: int, out_rate: int, n_samples: int, cuts: list[int], seed: int
+) -> None:
+    sound = make_sound(n_samples, seed)
+    pieces = in_pieces(Resampler(in_rate, out_rate), sound, cuts)
+    assert len(pieces) == resampled_length(n_samples, in_rate, out_rate)
+    whole = soxr.resample(sound, in_rate, out_rate, quality="HQ")
+    assert 0 <= len(pieces) - len(whole) <= 1
+    assert np.array_equal(pieces[: len(whole)], whole)
+
+
+@given(RATES, RATES, st.integers(0, 10**7))
+def test_promised_length_is_the_nearest_and_never_shrinks(
+    in_rate: int, out_rate: int, n_samples: int
+) -> None:
+    length = resampled_length(n_samples, in_rate, out_rate)
+    assert abs(length * in_rate - n_samples * out_rate) * 2 <= in_rate
+    assert resampled_length(n_samples + 1, in_rate, out_rate) >= length
+
+
+@given(SEMITONES, LENGTHS, CUTS, st.integers(0, 2**32 - 1))
+def test_shifting_the_pitch_in_pieces_equals_in_one(
+    semitones: float, n_samples: int, cuts: list[int], seed: int
+) -> None:
+    sound = make_sound(n_samples, seed)
+    pieces = in_pieces(PitchShifter(semitones, 22_050, 48_000), sound, cuts)
+    assert len(pieces) == resampled_length(n_samples, 22_050, 48_000)
+    assert np.array_equal(pieces, in_pieces(PitchShifter(semitones, 22_050, 48_000), sound, []))
+
+
+@given(LENGTHS, CUTS, st.integers(0, 2**32 - 1))
+def test_stretching_by_one_changes_nothing(n_samples: int, cuts: list[int], seed: int) -> None:
+    sound = make_sound(n_samples, seed)
+    assert np.array_equal(in_pieces(Stretcher(1.0, 22_050), sound, cuts), sound)
+
+
+@given(st.floats(0.25, 4.0), LENGTHS, CUTS, st.integers(0, 2**32 - 1))
+def test_stretching_in_pieces_equals_in_one(
+    factor: float, n_samples: int, cuts: list[int], seed: int
+) -> None:
+    sound = make_sound(n_samples, seed)
+    pieces = in_pieces(Stretcher(factor, 22_050), sound, cuts)
+    assert len(pieces) == round(n_samples * factor)
+    assert np.array_equal(pieces, in_pieces(Stretcher(factor, 22_050), sound, []))

@@ -1,0 +1,169 @@
+"""libespeak-ng through ctypes: one call, one text, its samples piece by piece.
+
+Declarations and constants are those of ``speak_lib.h`` and ``espeak_ng.h`` (1.52.0).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from typing import TYPE_CHECKING
+
+import espeakng_loader
+import numpy as np
+
+from stages.errors import SynthesisError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+SAMPLE_RATE = 22_050
+
+AUDIO_OUTPUT_SYNCHRONOUS = 2
+"""Callbacks on the calling thread; ``espeak_Synth`` returns when all is said."""
+BUFFER_MS = 60
+"""Of sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
+INITIALIZE_DONT_EXIT = 0x8000
+"""Without it a missing file ends the whole process."""
+CHARS_UTF8 = 1
+ENDPAUSE = 0x1000
+"""End with the pause that the text's last mark would have before more text."""
+POS_CHARACTER = 1
+PARAMETER_RATE = 1
+PARAMETER_VOLUME = 2
+EE_OK = 0
+"""Also where the callback broke off."""
+RANDOM_SEED = 1
+"""For the breath in whispers. The library would seed itself from the clock."""
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+
+
+class _Process:
+    """The library keeps one state for the whole process, so only one of ours may be in it at
+    a time. There is normally one, on the model thread, and nobody ever waits here."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.user: EspeakLibrary | None = None
+
+
+_PROCESS = _Process()
+
+
+class EspeakLibrary:
+    """The library, set up with one folder of voice data."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._data_folder = data_folder
+        self._on_sound: Callable[[npt.NDArray[np.int16]], bool] | None = None
+        self._error: BaseException | None = None
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._callback = _Callback(self._take_sound)  # must live as long as it may be called
+        self._declare()
+
+    def speak(
+        self,
+        text: str,
+        voice: str,
+        *,
+        words_per_minute: int,
+        volume: int,
+        end_pause: bool,
+        on_sound: Callable[[npt.NDArray[np.int16]], bool],
+    ) -> None:
+        """Speak plain text; ``on_sound`` gets each buffer and says whether to go on."""
+        with _PROCESS.lock:
+            self._take_over()
+            library = self._library
+            library.espeak_ng_SetRandSeed(RANDOM_SEED)
+            # Also resets what the last text, perhaps broken off, left in the synthesizer.
+            _check(library.espeak_SetVoiceByName(voice.encode()), f"voice {voice!r}")
+            _check(library.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "rate")
+            _check(library.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "volume")
+            encoded = text.encode()
+            flags = CHARS_UTF8 | (ENDPAUSE if end_pause else 0)
+            self._on_sound, self._error = on_sound, None
+            try:
+                status = library.espeak_Synth(
+                    encoded, len(encoded) + 1, 0, POS_CHARACTER, 0, flags, None, None
+                )
+            finally:
+                self._on_sound = None
+                error, self._error = self._error, None
+            if error is not None:
+                raise error
+            _check(status, "text")
+
+    def open(self) -> None:
+        """Set the library up, where `speak` would do it the first time."""
+        with _PROCESS.lock:
+            self._take_over()
+
+    def close(self) -> None:
+        """Give back the library's memory."""
+        with _PROCESS.lock:
+            if _PROCESS.user is self:
+                _PROCESS.user = None
+                self._library.espeak_Terminate()
+
+    def _take_over(self) -> None:
+        if _PROCESS.user is self:
+            return
+        if _PROCESS.user is not None:
+            _PROCESS.user = None
+            self._library.espeak_Terminate()
+        # It also sets this process's LC_CTYPE to C.UTF-8, which Python does as well.
+        rate = self._library.espeak_Initialize(
+            AUDIO_OUTPUT_SYNCHRONOUS, BUFFER_MS, bytes(self._data_folder), INITIALIZE_DONT_EXIT
+        )
+        if rate != SAMPLE_RATE:
+            raise SynthesisError(f"espeak-ng could not be set up with {self._data_folder}: {rate}")
+        self._library.espeak_SetSynthCallback(self._callback)
+        _PROCESS.user = self
+
+    def _take_sound(self, samples: int | None, n_samples: int, _events: int | None) -> int:
+        """Called by the library: 0 goes on, 1 breaks off."""
+        if not samples or n_samples <= 0 or self._on_sound is None:
+            return 0
+        try:
+            sound = np.frombuffer(ctypes.string_at(samples, 2 * n_samples), np.int16)
+            return 0 if self._on_sound(sound) else 1
+        except BaseException as error:  # noqa: BLE001 - ctypes would print and swallow it
+            self._error = error
+            return 1
+
+    def _declare(self) -> None:
+        c_int, c_uint, c_char_p = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p
+        library = self._library
+        library.espeak_Initialize.argtypes = (c_int, c_int, c_char_p, c_int)
+        library.espeak_Initialize.restype = c_int
+        library.espeak_SetSynthCallback.argtypes = (_Callback,)
+        library.espeak_SetSynthCallback.restype = None
+        library.espeak_SetVoiceByName.argtypes = (c_char_p,)
+        library.espeak_SetVoiceByName.restype = c_int
+        library.espeak_SetParameter.argtypes = (c_int, c_int, c_int)
+        library.espeak_SetParameter.restype = c_int
+        library.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
+        library.espeak_ng_SetRandSeed.restype = None
+        library.espeak_Synth.argtypes = (
+            c_char_p,
+            ctypes.c_size_t,
+            c_uint,
+            c_int,
+            c_uint,
+            c_uint,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        )
+        library.espeak_Synth.restype = c_int
+        library.espeak_Terminate.argtypes = ()
+        library.espeak_Terminate.restype = c_int
+
+
+def _check(status: int, what: str) -> None:
+    if status != EE_OK:
+        raise SynthesisError(f"espeak-ng refused the {what} (status {status})")
