@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import wave
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import local
@@ -27,6 +29,9 @@ complete, 60 MB of them. Whoever has more to say uses the WebSocket."""
 
 RETRY_AFTER_S = 2
 """What a client is told that finds the server full: about the length of a sentence."""
+
+WEB = Path(__file__).with_name("web")
+"""The page, as it is sent: no build step."""
 
 MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
 
@@ -97,6 +102,12 @@ def create_app(service: Service) -> FastAPI:
         if body.format == "wav":
             pcm = _as_wav(pcm, body.sample_rate)
         return Response(pcm, media_type=MEDIA_TYPES[body.format])
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(WEB / "index.html")
+
+    app.mount("/web", StaticFiles(directory=WEB))
 
     @app.get("/api/voices")
     async def voices() -> VoicesAnswer:

@@ -55,8 +55,8 @@ async def speak(
 ) -> None:
     """Speak texts as they come, and give each message of PCM to `play`.
 
-    `config` has the keys of the wire's config message. Raises `ServerError` where a segment
-    fails, where the config cannot be had, and where the server closes before the end."""
+    `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
+    had, where a segment fails, and where there is no place."""
     conversation = Conversation(service.voices, service.style)
     conversation.configure(config)
     peer = _LocalPeer(texts, play)

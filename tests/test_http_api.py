@@ -1,0 +1,124 @@
+"""The HTTP routes, on fake engines; on a real socket they are tested in tests/faults."""
+
+from __future__ import annotations
+
+import io
+import wave
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pytest
+
+from pipeline.http_api import create_app
+from tests.fakes import InlineModels, service, sound_of
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from pipeline.service import Service
+
+
+def client(server: Service) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(server)), base_url="http://test"
+    )
+
+
+async def test_speak_answers_with_a_wav_file(autojump_clock: MockClock) -> None:
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", json={"text": "Hello, there!"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(answer.content)) as wav:
+        assert wav.getparams()[:4] == (1, 2, 48_000, 1_200)
+        heard = np.frombuffer(wav.readframes(1_200), "<i2") / 32_767
+    assert np.allclose(heard, sound_of("Hello,there!"), atol=1e-4)
+
+
+async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
+    autojump_clock: MockClock,
+) -> None:
+    async with client(service()) as http:
+        asked = {"text": "Hi!", "format": "f32le", "pitch_shift": 2, "voice": "other"}
+        answer = await http.post("/api/speak", json=asked)
+    assert np.array_equal(np.frombuffer(answer.content, "<f4"), -sound_of("Hi!"))
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "text"),
+        ({"text": 1}, "text"),
+        ({"text": "a", "voice": "nobody"}, "voice"),
+        ({"text": "a", "format": "mp3"}, "format"),
+        ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
+        ({"text": "a", "colour": "red"}, "colour"),
+        ({"text": "a" * 10_001}, "text"),
+    ],
+)
+async def test_a_bad_request_is_refused_by_name(
+    autojump_clock: MockClock, body: dict[str, object], named: str
+) -> None:
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", json=body)
+    assert answer.status_code == 422
+    assert named in answer.json()["error"]
+    assert answer.json()["code"] in {"bad_message", "unknown_voice"}
+
+
+async def test_what_the_engine_cannot_say_is_a_500_with_the_reason(
+    autojump_clock: MockClock,
+) -> None:
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", json={"text": "Oh. a~"})
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "cannot say 'a~'", "code": "synthesis_failed"}
+
+
+async def test_a_full_server_says_when_to_come_back(autojump_clock: MockClock) -> None:
+    server = service(max_listeners=1)
+    async with client(server) as http:
+        with server.admit():
+            answer = await http.post("/api/speak", json={"text": "a"})
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await http.post("/api/speak", json={"text": "a"})).status_code == 200
+
+
+async def test_readiness_tells_why_not(autojump_clock: MockClock) -> None:
+    models = InlineModels()
+    server = service(models)
+    async with client(server) as http:
+        assert (await http.get("/health/ready")).json() == {"status": "ok", "reason": None}
+        models.fault = "telling has not come back"
+        answer = await http.get("/health/ready")
+        assert (answer.status_code, answer.json()["reason"]) == (503, models.fault)
+        models.fault = None
+        server.closing.set()
+        assert (await http.get("/health/ready")).status_code == 503
+        assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_voices_are_listed_with_the_default(autojump_clock: MockClock) -> None:
+    async with client(service()) as http:
+        answer = (await http.get("/api/voices")).json()
+    assert answer["default"] == "plain"
+    assert [voice["name"] for voice in answer["voices"]] == ["plain", "other"]
+
+
+@pytest.mark.parametrize("path", ["/", "/web/page.js", "/web/page.css", "/docs", "/openapi.json"])
+async def test_the_page_and_the_api_description_are_served(path: str) -> None:
+    async with client(service()) as http:
+        assert (await http.get(path)).status_code == 200
+
+
+async def test_everything_else_is_not_found() -> None:
+    async with client(service()) as http:
+        assert (await http.get("/nothing")).status_code == 404
+        assert (await http.get("/web/../http_api.py")).status_code == 404
+
+
+def test_the_openapi_page_tells_the_errors() -> None:
+    responses = create_app(service()).openapi()["paths"]["/api/speak"]["post"]["responses"]
+    assert responses.keys() >= {"200", "422", "500", "503"}
