@@ -136,7 +136,8 @@ class ListPeer:
         delays: Iterator[float] | None = None,
     ) -> None:
         self.heard: list[Outgoing | Answer] = []
-        self.reads = True
+        self._reads = trio.Event()
+        self._reads.set()
         self._say = list(say)
         self._ends = ends
         self._delays = delays or itertools.repeat(0.0)
@@ -156,6 +157,14 @@ class ListPeer:
         """Be gone."""
         self.say(Disconnected())
 
+    def stop_reading(self) -> None:
+        """Let the next send wait."""
+        self._reads = trio.Event()
+
+    def go_on_reading(self) -> None:
+        """Let it go on."""
+        self._reads.set()
+
     async def receive(self) -> ClientMessage | None:
         while not self._say:
             if self._ends:
@@ -169,6 +178,7 @@ class ListPeer:
 
     async def send(self, item: Outgoing | Answer) -> None:
         await trio.sleep(next(self._delays))
+        await self._reads.wait()
         self.heard.append(item)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,13 @@ async def test_text_is_spoken_in_order_before_it_is_over(autojump_clock: MockClo
 async def test_a_client_that_knows_only_the_base_protocol_hears_only_sound(
     autojump_clock: MockClock,
 ) -> None:
-    peer = ListPeer(token("Hi! Ho, ho."), FLUSH, CANCEL)
-    await converse(peer, events=False)
-    assert peer.heard
+    peer = ListPeer(token("Hi! Ho, ho."), FLUSH, ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(converse, peer, events=False))
+        await wait_all_tasks_blocked()
+        peer.say(CANCEL)
+        peer.hang_up()
+    assert text_of(peer.pcm) == "Hi!Ho,ho."
     assert all(isinstance(item, PcmFrame) for item in peer.heard)
 
 
@@ -219,6 +224,70 @@ async def test_played_ms_says_which_text_was_heard(autojump_clock: MockClock) ->
         await wait_all_tasks_blocked()
         assert peer.heard_of(Cancelled)[1].text_spoken == "Xyzw"
         peer.hang_up()
+
+
+async def test_a_barge_in_drops_what_waits_for_a_client_that_is_slow_to_read(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("a" * 199 + "; " + "b" * 199 + "; "), ends=False)
+    peer.stop_reading()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer)
+        await wait_all_tasks_blocked()
+        peer.say(CANCEL)
+        await wait_all_tasks_blocked()
+        peer.go_on_reading()
+        peer.hang_up()
+    assert len(peer.heard_of(PcmFrame)) <= 1  # the one that was under way
+    assert peer.heard_of(Cancelled)[0].sample_offset == len(peer.pcm)
+
+
+async def test_a_barge_in_makes_room_for_new_text(autojump_clock: MockClock) -> None:
+    server = service(InlineModels(iter([1.0] * 1000)), max_pending_bytes=100)
+    peer = ListPeer(token("old " * 20), CANCEL, token("new " * 10), token("and more"), FLUSH)
+    await converse(peer, server)
+    assert text_of(peer.pcm).endswith("new and more")
+
+
+async def test_what_an_interrupted_listener_had_not_heard_does_not_delay_its_ear(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("a" * 190 + "; "), ends=False)  # 0.4 s of sound
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer)
+        await wait_all_tasks_blocked()
+        peer.say(CANCEL, token("abcd efgh!"))
+        await wait_all_tasks_blocked()
+        await trio.sleep(0.03)  # more than the new text's 1000 samples
+        peer.say(CANCEL)
+        peer.hang_up()
+    assert peer.heard_of(Cancelled)[1].text_spoken == "abcd efgh!"
+
+
+async def test_flushes_without_end_are_all_answered(autojump_clock: MockClock) -> None:
+    peer = ListPeer(*[FLUSH] * 1000)
+    await converse(peer, service(max_pending_bytes=1000))
+    assert [flushed.number for flushed in peer.heard_of(Flushed)] == list(range(1, 1001))
+
+
+async def test_an_utterance_ends_when_nothing_is_left_to_say(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("One! "), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(converse, peer, frame_ms=10))
+        await wait_all_tasks_blocked()
+        assert len(peer.pcm) == 480  # 400 samples of sound, and silence to fill the frame
+        peer.say(token("Two!"))
+        await wait_all_tasks_blocked()
+        assert len(peer.pcm) == 960
+        peer.hang_up()
+    assert [s.sample_offset for s in peer.heard_of(SegmentStarted)] == [0, 480]
+
+
+async def test_each_segment_is_resampled_to_its_exact_length(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("One! Two; three, four"), FLUSH)
+    await converse(peer, sample_rate=44_100)
+    lengths = [end.n_samples for end in peer.heard_of(SegmentEnded)]
+    assert lengths == [368, 368, 551, 368]  # 400, 400, 600, 400 samples at 48 kHz
 
 
 async def test_a_cancel_may_bring_the_next_text_with_it(autojump_clock: MockClock) -> None:
