@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import trio
+
+_NO_LETTERS = re.compile(r"\W+")
 
 FLUSH_COST = 64
 """Bytes a flush is charged, about what it occupies: a flood of them is bounded too."""
@@ -22,7 +26,7 @@ class Backlog:
 
     @property
     def is_empty(self) -> bool:
-        """All text that came in has been spoken; white space does not count."""
+        """All text that came in has been spoken; marks left over do not count."""
         return self._letters == 0
 
     def add_text(self, text: str) -> None:
@@ -65,4 +69,4 @@ def _n_bytes(text: str) -> int:
 
 
 def _n_letters(text: str) -> int:
-    return sum(map(len, text.split()))
+    return len(_NO_LETTERS.sub("", text))

@@ -32,9 +32,9 @@ async def test_the_backlog_holds_up_its_intake_only_above_the_bound() -> None:
         await released.wait()
 
 
-def test_white_space_is_nothing_to_wait_for() -> None:
+def test_marks_and_white_space_are_nothing_to_wait_for() -> None:
     backlog = Backlog(max_bytes=10)
-    backlog.add_text(" \n")
+    backlog.add_text(' \n"')
     seen = [backlog.is_empty]
     backlog.add_text("a ")
     seen.append(backlog.is_empty)

@@ -1,0 +1,256 @@
+"""Is this mark a boundary? The decision, as a pure function of the text around the mark.
+
+`judge` sees what stands before a mark and as much of what follows as is known. It answers CUT
+or GO_ON as soon as the known text settles it, and more text never changes a settled answer:
+that is why segments do not depend on how the text was cut into tokens. Until then it answers
+WAIT or HOLD, which say how long a silence may last before the mark counts as a boundary.
+
+The plan:
+
+    the mark         ── MARKS ─────────▶  does it act at once?
+    what is before   ── words.py ──────▶  Before, the kind of word that carries the mark
+    what follows     ── _FOLLOWING ────▶  Following: the same word, or a gap and the next one
+                     ── RULES[Before] ─▶  the verdict
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+import regex
+
+from stages.segmenter import abbreviations
+from stages.segmenter.words import Before, is_address, word_before_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stages.items import Segmentation
+
+
+class Verdict(Enum):
+    CUT = auto()
+    """A boundary: the segment ends behind the mark."""
+    GO_ON = auto()
+    """No boundary."""
+    WAIT = auto()
+    """What follows decides; a short silence makes it a boundary."""
+    HOLD = auto()
+    """The same, but it rather looks as if the text goes on: a long silence does."""
+
+
+class Mark(NamedTuple):
+    ends_sentence: bool
+    """False: it only makes a pause."""
+    acts_at_once: bool
+
+
+MARKS: dict[str, Mark] = {
+    **dict.fromkeys(".…", Mark(ends_sentence=True, acts_at_once=False)),
+    **dict.fromkeys("!?。！？｡؟۔।॥", Mark(ends_sentence=True, acts_at_once=True)),
+    **dict.fromkeys(",;，；、､،؛", Mark(ends_sentence=False, acts_at_once=True)),
+}
+
+
+class Following(NamedTuple):
+    """What is known to follow a mark."""
+
+    closers: str
+    """Quotes, brackets and markdown that close."""
+    gap: str
+    """White space."""
+    openers: str
+    word: str
+    after: str
+    """The character behind the word, which shows that it is whole; or nothing yet."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Nothing yet that could be read."""
+        return not (self.openers or self.word or self.after)
+
+
+def judge(
+    text: str,
+    mark: str,
+    ahead: str,
+    *,
+    before: str = "",
+    in_address: bool = False,
+    ended: bool = False,
+    segmentation: Segmentation = "eager",
+) -> Verdict:
+    """Decide on a mark between `text`, the open segment so far, and `ahead`.
+
+    `before` is the end of the text before the segment, and `in_address` tells that this lies
+    inside an address; `ended`: nothing follows `ahead`, so the answer is CUT or GO_ON."""
+    traits = MARKS[mark]
+    if not traits.ends_sentence and segmentation == "sentence":
+        return Verdict.GO_ON
+    left = before + text
+    if is_address(left, begins_inside=in_address):
+        kind = Before.ADDRESS
+    elif not traits.acts_at_once:
+        kind = word_before_stop(text, mark, before)
+        if kind is Before.ELLIPSIS and segmentation == "sentence":
+            kind = Before.TRAILING_OFF
+    elif mark == "," and left[-1:].isnumeric():
+        kind = Before.NUMBER_COMMA
+    else:
+        return Verdict.CUT
+
+    rule = RULES[kind]
+    following = _following(ahead)
+    if ended and not following.is_blank:
+        following = _following(ahead + "\n")  # shows that the last word is whole
+    settled: Verdict | None
+    if following.gap or (rule.a_quote_will_do and _CLOSED.search(following.closers)):
+        settled = rule.after_gap(following)
+    elif following.is_blank:
+        settled = None
+    else:
+        settled = rule.within_word(left, following)
+    if settled is not None:
+        return settled
+    if ended:
+        return Verdict.GO_ON  # the segment ends here anyway, with what closes it
+    return Verdict.HOLD if following.word else rule.patience
+
+
+_NEVER_IN_A_WORD = r"\"”»)\]}」』）】》〉—"
+_NOTHING = Following("", "", "", "", "")
+_CLOSED = regex.compile(f"[{_NEVER_IN_A_WORD}]")
+_FOLLOWING = regex.compile(
+    rf"""
+    (?P<closers>[{_NEVER_IN_A_WORD}'’*_`~]*)
+    (?P<gap>\s*)
+    (?P<openers>["'“‘„«(\[{{¿¡*_`\#>•–—-]*)
+    (?P<word>[\p{{L}}\p{{M}}\p{{N}}'’]*)
+    (?P<after>.?)
+    """,
+    regex.VERBOSE | regex.DOTALL,
+)
+_GOES_ON = regex.compile(
+    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…"
+    r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
+)
+"""Behind a mark, these belong to its word, or are marks that act for themselves, or to its
+grapheme. Letters without case (CJK, Arabic) do not: they need no space before them."""
+_WORD_AND_STOP = regex.compile(r"(?r)(?<![\p{L}\p{M}\p{N}.@_/\\])\p{L}[\p{L}\p{M}'’-]*\p{Ll}\Z")
+_CAPITALISED = regex.compile(r"\p{Lu}[\p{Ll}'’]*")
+_ROMAN_OR_LETTER = regex.compile(r"[IVXLCDM]+|[A-Z]")
+_LONGEST_STARTER = max(map(len, abbreviations.STARTERS))
+
+
+def _following(ahead: str) -> Following:
+    found = _FOLLOWING.match(ahead)
+    return Following(*found.groups("")) if found else _NOTHING
+
+
+# The rules. Each looks at what follows and answers None while that does not settle it.
+
+
+def _cut(_: Following) -> Verdict | None:
+    return Verdict.CUT
+
+
+def _go_on(_: Following) -> Verdict | None:
+    return Verdict.GO_ON
+
+
+def _stay_in_word(_left: str, _: Following) -> Verdict | None:
+    return Verdict.GO_ON
+
+
+def _cut_where_word_ends(_left: str, following: Following) -> Verdict | None:
+    rest = following.openers + following.word + following.after
+    return Verdict.GO_ON if _GOES_ON.match(rest) else Verdict.CUT
+
+
+def _cut_where_space_is_missing(left: str, following: Following) -> Verdict | None:
+    """``one.Sentence two``, but not ``Node.js``, ``README.Md`` or ``System.Out.print``."""
+    word = following.word
+    if following.closers or following.openers or not word or not _WORD_AND_STOP.search(left):
+        return _cut_where_word_ends(left, following)
+    if not _CAPITALISED.fullmatch(word):
+        return _cut_where_word_ends(left, following)
+    if not following.after:
+        return None
+    if word.lower() in abbreviations.ENDINGS_OF_NAMES:
+        return Verdict.GO_ON
+    stands_alone = len(word) > 1 and (following.after.isspace() or following.after in ',;:!?”)…—"')
+    return Verdict.CUT if stands_alone or _is_starter(following) else Verdict.GO_ON
+
+
+def _cut_before_sentence(following: Following) -> Verdict | None:
+    if "\n" in following.gap:
+        return Verdict.CUT
+    if "(" in following.openers or "[" in following.openers:
+        return Verdict.GO_ON
+    if not following.word:
+        return Verdict.GO_ON if following.after else None
+    if not following.word[0].isupper():
+        return Verdict.GO_ON
+    if not following.after and len(following.word) <= _LONGEST_STARTER:
+        return None
+    return Verdict.CUT if _is_starter(following) else Verdict.GO_ON
+
+
+def _is_starter(following: Following) -> bool:
+    word = following.word.replace("’", "'").rstrip("'")
+    is_initial = len(word) == 1 and following.after == "."
+    return word in abbreviations.STARTERS and not is_initial
+
+
+def _cut_unless_number(following: Following) -> Verdict | None:
+    if "\n" in following.gap:
+        return Verdict.CUT
+    if any(opener in following.openers for opener in "([#"):
+        return Verdict.GO_ON
+    word = following.word
+    if not word:
+        return Verdict.CUT if following.after else None
+    if word[0].isnumeric():
+        return Verdict.GO_ON
+    if not following.after and _ROMAN_OR_LETTER.fullmatch(word):
+        return None
+    return Verdict.GO_ON if _ROMAN_OR_LETTER.fullmatch(word) else Verdict.CUT
+
+
+def _cut_unless_digit(following: Following) -> Verdict | None:
+    if not following.word:
+        return Verdict.CUT if following.after else None
+    return Verdict.GO_ON if following.word[0].isnumeric() else Verdict.CUT
+
+
+def _cut_unless_small_letter(following: Following) -> Verdict | None:
+    if not following.word:
+        return Verdict.CUT if following.after else None
+    return Verdict.GO_ON if following.word[0].islower() else Verdict.CUT
+
+
+class Rule(NamedTuple):
+    patience: Verdict
+    """While nothing is known of what follows."""
+    a_quote_will_do: bool
+    """A closing quote or bracket is as good as white space."""
+    within_word: Callable[[str, Following], Verdict | None]
+    after_gap: Callable[[Following], Verdict | None]
+
+
+_WAIT, _HOLD = Verdict.WAIT, Verdict.HOLD
+
+RULES: dict[Before, Rule] = {
+    Before.PLAIN: Rule(_WAIT, True, _cut_where_space_is_missing, _cut),
+    Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut),
+    Before.NUMBER_COMMA: Rule(_WAIT, True, _cut_where_word_ends, _cut),
+    Before.ADDRESS: Rule(_HOLD, True, _cut_where_word_ends, _cut),
+    Before.ELLIPSIS: Rule(_WAIT, True, _cut_where_word_ends, _cut),
+    Before.TRAILING_OFF: Rule(_WAIT, False, _stay_in_word, _cut_unless_small_letter),
+    Before.LIST_NUMBER: Rule(_HOLD, False, _stay_in_word, _go_on),
+    Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),
+    Before.COUNTS: Rule(_HOLD, False, _stay_in_word, _cut_unless_number),
+    Before.COUNTS_OR_WORD: Rule(_HOLD, False, _stay_in_word, _cut_unless_digit),
+    Before.MAY_END: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence),
+}

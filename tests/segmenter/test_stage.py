@@ -1,0 +1,105 @@
+"""The stage around the segmenter, on a clock that jumps."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from stages.items import Flush, Segment, Style, Token
+from stages.segmenter import Segmenter
+from stages.segmenter.stage import segment_text
+
+STYLE = Style("voice")
+Said = tuple[float, str | int]
+
+
+class Run:
+    """A running stage; `said` fills with (time, source or number of the flush)."""
+
+    def __init__(self, nursery: trio.Nursery, room: int = 10) -> None:
+        self.said: list[Said] = []
+        self.tokens, items = trio.open_memory_channel[Token | Flush](room)
+        segments, self._received = trio.open_memory_channel[Segment | Flush](0)
+        nursery.start_soon(segment_text, items, segments, Segmenter())
+        nursery.start_soon(self._listen)
+
+    async def _listen(self) -> None:
+        async for item in self._received:
+            said = item.source if isinstance(item, Segment) else item.number
+            self.said.append((round(trio.current_time(), 3), said))
+
+    async def say(self, text: str) -> None:
+        await self.tokens.send(Token(text, STYLE))
+
+
+async def test_segments_leave_at_their_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        run = Run(nursery)
+        await run.say("Hello. Dr.")
+        await trio.sleep(5)
+        await run.say(" Smith.")
+        await trio.sleep(5)
+        run.tokens.close()
+    assert run.said == [(0.0, "Hello."), (1.0, " Dr."), (5.15, " Smith.")]
+    assert autojump_clock.current_time() == pytest.approx(10)
+
+
+async def test_the_next_character_comes_before_the_deadline(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        run = Run(nursery)
+        for char in "It is 3.14. Yes.":
+            await run.say(char)
+            await trio.sleep(0.1)
+        run.tokens.close()
+    assert [said for _, said in run.said] == ["It is 3.14.", " Yes."]
+    assert autojump_clock.current_time() == pytest.approx(1.6)
+
+
+async def test_a_flush_travels_behind_the_text_before_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        run = Run(nursery)
+        await run.say("Hello! wor")
+        await run.tokens.send(Flush(1))
+        await run.tokens.send(Flush(2))
+        await run.say("ld")
+        await trio.sleep(100)
+        assert run.said == [(0.0, "Hello!"), (0.0, " wor"), (0.0, 1), (0.0, 2)]
+        run.tokens.close()
+    assert run.said[4:] == [(100.0, "ld")]
+    assert autojump_clock.current_time() == pytest.approx(100)
+
+
+async def test_a_stage_that_was_held_up_reads_on_before_it_looks_at_the_clock(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The next stage takes nothing for three seconds. The rest of the number came in meanwhile:
+    what the client did without a pause must not be cut by our own lateness."""
+    tokens, items = trio.open_memory_channel[Token | Flush](10)
+    segments, received = trio.open_memory_channel[Segment | Flush](0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(segment_text, items, segments, Segmenter())
+        for text in ("Yes! It is 3.", "14.", " So"):
+            await tokens.send(Token(text, STYLE))
+        tokens.close()
+        await trio.sleep(3)
+        sources = [item.source async for item in received if isinstance(item, Segment)]
+    assert sources == ["Yes!", " It is 3.14.", " So"]
+    assert autojump_clock.current_time() == pytest.approx(3)
+
+
+async def test_the_stage_closes_its_channels() -> None:
+    tokens, items = trio.open_memory_channel[Token | Flush](10)
+    segments, received = trio.open_memory_channel[Segment | Flush](10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(segment_text, items, segments, Segmenter())
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    with pytest.raises(trio.BrokenResourceError):
+        await tokens.send(Token("Hello", STYLE))
+    with pytest.raises(trio.EndOfChannel):
+        await received.receive()
