@@ -36,6 +36,9 @@ Options = TypeVar("Options", bound=SpeechSettings)
 
 STANDARD_STREAM = Path("-")
 
+CLOSE_WITHIN_S = 0.5
+"""For telling those that are left when the grace is over. Who has not gone then is cut off."""
+
 READ_BYTES = 4096
 """At most, of standard input at a time; it is handed on as it arrives."""
 
@@ -84,7 +87,11 @@ async def serve(options: ServeSettings) -> None:
                 await anext(signals)
                 log.info("closing; %d listeners may finish", service.n_listeners)
                 service.closing.set()
-                await _wait_empty(service, options.shutdown_grace_s, signals)
+                await _wait_idle(service, options.shutdown_grace_s, signals)
+                service.grace_over.set()
+                with trio.move_on_after(CLOSE_WITHIN_S):
+                    await service.wait_idle()
+                listener.abort()
                 nursery.cancel_scope.cancel()
     log.info("closed")
 
@@ -142,8 +149,8 @@ async def open_service(
         yield service
 
 
-async def _wait_empty(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
-    """Until all listeners have left, the grace is over, or there is one more signal."""
+async def _wait_idle(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
+    """Until nobody is being served, the grace is over, or there is one more signal."""
     async with trio.open_nursery() as nursery:
 
         async def give_up_at_signal() -> None:
@@ -152,7 +159,7 @@ async def _wait_empty(service: Service, grace_s: float, signals: AsyncIterator[i
 
         nursery.start_soon(give_up_at_signal)
         with trio.move_on_after(grace_s):
-            await service.wait_empty()
+            await service.wait_idle()
         nursery.cancel_scope.cancel()
 
 

@@ -60,6 +60,7 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000
     GOING_AWAY = 1001
+    MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
 
 
@@ -67,7 +68,8 @@ class Peer(Messages, Protocol):
     """The other end: a WebSocket, an HTTP request, a terminal."""
 
     async def send(self, item: Outgoing | Answer) -> None:
-        """Hand a message to the kernel. Raises `Disconnected`."""
+        """Hand a message to the kernel, whole: it is not cancelled half-way, and ends in a
+        limited time. Raises `Disconnected`."""
 
 
 async def hold_conversation(peer: Peer, service: Service, conversation: Conversation) -> CloseCode:
@@ -210,6 +212,8 @@ class _Connection:
         await self._service.closing.wait()
         self._close_code = CloseCode.GOING_AWAY
         self._inbox.end()
+        await self._service.grace_over.wait()
+        self._life.cancel()
 
 
 class _Inbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from pipeline import local
 from pipeline.protocol import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
@@ -129,6 +131,7 @@ def create_app(service: Service) -> FastAPI:
         return Health(status="unavailable", reason=reason)
 
     app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(ServerError, _failed)
     return app
 
@@ -166,6 +169,13 @@ def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
         wav.setframerate(sample_rate)
         wav.writeframes(pcm)
     return file.getvalue()
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = HTTPStatus(error.status_code).name.lower()
+    return _answer(error.status_code, error.detail, code)
 
 
 async def _bad_request(_: Request, error: Exception) -> Response:

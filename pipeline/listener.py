@@ -40,8 +40,20 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
 """As much as a WebSocket message may have."""
 
-ABORT_AFTER_S = 0.7
-"""Once cancelled: a little longer than a WebSocket's close is tried for then."""
+MAX_REQUEST_BYTES = 512 * 1024
+"""With everything around the body: one in chunks of a single byte has six times its size."""
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"http2-settings",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Headers that are for us and not for the app (RFC 9110, 7.6.1)."""
 
 RETRY_AFTER_S = 2
 """What a client is told that finds the server full: about the length of a sentence."""
@@ -81,20 +93,12 @@ class Listener:
         task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._abort_when_cancelled)
-            await trio.serve_listeners(self._answer, listeners, task_status=task_status)
+        await trio.serve_listeners(self._answer, listeners, task_status=task_status)
 
-    async def _abort_when_cancelled(self) -> None:
-        """Cut off those that do not go by themselves: Hypercorn shields its sends."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            if self._streams:
-                with trio.CancelScope(shield=True):
-                    await trio.sleep(ABORT_AFTER_S)
-            for stream in self._streams:
-                stream.abort()
+    def abort(self) -> None:
+        """Cut everybody off. A cancel alone would not: sends are shielded from it."""
+        for stream in self._streams:
+            stream.abort()
 
     async def _answer(self, tcp: trio.SocketStream) -> None:
         """Whatever goes wrong with one client stays with that client."""
@@ -116,15 +120,20 @@ class Listener:
             if request is None:
                 return
             stream.give_back(request.raw)
-            if request.is_upgrade:
-                await self._speak(stream, request)
-            else:
-                await self._http.serve(stream)
+            with self._service.serving():
+                if request.is_upgrade:
+                    await self._speak(stream, request)
+                else:
+                    stream.ignores_input = True  # Hypercorn would close, in mid-answer
+                    await self._http.serve(stream)
         except Refused as refusal:
             await answer(stream, refusal)
 
     async def _speak(self, stream: Stream, request: Request) -> None:
-        url = urlsplit(request.target)
+        try:
+            url = urlsplit(request.target)
+        except ValueError as error:
+            raise Refused(400, "bad_request", f"the target is no URL: {error}") from None
         if url.path != WEBSOCKET_PATH:
             raise Refused(404, "not_found", f"WebSockets are served at {WEBSOCKET_PATH} alone")
         conversation = Conversation(self._service.voices, self._service.style)
@@ -145,50 +154,95 @@ async def read_request(stream: Stream) -> Request | None:
     """Read one request, body and all; None: the client left without a word.
 
     Raises `Refused` for one that is malformed, too large or too slow."""
-    raw = bytearray()
+    reader = _RequestReader(stream)
     with trio.move_on_after(REQUEST_WITHIN_S):
-        return await _read_request(stream, raw)
-    if not raw:
+        return await reader.read()
+    if not reader.n_received:
         return None
     raise Refused(408, "too_slow", f"the request did not arrive within {REQUEST_WITHIN_S:g} s")
 
 
-async def _read_request(stream: Stream, raw: bytearray) -> Request | None:
-    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-    head: h11.Request | None = None
-    n_body = 0
-    try:
-        while True:
-            match parser.next_event():
-                case h11.NEED_DATA:
-                    if parser.they_are_waiting_for_100_continue:
-                        go_on = h11.InformationalResponse(status_code=100, headers=[])
-                        await stream.send_all(parser.send(go_on) or b"")
-                    data = await stream.receive_some()
-                    raw += data
-                    if not data and head is None:
-                        return None
-                    parser.receive_data(data)
-                case h11.Request() as head:
-                    pass
-                case h11.Data() as part:
-                    n_body += len(part.data)
-                    if n_body > MAX_BODY_BYTES:
-                        msg = f"the body is over {MAX_BODY_BYTES} bytes"
-                        raise Refused(413, "too_large", msg)
-                case h11.EndOfMessage() if head is not None:
-                    return _request(head, bytes(raw))
-    except h11.RemoteProtocolError as error:
-        raise Refused(error.error_status_hint, "bad_request", str(error)) from None
+class _RequestReader:
+    def __init__(self, stream: Stream) -> None:
+        self.n_received = 0
+        self._stream = stream
+        self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+
+    async def read(self) -> Request | None:
+        head: h11.Request | None = None
+        body = bytearray()
+        try:
+            while True:
+                match self._parser.next_event():
+                    case h11.NEED_DATA:
+                        if not await self._receive() and head is None:
+                            return None
+                    case h11.Request() as head:
+                        if head.http_version not in {b"1.0", b"1.1"}:
+                            raise Refused(400, "bad_request", "only HTTP/1.1 is spoken here")
+                    case h11.Data() as part:
+                        body += part.data
+                        if len(body) > MAX_BODY_BYTES:
+                            raise _too_large(f"the body is over {MAX_BODY_BYTES} bytes")
+                    case h11.EndOfMessage() if head is not None:
+                        return self._whole(head, bytes(body))
+        except h11.RemoteProtocolError as error:
+            raise Refused(error.error_status_hint, "bad_request", str(error)) from None
+
+    async def _receive(self) -> bool:
+        """Read on; False: the client has nothing more to say."""
+        if self._parser.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            await self._stream.send_all(self._parser.send(go_on) or b"")
+        data = await self._stream.receive_some()
+        self.n_received += len(data)
+        if self.n_received > MAX_REQUEST_BYTES:
+            raise _too_large(f"the request is over {MAX_REQUEST_BYTES} bytes")
+        self._parser.receive_data(data)
+        return bool(data)
+
+    def _whole(self, head: h11.Request, body: bytes) -> Request:
+        target = head.target.decode("ascii")
+        if _tokens(head, b"upgrade") == [b"websocket"]:
+            check_upgrade(head)
+            behind, _ = self._parser.trailing_data
+            return Request(target, is_upgrade=True, raw=_written(head, list(head.headers)) + behind)
+        # Written anew: without what concerns this connection alone, since Hypercorn would
+        # follow an upgrade to HTTP/2, and without what comes behind, which it would answer.
+        headers = [(name, value) for name, value in head.headers if name not in HOP_BY_HOP]
+        if not any(name == b"host" for name, _ in headers):
+            headers.append((b"host", b""))  # HTTP/1.0 has none
+        headers.append((b"content-length", b"%d" % len(body)))
+        return Request(target, is_upgrade=False, raw=_written(head, headers) + body)
 
 
-def _request(head: h11.Request, raw: bytes) -> Request:
-    headers = {name: value.lower() for name, value in head.headers}
-    return Request(
-        target=head.target.decode("ascii"),
-        is_upgrade=headers.get(b"upgrade") == b"websocket",
-        raw=raw,
-    )
+def check_upgrade(head: h11.Request) -> None:
+    """Raises `Refused` for an upgrade that is not as RFC 6455 (4.2.1) asks. The WebSocket
+    library answers such a one by itself, and does not tell."""
+    if _tokens(head, b"sec-websocket-version") != [b"13"]:
+        raise Refused(426, "bad_request", "Sec-WebSocket-Version: only 13 is spoken here")
+    if (
+        head.method != b"GET"
+        or head.http_version != b"1.1"
+        or b"upgrade" not in _tokens(head, b"connection")
+        or len(_tokens(head, b"sec-websocket-key")) != 1
+    ):
+        raise Refused(400, "bad_request", "this is no WebSocket upgrade as RFC 6455 has it")
+
+
+def _tokens(head: h11.Request, name: bytes) -> list[bytes]:
+    """The comma-separated words of a header, in lower case."""
+    values = b",".join(value for key, value in head.headers if key == name)
+    return [word.strip().lower() for word in values.split(b",")] if values else []
+
+
+def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
+    request = h11.Request(method=head.method, target=head.target, headers=headers)
+    return h11.Connection(h11.CLIENT).send(request) or b""
+
+
+def _too_large(message: str) -> Refused:
+    return Refused(413, "too_large", message)
 
 
 async def answer(stream: Stream, refusal: Refused) -> None:
@@ -201,6 +255,8 @@ async def answer(stream: Stream, refusal: Refused) -> None:
     ]
     if refusal.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("retry-after", str(RETRY_AFTER_S)))
+    if refusal.status == http.HTTPStatus.UPGRADE_REQUIRED:
+        headers.append(("sec-websocket-version", "13"))
     writer = h11.Connection(h11.SERVER)
     parts = (
         h11.Response(status_code=refusal.status, headers=headers),

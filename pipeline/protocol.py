@@ -39,11 +39,16 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_PENDING_BYTES = 256 * 1024
 """Of text that was taken in and not spoken yet; above it the server stops reading."""
 
-SHORT_FRAME = 126
-"""Bytes of payload from which on a frame's header has 4 bytes and not 2 (RFC 6455, 5.2)."""
+SHORT_FRAME_BYTES = 125
+LONG_FRAME_BYTES = 65_535
+"""A frame's header has 2 bytes up to the first, 4 up to the second, and 10 for more payload
+(RFC 6455, section 5.2; the server does not mask)."""
 
 MAX_ERRORS_TOLD = 3
 """Of the things that are wrong with one message."""
+
+MAX_KEY_TOLD = 200
+"""Characters of the name of what is wrong, which a client may have made up."""
 
 
 def _known_rate(rate: int) -> int:
@@ -136,7 +141,8 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
 def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
     """What was wrong and where, from pydantic's list; without the input, which may be long
     or private."""
-    told = [f"{'.'.join(map(str, error['loc'])) or 'message'}: {error['msg']}" for error in errors]
+    places = [".".join(map(str, error["loc"]))[:MAX_KEY_TOLD] or "message" for error in errors]
+    told = [f"{place}: {error['msg']}" for place, error in zip(places, errors, strict=True)]
     more = len(told) - MAX_ERRORS_TOLD
     return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
@@ -144,15 +150,24 @@ def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
 def render(item: Outgoing | Answer) -> str:
     """An event or an answer as the text of its message.
 
-    It is padded with spaces so that the WebSocket frame around it, whose header has 2 bytes
-    below 126 bytes of payload and 4 from there on, is a multiple of four bytes long."""
+    It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
+    long."""
     text = json.dumps(_fields(item), ensure_ascii=False, separators=(",", ":"))
     n_bytes = len(text.encode())
-    padded = n_bytes + -(2 + n_bytes) % 4
-    if padded >= SHORT_FRAME:
-        padded = max(SHORT_FRAME, n_bytes)
-        padded += -padded % 4
-    return text + " " * (padded - n_bytes)
+    return text + " " * (_aligned(n_bytes) - n_bytes)
+
+
+def _aligned(n_bytes: int) -> int:
+    """The least payload of at least this length that makes its frame a multiple of four."""
+    for least, most, header in (
+        (0, SHORT_FRAME_BYTES, 2),
+        (SHORT_FRAME_BYTES + 1, LONG_FRAME_BYTES, 4),
+    ):
+        payload = max(n_bytes, least)
+        payload += -(header + payload) % 4
+        if payload <= most:
+            return payload
+    return n_bytes + -(10 + n_bytes) % 4
 
 
 def _fields(item: Outgoing | Answer) -> dict[str, Any]:

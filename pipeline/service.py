@@ -49,7 +49,10 @@ class Service:
         self.idle_timeout_s = idle_timeout_s
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
+        self.grace_over = trio.Event()
+        """What was begun and has not been finished is left."""
         self.n_listeners = 0
+        self._n_served = 0
         self._left = trio.lowlevel.ParkingLot()
 
     async def install_engines(self) -> None:
@@ -78,9 +81,18 @@ class Service:
             yield
         finally:
             self.n_listeners -= 1
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Somebody is being served, from the request to the last byte of its answer."""
+        self._n_served += 1
+        try:
+            yield
+        finally:
+            self._n_served -= 1
             self._left.unpark_all()
 
-    async def wait_empty(self) -> None:
-        """Until the last listener has left."""
-        while self.n_listeners:
+    async def wait_idle(self) -> None:
+        """Until nobody is being served."""
+        while self._n_served:
             await self._left.park()

@@ -32,6 +32,8 @@ class Stream(trio.abc.HalfCloseableStream):
         self._read_ahead = b""
         self.is_sending = False
         """A send waits for the client to read."""
+        self.ignores_input = False
+        """What the client sends from now on is thrown away; only that it leaves is told."""
         stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     @property
@@ -50,20 +52,28 @@ class Stream(trio.abc.HalfCloseableStream):
             size = len(self._read_ahead) if max_bytes is None else max_bytes
             data, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
             return data
-        return bytes(await self._stream.receive_some(max_bytes))
+        data = await self._stream.receive_some(max_bytes)
+        while data and self.ignores_input:
+            data = await self._stream.receive_some(max_bytes)
+        return bytes(data)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """See `trio.abc.SendStream`."""
+        """See `trio.abc.SendStream`.
+
+        In pieces, each with the whole limit: an HTTP answer comes as one block of megabytes,
+        and a client that reads it steadily has not stalled."""
+        view = memoryview(data)
         self.is_sending = True
         try:
-            with trio.move_on_after(self._write_stall_s) as limit:
-                await self._stream.send_all(data)
+            for start in range(0, len(view), SEND_BUFFER_BYTES):
+                with trio.move_on_after(self._write_stall_s) as limit:
+                    await self._stream.send_all(view[start : start + SEND_BUFFER_BYTES])
+                if limit.cancelled_caught:
+                    self.abort()
+                    msg = f"the client has not read for {self._write_stall_s:g} s"
+                    raise trio.BrokenResourceError(msg)
         finally:
             self.is_sending = False
-        if limit.cancelled_caught:
-            self.abort()
-            msg = f"the client has not read for {self._write_stall_s:g} s"
-            raise trio.BrokenResourceError(msg)
 
     async def wait_send_all_might_not_block(self) -> None:
         """See `trio.abc.SendStream`."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from pipeline import protocol
 from pipeline.connection import CloseCode
@@ -25,26 +27,26 @@ if TYPE_CHECKING:
     from pipeline.streams import Stream
     from stages.items import Answer, ClientMessage, Outgoing
 
+log = logging.getLogger(__name__)
+
 HANDSHAKE_WITHIN_S = 5.0
 """For the upgrade. Its request has been read by then, so only our answer is under way."""
 
 CLOSE_WITHIN_S = 10.0
 """For the client's answer to our close, which it gives after it has read what it was sent."""
 
-CANCELLED_CLOSE_WITHIN_S = 0.5
-"""The same, once the server's own grace is over."""
-
 PING_EVERY_TICKS = 20
 SILENT_TICKS = 40
 TICK_S = 1.0
 """Without a pong, or anything else, for 40 s a client has vanished. Ticks in which our own
-send is blocked do not count: a client that is not reading does not see the ping either."""
+send is blocked do not count, since a client that is not reading does not see the ping either;
+nor do those in which we take no messages, since then we do not see the pong."""
 
 PING_BYTES = 6
 """With the frame's header of 2 that makes a multiple of four; see `protocol.render`."""
 
-MESSAGE_TOO_BIG = 1009
-"""RFC 6455, section 7.4.1."""
+ABNORMAL_CLOSURE = 1006
+"""What the library calls a connection that broke (RFC 6455, section 7.4.1)."""
 
 
 class WebSocketPeer:
@@ -54,19 +56,27 @@ class WebSocketPeer:
         self._socket = socket
         self._stream = stream
         self._silent_ticks = 0
+        self._is_listening = False
+        self.refused_with: CloseCode | None = None
+        """How to close on a client that broke the bounds."""
 
     async def receive(self) -> ClientMessage:
         """See `stages.intake.Messages`."""
+        self._is_listening = True
         try:
             text = await self._socket.get_message()
-        except ConnectionClosed:
+        except ConnectionClosed as error:
+            if error.reason is not None and error.reason.code == ABNORMAL_CLOSURE:
+                self._stream.abort()  # let no send wait for somebody who is not there
             raise Disconnected from None
+        finally:
+            self._is_listening = False
         self._silent_ticks = 0
         if isinstance(text, bytes):
             msg = "message: a client sends JSON text, this one was binary"
             raise ProtocolError(msg)
         if len(text.encode()) > protocol.MAX_MESSAGE_BYTES:  # the library counts characters
-            await self.close(MESSAGE_TOO_BIG)
+            self.refused_with = CloseCode.MESSAGE_TOO_BIG
             raise Disconnected
         return protocol.parse(text)
 
@@ -74,13 +84,15 @@ class WebSocketPeer:
         """See `pipeline.connection.Peer`."""
         message = item.data if isinstance(item, PcmFrame) else protocol.render(item)
         try:
-            await self._socket.send_message(message)
+            # A frame that is torn cannot be mended. The stream ends a send that takes too long.
+            with trio.CancelScope(shield=True):
+                await self._socket.send_message(message)
         except ConnectionClosed:
             raise Disconnected from None
 
-    async def close(self, code: int, within_s: float = CLOSE_WITHIN_S) -> None:
+    async def close(self, code: CloseCode) -> None:
         """Send a close and wait for the client's, but not for ever."""
-        with trio.move_on_after(within_s, shield=True):
+        with trio.move_on_after(CLOSE_WITHIN_S):
             await self._socket.aclose(code)
 
     async def cut_when_vanished(self) -> None:
@@ -88,7 +100,7 @@ class WebSocketPeer:
         async with trio.open_nursery() as nursery:
             for tick in itertools.count(1):
                 await trio.sleep(TICK_S)
-                self._silent_ticks += not self._stream.is_sending
+                self._silent_ticks += self._is_listening and not self._stream.is_sending
                 if self._silent_ticks >= SILENT_TICKS:
                     self._stream.abort()
                 if tick % PING_EVERY_TICKS == 0:
@@ -104,23 +116,27 @@ async def serve_websocket(
     stream: Stream, converse: Callable[[WebSocketPeer], Awaitable[CloseCode]]
 ) -> None:
     """Answer an upgrade whose request lies in the stream, hold the conversation, and close."""
-    async with trio.open_nursery() as nursery:
-        with trio.move_on_after(HANDSHAKE_WITHIN_S) as handshake:
-            request = await wrap_server_stream(
-                nursery, stream, max_message_size=protocol.MAX_MESSAGE_BYTES
-            )
-            socket = await request.accept()
-        if not handshake.cancelled_caught:
-            peer = WebSocketPeer(socket, stream)
+    try:
+        async with trio.open_nursery() as nursery:
+            peer = await _accept(nursery, stream)
             nursery.start_soon(peer.cut_when_vanished)
             try:
                 code = await converse(peer)
-            except trio.Cancelled:
-                await peer.close(CloseCode.GOING_AWAY, CANCELLED_CLOSE_WITHIN_S)
-                raise
             except Exception:
                 await peer.close(CloseCode.INTERNAL_ERROR)
                 raise
-            await peer.close(code)
-        nursery.cancel_scope.cancel()
+            await peer.close(peer.refused_with or code)
+            nursery.cancel_scope.cancel()
+    except* (ConnectionClosed, LocalProtocolError):
+        # The client left during the handshake; or it sent a ping behind our close, which the
+        # library would answer, and may not.
+        log.debug("a WebSocket ended out of order")
     await stream.linger()
+
+
+async def _accept(nursery: trio.Nursery, stream: Stream) -> WebSocketPeer:
+    with trio.fail_after(HANDSHAKE_WITHIN_S):
+        request = await wrap_server_stream(
+            nursery, stream, max_message_size=protocol.MAX_MESSAGE_BYTES
+        )
+        return WebSocketPeer(await request.accept(), stream)

@@ -1,0 +1,371 @@
+"""A client that speaks bytes: HTTP and WebSocket frames made by hand, right or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import h11
+import trio
+
+from tests.server_process import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+
+SOON_S = 20.0
+"""How long an answer may take that is to come at once: only a hang is longer, also on a
+machine that is busy."""
+
+FREE_WITHIN_S = 3.0
+"""A place is free again a second after its client left (the specification), and a busy
+machine may notice it late."""
+
+UPGRADE = (
+    b"Host: localhost\r\n"
+    b"Connection: Upgrade\r\n"
+    b"Upgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+"""The header fields of a right WebSocket upgrade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    n_informational: int = 0
+    """Answers like 100 before it."""
+    rest: bytes = b""
+    """What came behind it."""
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A WebSocket frame from the server."""
+
+    opcode: int
+    payload: bytes
+    is_final: bool
+    n_bytes: int
+    """With its header."""
+
+    @property
+    def close_code(self) -> int | None:
+        """Of a close; None: it gives none."""
+        return int.from_bytes(self.payload[:2], "big") if self.payload else None
+
+    def json(self) -> Any:  # noqa: ANN401
+        return json.loads(self.payload)
+
+
+class Closed(Exception):
+    """The server has closed the TCP connection."""
+
+
+class Connection:
+    """A TCP connection to the server."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.buffer = bytearray()
+
+    async def send(self, data: bytes) -> None:
+        """Send these bytes."""
+        await self.stream.send_all(data)
+
+    async def read_more(self) -> None:
+        """Wait for more in the buffer. Raises `Closed` at the end, however that came."""
+        try:
+            data = await self.stream.receive_some(64 * 1024)
+        except trio.BrokenResourceError:
+            data = b""
+        if not data:
+            raise Closed
+        self.buffer += data
+
+    async def read_to_end(self, within_s: float = SOON_S) -> bytes:
+        """All that comes until the server closes."""
+        with trio.fail_after(within_s):
+            try:
+                while True:
+                    await self.read_more()
+            except Closed:
+                return bytes(self.buffer)
+
+    def reset(self) -> None:
+        """Close as a crashed client's kernel does: RST instead of FIN."""
+        self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.stream.socket.close()
+
+    def half_close(self) -> None:
+        """Send a FIN, and still be able to read."""
+        self.stream.socket.shutdown(socket.SHUT_WR)
+
+
+@asynccontextmanager
+async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIterator[Connection]:
+    """Connect; a small receive buffer makes a client that does not read show at once."""
+    with socket.socket() as plain:
+        if receive_buffer is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.setblocking(False)
+        tcp = trio.socket.from_stdlib_socket(plain)
+        await tcp.connect((HOST, port))
+        connection = Connection(trio.SocketStream(tcp))
+        try:
+            yield connection
+        finally:
+            tcp.close()
+
+
+def parse_response(data: bytes, *, method: str = "GET") -> Response:
+    """Take an HTTP answer apart. Raises what h11 does if it is none, or is cut short."""
+    parser = h11.Connection(h11.CLIENT)
+    parser.send(h11.Request(method=method, target="/", headers=[("host", "localhost")]))
+    parser.send(h11.EndOfMessage())
+    parser.receive_data(data)
+    parser.receive_data(b"")
+    head: h11.Response | None = None
+    body = bytearray()
+    n_informational = 0
+    while True:
+        match parser.next_event():
+            case h11.InformationalResponse():
+                n_informational += 1
+            case h11.Response() as head:
+                pass
+            case h11.Data() as part:
+                body += part.data
+            case h11.EndOfMessage() if head is not None:
+                break
+    headers = {name.decode(): value.decode() for name, value in head.headers}
+    return Response(
+        head.status_code, headers, bytes(body), n_informational, parser.trailing_data[0]
+    )
+
+
+async def ask(port: int, request: bytes, within_s: float = SOON_S) -> Response:
+    """Send the bytes of a request, and read the answer until the server closes."""
+    async with connected(port) as connection:
+        await connection.send(request)
+        return parse_response(await connection.read_to_end(within_s))
+
+
+def get(target: str) -> bytes:
+    """The bytes of a plain GET."""
+    return f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def post(target: str, body: object, *headers: str) -> bytes:
+    """The bytes of a POST, of JSON unless the body is bytes."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"POST {target} HTTP/1.1", "Host: localhost", f"Content-Length: {len(data)}"]
+    lines += ["Content-Type: application/json", *headers, "", ""]
+    return "\r\n".join(lines).encode() + data
+
+
+class RawWebSocket(Connection):
+    """A WebSocket whose frames are made here. Nothing is answered for its user: no ping, no
+    close."""
+
+    async def upgrade(self, target: str = "/ws/stream") -> None:
+        """Ask for the upgrade. Raises `Refused` where the server says no."""
+        await self.send(b"GET " + target.encode() + b" HTTP/1.1\r\n" + UPGRADE + b"\r\n")
+        await self.read_upgrade()
+
+    async def read_upgrade(self) -> None:
+        """Read the answer to an upgrade."""
+        with trio.fail_after(SOON_S):
+            while b"\r\n\r\n" not in self.buffer:
+                await self.read_more()
+            if not self.buffer.startswith(b"HTTP/1.1 101 "):
+                raise Refused(parse_response(await self.read_to_end()))
+        del self.buffer[: self.buffer.index(b"\r\n\r\n") + 4]
+
+    async def send_frame(
+        self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0
+    ) -> None:
+        """Send one frame."""
+        await self.send(frame(opcode, payload, fin=fin, rsv=rsv))
+
+    async def say(self, message: object = None, **fields: object) -> None:
+        """Send a message: JSON, unless it is a text or bytes already."""
+        match message:
+            case None:
+                message = json.dumps(fields).encode()
+            case str():
+                message = message.encode()
+            case bytes():
+                pass
+            case _:
+                message = json.dumps(message).encode()
+        await self.send_frame(TEXT, message)
+
+    async def speak(self, text: str, **fields: object) -> None:
+        """Send a token, and what else is to be in its message."""
+        await self.say({"token": text} | fields)
+
+    async def next_frame(self, within_s: float = SOON_S) -> Frame:
+        """The next frame, whatever it is. Raises `Closed` at the end."""
+        with trio.fail_after(within_s):
+            while (found := _take_frame(self.buffer)) is None:
+                await self.read_more()
+        return found
+
+    async def frames_until(
+        self, is_last: Callable[[Frame], bool], within_s: float = SOON_S
+    ) -> list[Frame]:
+        """All frames up to the first that is the last one, with it."""
+        frames: list[Frame] = []
+        with trio.fail_after(within_s):
+            while not frames or not is_last(frames[-1]):
+                frames.append(await self.next_frame(within_s))
+        return frames
+
+    async def frames_until_event(self, name: str, within_s: float = SOON_S) -> list[Frame]:
+        """All frames up to the first event of this name."""
+        return await self.frames_until(is_event(name), within_s)
+
+    async def next_event(self, name: str, within_s: float = SOON_S) -> dict[str, Any]:
+        """The first event of this name; what comes before it is skipped."""
+        event: dict[str, Any] = (await self.frames_until_event(name, within_s))[-1].json()
+        return event
+
+    async def next_text(self, within_s: float = SOON_S) -> dict[str, Any]:
+        """The first text message; sound is skipped."""
+        frames = await self.frames_until(lambda frame: frame.opcode == TEXT, within_s)
+        message: dict[str, Any] = frames[-1].json()
+        return message
+
+    async def next_close(self, within_s: float = SOON_S) -> int | None:
+        """The code of the close; what comes before it is skipped."""
+        frames = await self.frames_until(lambda frame: frame.opcode == CLOSE, within_s)
+        return frames[-1].close_code
+
+    async def close(self, code: int = 1000) -> None:
+        """Close as it should be, and see the server do the same."""
+        await self.send_frame(CLOSE, code.to_bytes(2, "big"))
+        assert await self.next_close() == code
+        await self.read_to_end()
+
+
+class Refused(Exception):
+    """The server answered an upgrade with this."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response.status} {response.body!r}")
+        self.response = response
+
+
+@asynccontextmanager
+async def websocket(
+    port: int, query: str = "", *, receive_buffer: int | None = None
+) -> AsyncIterator[RawWebSocket]:
+    """Open a WebSocket; at the end it is dropped without a word."""
+    async with connected(port, receive_buffer=receive_buffer) as connection:
+        socket = RawWebSocket(connection.stream)
+        await socket.upgrade("/ws/stream" + ("?" + query if query else ""))
+        yield socket
+
+
+@asynccontextmanager
+async def only_websocket(
+    port: int, query: str = "", *, receive_buffer: int | None = None
+) -> AsyncIterator[RawWebSocket]:
+    """The same where there is one place: open a WebSocket once that is free, which has to be
+    soon."""
+    async with AsyncExitStack() as stack:
+
+        async def enter() -> RawWebSocket | None:
+            opening = websocket(port, query, receive_buffer=receive_buffer)
+            try:
+                return await stack.enter_async_context(opening)
+            except Refused as refusal:
+                if refusal.response.status != 503:
+                    raise
+                return None
+
+        with trio.fail_after(FREE_WITHIN_S):
+            while (client := await enter()) is None:
+                await trio.sleep(0.02)
+        yield client
+
+
+async def wait_for_place(port: int) -> None:
+    """Until a newcomer is admitted, who leaves at once."""
+    async with only_websocket(port) as newcomer:
+        await newcomer.close()
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
+    """A masked frame, as a client has to send it."""
+    return frame_head(opcode, len(payload), fin=fin, rsv=rsv, mask=(mask := os.urandom(4))) + (
+        masked(payload, mask)
+    )
+
+
+def frame_head(opcode: int, size: int, *, mask: bytes, fin: bool = True, rsv: int = 0) -> bytes:
+    """The header of a masked frame."""
+    first = fin << 7 | rsv << 4 | opcode
+    if size < 126:
+        return struct.pack("!BB", first, 0x80 | size) + mask
+    if size < 1 << 16:
+        return struct.pack("!BBH", first, 0x80 | 126, size) + mask
+    return struct.pack("!BBQ", first, 0x80 | 127, size) + mask
+
+
+def masked(payload: bytes, mask: bytes) -> bytes:
+    """A payload as it goes over the wire."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+
+
+def _take_frame(buffer: bytearray) -> Frame | None:
+    """Take a frame off the front of what has been received; None: it is not whole yet."""
+    if len(buffer) < 2:
+        return None
+    first, size = buffer[0], buffer[1]
+    assert size < 0x80, "a server does not mask"
+    assert not first & 0x70, "no extension was agreed on"
+    head = 2
+    if size >= 126:
+        head = 4 if size == 126 else 10
+        if len(buffer) < head:
+            return None
+        size = int.from_bytes(buffer[2:head], "big")
+    if len(buffer) < head + size:
+        return None
+    found = Frame(first & 0x0F, bytes(buffer[head : head + size]), first >= 0x80, head + size)
+    del buffer[: head + size]
+    return found
+
+
+def is_event(name: str) -> Callable[[Frame], bool]:
+    """Whether a frame is an event of this name."""
+    return lambda frame: frame.opcode == TEXT and frame.json().get("event") == name
+
+
+def sound(frames: list[Frame]) -> bytes:
+    """All sound among these frames."""
+    return b"".join(frame.payload for frame in frames if frame.opcode == BINARY)
+
+
+def events(frames: list[Frame], name: str) -> list[dict[str, Any]]:
+    """All events of one name among these frames."""
+    return [frame.json() for frame in frames if is_event(name)(frame)]

@@ -1,0 +1,297 @@
+"""Faults 5 and 6: clients that go without a word, or fall silent, and the pings between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import trio
+import trio.testing
+from trio_websocket import ConnectionClosed
+
+from pipeline.websocket import SILENT_TICKS, WebSocketPeer
+from tests.faults.raw_client import (
+    CLOSE,
+    PING,
+    PONG,
+    SOON_S,
+    RawWebSocket,
+    connected,
+    only_websocket,
+    post,
+    wait_for_place,
+    websocket,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.server_process import ServerProcess
+
+LONG_TEXT = "".join(f"This is sentence number {i} of a long speech. " for i in range(200))
+
+
+def reset(client: RawWebSocket) -> None:
+    client.reset()
+
+
+def finish(client: RawWebSocket) -> None:
+    client.stream.socket.close()
+
+
+def half_close(client: RawWebSocket) -> None:
+    client.half_close()
+
+
+WAYS_TO_GO = [reset, finish, half_close]
+
+
+async def assert_idle(server: ServerProcess) -> None:
+    """Nobody is spoken to: next to no processor time is used."""
+    used = server.cpu_s()
+    await trio.sleep(0.4)
+    assert server.cpu_s() - used < 0.2
+
+
+@pytest.mark.parametrize("go", WAYS_TO_GO)
+async def test_work_stops_when_a_listener_goes(
+    narrow_server: ServerProcess, go: Callable[[RawWebSocket], None]
+) -> None:
+    async with only_websocket(narrow_server.port) as client:
+        for _ in range(20):  # minutes of work
+            await client.speak(LONG_TEXT)
+        for _ in range(3):
+            await client.next_frame()
+        go(client)
+        await wait_for_place(narrow_server.port)
+        await assert_idle(narrow_server)
+
+
+@pytest.mark.parametrize("go", WAYS_TO_GO)
+async def test_a_listener_that_went_while_it_was_not_reading_is_noticed(
+    narrow_server: ServerProcess, go: Callable[[RawWebSocket], None]
+) -> None:
+    async with only_websocket(narrow_server.port, receive_buffer=4096) as client:
+        await client.speak(LONG_TEXT)
+        await client.next_frame()
+        await trio.sleep(0.2)  # by now the server's send waits
+        go(client)
+        await wait_for_place(narrow_server.port)
+
+
+@pytest.mark.parametrize("go", WAYS_TO_GO)
+async def test_a_listener_that_went_while_more_was_pending_than_is_read_is_noticed(
+    server: ServerProcess, narrow_server: ServerProcess, go: Callable[[RawWebSocket], None]
+) -> None:
+    """Above the bound the server reads no more, so it is the sends that tell."""
+    async with only_websocket(narrow_server.port) as client:
+        with trio.move_on_after(0.5):
+            while True:
+                await client.speak(LONG_TEXT)
+        await client.next_frame()
+        go(client)
+        await wait_for_place(narrow_server.port)
+
+
+@pytest.mark.parametrize("go", WAYS_TO_GO)
+async def test_an_idle_listener_that_goes_is_noticed(
+    narrow_server: ServerProcess, go: Callable[[RawWebSocket], None]
+) -> None:
+    async with only_websocket(narrow_server.port) as client:
+        go(client)
+        await wait_for_place(narrow_server.port)
+
+
+async def test_a_close_in_mid_synthesis_is_answered_and_work_stops(
+    narrow_server: ServerProcess,
+) -> None:
+    async with only_websocket(narrow_server.port) as client:
+        for _ in range(20):
+            await client.speak(LONG_TEXT)
+        await client.next_frame()
+        await client.close()
+        await wait_for_place(narrow_server.port)
+        await assert_idle(narrow_server)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe9going", b"\x0f\xa0mine"])
+async def test_a_close_is_answered_with_its_code(server: ServerProcess, payload: bytes) -> None:
+    async with websocket(server.port) as client:
+        await client.send_frame(CLOSE, payload)
+        close = await client.next_frame()
+        assert close.opcode == CLOSE
+        assert close.payload[:2] == payload[:2]
+        await client.read_to_end()
+
+
+@pytest.mark.parametrize("go", [RawWebSocket.reset, RawWebSocket.half_close])
+async def test_work_stops_when_an_http_client_goes(
+    narrow_server: ServerProcess, go: Callable[[RawWebSocket], None]
+) -> None:
+    await wait_for_place(narrow_server.port)
+    async with connected(narrow_server.port) as connection:
+        client = RawWebSocket(connection.stream)
+        await client.send(post("/api/speak", {"text": (LONG_TEXT * 2)[:9_900]}))
+        with trio.fail_after(SOON_S):
+            while True:  # until it is being spoken
+                async with connected(narrow_server.port) as other:
+                    probe = RawWebSocket(other.stream)
+                    try:
+                        await probe.upgrade()
+                    except Exception:  # noqa: BLE001 - refused: the place is taken
+                        break
+                    await probe.close()
+        go(client)
+        await wait_for_place(narrow_server.port)
+        await assert_idle(narrow_server)
+
+
+async def test_a_ping_is_answered_within_a_second_during_a_long_synthesis(
+    server: ServerProcess,
+) -> None:
+    async with websocket(server.port) as client:
+        for _ in range(10):
+            await client.speak(LONG_TEXT)
+        await client.next_frame()
+        for number in range(5):
+            payload = bytes([number]) * 6
+            await client.send_frame(PING, payload)
+            frames = await client.frames_until(lambda frame: frame.opcode == PONG, 1.0)
+            assert frames[-1].payload == payload
+            assert len(frames) < 50
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("payload", [b"", b"p", bytes(125)])
+async def test_a_ping_is_answered_with_its_payload(server: ServerProcess, payload: bytes) -> None:
+    async with websocket(server.port) as client:
+        await client.send_frame(PING, payload)
+        pong = await client.next_frame()
+        assert (pong.opcode, pong.payload) == (PONG, payload)
+        await client.close()
+
+
+async def test_a_ping_between_the_pieces_of_a_message_is_answered(server: ServerProcess) -> None:
+    async with websocket(server.port, "events=true") as client:
+        await client.next_event("ready")
+        await client.send_frame(0x1, b'{"flu', fin=False)
+        await client.send_frame(PING, b"ab")
+        assert (await client.next_frame()).opcode == PONG
+        await client.send_frame(0x0, b'sh": true}')
+        await client.next_event("flushed")
+        await client.close()
+
+
+class FakeSocket:
+    """A WebSocket whose other end answers pings, or does not, and may say something."""
+
+    def __init__(self, *, answers_pings: bool) -> None:
+        self.answers_pings = answers_pings
+        self.payloads: list[bytes] = []
+        self.to_say, self._said = trio.open_memory_channel[str](100)
+
+    async def ping(self, payload: bytes) -> None:
+        self.payloads.append(payload)
+        if not self.answers_pings:
+            await trio.sleep_forever()
+
+    async def get_message(self) -> str:
+        try:
+            return await self._said.receive()
+        except trio.EndOfChannel:
+            raise ConnectionClosed(None) from None
+
+
+class FakeStream:
+    def __init__(self) -> None:
+        self.is_sending = False
+        self.aborted_at: float | None = None
+
+    def abort(self) -> None:
+        if self.aborted_at is None:
+            self.aborted_at = trio.current_time()
+
+
+def peer_of(socket: FakeSocket, stream: FakeStream) -> WebSocketPeer:
+    return WebSocketPeer(cast("Any", socket), cast("Any", stream))
+
+
+async def keep_for(seconds: float, peer: WebSocketPeer, *, reading: bool = True) -> None:
+    """Watch over a peer for a while, as the server does."""
+
+    async def read() -> None:
+        while True:
+            await peer.receive()
+
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.cut_when_vanished)
+            if reading:
+                nursery.start_soon(read)
+
+
+async def test_a_client_that_answers_no_ping_is_cut_off_after_forty_seconds(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    began = trio.current_time()
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    await keep_for(100, peer_of(socket, stream))
+    assert stream.aborted_at == pytest.approx(began + SILENT_TICKS)
+
+
+async def test_a_client_that_answers_pings_is_kept(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    socket, stream = FakeSocket(answers_pings=True), FakeStream()
+    await keep_for(1000, peer_of(socket, stream))
+    assert stream.aborted_at is None
+    assert len(socket.payloads) >= 49
+    assert len(set(socket.payloads)) == len(socket.payloads)
+    assert all((2 + len(payload)) % 4 == 0 for payload in socket.payloads)
+
+
+async def test_a_client_that_speaks_is_kept_though_it_answers_no_ping(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def _speak() -> None:
+            for _ in range(20):
+                await trio.sleep(30)
+                await socket.to_say.send('{"token": "a"}')
+
+        await keep_for(600, peer_of(socket, stream))
+    assert stream.aborted_at is None
+
+
+async def test_a_client_that_does_not_read_is_not_taken_for_vanished(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It does not see the pings either; the write stall is for this one."""
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    stream.is_sending = True
+    await keep_for(1000, peer_of(socket, stream))
+    assert stream.aborted_at is None
+
+
+async def test_a_client_that_we_do_not_read_is_not_taken_for_vanished(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Above the bound of pending text the server stops reading, so it sees no pong. When that
+    counted as silence, whoever sent a book to a slow engine was cut off after 40 s."""
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    await keep_for(1000, peer_of(socket, stream), reading=False)
+    assert stream.aborted_at is None
+
+
+async def test_a_client_that_fell_silent_after_it_was_not_read_is_cut_off(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    peer = peer_of(socket, stream)
+    await keep_for(1000, peer, reading=False)
+    await keep_for(100, peer)
+    assert stream.aborted_at is not None

@@ -1,0 +1,153 @@
+"""A real server in a process of its own, on a port that was free.
+
+    with running_server("--max-listeners", "1") as server: ...
+    async with open_server("--write-stall-s", "1") as server: ...
+
+It is ready when the context is entered and gone when it is left, by force if it must be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ROOT = Path(__file__).parent.parent
+HOST = "127.0.0.1"
+
+STARTS_WITHIN_S = 60.0
+"""It takes a second; this is for a machine that is busy with something else."""
+
+ENDS_WITHIN_S = 15.0
+"""At the end of a test, when nobody looks at how it ends any more: the grace, and some."""
+
+LOOK_EVERY_S = 0.01
+
+_LISTENING = re.compile(r"listening on port (\d+) of ")
+
+
+class ServerProcess:
+    """A server that listens. What it has logged so far is in `log`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.port = 0
+        self.host = HOST
+        self._process = process
+        self._log = log
+        self._info = psutil.Process(process.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def status(self) -> int | None:
+        """The exit status; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://{self.host}:{self.port}/ws/stream"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def rss_bytes(self) -> int:
+        """Memory that is resident."""
+        return self._info.memory_info().rss
+
+    def n_fds(self) -> int:
+        """Open file descriptors."""
+        return self._info.num_fds()
+
+    def n_threads(self) -> int:
+        return self._info.num_threads()
+
+    def cpu_s(self) -> float:
+        """Processor time that all its threads have used."""
+        times = self._info.cpu_times()
+        return times.user + times.system
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+
+    async def wait(self) -> int:
+        """Until it has ended by itself; its exit status. Put a time limit around it."""
+        while (status := self._process.poll()) is None:
+            await trio.sleep(LOOK_EVERY_S)
+        return status
+
+    def wait_listening(self) -> None:
+        """Until it listens. Raises `RuntimeError`, with its log, if it does not come to that."""
+        give_up_at = time.monotonic() + STARTS_WITHIN_S
+        while (found := _LISTENING.search(self.log)) is None:
+            if self.status is not None or time.monotonic() > give_up_at:
+                msg = f"the server does not listen (status {self.status}):\n{self.log}"
+                raise RuntimeError(msg)
+            time.sleep(LOOK_EVERY_S)
+        self.port = int(found.group(1))
+
+    def end(self) -> None:
+        """End it, by force if need be."""
+        if self.status is None:
+            self._process.terminate()
+            try:
+                self._process.wait(ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator[ServerProcess]:
+    """Start ``server.py --port 0`` with these options and environment variables."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
+    with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "server.py", "--port", "0", *options],
+                cwd=ROOT,
+                env=clean | (env or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=subprocess.STDOUT,
+            )
+        server = ServerProcess(process, log)
+        try:
+            server.wait_listening()
+            yield server
+        finally:
+            server.end()
+
+
+@asynccontextmanager
+async def open_server(
+    *options: str, env: dict[str, str] | None = None
+) -> AsyncIterator[ServerProcess]:
+    """The same for a Trio program, whose loop goes on meanwhile."""
+    running = running_server(*options, env=env)
+    server = await trio.to_thread.run_sync(running.__enter__)
+    try:
+        yield server
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(running.__exit__, None, None, None)
