@@ -21,7 +21,9 @@ def encode(samples: Samples, encoding: Encoding, channels: int) -> bytes:
 
     Values beyond [-1, 1] are clipped. What is not a number becomes silence: a model that
     breaks down must not hurt an ear."""
-    clean = np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+    clean = np.clip(samples, -1.0, 1.0)
+    if np.isnan(clean).any():  # asked first: nan_to_num costs three times the rest
+        clean = np.nan_to_num(clean, nan=0.0)
     values: npt.NDArray[np.generic]
     match encoding:
         case "f32le":
