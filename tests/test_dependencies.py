@@ -45,7 +45,6 @@ def run_python(program: str) -> None:
         "hypercorn.trio",
         "hypothesis",
         "numpy",
-        "pedalboard",
         "pytest_trio",
         "soxr",
         "torch",
