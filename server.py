@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gc
 import logging
 import math
@@ -37,8 +38,16 @@ Options = TypeVar("Options", bound=SpeechSettings)
 
 STANDARD_STREAM = Path("-")
 
+LOOPBACK, LOOPBACK_V6 = "127.0.0.1", "::1"
+
 CLOSE_WITHIN_S = 0.5
 """For telling those that are left when the grace is over. Who has not gone then is cut off."""
+
+MAX_SEGMENT_BYTES = 32_764
+"""Of TCP: the largest multiple of four that can be asked for. The kernel's own choice is odd on
+loopback (65 483 bytes), and then a client's read may end inside a sample: the seed's Node client,
+which lays a Float32Array over the first whole frame of its next read, throws. What timestamps (12
+bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 READ_BYTES = 4096
 """At most, of standard input at a time; it is handed on as it arrives."""
@@ -52,6 +61,8 @@ def main(arguments: list[str]) -> None:
                 run(speak, settings.load(SpeakSettings, rest))
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
+    except* BrokenPipeError:
+        sys.exit(128 + signal.SIGPIPE)  # whoever read our sound has had enough
     except* (ServerError, OSError) as failure:
         sys.exit(f"server.py: {'; '.join(_messages(failure))}")
     except* KeyboardInterrupt:
@@ -84,7 +95,7 @@ async def serve(options: ServeSettings) -> None:
         gc.freeze()
         listener = Listener(service, http, write_stall_s=options.write_stall_s)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            sockets = await trio.open_tcp_listeners(options.port, host=options.host)
+            sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
                 await nursery.start(listener.serve, sockets)
                 for socket in sockets:
@@ -108,7 +119,7 @@ async def speak(options: SpeakSettings) -> None:
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
     with ExitStack() as stack:
         async with open_service(options, 1, math.inf) as service:
-            write = sys.stdout.buffer.write if to_pipe else stack.enter_context(_wav_file(options))
+            write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
             await local.speak(
                 service,
                 texts,
@@ -154,6 +165,24 @@ async def open_service(
         yield service
 
 
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        msg = f"cannot listen on port {port} of {host}: {error.strerror}"
+        raise OSError(msg) from error
+    if host == LOOPBACK:
+        # Where there is IPv6, "localhost" is ::1 first, and Node 18 tries no other address.
+        port = listeners[0].socket.getsockname()[1]
+        with contextlib.suppress(OSError):
+            listeners += await trio.open_tcp_listeners(port, host=LOOPBACK_V6)
+    for listener in listeners:
+        listener.socket.setsockopt(
+            trio.socket.IPPROTO_TCP, trio.socket.TCP_MAXSEG, MAX_SEGMENT_BYTES
+        )
+    return listeners
+
+
 async def _wait_idle(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
     """Until nobody is being served, the grace is over, or there is one more signal."""
     async with trio.open_nursery() as nursery:
@@ -183,12 +212,21 @@ async def _standard_input() -> AsyncIterator[str]:
 
 async def _write(write: Callable[[bytes], object], data: bytes) -> None:
     """In a thread, since a pipe may block for as long as a player likes."""
-    await trio.to_thread.run_sync(write, data)
+    await trio.to_thread.run_sync(write, data, abandon_on_cancel=True)
+
+
+def _to_pipe(data: bytes) -> None:
+    """Past Python's buffer: nothing waits there for what is said next, and a thread that is
+    left behind in here does not hold its lock when the program ends."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sys.stdout.fileno(), rest) :]
 
 
 @contextmanager
 def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
-    with wave.open(str(options.output), "wb") as wav:
+    # Opened here: where it cannot be opened, wave leaves half an object, which complains.
+    with options.output.open("wb") as file, wave.open(file, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(options.sample_rate)

@@ -11,11 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliApp,
     CliPositionalArg,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 DEFAULT_FILE = Path("voice-server.toml")
 
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _split(words: object) -> object:
+    return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+"""A list; in a flag and in the environment, words with commas between them."""
 
 
 class _File(PydanticBaseSettingsSource):
@@ -56,6 +65,7 @@ class SpeechSettings(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_parse_none_str="\0",  # no argument holds a NUL, while None is a word to be spoken
         cli_prog_name="server.py",
     )
 
@@ -68,7 +78,7 @@ class SpeechSettings(BaseSettings):
     segmentation: Literal["eager", "sentence"] = Field(
         "eager", description="cut at pauses too, or only where a sentence ends"
     )
-    espeak_languages: list[str] = Field(
+    espeak_languages: Words = Field(
         ["en-us"], description="languages whose espeak-ng voices are offered"
     )
     espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
@@ -126,12 +136,14 @@ class SpeakSettings(SpeechSettings):
     my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
     """
 
-    model_config = SettingsConfigDict(extra="ignore")  # the file may be the server's
+    model_config = SettingsConfigDict(
+        extra="ignore",  # the file may be the server's
+        cli_shortcuts={"output": "o"},
+    )
 
     text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
     output: Path = Field(
         Path("speech.wav"),
-        validation_alias=AliasChoices("o", "output"),
         description="a WAV file, or - for bare PCM on standard output",
     )
     encoding: Literal["s16le", "f32le"] = Field("s16le", description="of bare PCM")

@@ -1,0 +1,216 @@
+"""A Discord bot that speaks in a voice channel while its language model is still writing.
+
+    pip install "discord.py[voice]" websockets      (and the system's libopus)
+    DISCORD_TOKEN=... python examples/discord_bot.py
+
+Then, in a voice channel: ``!speak Tell me a story.`` A second ``!speak`` interrupts the first.
+
+discord.py takes 20 ms of 48 kHz stereo s16le at a time from one source for as long as that
+source has some. The server can send just that, a frame in each message, so this source hands
+frames over and no more. Playing each message by an ``FFmpegPCMAudio`` of its own, as one finds
+it in samples, does not work:
+
+- Its ``options`` come after ffmpeg's input and so describe the output. ffmpeg must then guess
+  what it is given, and bare PCM has no header to guess from (``-f f32le -ar 48000 -ac 1`` would
+  have to be ``before_options``); where it does get through, the output is no longer the s16le
+  stereo that discord.py sends on.
+- Each message starts a new process and a new player. Waiting for the last one to end by polling
+  every 100 ms adds a gap after every few words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+import discord
+from discord.ext import commands
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+URL = "ws://localhost:8765/ws/stream"
+FORMAT = "?encoding=s16le&sample_rate=48000&channels=2&frame_ms=20&events=true"
+
+FRAME_MS = 20
+SILENCE = bytes(2 * 2 * 48 * FRAME_MS)
+
+MAX_FRAMES_WAITING = 500
+"""Ten seconds. The server is much faster than speech; this bounds what a long story takes."""
+
+log = logging.getLogger(__name__)
+
+
+async def llm_stream(prompt: str) -> AsyncIterator[str]:
+    """Replace this with your language model: yield its tokens as they come."""
+    for word in f"You said: {prompt}".split():
+        await asyncio.sleep(0.05)
+        yield word + " "
+
+
+class SpeechSource(discord.AudioSource):
+    """What one answer sounds like. Where no frame has arrived in time it is silence, so that
+    one player plays it from start to end. The player reads it in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.n_played = 0
+        self._frames: deque[bytes] = deque()  # whose ends may be used from two threads
+        self._has_ended = False
+
+    async def feed(self, frame: bytes) -> None:
+        """Append 20 ms, once there is room."""
+        while len(self._frames) >= MAX_FRAMES_WAITING:  # noqa: ASYNC110 - a thread takes them
+            await asyncio.sleep(FRAME_MS / 1000)
+        self._frames.append(frame)
+
+    def end(self) -> None:
+        """Nothing more will be fed: what is there is played, and that is all."""
+        self._has_ended = True
+
+    def drop(self) -> None:
+        """Fall silent at once."""
+        self._has_ended = True
+        self._frames.clear()
+
+    def read(self) -> bytes:
+        """The next 20 ms; b"": there are no more."""
+        has_ended = self._has_ended  # asked first: the last frame may come in between
+        try:
+            frame = self._frames.popleft()
+        except IndexError:
+            return b"" if has_ended else SILENCE
+        self.n_played += 1
+        return frame
+
+
+class Answer:
+    """One answer on its way from the language model to a voice channel."""
+
+    def __init__(self, voice_client: discord.VoiceClient, url: str = URL) -> None:
+        self.text_heard: str | None = None
+        """After an interruption: how far the listeners have heard it. This much of the answer
+        belongs in the history that the language model gets."""
+        self._voice_client = voice_client
+        self._url = url + FORMAT
+        self._source = SpeechSource()
+        self._socket: ClientConnection | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._is_playing = False
+        self._interrupted = False
+        self._over = asyncio.Event()
+
+    async def speak(self, tokens: AsyncIterator[str]) -> None:
+        """Speak tokens as they come; returns when the last one has been played."""
+        try:
+            # Reading waits for the player, and with it the answer to a ping of ours would; the
+            # server pings anyway.
+            async with connect(self._url, ping_interval=None) as socket:
+                self._socket = socket
+                async with asyncio.TaskGroup() as tasks:
+                    if not self._interrupted:
+                        self._sending = tasks.create_task(self._send(socket, tokens))
+                        await self._receive(socket)
+        finally:
+            self._source.end()
+            self._over.set()
+
+    async def interrupt(self) -> None:
+        """Fall silent, stop the model, and learn what was heard."""
+        self._interrupted = True
+        self._source.drop()
+        if self._is_playing:
+            self._voice_client.stop()
+        if self._sending is not None:
+            self._sending.cancel()
+        if self._socket is not None and not self._over.is_set():
+            cancel = {"cancel": True, "played_ms": self._source.n_played * FRAME_MS}
+            with contextlib.suppress(ConnectionClosed):
+                await self._socket.send(json.dumps(cancel))
+        await self._over.wait()
+
+    async def _send(self, socket: ClientConnection, tokens: AsyncIterator[str]) -> None:
+        async for token in tokens:
+            await socket.send(json.dumps({"token": token}))
+        await socket.send(json.dumps({"flush": True}))
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        async for message in socket:
+            if isinstance(message, bytes):
+                if not self._interrupted:
+                    await self._play(message)
+                continue
+            event = json.loads(message)
+            if "error" in event:
+                log.warning("the voice server: %s", event["error"])
+            elif event["event"] == "cancelled":
+                self.text_heard = event["text_spoken"]
+                return
+            elif event["event"] == "flushed":
+                self._source.end()
+                if not self._is_playing:  # there was nothing to be heard in it
+                    return
+
+    async def _play(self, frame: bytes) -> None:
+        await self._source.feed(frame)
+        if not self._is_playing:
+            self._is_playing = True
+            loop = asyncio.get_running_loop()
+            self._voice_client.play(
+                self._source, after=lambda _: loop.call_soon_threadsafe(self._player_has_ended)
+            )
+
+    def _player_has_ended(self) -> None:
+        self._source.drop()  # it may have ended early: the bot was thrown out of the channel
+        if self._socket is not None and not self._interrupted:
+            self._closing = asyncio.create_task(self._socket.close())  # which ends `_receive`
+
+
+class Voice(commands.Cog):
+    """Commands that speak."""
+
+    def __init__(self, url: str = URL) -> None:
+        self._url = url
+        self._answers: dict[int, Answer] = {}
+
+    @commands.command()
+    @commands.guild_only()
+    async def speak(self, context: commands.Context[commands.Bot], *, prompt: str) -> None:
+        """Answer in the voice channel. Whatever is being said there is interrupted."""
+        voice_client = context.voice_client or await self._join(context)
+        if not isinstance(voice_client, discord.VoiceClient) or context.guild is None:
+            await context.send("You need to be in a voice channel!")
+            return
+        before = self._answers.get(context.guild.id)
+        answer = self._answers[context.guild.id] = Answer(voice_client, self._url)
+        if before is not None:
+            await before.interrupt()
+        await answer.speak(llm_stream(prompt))
+
+    async def _join(self, context: commands.Context[commands.Bot]) -> discord.VoiceProtocol | None:
+        author = context.author
+        if not isinstance(author, discord.Member) or author.voice is None:
+            return None
+        channel = author.voice.channel
+        return None if channel is None else await channel.connect()
+
+
+async def main() -> None:
+    """Run the bot."""
+    discord.utils.setup_logging()
+    intents = discord.Intents.default()
+    intents.message_content = True
+    async with commands.Bot("!", intents=intents) as bot:
+        await bot.add_cog(Voice())
+        await bot.start(os.environ["DISCORD_TOKEN"])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

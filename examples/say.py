@@ -1,0 +1,48 @@
+"""Says a text through the server, and writes what it hears to a WAV file.
+
+pip install websockets
+python examples/say.py "Hello there! How are you?" -o hello.wav
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import wave
+
+import websockets
+
+
+async def say(text: str, path: str, url: str, pitch_shift: float) -> None:
+    """Send a text word by word, as a language model would, and write its sound."""
+    async with websockets.connect(url + "?encoding=s16le&events=true") as ws:
+        for word in text.split():
+            await ws.send(json.dumps({"token": word + " ", "pitch_shift": pitch_shift}))
+        await ws.send(json.dumps({"flush": True}))
+
+        with wave.open(path, "wb") as wav:
+            wav.setnchannels(1)
+            wav.setsampwidth(2)
+            wav.setframerate(48_000)
+            async for message in ws:
+                if isinstance(message, bytes):
+                    wav.writeframes(message)  # or play it: it comes faster than real time
+                    continue
+                event = json.loads(message)
+                if "error" in event:
+                    print(event["error"])
+                elif event["event"] == "flushed":  # after the last sound of what was flushed
+                    return
+    raise ConnectionError("the server closed before it had said everything")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Say a text through the voice server.")
+    parser.add_argument("text")
+    parser.add_argument("-o", "--output", default="speech.wav", help="a WAV file")
+    parser.add_argument("--url", default="ws://localhost:8765/ws/stream")
+    parser.add_argument("--pitch-shift", type=float, default=0, help="in semitones")
+    options = parser.parse_args()
+    asyncio.run(say(options.text, options.output, options.url, options.pitch_shift))
+    print("wrote", options.output)

@@ -1,0 +1,171 @@
+"""The examples do what they say, unchanged, against a server."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+import wave
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.server_process import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.server_process import ServerProcess
+
+PYTHON = (sys.executable, "-W", "error")
+EXAMPLES = ROOT / "examples"
+
+WITHIN_S = 60
+LATE_S = 10
+"""Sound that has not come by then waits for the next text."""
+
+FRAME_BYTES = 3840
+"""20 ms at 48 kHz, stereo, 16 bits: what discord.py asks for."""
+
+SENTENCES = ("Hello there!", " How are you?")
+TEXT = "".join(SENTENCES)
+STORY = "It was a dark and stormy night, and the rain fell in torrents. " * 20
+
+
+def whole_numbers(server: ServerProcess, text: str) -> bytes:
+    """A text's sound as s16le, from the server's other door."""
+    answer = httpx.post(
+        f"{server.http_url}/api/speak", json={"text": text, "format": "s16le"}, timeout=60
+    )
+    assert answer.status_code == 200
+    return answer.content
+
+
+def without_pauses(pcm: bytes) -> bytes:
+    """Without whole frames of silence, of which a player adds some where it waits."""
+    frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
+    return b"".join(frame for frame in frames if any(frame))
+
+
+def say(server: ServerProcess, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PYTHON, EXAMPLES / "say.py", "--url", server.websocket_url, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+
+def test_say_writes_a_file(server: ServerProcess, tmp_path: Path) -> None:
+    output = tmp_path / "hello.wav"
+    done = say(server, TEXT, "-o", output)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"wrote {output}\n", "")
+    with wave.open(str(output), "rb") as wav:
+        assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 48_000)
+        assert wav.readframes(wav.getnframes()) == whole_numbers(server, TEXT)
+
+
+def test_say_shows_an_error(server: ServerProcess, tmp_path: Path) -> None:
+    done = say(server, "Hello!", "-o", tmp_path / "hello.wav", "--pitch-shift", "99")
+    assert done.stdout.startswith("pitch_shift: ")
+
+
+@contextmanager
+def open_pipe(server: ServerProcess) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [*PYTHON, EXAMPLES / "llm_to_speech.py", "--url", server.websocket_url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_llm_to_speech_speaks_while_text_arrives(server: ServerProcess) -> None:
+    first, second = SENTENCES
+    with open_pipe(server) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for token in ("Hello", " the", "re!"):
+            process.stdin.write(token.encode())
+            time.sleep(0.05)
+        expected = whole_numbers(server, first)
+        heard = b""
+        while len(heard) < len(expected) and select.select([process.stdout], [], [], LATE_S)[0]:
+            heard += process.stdout.read(len(expected) - len(heard))
+        assert heard == expected
+        process.stdin.write(second.encode())
+        process.stdin.close()
+        expected = whole_numbers(server, second)
+        heard = b""
+        while data := process.stdout.read(1 << 16):
+            heard += data
+        assert heard == expected
+        assert process.wait(WITHIN_S) == 0
+        assert process.stderr.read() == b""
+
+
+def test_llm_to_speech_ends_with_its_player(server: ServerProcess) -> None:
+    with open_pipe(server) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(STORY.encode())
+        assert process.stdout.read(1000)
+        process.stdout.close()
+        assert process.wait(WITHIN_S) == 0  # though its standard input is still open
+        assert process.stderr.read() == b""
+
+
+def test_discord_bot_feeds_the_player_of_discord_py(server: ServerProcess) -> None:
+    if importlib.util.find_spec("discord") is None:
+        pytest.skip("discord.py is not installed; `make setup` installs it")
+    done = subprocess.run(
+        [
+            *(*PYTHON, "-W", "ignore:'audioop' is deprecated:DeprecationWarning"),
+            *("-m", "tests.clients.run_discord_player", server.websocket_url, TEXT, STORY),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    played = json.loads(done.stdout)
+    assert played["told"] == ["You need to be in a voice channel!"]
+
+    expected = b""
+    for utterance in SENTENCES:  # with a pause between them, so that each fills its frames
+        mono = np.frombuffer(whole_numbers(server, utterance), "<i2")
+        stereo = np.repeat(mono, 2).tobytes()
+        expected += stereo + bytes(-len(stereo) % FRAME_BYTES)
+    for answer in (played["whole"], played["again"]):
+        assert answer["players"] == 1
+        assert answer["sizes"] == [FRAME_BYTES]
+        assert without_pauses(base64.b64decode(answer["pcm"])) == without_pauses(expected)
+
+    interrupted = played["interrupted"]
+    assert interrupted["players"] == 1
+    assert 50 <= len(base64.b64decode(interrupted["pcm"])) // FRAME_BYTES < 100
+    assert STORY.startswith(interrupted["heard"])
+    assert 0 < len(interrupted["heard"]) < 60
+
+    for silent in (played["nothing"], played["late"]):
+        assert (silent["players"], silent["pcm"]) == (0, "")

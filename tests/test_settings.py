@@ -1,0 +1,221 @@
+"""Options: where they come from, which one counts, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from pipeline import settings
+from pipeline.settings import ServeSettings, SpeakSettings, SpeechSettings
+
+S = TypeVar("S", bound=SpeechSettings)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the options that whoever runs the tests has in his folder and environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("VOICE_"):
+            monkeypatch.delenv(name)
+
+
+def write_file(text: str, name: str = "voice-server.toml") -> None:
+    Path(name).write_text(text)
+
+
+def complaint(settings_class: type[SpeechSettings], *arguments: str) -> str:
+    """The one line that a wrong option ends the program with; its exit status is then 1."""
+    with pytest.raises(SystemExit) as ending:
+        settings.load(settings_class, list(arguments))
+    assert isinstance(ending.value.code, str)
+    assert "\n" not in ending.value.code
+    assert ending.value.code.startswith("server.py: ")
+    return ending.value.code
+
+
+def test_nothing_need_be_said() -> None:
+    served = settings.load(ServeSettings, [])
+    assert (served.host, served.port) == ("127.0.0.1", 8765)  # what the document's clients use
+    assert served.voice == "en-us+f3"
+    spoken = settings.load(SpeakSettings, [])
+    assert spoken.text is None
+    assert spoken.output == Path("speech.wav")
+
+
+def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def port(*arguments: str) -> int:
+        return settings.load(ServeSettings, list(arguments)).port
+
+    assert port() == 8765
+    write_file("port = 1001\n")
+    assert port() == 1001
+    monkeypatch.setenv("VOICE_PORT", "1002")
+    assert port() == 1002
+    assert port("--port", "1003") == 1003
+    monkeypatch.delenv("VOICE_PORT")
+    assert port("--port", "1003") == 1003
+
+
+def test_sources_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file('host = "::1"\nport = 1001\nskip_emoji = false\n')
+    monkeypatch.setenv("VOICE_PORT", "1002")
+    served = settings.load(ServeSettings, ["--voice", "en-us+m1"])
+    assert (served.host, served.port, served.voice) == ("::1", 1002, "en-us+m1")
+    assert not served.skip_emoji
+    assert served.skip_markdown
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_the_file_can_be_named(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file("port = 1001\n")
+    write_file("port = 1002\n", "other.toml")
+    arguments = ["--config", "other.toml"] if how == "flag" else []
+    if how == "environment":
+        monkeypatch.setenv("VOICE_CONFIG", "other.toml")
+    assert settings.load(ServeSettings, arguments).port == 1002
+
+
+def test_a_file_that_is_named_must_be_there() -> None:
+    assert "no.toml" in complaint(ServeSettings, "--config", "no.toml")
+    assert "'.'" in complaint(ServeSettings, "--config", ".")
+
+
+def test_a_file_must_be_toml() -> None:
+    write_file("port 1001\n")
+    assert "line 1" in complaint(ServeSettings)
+
+
+WRONG = [
+    ("port", "99999"),
+    ("port", "-1"),
+    ("port", "http"),
+    ("espeak_rate", "10"),
+    ("espeak_rate", "1.5"),
+    ("pitch_shift", "25"),
+    ("pitch_shift", "nan"),
+    ("pitch_shift", "high"),
+    ("segmentation", "words"),
+    ("voice", ""),
+    ("boundary_wait_ms", "-1"),
+    ("hold_wait_ms", "soon"),
+    ("skip_emoji", "perhaps"),
+    ("log_level", "loud"),
+    ("max_listeners", "0"),
+    ("write_stall_s", "0"),
+    ("idle_timeout_s", "inf"),
+    ("shutdown_grace_s", "-0.1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_told_with_the_name_of_its_option(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = f"server.py: {name}: "
+    flag = f"--{name.replace('_', '-')}={value}"
+    if name != "skip_emoji":  # the one flag that takes no value
+        assert complaint(ServeSettings, flag).startswith(wrong)
+    write_file(f'{name} = "{value}"\n')
+    assert complaint(ServeSettings).startswith(wrong)
+    Path("voice-server.toml").unlink()
+    monkeypatch.setenv(f"VOICE_{name.upper()}", value)
+    assert complaint(ServeSettings).startswith(wrong)
+
+
+@pytest.mark.parametrize(("name", "value"), [("sample_rate", "12345"), ("encoding", "mp3")])
+def test_a_wrong_value_for_speaking(name: str, value: str) -> None:
+    flag = f"--{name.replace('_', '-')}={value}"
+    assert complaint(SpeakSettings, flag).startswith(f"server.py: {name}: ")
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    told = complaint(ServeSettings, "--port", "99999", "--log-level", "loud")
+    assert "port: " in told
+    assert "log_level: " in told
+
+
+def test_a_secret_that_went_to_the_wrong_place_is_not_repeated() -> None:
+    assert "hunter2" not in complaint(ServeSettings, "--port", "hunter2")
+
+
+def test_an_unknown_key_in_the_file_is_named() -> None:
+    write_file("port = 1001\nprot = 1002\n")
+    assert complaint(ServeSettings).startswith("server.py: prot: ")
+
+
+def test_speaking_does_not_mind_what_serving_needs() -> None:
+    write_file("port = 1001\n")
+    assert settings.load(SpeakSettings, []).voice == "en-us+f3"
+
+
+def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        settings.load(ServeSettings, ["--prot", "1001"])
+    assert ending.value.code == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "server.py: error: unrecognized arguments: --prot 1001"
+
+
+@pytest.mark.parametrize("text", ["None", "null", "true", "5", "[1, 2]", '{"a": 1}', "a, b", ""])
+def test_any_text_is_a_text(text: str) -> None:
+    """Also one that looks like a value to whatever reads the command line."""
+    assert settings.load(SpeakSettings, [text]).text == text
+
+
+@pytest.mark.parametrize("flag", ["-o", "--output"])
+def test_output_has_a_short_flag(flag: str) -> None:
+    assert settings.load(SpeakSettings, [flag, "a.wav"]).output == Path("a.wav")
+
+
+def test_environment_variables_begin_with_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else any shell that has exported `output` would move the file."""
+    for name in ("o", "output", "text", "voice", "config"):
+        monkeypatch.setenv(name, "elsewhere")
+    spoken = settings.load(SpeakSettings, [])
+    assert (spoken.output, spoken.voice, spoken.text) == (Path("speech.wav"), "en-us+f3", None)
+    monkeypatch.setenv("VOICE_OUTPUT", "a.wav")
+    assert settings.load(SpeakSettings, []).output == Path("a.wav")
+
+
+def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def languages(*arguments: str) -> list[str]:
+        return settings.load(SpeakSettings, list(arguments)).espeak_languages
+
+    write_file('espeak_languages = ["en-us", "ru"]\n')
+    assert languages() == ["en-us", "ru"]
+    monkeypatch.setenv("VOICE_ESPEAK_LANGUAGES", "fr-fr,de")
+    assert languages() == ["fr-fr", "de"]
+    for arguments in (
+        ["--espeak-languages", "de,it"],
+        ["--espeak-languages", "de", "--espeak-languages", "it"],
+    ):
+        assert languages(*arguments) == ["de", "it"]
+
+
+@pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings])
+def test_help_tells_every_option(
+    settings_class: type[SpeechSettings],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as ending:
+        settings.load(settings_class, ["--help"])
+    assert ending.value.code == 0
+    told = capsys.readouterr().out
+    assert max(len(line) for line in told.splitlines()) <= 100
+    words = squeezed(told)
+    assert squeezed(settings_class.__doc__ or "") in words
+    for name, field in settings_class.model_fields.items():
+        assert squeezed(field.description or "nothing") in words
+        assert (f"--{name.replace('_', '-')}" in words) == (name != "text")
+
+
+def squeezed(text: str) -> str:
+    """Without the white space and the line breaks, which argparse also puts after hyphens."""
+    return re.sub(r"\s+", "", text)
