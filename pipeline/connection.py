@@ -18,7 +18,7 @@ import trio
 
 from stages.backlog import Backlog
 from stages.errors import Disconnected
-from stages.intake import MAX_TOKENS_WAITING, Messages, take_in
+from stages.intake import Messages, take_in
 from stages.items import (
     Answer,
     Cancelled,
@@ -37,6 +37,7 @@ from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
 from stages.sender import send_speech
+from stages.tokens import TokenQueue
 from stages.transcript import Transcript
 from stages.tts.stage import synthesize
 
@@ -89,7 +90,7 @@ class _Connection:
         self._clock = PlaybackClock()
         self._inbox = _Inbox(peer, self._backlog, service.idle_timeout_s, self._idle_since)
         self._transcript = Transcript()
-        self._next_segment = 0
+        self._segmenter = Segmenter(service.segmenter_options)
         self._turn_offset = 0  # samples per channel of the stream before this turn
         self._sent_offset = 0  # up to what was handed to the kernel
         self._life = trio.CancelScope()
@@ -119,12 +120,13 @@ class _Connection:
 
     async def _turn(self) -> ClientMessage | None:
         """Speak until the client cancels, which is returned; None: until all is packed."""
-        to_segmenter, tokens = trio.open_memory_channel[Token | Flush](MAX_TOKENS_WAITING)
+        tokens = TokenQueue()
         to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         service, models, clock = self._service, self._service.executor, self._clock
-        segmenter = Segmenter(service.segmenter_options, first_index=self._next_segment)
+        first_index = self._segmenter.next_index
+        segmenter = self._segmenter = Segmenter(service.segmenter_options, first_index=first_index)
 
         async with trio.open_nursery() as turn:
             start = turn.start_soon
@@ -136,14 +138,13 @@ class _Connection:
             )
             cancel = await take_in(
                 self._inbox,
-                to_segmenter,
+                tokens,
                 self._conversation,
                 self._outbox,
                 self._note,
             )
             if cancel is not None:
                 turn.cancel_scope.cancel()
-        self._next_segment = segmenter.next_index
         return cancel
 
     def _packer(self) -> Packer:
@@ -168,7 +169,8 @@ class _Connection:
         if cancel.played_ms is None:
             heard_offset = self._heard_offset()
         else:
-            heard_offset = min(end, self._turn_offset + int(cancel.played_ms * rate / 1000))
+            played = min(cancel.played_ms / 1000 * rate, end - self._turn_offset)
+            heard_offset = self._turn_offset + int(played)
         heard = self._transcript.heard(heard_offset, rate)
         self._clock.stop(trio.current_time())
         self._transcript = Transcript()
@@ -181,9 +183,11 @@ class _Connection:
         return self._sent_offset - int(self._clock.unheard_s(trio.current_time()) * rate)
 
     def _idle_since(self) -> float:
-        """Since when there has been nothing to say or to hear."""
+        """Since when there has been nothing to hear, and nothing to say but what waits for the
+        client to go on."""
         now = trio.current_time()
-        return min(now, self._clock.dry_at) if self._backlog.is_empty else now
+        waits_for_client = self._backlog.is_all(self._segmenter.pending)
+        return min(now, self._clock.dry_at) if waits_for_client else now
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""

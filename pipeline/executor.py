@@ -7,7 +7,7 @@
     leaving  ── is_dead ──────────────────────▶ dropped before the next step
 
 Whatever crosses between the threads does so through a deque (append and popleft are atomic)
-or a flag that only one side writes. Each side wakes the other after it has written, never
+or a flag that is only ever set. Each side wakes the other after it has written, never
 before, so no wake-up is lost.
 """
 
@@ -30,7 +30,7 @@ from stages.errors import EngineGone, SynthesisError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from stages.engine import Engine
+    from stages.engine import Engine, Request
     from stages.items import AudioChunk, Samples, Segment
     from stages.playback import PlaybackClock
 
@@ -66,6 +66,7 @@ class _Request:
         self._outputs: deque[Samples] = deque()
         self._ended = False
         self._error: SynthesisError | None = None
+        self._gone: EngineGone | None = None
         self._new_output = trio.lowlevel.ParkingLot()
 
     # As the scheduler and the engine see it, on the model thread.
@@ -77,6 +78,15 @@ class _Request:
     @property
     def has_room(self) -> bool:
         return len(self._outputs) < ROOM
+
+    @property
+    def can_step(self) -> bool:
+        try:
+            return self.engine.can_step(self)
+        except Exception as error:  # contained: it is told to this request's listener
+            log.exception("%s failed", self.engine.name)
+            self.fail(as_synthesis_error(self.engine, error))
+            return False
 
     @property
     def has_input(self) -> bool:
@@ -113,6 +123,12 @@ class _Request:
         self.input_ended = chunk.is_last
         self._executor.wake()
 
+    def give_up(self, error: EngineGone) -> None:
+        """Nothing more will come from the model thread, whatever it still does."""
+        self._gone = error
+        self.is_dead = True
+        self.unpark()
+
     def unpark(self) -> None:
         self._new_output.unpark_all()
 
@@ -123,15 +139,18 @@ class _Request:
         while True:
             ended = self._ended  # looked at first: it is written after the last output
             if self._outputs:
-                had_room = self.has_room
                 samples = self._outputs.popleft()
-                if not had_room:
+                # Looked at after the pop: a result that is put in just before it fills the room
+                # unseen, and the model thread would sleep for ever.
+                if len(self._outputs) >= ROOM - 1:
                     self._executor.wake()
                 return samples
             if ended:
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
+            if self._gone is not None:
+                raise self._gone
             await self._new_output.park()
 
 
@@ -194,7 +213,9 @@ class Executor:
             raise ValueError(msg)
         request = _Request(self, engine, segment, clock)
         if self.fault is not None:
-            request.fail(EngineGone(self.fault))
+            request.give_up(EngineGone(self.fault))
+        elif self._has_ended:  # and will be told in a moment
+            request.give_up(EngineGone("the model thread has ended"))
         else:
             self._open.add(request)
             self._arrivals.append(request)
@@ -239,8 +260,7 @@ class Executor:
         log.error("speech stops: %s", fault)
         self.fault = fault
         for request in self._open:
-            request.is_dead = True
-            request.fail(EngineGone(fault))
+            request.give_up(EngineGone(fault))
 
     async def watch(self) -> None:
         """The watchdog. Calls that install an engine are exempt: warming up may take long."""
@@ -248,7 +268,7 @@ class Executor:
             await trio.sleep(WATCH_EVERY_S)
             step = self.step_under_way
             if step is None:
-                if self.fault is not None and self._thread.is_alive():
+                if self.fault is not None and not self._has_ended:
                     log.warning("speech goes on: the step that hung has come back")
                     self.fault = None
                 continue
@@ -278,6 +298,7 @@ class Executor:
             for engine in self._queues:
                 engine.close()
         except BaseException as error:
+            self._has_ended = True  # before it is told, so that the watchdog does not forgive it
             log.exception("the model thread has died")
             fault = f"the model thread has died: {error!r}"
             self._trio_soon(partial(self._fail_all, fault))
@@ -301,13 +322,14 @@ class Executor:
         return True
 
     def _step(self, engine: Engine, able: Sequence[_Request]) -> None:
-        batch = engine.choose(able)
+        batch: Sequence[Request] = able
         now = self._clock.current_time()
-        for request in batch:
-            if request.segment.timing.started is None:
-                request.segment.timing.started = now
         self.step_under_way = engine, time.perf_counter()
         try:
+            batch = engine.choose(able)
+            for request in batch:
+                if request.segment.timing.started is None:
+                    request.segment.timing.started = now
             engine.step(batch)
         except Exception as error:  # contained: it is told to each listener of the batch
             log.exception("%s failed", engine.name)
@@ -322,7 +344,10 @@ class Executor:
             if gone:
                 queue[:] = [r for r in queue if not (r.is_dead or r.has_ended)]
                 for request in gone:
-                    engine.leave(request)
+                    try:
+                        engine.leave(request)
+                    except Exception:  # contained: nobody waits for this request any more
+                        log.exception("%s could not let go of a request", engine.name)
 
     # Its life.
 

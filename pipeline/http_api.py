@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from pipeline.service import Service
 
 MAX_TEXT_CHARS = 10_000
-"""Of one request: about ten minutes of speech, which are held in memory until the answer is
-complete, 60 MB of them. Whoever has more to say uses the WebSocket."""
+"""Of one request: about ten minutes of speech. Whoever has more to say uses the WebSocket."""
+
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
+Characters alone are no bound: a voice may read a single one out by its name."""
 
 RETRY_AFTER_S = 2
 """What a client is told that finds the server full: about the length of a sentence."""
@@ -137,10 +140,14 @@ def create_app(service: Service) -> FastAPI:
 
 
 async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes:
-    """The PCM of what was asked for; work stops when the client has gone."""
+    """The PCM of what was asked for. Work stops when the client has gone; what there is by
+    then is not passed off as the whole."""
     pcm = bytearray()
+    error: ServerError = Overloaded("the client has gone")
 
     async def collect(data: bytes) -> None:
+        if len(pcm) + len(data) > MAX_ANSWER_BYTES:
+            raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
         pcm.extend(data)
 
     async def stop_when_gone(scope: trio.CancelScope) -> None:
@@ -148,15 +155,16 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
             pass
         scope.cancel()
 
-    error: ServerError | None = None
+    is_whole = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_gone, nursery.cancel_scope)
         try:
             await local.speak(service, local.once(body.text), collect, body.config())
+            is_whole = True
         except ServerError as failure:
             error = failure
         nursery.cancel_scope.cancel()
-    if error is not None:
+    if not is_whole:
         raise error
     return bytes(pcm)
 

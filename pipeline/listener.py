@@ -178,6 +178,10 @@ class _RequestReader:
                         if not await self._receive() and head is None:
                             return None
                     case h11.Request() as head:
+                        behind, _ = self._parser.trailing_data
+                        if self.n_received - len(behind) > MAX_HEAD_BYTES:  # h11 minds only
+                            msg = f"the head is over {MAX_HEAD_BYTES} bytes"  # what is missing
+                            raise Refused(431, "too_large", msg)
                         if head.http_version not in {b"1.0", b"1.1"}:
                             raise Refused(400, "bad_request", "only HTTP/1.1 is spoken here")
                     case h11.Data() as part:
@@ -217,10 +221,17 @@ class _RequestReader:
 
 
 def check_upgrade(head: h11.Request) -> None:
-    """Raises `Refused` for an upgrade that is not as RFC 6455 (4.2.1) asks. The WebSocket
-    library answers such a one by itself, and does not tell."""
+    """Raises `Refused` for an upgrade that is not as RFC 6455 (4.2.1) asks: the WebSocket
+    library answers such a one by itself, and does not tell. And for one from a page of another
+    host: a browser sends those too, and leaves it to the server to mind (RFC 6455, 10.2)."""
     if _tokens(head, b"sec-websocket-version") != [b"13"]:
         raise Refused(426, "bad_request", "Sec-WebSocket-Version: only 13 is spoken here")
+    origins = [value.decode("latin-1") for key, value in head.headers if key == b"origin"]
+    hosts = [value.decode("latin-1") for key, value in head.headers if key == b"host"]
+    if origins and [urlsplit(origin).netloc for origin in origins] != hosts:
+        raise Refused(
+            403, "foreign_origin", "a page of another host may not speak through this one"
+        )
     if (
         head.method != b"GET"
         or head.http_version != b"1.1"

@@ -36,7 +36,10 @@ class _LocalPeer:
     async def send(self, item: Outgoing | Answer) -> None:
         match item:
             case PcmFrame():
-                await self._play(item.data)
+                try:
+                    await self._play(item.data)
+                except ServerError as error:
+                    self._give_up(error)
             case SegmentFailed(error=error):
                 self._give_up(error)
             case ServerError():
@@ -53,7 +56,8 @@ async def speak(
     play: Callable[[bytes], Awaitable[None]],
     config: Mapping[str, Any],
 ) -> None:
-    """Speak texts as they come, and give each message of PCM to `play`.
+    """Speak texts as they come, and give each message of PCM to `play`, which may end it all
+    by raising a `ServerError`.
 
     `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
     had, where a segment fails, and where there is no place."""

@@ -23,6 +23,10 @@ class Schedulable(Request, Protocol):
         """Its listener has taken what was made so far, so that more can be made."""
 
     @property
+    def can_step(self) -> bool:
+        """Its engine could do something for it now."""
+
+    @property
     def deadline(self) -> float:
         """When its listener runs dry, in seconds on Trio's clock."""
 
@@ -39,7 +43,7 @@ def pick(queues: Iterable[tuple[Engine, Sequence[R]]]) -> tuple[Engine, list[R]]
     """
     best: tuple[Engine, list[R]] | None = None
     for engine, requests in queues:
-        able = [r for r in requests if not r.is_dead and r.has_room and engine.can_step(r)]
+        able = [r for r in requests if not r.is_dead and r.has_room and r.can_step]
         if not able:
             continue
         able.sort(key=lambda request: request.deadline)

@@ -119,7 +119,7 @@ class ServeSettings(SpeechSettings):
     port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
-        30, description="a client that reads nothing for this long is cut off"
+        30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
     )
     idle_timeout_s: PositiveSeconds | None = Field(
         None, description="a client that neither says nor hears anything for this long is closed"

@@ -127,9 +127,9 @@ async def serve_websocket(
                 raise
             await peer.close(peer.refused_with or code)
             nursery.cancel_scope.cancel()
-    except* (ConnectionClosed, LocalProtocolError):
-        # The client left during the handshake; or it sent a ping behind our close, which the
-        # library would answer, and may not.
+    except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError):
+        # The client left during the handshake, or did not take our answer to it; or it sent a
+        # ping behind our close, which the library would answer, and may not.
         log.debug("a WebSocket ended out of order")
     await stream.linger()
 

@@ -25,16 +25,6 @@ class Waiting:
     can_step: bool = True
 
 
-@dataclass
-class Ready:
-    """An engine, as far as the scheduler looks at it."""
-
-    stage: int
-
-    def can_step(self, request: Waiting) -> bool:
-        return request.can_step
-
-
 mostly = st.sampled_from([True, True, True, False])
 waiting = st.builds(
     Waiting, st.integers(0, 2).map(float), mostly.map(lambda alive: not alive), mostly, mostly
@@ -43,9 +33,8 @@ queues = st.lists(st.lists(waiting, max_size=5), max_size=4)
 
 
 def pick_from(lists: list[list[Waiting]]) -> tuple[int, list[Waiting]] | None:
-    engines = [Ready(stage) for stage in range(len(lists))]
-    picked = pick(zip(cast("list[Engine]", engines), lists, strict=True))  # type: ignore[type-var]
-    return None if picked is None else (cast("Ready", picked[0]).stage, picked[1])
+    picked = pick(zip(cast("list[Engine]", range(len(lists))), lists, strict=True))  # type: ignore[type-var]
+    return None if picked is None else (cast("int", picked[0]), picked[1])
 
 
 @given(queues)

@@ -29,6 +29,10 @@ class Backlog:
         """All text that came in has been spoken; marks left over do not count."""
         return self._letters == 0
 
+    def is_all(self, text: str) -> bool:
+        """No more than this is pending."""
+        return self._letters == _n_letters(text)
+
     def add_text(self, text: str) -> None:
         """Text came in."""
         self._bytes += _n_bytes(text)

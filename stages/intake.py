@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,10 +16,9 @@ from stages.items import Flush, Ready, Style, Token
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import trio
-
     from stages.items import ClientMessage
     from stages.outbox import Outbox
+    from stages.tokens import TokenQueue
     from stages.voices import Voice
 
 STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
@@ -26,10 +26,6 @@ STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
 
 FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
 """What decides the form of the sound, and so is settled with the first token."""
-
-MAX_TOKENS_WAITING = 16_384
-"""Tokens that may wait for the segmenter, whatever their size: an LLM's longest answer, and
-at some 200 bytes each, little enough memory."""
 
 
 class Messages(Protocol):
@@ -91,7 +87,7 @@ class Conversation:
 
 async def take_in(
     messages: Messages,
-    tokens: trio.MemorySendChannel[Token | Flush],
+    tokens: TokenQueue,
     conversation: Conversation,
     outbox: Outbox,
     note: Callable[[Token | Flush], None],
@@ -100,7 +96,7 @@ async def take_in(
 
     `note` is told of everything before it is handed on. What breaks the protocol is answered
     and the session lives."""
-    with tokens:
+    with closing(tokens):
         while True:
             try:
                 message = await messages.receive()

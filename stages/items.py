@@ -141,7 +141,7 @@ class PcmFrame:
     n_samples: int
     """Samples per channel."""
     timing: Timing | None
-    """Of the segment that its first sample belongs to; None for padding alone."""
+    """Of the segment that its first sample belongs to; None where that is over, for padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,11 @@ class SegmentEnded:
     sample_offset: int
     """Where the segment began."""
     n_samples: int
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last sample."""
+        return self.sample_offset + self.n_samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from stages.audio.format import PIPELINE_RATE
@@ -28,64 +29,75 @@ if TYPE_CHECKING:
 class Packer:
     """Packs one connection's speech from one barge-in to the next.
 
-    `offset` counts the samples per channel of the connection's stream: those given out in
-    messages, padding included, and those still held for the next one."""
+    Offsets count the samples per channel of the connection's stream, padding included. Where
+    exact frames are wanted, a segment's last samples may be held for the next segment's frame,
+    and the event that it has ended is held with them."""
 
     def __init__(self, stream_format: StreamFormat, offset: int) -> None:
-        self.offset = offset
         self._format = stream_format
         self._framer = Framer(stream_format)
-        self._given_out = offset
-        self._segment: Segment | None = None
-        self._segment_start = offset
         self._resampler = Resampler(PIPELINE_RATE, stream_format.sample_rate)
+        self._pushed = offset  # the end of what was put into the framer
+        self._given_out = offset  # the end of what came out of it
+        self._segment: Segment | None = None
+        self._started: deque[SegmentStarted] = deque()  # whose samples are not all given out
+        self._ended: deque[SegmentEnded] = deque()  # the same, and no more will come
 
     def pack(self, item: Speech) -> Iterator[Outgoing]:
         """Everything that leaves because of this item."""
         match item:
             case AudioChunk():
-                if self._segment is None:
-                    yield self._begin(item.segment)
-                yield from self._push(self._resampler.push(item.samples), item.segment)
+                yield from self._begin(item.segment)
+                yield from self._push(self._resampler.push(item.samples))
                 if item.is_last:
-                    yield from self._finish(item.segment)
-                    yield self._end(item.segment)
+                    yield from self._finish()
+                    yield from self._end(item.segment)
             case SegmentFailed():
-                if self._segment is None:
-                    yield self._begin(item.segment)
-                yield from self._finish(item.segment)
+                yield from self._begin(item.segment)
+                yield from self._finish()
                 yield item
-                yield self._end(item.segment)
+                yield from self._end(item.segment)
             case Flush():
                 yield from self.end_utterance()
-                yield Flushed(item.number, self.offset)
+                yield Flushed(item.number, self._given_out)
 
     def end_utterance(self) -> Iterator[Outgoing]:
         """No text is pending, or the client flushed: nothing is held back."""
-        yield from self._frames(self._framer.end_utterance(), None)
+        yield from self._frames(self._framer.end_utterance())
 
-    def _begin(self, segment: Segment) -> SegmentStarted:
-        self._segment = segment
-        self._segment_start = self.offset
-        self._resampler = Resampler(PIPELINE_RATE, self._format.sample_rate)
-        return SegmentStarted(segment, self.offset)
+    def _begin(self, segment: Segment) -> Iterator[Outgoing]:
+        if self._segment is None:
+            self._segment = segment
+            self._resampler = Resampler(PIPELINE_RATE, self._format.sample_rate)
+            started = SegmentStarted(segment, self._pushed)
+            self._started.append(started)
+            yield started
 
-    def _push(self, samples: Samples, segment: Segment) -> Iterator[Outgoing]:
+    def _push(self, samples: Samples) -> Iterator[Outgoing]:
         if len(samples):
-            self.offset += len(samples)
-            yield from self._frames(self._framer.push(samples), segment)
+            self._pushed += len(samples)
+            yield from self._frames(self._framer.push(samples))
 
-    def _finish(self, segment: Segment) -> Iterator[Outgoing]:
-        yield from self._push(self._resampler.flush(), segment)
-        yield from self._frames(self._framer.end_segment(), segment)
+    def _finish(self) -> Iterator[Outgoing]:
+        yield from self._push(self._resampler.flush())
+        yield from self._frames(self._framer.end_segment())
 
-    def _end(self, segment: Segment) -> SegmentEnded:
+    def _end(self, segment: Segment) -> Iterator[Outgoing]:
+        start = self._started[-1].sample_offset
         self._segment = None
-        return SegmentEnded(segment, self._segment_start, self.offset - self._segment_start)
+        self._ended.append(SegmentEnded(segment, start, self._pushed - start))
+        yield from self._ended_by_now()
 
-    def _frames(self, pieces: Iterable[Samples], segment: Segment | None) -> Iterator[PcmFrame]:
+    def _frames(self, pieces: Iterable[Samples]) -> Iterator[Outgoing]:
         for piece in pieces:
-            self._given_out += len(piece)
-            self.offset = max(self.offset, self._given_out)  # past what was pushed: padding
             data = encode(piece, self._format.encoding, self._format.channels)
-            yield PcmFrame(data, len(piece), None if segment is None else segment.timing)
+            timing = self._started[0].segment.timing if self._started else None
+            self._given_out += len(piece)
+            self._pushed = max(self._pushed, self._given_out)  # beyond it: padding
+            yield PcmFrame(data, len(piece), timing)
+            yield from self._ended_by_now()
+
+    def _ended_by_now(self) -> Iterator[Outgoing]:
+        while self._ended and self._ended[0].end <= self._given_out:
+            self._started.popleft()
+            yield self._ended.popleft()

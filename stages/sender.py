@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.items import Flushed, SegmentEnded, SegmentStarted
+from stages.items import AudioChunk, Flush, SegmentEnded, SegmentFailed, SegmentStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,33 +25,31 @@ async def send_speech(
     transcript: Transcript,
     backlog: Backlog,
 ) -> None:
-    """Pack speech as it comes. What has been packed is no longer pending.
+    """Pack speech as it comes. What has been packed is no longer pending, and when nothing is,
+    the utterance is over.
 
     The packer is made when the first item comes: until then the format may change."""
     packer: Packer | None = None
+
+    async def send(outgoing: Iterator[Outgoing]) -> None:
+        for message in outgoing:
+            match message:
+                case SegmentStarted():
+                    transcript.segment_started(message)
+                case SegmentEnded():
+                    transcript.segment_ended(message)
+            await outbox.put(message)
+
     with converted:
         async for item in converted:
             packer = packer or new_packer()
-            for outgoing in _with_utterance_end(packer, packer.pack(item), backlog):
-                match outgoing:
-                    case SegmentStarted():
-                        transcript.segment_started(outgoing)
-                    case SegmentEnded():
-                        transcript.segment_ended(outgoing)
-                        backlog.remove_text(outgoing.segment.source)
-                    case Flushed():
-                        backlog.remove_flush()
-                await outbox.put(outgoing)
+            await send(packer.pack(item))
+            match item:
+                case AudioChunk(segment=segment, is_last=True) | SegmentFailed(segment=segment):
+                    backlog.remove_text(segment.source)
+                    if backlog.is_empty:
+                        await send(packer.end_utterance())
+                case Flush():
+                    backlog.remove_flush()
         if packer is not None:
-            for outgoing in packer.end_utterance():
-                await outbox.put(outgoing)
-
-
-def _with_utterance_end(
-    packer: Packer, outgoing: Iterator[Outgoing], backlog: Backlog
-) -> Iterator[Outgoing]:
-    """An utterance ends at a flush, which the packer sees, or when nothing is pending."""
-    for item in outgoing:
-        yield item
-        if isinstance(item, SegmentEnded) and backlog.is_empty:
-            yield from packer.end_utterance()
+            await send(packer.end_utterance())

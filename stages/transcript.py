@@ -64,8 +64,9 @@ class Transcript:
         self._drop_unsaid(len(event.segment.source))
 
     def segment_ended(self, event: SegmentEnded) -> None:
-        """Its last sample is being sent."""
-        self._segments[-1].n_samples = event.n_samples
+        """The last sample of the first segment that has not ended yet is being sent."""
+        segment = next(segment for segment in self._segments if segment.n_samples is None)
+        segment.n_samples = event.n_samples
 
     def heard(self, heard_to: int, sample_rate: int) -> Heard:
         """The text, cut at this position of the sound."""

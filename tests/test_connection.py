@@ -283,6 +283,23 @@ async def test_an_utterance_ends_when_nothing_is_left_to_say(autojump_clock: Moc
     assert [s.sample_offset for s in peer.heard_of(SegmentStarted)] == [0, 480]
 
 
+async def test_with_exact_frames_a_segment_has_ended_when_its_last_frame_has_gone(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("One! Two! Three!"), FLUSH)
+    await converse(peer, frame_ms=20)  # 960 samples; the segments have 400, 400 and 600
+    kinds = [type(item) for item in peer.heard if not isinstance(item, SegmentStarted)]
+    assert kinds == [
+        Ready, PcmFrame, SegmentEnded, SegmentEnded, PcmFrame, SegmentEnded, Flushed,
+    ]  # fmt: skip
+    frames, ends = peer.heard_of(PcmFrame), peer.heard_of(SegmentEnded)
+    assert [frame.timing for frame in frames] == [ends[0].segment.timing, ends[2].segment.timing]
+    assert [(end.sample_offset, end.n_samples) for end in ends] == [
+        (0, 400), (400, 400), (800, 600),
+    ]  # fmt: skip
+    assert peer.heard_of(Flushed)[0].sample_offset == 1920
+
+
 async def test_each_segment_is_resampled_to_its_exact_length(autojump_clock: MockClock) -> None:
     peer = ListPeer(token("One! Two; three, four"), FLUSH)
     await converse(peer, sample_rate=44_100)
@@ -340,6 +357,25 @@ async def test_a_client_that_is_idle_too_long_is_closed(autojump_clock: MockCloc
     assert await converse(peer, server) == CloseCode.NORMAL
     assert text_of(peer.pcm) == "Hello there my friend!"
     assert 22 + 5 <= trio.current_time() - began <= 22 + 5 + 5 + 1
+
+
+async def test_a_client_that_is_idle_with_a_word_pending_is_closed_too(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("Hello there! And"), ends=False)
+    assert await converse(peer, service(idle_timeout_s=5)) == CloseCode.NORMAL
+    assert text_of(peer.pcm) == "Hello there!And"
+    assert trio.current_time() < 11
+
+
+async def test_a_cancel_is_seen_behind_text_that_came_letter_by_letter(
+    autojump_clock: MockClock,
+) -> None:
+    letters = [token(letter) for letter in "word " * 8_000]
+    peer = ListPeer(*letters, CANCEL)
+    await converse(peer, service(InlineModels(iter([1000.0] * 10))))
+    assert peer.heard_of(Cancelled)[0].text_remaining == "word " * 8_000
+    assert trio.current_time() < 1000
 
 
 async def test_too_much_pending_text_stops_the_reading_and_loses_nothing(

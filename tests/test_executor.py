@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import trio
 
 from pipeline.executor import ROOM, Executor, open_executor
 from stages.errors import EngineGone, SynthesisError
+from stages.items import Samples
 from stages.playback import PlaybackClock
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
 
@@ -166,6 +168,52 @@ async def test_an_engine_that_runs_out_of_memory_fails_the_request_alone(
         with pytest.raises(SynthesisError, match="MemoryError"):
             await say(executor, engine, "a", 1)
         assert await say(executor, engine, "a", 2) == "a"
+
+
+async def test_a_result_that_comes_as_another_is_taken_wakes_the_engine_again() -> None:
+    """The room was looked at before the pop: the result that filled it in between was not
+    seen, nobody woke the model thread, and the listener waited for ever."""
+
+    class SlowToPop(deque[Samples]):
+        def popleft(self) -> Samples:
+            if len(self) == ROOM - 1:
+                time.sleep(0.01)  # the model thread fills the room meanwhile
+            return super().popleft()
+
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("a" * 50), PlaybackClock()) as job:
+            job._outputs = SlowToPop()  # noqa: SLF001 - the window is too narrow to hit by chance
+            n_heard = 0
+            with trio.fail_after(SOON_S):
+                async for _ in job:
+                    n_heard += 1
+                    await trio.sleep(0.0005)
+    assert n_heard == 50
+
+
+@pytest.mark.parametrize("hook", ["can_step", "choose", "leave"])
+async def test_an_engine_whose_hook_raises_does_not_take_the_others_with_it(
+    hook: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TellingEngine()
+
+    def fail_once(*_: object) -> bool:
+        monkeypatch.undo()
+        raise RuntimeError("an engine's own mistake")
+
+    async with open_executor() as executor:
+        await executor.add(engine)
+        monkeypatch.setattr(engine, hook, fail_once)
+        if hook == "leave":
+            assert await say(executor, engine, "abc") == "abc"
+            await until(lambda: "could not let go" in caplog.text)
+        else:
+            with pytest.raises(SynthesisError, match="mistake"):
+                await say(executor, engine, "abc")
+        assert await say(executor, engine, "on we go") == "on we go"
+    assert executor.fault is None
 
 
 async def test_a_hanging_step_is_told_to_everybody_and_forgiven_when_it_returns(

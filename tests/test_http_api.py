@@ -76,6 +76,16 @@ async def test_what_the_engine_cannot_say_is_a_500_with_the_reason(
     assert answer.json() == {"error": "cannot say 'a~'", "code": "synthesis_failed"}
 
 
+async def test_an_answer_of_too_much_sound_is_refused(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.http_api.MAX_ANSWER_BYTES", 1_000)
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", json={"text": "Far too long!"})
+    assert answer.status_code == 422
+    assert "too much sound" in answer.json()["error"]
+
+
 async def test_a_full_server_says_when_to_come_back(autojump_clock: MockClock) -> None:
     server = service(max_listeners=1)
     async with client(server) as http:

@@ -91,6 +91,7 @@ class Conversation {
   }
 
   stop() {
+    if (this.socket.readyState !== WebSocket.OPEN) return this.finish("Stopped.");
     const playedMs = this.player.playedMs;
     this.player.close();
     this.socket.send(JSON.stringify({ cancel: true, played_ms: playedMs }));

@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
     from stages.items import Segment
     from stages.segmenter.segmenter import Segmenter
+    from stages.tokens import TokenQueue
 
 PIECE_CHARS = 256
 """4 ms of work at worst, for nothing but marks; 0.3 ms for prose."""
 
 
 async def segment_text(
-    items: trio.MemoryReceiveChannel[Token | Flush],
+    items: TokenQueue,
     segments: trio.MemorySendChannel[Segment | Flush],
     segmenter: Segmenter,
 ) -> None:
-    """Cut what comes in until the channel is closed, which is the end of the text."""
-    with items, segments:
+    """Cut what comes in until the queue is closed, which is the end of the text."""
+    with segments:
         while True:
             try:
                 item = await _next_item(items, segmenter.deadline)
@@ -59,9 +60,7 @@ def _pieces(token: Token) -> Iterator[Token]:
         yield replace(token, text=token.text[start : start + PIECE_CHARS])
 
 
-async def _next_item(
-    items: trio.MemoryReceiveChannel[Token | Flush], deadline: float | None
-) -> Token | Flush | None:
+async def _next_item(items: TokenQueue, deadline: float | None) -> Token | Flush | None:
     """The next item; None: there was none until the deadline."""
     with trio.move_on_at(math.inf if deadline is None else deadline):
         return await items.receive()

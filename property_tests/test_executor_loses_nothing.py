@@ -1,0 +1,63 @@
+"""The law of the model thread: on the real thread, whatever the batches, delays and cancels,
+each listener gets its own sound whole and in order, and nothing is left behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.executor import Executor, open_executor
+from stages.playback import PlaybackClock
+from tests.fakes import TellingEngine, segment, sound_of
+
+WITHIN_S = 20.0
+"""Far more than it ever takes: what takes longer hangs."""
+
+listeners = st.lists(
+    st.tuples(
+        st.text("abcdefgh", max_size=30),  # what is said to it
+        st.sampled_from([0.0, 0.0, 0.0003, 0.002]),  # how long it takes over each piece
+        st.none() | st.integers(0, 8),  # after how many pieces it leaves
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(listeners, st.integers(1, 5))
+def test_everybody_gets_its_own_sound_whole(
+    crowd: list[tuple[str, float, int | None]], width: int
+) -> None:
+    engine = TellingEngine(width)
+    heard: dict[int, list[np.ndarray]] = {index: [] for index in range(len(crowd))}
+
+    async def listen(executor: Executor, index: int) -> None:
+        text, delay_s, leaves_after = crowd[index]
+        with executor.open(engine, segment(text, index), PlaybackClock()) as job:
+            if leaves_after == 0:
+                return
+            async for samples in job:
+                heard[index].append(samples)
+                await trio.sleep(delay_s)
+                if len(heard[index]) == leaves_after:
+                    return
+
+    async def run() -> None:
+        with trio.fail_after(WITHIN_S):
+            async with open_executor() as executor:
+                await executor.add(engine)
+                async with trio.open_nursery() as nursery:
+                    for index in range(len(crowd)):
+                        nursery.start_soon(listen, executor, index)
+                while executor.queued_requests:
+                    await trio.sleep(0.0005)
+                assert executor.open_requests == 0
+
+    trio.run(run)
+    for index, (text, _, leaves_after) in enumerate(crowd):
+        expected = [sound_of(letter) for letter in text[:leaves_after]]
+        assert len(heard[index]) == len(expected)
+        assert all(map(np.array_equal, heard[index], expected))
+    assert len(engine.left) == len({id(request) for request in engine.left})

@@ -1,0 +1,73 @@
+"""What the client has said and the segmenter has not taken up yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from stages.items import Token
+
+if TYPE_CHECKING:
+    from stages.items import Flush
+
+MERGED_CHARS = 256
+"""About as long as neighbouring tokens get when they are merged: a longer one is copied too
+often while it grows, a shorter one costs more than its text."""
+
+MAX_ITEMS = 8192
+"""Flushes, and tokens that cannot be merged since each has a style of its own; 2 MB of them.
+What waits in text is bounded by the backlog."""
+
+
+class TokenQueue:
+    """A channel that merges tokens while they wait. Segments do not depend on how the text was
+    cut into tokens, so nothing changes but the memory: text that comes letter by letter takes no
+    more than text that comes whole, and the intake can go on reading, and see a barge-in."""
+
+    def __init__(self) -> None:
+        self._items: deque[Token | Flush] = deque()
+        self._is_closed = False
+        self._changed = trio.lowlevel.ParkingLot()
+
+    async def send(self, item: Token | Flush) -> None:
+        """Append; waits only where the client's items cannot be merged."""
+        while len(self._items) >= MAX_ITEMS:
+            await self._changed.park()
+        last = self._items[-1] if self._items else None
+        if (
+            isinstance(item, Token)
+            and isinstance(last, Token)
+            and last.style == item.style
+            and len(last.text) < MERGED_CHARS
+        ):
+            self._items[-1] = replace(last, text=last.text + item.text)
+        else:
+            self._items.append(item)
+        self._changed.unpark_all()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._is_closed = True
+        self._changed.unpark_all()
+
+    async def receive(self) -> Token | Flush:
+        """The next item. Raises `trio.EndOfChannel` behind the last."""
+        await trio.lowlevel.checkpoint()
+        while not self._items:
+            if self._is_closed:
+                raise trio.EndOfChannel
+            await self._changed.park()
+        return self._take()
+
+    def receive_nowait(self) -> Token | Flush:
+        """The next item. Raises `trio.WouldBlock` where there is none."""
+        if not self._items:
+            raise trio.WouldBlock
+        return self._take()
+
+    def _take(self) -> Token | Flush:
+        self._changed.unpark_all()
+        return self._items.popleft()
