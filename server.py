@@ -40,7 +40,7 @@ STANDARD_STREAM = Path("-")
 
 LOOPBACK, LOOPBACK_V6 = "127.0.0.1", "::1"
 
-CLOSE_WITHIN_S = 0.5
+LAST_WORDS_S = 0.5
 """For telling those that are left when the grace is over. Who has not gone then is cut off."""
 
 MAX_SEGMENT_BYTES = 32_764
@@ -98,14 +98,15 @@ async def serve(options: ServeSettings) -> None:
             sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
                 await nursery.start(listener.serve, sockets)
-                for socket in sockets:
-                    log.info("listening on port %d of %s", *socket.socket.getsockname()[1::-1])
+                hosts = [socket.socket.getsockname()[0] for socket in sockets]
+                port = sockets[0].socket.getsockname()[1]
+                log.info("listening on port %d of %s", port, " and ".join(hosts))
                 await anext(signals)
                 log.info("closing; %d listeners may finish", service.n_listeners)
                 service.closing.set()
                 await _wait_idle(service, options.shutdown_grace_s, signals)
                 service.grace_over.set()
-                with trio.move_on_after(CLOSE_WITHIN_S):
+                with trio.move_on_after(LAST_WORDS_S):
                     await service.wait_idle()
                 listener.abort()
                 nursery.cancel_scope.cancel()
@@ -115,6 +116,8 @@ async def serve(options: ServeSettings) -> None:
 async def speak(options: SpeakSettings) -> None:
     """Speak the text, or standard input as it arrives, to a file or a pipe."""
     texts = _standard_input() if options.text is None else local.once(options.text)
+    if options.text is None and sys.stdin.isatty():
+        log.info("speaking what you type; end with Ctrl-D")
     to_pipe = options.output == STANDARD_STREAM
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
     with ExitStack() as stack:
@@ -140,15 +143,16 @@ async def open_service(
     except ValueError as error:
         sys.exit(f"server.py: {error}")
     voices = {voice.name: voice for voice in synthesizer.voices()}
-    if options.voice not in voices:
-        sys.exit(f"server.py: there is no voice {options.voice!r}; there are {', '.join(voices)}")
+    default_voice = options.voice or f"{options.espeak_languages[0]}+f3"
+    if default_voice not in voices:
+        sys.exit(f"server.py: there is no voice {default_voice!r}; there are {', '.join(voices)}")
     async with open_executor() as executor:
         service = Service(
             executor=executor,
             synthesizer=synthesizer,
             converter=PitchOnlyConverter(),
             voices=voices,
-            style=Style(options.voice, options.pitch_shift, options.segmentation),
+            style=Style(default_voice, options.pitch_shift, options.segmentation),
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,
@@ -161,7 +165,7 @@ async def open_service(
             idle_timeout_s=idle_timeout_s,
         )
         await service.install_engines()
-        log.info("%s speaks, as %s: it is built in", synthesizer.name, options.voice)
+        log.info("%s speaks, as %s: it is built in", synthesizer.name, default_voice)
         yield service
 
 

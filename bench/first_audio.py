@@ -48,7 +48,8 @@ from stages.tts.espeak import EspeakEngine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stages.items import AudioChunk, Samples
+    from stages.audio.format import Samples
+    from stages.items import AudioChunk
 
 WORDS = ["The ", "quick ", "brown ", "fox ", "jumps ", "over ", "the ", "dogs"]
 SENTENCE = "".join(WORDS) + "!"

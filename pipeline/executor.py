@@ -30,8 +30,9 @@ from stages.errors import EngineGone, SynthesisError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from stages.audio.format import Samples
     from stages.engine import Engine, Request
-    from stages.items import AudioChunk, Samples, Segment
+    from stages.items import AudioChunk, Segment
     from stages.playback import PlaybackClock
 
 log = logging.getLogger(__name__)

@@ -32,9 +32,6 @@ MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
 Characters alone are no bound: a voice may read a single one out by its name."""
 
-RETRY_AFTER_S = 2
-"""What a client is told that finds the server full: about the length of a sentence."""
-
 WEB = Path(__file__).with_name("web")
 """The page, as it is sent: no build step."""
 
@@ -197,7 +194,7 @@ async def _failed(_: Request, error: Exception) -> Response:
             return _answer(422, str(error), error.code)
         case Overloaded():
             answer = _answer(503, str(error), error.code)
-            answer.headers["retry-after"] = str(RETRY_AFTER_S)
+            answer.headers["retry-after"] = str(error.retry_after_s)
             return answer
         case ServerError():
             return _answer(500, str(error), error.code)

@@ -55,9 +55,6 @@ HOP_BY_HOP = frozenset(
 )
 """Headers that are for us and not for the app (RFC 9110, 7.6.1)."""
 
-RETRY_AFTER_S = 2
-"""What a client is told that finds the server full: about the length of a sentence."""
-
 
 class Refused(Exception):
     """This request is answered with an HTTP status, and that is all."""
@@ -265,7 +262,7 @@ async def answer(stream: Stream, refusal: Refused) -> None:
         ("connection", "close"),
     ]
     if refusal.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("retry-after", str(RETRY_AFTER_S)))
+        headers.append(("retry-after", str(Overloaded.retry_after_s)))
     if refusal.status == http.HTTPStatus.UPGRADE_REQUIRED:
         headers.append(("sec-websocket-version", "13"))
     writer = h11.Connection(h11.SERVER)

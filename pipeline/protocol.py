@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -15,7 +15,7 @@ from pydantic import (
     ValidationError,
 )
 
-from stages.audio.format import SAMPLE_RATES
+from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.errors import ProtocolError, ServerError
 from stages.items import (
     Cancelled,
@@ -23,6 +23,7 @@ from stages.items import (
     Flushed,
     PcmFrame,
     Ready,
+    Segmentation,
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
@@ -71,7 +72,7 @@ SampleRate = Annotated[int, AfterValidator(_known_rate)]
 VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class Config(BaseModel):
@@ -82,11 +83,11 @@ class Config(BaseModel):
 
     voice: VoiceName = ""
     pitch_shift: PitchShift = 0.0
-    encoding: Literal["f32le", "s16le"] = "f32le"
+    encoding: Encoding = "f32le"
     sample_rate: SampleRate = 48_000
     channels: Channels = 1
     frame_ms: FrameMs | None = None
-    segmentation: Literal["eager", "sentence"] = "eager"
+    segmentation: Segmentation = "eager"
     events: bool = False
     seed: Seed | None = None
 
@@ -111,7 +112,7 @@ class _Message(BaseModel):
     flush: bool = False
     cancel: bool = False
     played_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    config: Config = Config()
+    config: Config | None = None
 
 
 def parse(text: str) -> ClientMessage:
@@ -126,7 +127,7 @@ def parse(text: str) -> ClientMessage:
         flush=message.flush,
         cancel=message.cancel,
         played_ms=message.played_ms,
-        config=message.config.given(),
+        config=None if message.config is None else message.config.given(),
     )
 
 

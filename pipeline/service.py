@@ -52,7 +52,7 @@ class Service:
         self.grace_over = trio.Event()
         """What was begun and has not been finished is left."""
         self.n_listeners = 0
-        self._n_served = 0
+        self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
 
     async def install_engines(self) -> None:
@@ -85,14 +85,14 @@ class Service:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Somebody is being served, from the request to the last byte of its answer."""
-        self._n_served += 1
+        self._n_requests += 1
         try:
             yield
         finally:
-            self._n_served -= 1
+            self._n_requests -= 1
             self._left.unpark_all()
 
     async def wait_idle(self) -> None:
         """Until nobody is being served."""
-        while self._n_served:
+        while self._n_requests:
             await self._left.park()

@@ -22,6 +22,8 @@ from pydantic_settings import (
 )
 
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
+from stages.audio.format import Encoding
+from stages.items import Segmentation
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -52,7 +54,14 @@ class _File(PydanticBaseSettingsSource):
         if named is None and not path.exists():
             return {}
         with path.open("rb") as file:
-            return tomllib.load(file)
+            options = tomllib.load(file)
+        # One file for all commands: what another one knows is no mistake.
+        known = {*ServeSettings.model_fields, *SpeakSettings.model_fields}
+        return {
+            name: value
+            for name, value in options.items()
+            if name in self.settings_cls.model_fields or name not in known
+        }
 
 
 class SpeechSettings(BaseSettings):
@@ -65,7 +74,7 @@ class SpeechSettings(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
-        cli_parse_none_str="\0",  # no argument holds a NUL, while None is a word to be spoken
+        cli_parse_none_str="(none)",  # the default, None, is a word that may be spoken
         cli_prog_name="server.py",
     )
 
@@ -73,13 +82,16 @@ class SpeechSettings(BaseSettings):
         None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
     )
 
-    voice: VoiceName = Field("en-us+f3", description="who speaks where nobody else is chosen")
+    voice: VoiceName | None = Field(
+        None,
+        description="who speaks where nobody else is chosen; without it the first language's +f3",
+    )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
-    segmentation: Literal["eager", "sentence"] = Field(
+    segmentation: Segmentation = Field(
         "eager", description="cut at pauses too, or only where a sentence ends"
     )
     espeak_languages: Words = Field(
-        ["en-us"], description="languages whose espeak-ng voices are offered"
+        ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"
     )
     espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
     boundary_wait_ms: float = Field(
@@ -113,6 +125,9 @@ class ServeSettings(SpeechSettings):
 
     python server.py [serve] [options]      this
     python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
+
+    Each option is also an environment variable (--espeak-rate: VOICE_ESPEAK_RATE) and a key in
+    the TOML file (espeak_rate). A flag beats the variable, which beats the file.
     """
 
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -136,17 +151,14 @@ class SpeakSettings(SpeechSettings):
     my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
     """
 
-    model_config = SettingsConfigDict(
-        extra="ignore",  # the file may be the server's
-        cli_shortcuts={"output": "o"},
-    )
+    model_config = SettingsConfigDict(cli_shortcuts={"output": "o"})
 
     text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
     output: Path = Field(
         Path("speech.wav"),
         description="a WAV file, or - for bare PCM on standard output",
     )
-    encoding: Literal["s16le", "f32le"] = Field("s16le", description="of bare PCM")
+    encoding: Encoding = Field("s16le", description="of bare PCM")
     sample_rate: SampleRate = Field(48_000, description="hertz")
 
 

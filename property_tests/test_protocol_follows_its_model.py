@@ -4,6 +4,7 @@ answer that a simple model of the protocol gives it."""
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -30,7 +31,7 @@ FORMAT_VALUES = {
     "frame_ms": (None, 20),
 }
 GOOD = {**STYLE_VALUES, **FORMAT_VALUES, "events": (True,)}
-BAD = {"voice": ("nobody", 3), "pitch_shift": (25, "1", None), "seed": (-1, "x"), "colour": (1,)}
+BAD = {"voice": ("nobody", 3), "pitch_shift": (25, "1", None), "seed": (0.5, "x"), "colour": (1,)}
 
 texts = st.text("abc ,;!", max_size=6)
 configs = st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in GOOD.items()})
@@ -49,9 +50,9 @@ class Protocol(RuleBasedStateMachine):
         self.settings["events"] = False
         self.has_begun = False
         self.n_flushes = 0
-        self.n_cancels = 0
+        self.n_configs = 0
         self.n_errors = 0
-        self.turns: list[list[tuple[str, float, str]]] = [[]]
+        self.turns = [Turn()]
 
     def say(self, message: dict[str, Any]) -> list[Any] | ProtocolError:
         text = json.dumps(message)
@@ -77,8 +78,11 @@ class Protocol(RuleBasedStateMachine):
             assert said[0].text == text
             assert said[0].style.pitch_shift == self.settings["pitch_shift"]
             assert said[0].style.voice == self.settings["voice"]
-            self.turns[-1].append((text, self.settings["pitch_shift"], self.settings["voice"]))
-        self.n_flushes += flush
+            style = self.settings["pitch_shift"], self.settings["voice"]
+            self.turns[-1].letters += [(char, *style) for char in text]
+        if flush:
+            self.n_flushes += 1
+            self.turns[-1].flushes.append(self.n_flushes)
         assert len(said) == bool(text) + flush
         self.has_begun |= bool(said)
 
@@ -93,21 +97,21 @@ class Protocol(RuleBasedStateMachine):
         else:
             assert said == []
             self.settings.update(config)
+            self.n_configs += 1
 
     @rule(bad=bad_configs, good=configs)
     def configure_badly(self, bad: tuple[str, Any], good: dict[str, Any]) -> None:
         """One key that cannot be had: it is named, and nothing changes."""
         said = self.say({"config": {**good, bad[0]: bad[1]}, "token": "not spoken"})
         assert isinstance(said, ProtocolError)
-        assert bad[0] in str(said) or self.has_begun
+        assert bad[0] in str(said) or self.has_begun & bool(good.keys() - STYLE_VALUES.keys())
 
     @precondition(lambda self: self.script)
     @rule()
     def cancel(self) -> None:
         """A barge-in."""
         self.script.append('{"cancel": true}')
-        self.n_cancels += 1
-        self.turns.append([])
+        self.turns.append(Turn())
 
     @invariant()
     def settings_are_as_the_model_has_them(self) -> None:
@@ -119,18 +123,18 @@ class Protocol(RuleBasedStateMachine):
         assert self.conversation.events == self.settings["events"]
 
     def teardown(self) -> None:
-        """Say it all again to a whole connection, with events from the first message on."""
-        messages = [_parsed(text) for text in self.script]
-        peer = ListPeer(*messages)
-        # With events settled from the start, a config that comes in time may still set them.
+        """Say it all again to a whole connection, with events on from the start."""
+        peer = ListPeer(*map(_parsed, self.script))
         trio.run(converse, peer, clock=MockClock(autojump_threshold=0))
         assert len(peer.heard_of(ProtocolError)) == self.n_errors
-        assert len(peer.heard_of(Cancelled)) == self.n_cancels
-        # All text of a turn is accounted for, in order; the last turn's was all spoken.
+        assert len(peer.heard_of(Ready)) == 1 + self.n_configs
         answers = peer.heard_of(Cancelled)
+        assert len(answers) == len(self.turns) - 1
         for turn, answer in zip(self.turns, answers, strict=False):
-            said = "".join(text for text, _, _ in turn)
-            assert said.endswith(answer.text_spoken + answer.text_remaining)
+            told = answer.text_spoken + answer.text_remaining
+            # All that was said, but for replies that were heard to their end before others.
+            assert turn.text.endswith(told)
+            assert told == turn.text or turn.flushes
         last = max(
             (n for n, item in enumerate(peer.heard) if isinstance(item, Cancelled)), default=-1
         )
@@ -139,9 +143,22 @@ class Protocol(RuleBasedStateMachine):
         letters = [
             (char, s.style.pitch_shift, s.style.voice) for s in segments for char in s.source
         ]
-        assert letters == [(char, pitch, v) for text, pitch, v in self.turns[-1] for char in text]
-        assert all(flushed.number <= self.n_flushes for flushed in peer.heard_of(Flushed))
-        assert len(peer.heard_of(Ready)) >= 1
+        assert letters == self.turns[-1].letters
+        flushes = [item.number for item in after if isinstance(item, Flushed)]
+        assert flushes == self.turns[-1].flushes
+
+
+@dataclass
+class Turn:
+    """What was said between two cancels."""
+
+    letters: list[tuple[str, float, str]] = field(default_factory=list)
+    flushes: list[int] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Without its pitch and voice."""
+        return "".join(char for char, _, _ in self.letters)
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - a message, or the error it is refused with

@@ -18,7 +18,7 @@ from stages.audio.resample import Resampler, resampled_length
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 RATES = st.sampled_from(SAMPLE_RATES)
 LENGTHS = st.integers(0, 9000)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractContextManager
 
+    from stages.audio.format import Samples
     from stages.errors import SynthesisError
-    from stages.items import AudioChunk, Samples, Segment
+    from stages.items import AudioChunk, Segment
     from stages.playback import PlaybackClock
 
 

@@ -47,6 +47,8 @@ class Overloaded(ServerError):
 
     code = "overloaded"
     fatal = True
+    retry_after_s: ClassVar[int] = 2
+    """What the client is told: about the length of a sentence."""
 
 
 class Disconnected(Exception):

@@ -15,8 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stages.audio.format import StreamFormat
-    from stages.items import Samples
+    from stages.audio.format import Samples, StreamFormat
 
 MIN_MESSAGE_MS = 160
 MAX_MESSAGE_MS = 340

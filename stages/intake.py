@@ -66,7 +66,8 @@ class Conversation:
 
     def take(self, message: ClientMessage) -> list[Token | Flush]:
         """What this message, its cancel aside, asks to be spoken."""
-        self.configure(message.config)
+        if message.config is not None:
+            self.configure(message.config)
         if message.pitch_shift is not None:
             self.style = replace(self.style, pitch_shift=message.pitch_shift)
         said: list[Token | Flush] = []
@@ -106,7 +107,7 @@ async def take_in(
             except ProtocolError as error:
                 await outbox.put(error)
                 continue
-            if message.config and conversation.events:
+            if message.config is not None and conversation.events:
                 await outbox.put(conversation.ready)
             for item in said:
                 note(item)

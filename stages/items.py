@@ -14,14 +14,8 @@ from stages.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    import numpy.typing as npt
-
-    from stages.audio.format import StreamFormat
+    from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
-
-Samples: TypeAlias = "npt.NDArray[np.float32]"
-"""Mono sound: float32 in [-1, 1], shape (n_samples,)."""
 
 Segmentation: TypeAlias = Literal["eager", "sentence"]
 
@@ -53,8 +47,8 @@ class ClientMessage:
     played_ms: float | None = None
     """With `cancel`: how much sound the client has played since it connected or since the
     last cancel."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """Only the keys that were given."""
+    config: Mapping[str, Any] | None = None
+    """Only the keys that were given; None: there was no config."""
 
 
 @dataclass(frozen=True, slots=True)

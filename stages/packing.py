@@ -22,8 +22,8 @@ from stages.items import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stages.audio.format import StreamFormat
-    from stages.items import Outgoing, Samples, Segment, Speech
+    from stages.audio.format import Samples, StreamFormat
+    from stages.items import Outgoing, Segment, Speech
 
 
 class Packer:

@@ -12,9 +12,9 @@ from stages.items import AudioChunk, Segment, Style, Timing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from stages.audio.format import Samples
     from stages.engine import Engine, Request
     from stages.errors import SynthesisError
-    from stages.items import Samples
 
 
 def make_segment(spoken: str = "", voice: str = "en-us", pitch_shift: float = 0.0) -> Segment:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.executor import Executor
+    from stages.audio.format import Samples
     from stages.engine import Job, Request
-    from stages.items import Answer, Outgoing, Samples
+    from stages.items import Answer, Outgoing
     from stages.playback import PlaybackClock
 
 T = TypeVar("T")

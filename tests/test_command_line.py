@@ -322,3 +322,14 @@ def test_the_server_is_reached_by_each_loopback_address_that_there_is() -> None:
         for address in loopbacks():
             with socket.create_connection((address, server.port), timeout=5):
                 pass
+
+
+def test_the_first_language_speaks_where_no_voice_is_chosen(tmp_path: Path) -> None:
+    output = tmp_path / "hallo.wav"
+    spoken = subprocess.run(
+        [sys.executable, "server.py", "speak", "Hallo!", "--espeak-languages=de", "-o", output],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert spoken.returncode == 0, spoken.stderr
+    assert "as de+f3" in spoken.stderr
+    assert output.stat().st_size > 10_000

@@ -18,7 +18,7 @@ from tests.engine_driver import DrivenRequest, make_segment, run, speak
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 SENTENCE = "The weather is quite lovely today, friend."
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from pipeline.executor import ROOM, Executor, open_executor
+from stages.audio.format import Samples
 from stages.errors import EngineGone, SynthesisError
-from stages.items import Samples
 from stages.playback import PlaybackClock
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
 

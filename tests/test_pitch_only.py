@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen."
 

@@ -85,7 +85,7 @@ def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessa
         ('{"config": {"channels": 3}}', "config.channels"),
         ('{"config": {"channels": true}}', "config.channels"),
         ('{"config": {"frame_ms": 9}}', "config.frame_ms"),
-        ('{"config": {"seed": -1}}', "config.seed"),
+        ('{"config": {"seed": 0.5}}', "config.seed"),
         ('{"config": {"voice": ""}}', "config.voice"),
         ('{"config": [1]}', "config"),
         ('{"a":' * 5000 + "1" + "}" * 5000, "message"),

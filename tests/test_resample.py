@@ -10,7 +10,7 @@ import pytest
 from stages.audio.resample import Resampler, resampled_length
 
 if TYPE_CHECKING:
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 
 def resample(sound: Samples, in_rate: int, out_rate: int) -> Samples:

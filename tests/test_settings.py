@@ -41,7 +41,7 @@ def complaint(settings_class: type[SpeechSettings], *arguments: str) -> str:
 def test_nothing_need_be_said() -> None:
     served = settings.load(ServeSettings, [])
     assert (served.host, served.port) == ("127.0.0.1", 8765)  # what the document's clients use
-    assert served.voice == "en-us+f3"
+    assert served.voice is None
     spoken = settings.load(SpeakSettings, [])
     assert spoken.text is None
     assert spoken.output == Path("speech.wav")
@@ -150,7 +150,14 @@ def test_an_unknown_key_in_the_file_is_named() -> None:
 
 def test_speaking_does_not_mind_what_serving_needs() -> None:
     write_file("port = 1001\n")
-    assert settings.load(SpeakSettings, []).voice == "en-us+f3"
+    assert settings.load(SpeakSettings, []).voice is None
+
+
+def test_a_misspelt_key_is_named_by_every_command() -> None:
+    write_file("speakng_rate = 200\n")
+    for kind in (ServeSettings, SpeakSettings):
+        with pytest.raises(SystemExit, match="speakng_rate"):
+            settings.load(kind, [])
 
 
 def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +184,7 @@ def test_environment_variables_begin_with_voice(monkeypatch: pytest.MonkeyPatch)
     for name in ("o", "output", "text", "voice", "config"):
         monkeypatch.setenv(name, "elsewhere")
     spoken = settings.load(SpeakSettings, [])
-    assert (spoken.output, spoken.voice, spoken.text) == (Path("speech.wav"), "en-us+f3", None)
+    assert (spoken.output, spoken.voice, spoken.text) == (Path("speech.wav"), None, None)
     monkeypatch.setenv("VOICE_OUTPUT", "a.wav")
     assert settings.load(SpeakSettings, []).output == Path("a.wav")
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+"""Mono sound: float32 in [-1, 1], shape (n_samples,)."""
+
 Encoding: TypeAlias = Literal["f32le", "s16le"]
 
 PIPELINE_RATE = 48_000
 """Hertz, of all sound behind the RVC stage."""
 
 SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-
-BYTES_PER_VALUE: dict[Encoding, int] = {"f32le": 4, "s16le": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,3 @@ class StreamFormat:
     channels: int = 1
     frame_ms: int | None = None
     """None: messages as the sound is made. Else every message is exactly this long."""
-
-    @property
-    def bytes_per_sample(self) -> int:
-        """Of all channels together."""
-        return BYTES_PER_VALUE[self.encoding] * self.channels

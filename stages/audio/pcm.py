@@ -9,8 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from stages.audio.format import Encoding
-    from stages.items import Samples
+    from stages.audio.format import Encoding, Samples
 
 S16_SCALE = np.float32(32767.0)
 """Full scale: 1.0 is 32767 and -1.0 is -32767, so that nothing needs to be clipped twice."""

@@ -17,7 +17,7 @@ from stages.audio.resample import Resampler, resampled_length
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 SEMITONES_PER_OCTAVE = 12.0
 

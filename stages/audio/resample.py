@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import soxr
 
-from stages.items import Samples  # noqa: TC001
+if TYPE_CHECKING:
+    from stages.audio.format import Samples
 
 
 def resampled_length(n_samples: int, in_rate: int, out_rate: int) -> int:

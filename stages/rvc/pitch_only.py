@@ -12,8 +12,9 @@ from stages.engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stages.audio.format import Samples
     from stages.engine import Request
-    from stages.items import AudioChunk, Samples
+    from stages.items import AudioChunk
 
 
 SAMPLES_PER_STEP = 24_000

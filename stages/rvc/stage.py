@@ -16,8 +16,9 @@ from stages.errors import SynthesisError
 from stages.items import AudioChunk, SegmentFailed
 
 if TYPE_CHECKING:
+    from stages.audio.format import Samples
     from stages.engine import Engine, Job, ModelThread
-    from stages.items import Samples, Segment, Speech
+    from stages.items import Segment, Speech
     from stages.playback import PlaybackClock
 
 _SILENCE = np.empty(0, np.float32)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 HEARS_AT = 16_000
 """Hertz: what the recogniser's model was trained on."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipeline.service import Service
-    from stages.items import Samples
+    from stages.audio.format import Samples
 
 SENTENCES = (
     "Open the window before the meeting starts.",
