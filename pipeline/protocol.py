@@ -112,7 +112,7 @@ class _Message(BaseModel):
     flush: bool = False
     cancel: bool = False
     played_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    config: Config | None = None
+    config: Config = Config()
 
 
 def parse(text: str) -> ClientMessage:
@@ -127,7 +127,7 @@ def parse(text: str) -> ClientMessage:
         flush=message.flush,
         cancel=message.cancel,
         played_ms=message.played_ms,
-        config=None if message.config is None else message.config.given(),
+        config=message.config.given() if "config" in message.model_fields_set else None,
     )
 
 

@@ -91,7 +91,7 @@ BAD_BODIES = [
     ({"text": "Hi", "pitch_shift": float("inf")}, "pitch_shift"),
     ({"text": "Hi", "format": "mp3"}, "format"),
     ({"text": "Hi", "sample_rate": 1}, "sample_rate"),
-    ({"text": "Hi", "seed": -1}, "seed"),
+    ({"text": "Hi", "seed": "x"}, "seed"),
     ({"text": "Hi", "speed": 1}, "speed"),
     ({"text": "a\0b"}, "text"),
     ({"text": "a" * 10_001}, "text"),
