@@ -31,12 +31,12 @@ from stages.items import (
     Token,
 )
 from stages.outbox import Outbox
-from stages.packing import Packer
 from stages.playback import PlaybackClock
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
-from stages.sender import send_speech
+from stages.sender.packing import Packer
+from stages.sender.stage import send_speech
 from stages.tokens import TokenQueue
 from stages.transcript import Transcript
 from stages.tts.stage import synthesize

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.audio.format import SAMPLE_RATES, StreamFormat
-from stages.framing import (
+from stages.sender.framing import (
     MAX_MESSAGE_MS,
     MAX_MESSAGE_VALUES,
     MIN_MESSAGE_MS,

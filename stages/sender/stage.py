@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stages.backlog import Backlog
     from stages.items import Outgoing, Speech
     from stages.outbox import Outbox
-    from stages.packing import Packer
+    from stages.sender.packing import Packer
     from stages.transcript import Transcript
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from stages.audio.format import PIPELINE_RATE
 from stages.audio.pcm import encode
 from stages.audio.resample import Resampler
-from stages.framing import Framer
 from stages.items import (
     AudioChunk,
     Flush,
@@ -18,6 +17,7 @@ from stages.items import (
     SegmentFailed,
     SegmentStarted,
 )
+from stages.sender.framing import Framer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
