@@ -24,135 +24,26 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import outcome
 import trio
 
+from pipeline.request import QueuedRequest, as_synthesis_error
 from pipeline.scheduling import pick
-from stages.errors import EngineGone, SynthesisError
+from stages.errors import EngineGone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from stages.audio.format import Samples
     from stages.engine import Engine, Request
-    from stages.items import AudioChunk, Segment
+    from stages.items import Segment
     from stages.playback import PlaybackClock
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ROOM = 4
-"""Results that may wait for a listener before its request is stepped no more. Two keep the
-engine busy while one is on its way to the loop; more only delays what barge-in throws away."""
-
 WATCH_EVERY_S = 0.25
 """How often the watchdog looks; small against the shortest limit an engine sets."""
 
 STOP_WITHIN_S = 2.0
 """How long a step under way may take at shutdown before its thread is left behind."""
-
-
-class _Request:
-    """One segment in one engine: `stages.engine.Request` to the engine, `Job` to the stage."""
-
-    def __init__(
-        self, executor: Executor, engine: Engine, segment: Segment, clock: PlaybackClock
-    ) -> None:
-        self.engine = engine
-        self.segment = segment
-        self.is_dead = False
-        self.input_ended = False
-        self._executor = executor
-        self._clock = clock
-        self._arrived = trio.current_time()
-        self._inputs: deque[AudioChunk] = deque()
-        self._outputs: deque[Samples] = deque()
-        self._ended = False
-        self._error: SynthesisError | None = None
-        self._gone: EngineGone | None = None
-        self._new_output = trio.lowlevel.ParkingLot()
-
-    # As the scheduler and the engine see it, on the model thread.
-
-    @property
-    def deadline(self) -> float:
-        return self._clock.deadline(self._arrived)
-
-    @property
-    def has_room(self) -> bool:
-        return len(self._outputs) < ROOM
-
-    @property
-    def can_step(self) -> bool:
-        try:
-            return self.engine.can_step(self)
-        except Exception as error:  # contained: it is told to this request's listener
-            log.exception("%s failed", self.engine.name)
-            self.fail(as_synthesis_error(self.engine, error))
-            return False
-
-    @property
-    def has_input(self) -> bool:
-        return bool(self._inputs)
-
-    @property
-    def has_ended(self) -> bool:
-        return self._ended
-
-    def take_input(self) -> list[AudioChunk]:
-        return [self._inputs.popleft() for _ in range(len(self._inputs))]
-
-    def emit(self, samples: Samples) -> None:
-        if not self.is_dead and len(samples):
-            self._outputs.append(samples)
-            self._executor.tell(self)
-
-    def finish(self) -> None:
-        self._end(None)
-
-    def fail(self, error: SynthesisError) -> None:
-        self._end(error)
-
-    def _end(self, error: SynthesisError | None) -> None:
-        if not self._ended:
-            self._error = error
-            self._ended = True
-            self._executor.tell(self)
-
-    # As its stage sees it, on the Trio thread.
-
-    def push(self, chunk: AudioChunk) -> None:
-        self._inputs.append(chunk)
-        self.input_ended = chunk.is_last
-        self._executor.wake()
-
-    def give_up(self, error: EngineGone) -> None:
-        """Nothing more will come from the model thread, whatever it still does."""
-        self._gone = error
-        self.is_dead = True
-        self.unpark()
-
-    def unpark(self) -> None:
-        self._new_output.unpark_all()
-
-    def __aiter__(self) -> _Request:
-        return self
-
-    async def __anext__(self) -> Samples:
-        while True:
-            ended = self._ended  # looked at first: it is written after the last output
-            if self._outputs:
-                samples = self._outputs.popleft()
-                # Looked at after the pop: a result that is put in just before it fills the room
-                # unseen, and the model thread would sleep for ever.
-                if len(self._outputs) >= ROOM - 1:
-                    self._executor.wake()
-                return samples
-            if ended:
-                if self._error is not None:
-                    raise self._error
-                raise StopAsyncIteration
-            if self._gone is not None:
-                raise self._gone
-            await self._new_output.park()
 
 
 class _Call(Generic[T]):
@@ -187,10 +78,10 @@ class Executor:
         self._stopping = False
         self._calls: deque[_Call[Any]] = deque()
         self._has_ended = False
-        self._arrivals: deque[_Request] = deque()
-        self._queues: dict[Engine, list[_Request]] = {}  # in the order of the data
-        self._spoken_to: deque[_Request] = deque()  # requests that have something to tell
-        self._open: set[_Request] = set()  # of the Trio thread
+        self._arrivals: deque[QueuedRequest] = deque()
+        self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
+        self._spoken_to: deque[QueuedRequest] = deque()  # requests that have something to tell
+        self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.step_under_way: tuple[Engine, float] | None = None
         """What is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
@@ -207,12 +98,14 @@ class Executor:
         self.wake()
 
     @contextmanager
-    def open(self, engine: Engine, segment: Segment, clock: PlaybackClock) -> Iterator[_Request]:
+    def open(
+        self, engine: Engine, segment: Segment, clock: PlaybackClock
+    ) -> Iterator[QueuedRequest]:
         """Queue a request; it is dropped as the context is left. See `ModelThread.open`."""
         if engine not in self._queues:
             msg = f"the engine {engine.name} is not installed"
             raise ValueError(msg)
-        request = _Request(self, engine, segment, clock)
+        request = QueuedRequest(self, engine, segment, clock)
         if self.fault is not None:
             request.give_up(EngineGone(self.fault))
         elif self._has_ended:  # and will be told in a moment
@@ -279,7 +172,7 @@ class Executor:
 
     # What the model thread calls.
 
-    def tell(self, request: _Request) -> None:
+    def tell(self, request: QueuedRequest) -> None:
         """Something was put into this request's outputs, or it has ended."""
         self._spoken_to.append(request)
         self._trio_soon(self._drain)
@@ -322,7 +215,7 @@ class Executor:
         self._step(*picked)
         return True
 
-    def _step(self, engine: Engine, able: Sequence[_Request]) -> None:
+    def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch: Sequence[Request] = able
         now = self._clock.current_time()
         self.step_under_way = engine, time.perf_counter()
@@ -363,13 +256,6 @@ class Executor:
         await trio.to_thread.run_sync(self._thread.join, STOP_WITHIN_S)
         if self._thread.is_alive():
             log.warning("the model thread did not stop within %g s", STOP_WITHIN_S)
-
-
-def as_synthesis_error(engine: Engine, error: Exception) -> SynthesisError:
-    """What a listener is told of an engine's failure: its own words if it chose them."""
-    if isinstance(error, SynthesisError):
-        return error
-    return SynthesisError(f"{engine.name} failed: {type(error).__name__}: {error}")
 
 
 @asynccontextmanager

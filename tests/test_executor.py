@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import trio
 
-from pipeline.executor import ROOM, Executor, open_executor
+from pipeline.executor import Executor, open_executor
+from pipeline.request import ROOM
 from stages.audio.format import Samples
 from stages.errors import EngineGone, SynthesisError
 from stages.playback import PlaybackClock
