@@ -39,6 +39,7 @@ format: .venv/.full ## Format the code, and mend what lint can mend
 
 coverage: .venv/.full ## Run the tests and tell which branches none of them took
 	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 # Keeps the versions it finds as long as pyproject.toml allows them; UPGRADE=--upgrade takes
