@@ -36,6 +36,8 @@ log = logging.getLogger("server")
 
 Options = TypeVar("Options", bound=SpeechSettings)
 
+COMMANDS = "serve", "speak"
+
 STANDARD_STREAM = Path("-")
 
 LOOPBACK, LOOPBACK_V6 = "127.0.0.1", "::1"
@@ -59,6 +61,10 @@ def main(arguments: list[str]) -> None:
         match arguments:
             case ["speak", *rest]:
                 run(speak, settings.load(SpeakSettings, rest))
+            case [word, *_] if word not in COMMANDS and not word.startswith("-"):
+                sys.exit(
+                    f"server.py: there is no command {word!r}; there are {' and '.join(COMMANDS)}"
+                )
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
     except* BrokenPipeError:

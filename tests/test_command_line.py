@@ -333,3 +333,12 @@ def test_the_first_language_speaks_where_no_voice_is_chosen(tmp_path: Path) -> N
     assert spoken.returncode == 0, spoken.stderr
     assert "as de+f3" in spoken.stderr
     assert output.stat().st_size > 10_000
+
+
+def test_a_misspelt_command_is_named() -> None:
+    ended = subprocess.run(
+        [sys.executable, "server.py", "spaek", "hi"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == "server.py: there is no command 'spaek'; there are serve and speak\n"
