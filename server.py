@@ -62,9 +62,8 @@ def main(arguments: list[str]) -> None:
             case ["speak", *rest]:
                 run(speak, settings.load(SpeakSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
-                sys.exit(
-                    f"server.py: there is no command {word!r}; there are {' and '.join(COMMANDS)}"
-                )
+                known = " and ".join(COMMANDS)
+                sys.exit(f"server.py: there is no command {word!r}; there are {known}")
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
     except* BrokenPipeError:
