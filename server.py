@@ -63,7 +63,8 @@ def main(arguments: list[str]) -> None:
                 run(speak, settings.load(SpeakSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = " and ".join(COMMANDS)
-                sys.exit(f"server.py: there is no command {word!r}; there are {known}")
+                sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
+                sys.exit(2)  # as for every other error of usage
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
     except* BrokenPipeError:
