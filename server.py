@@ -57,6 +57,7 @@ READ_BYTES = 4096
 
 def main(arguments: list[str]) -> None:
     """Run the command that the first word names; without one, serve."""
+    ending: str | int | None = None  # Python 3.11.2 makes a group of what except* raises
     try:
         match arguments:
             case ["speak", *rest]:
@@ -64,15 +65,16 @@ def main(arguments: list[str]) -> None:
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = " and ".join(COMMANDS)
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
-                sys.exit(2)  # as for every other error of usage
+                ending = 2  # as for every other error of usage
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
     except* BrokenPipeError:
-        sys.exit(128 + signal.SIGPIPE)  # whoever read our sound has had enough
+        ending = 128 + signal.SIGPIPE  # whoever read our sound has had enough
     except* (ServerError, OSError) as failure:
-        sys.exit(f"server.py: {'; '.join(_messages(failure))}")
+        ending = f"server.py: {'; '.join(_messages(failure))}"
     except* KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)  # as shells have it
+        ending = 128 + signal.SIGINT  # as shells have it
+    sys.exit(ending)
 
 
 def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
