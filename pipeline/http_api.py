@@ -140,7 +140,7 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
     """The PCM of what was asked for. Work stops when the client has gone; what there is by
     then is not passed off as the whole."""
     pcm = bytearray()
-    error: ServerError = Overloaded("the client has gone")
+    error: ServerError = ProtocolError("the client closed its side before it was answered")
 
     async def collect(data: bytes) -> None:
         if len(pcm) + len(data) > MAX_ANSWER_BYTES:

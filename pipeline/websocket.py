@@ -103,8 +103,8 @@ class WebSocketPeer:
                 self._silent_ticks += self._is_listening and not self._stream.is_sending
                 if self._silent_ticks >= SILENT_TICKS:
                     self._stream.abort()
-                if tick % PING_EVERY_TICKS == 0:
-                    nursery.start_soon(self._ping)
+                if tick % PING_EVERY_TICKS == 0 and not nursery.child_tasks:
+                    nursery.start_soon(self._ping)  # one at a time: some never answer any
 
     async def _ping(self) -> None:
         with contextlib.suppress(ConnectionClosed):

@@ -33,6 +33,7 @@ queues = st.lists(st.lists(waiting, max_size=5), max_size=4)
 
 
 def pick_from(lists: list[list[Waiting]]) -> tuple[int, list[Waiting]] | None:
+    # `Waiting` is a request only as far as the scheduler looks at it.
     picked = pick(zip(cast("list[Engine]", range(len(lists))), lists, strict=True))  # type: ignore[type-var]
     return None if picked is None else (cast("int", picked[0]), picked[1])
 

@@ -14,7 +14,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from pipeline.connection import CloseCode
 from stages.errors import EngineGone, ProtocolError, SynthesisError, UnknownVoice
 from stages.items import (
-    Cancelled,
     ClientMessage,
     Flushed,
     PcmFrame,
@@ -179,91 +178,6 @@ async def test_when_the_engine_is_gone_the_connection_ends(autojump_clock: MockC
     assert len(peer.heard_of(SegmentFailed)) == 1
 
 
-async def test_a_barge_in_drops_everything_and_tells_what_was_heard(
-    autojump_clock: MockClock,
-) -> None:
-    models = InlineModels(iter([0.05] * 10_000))
-    peer = ListPeer(token("One two three; four five six; seven. "), ends=False)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer, service(models))
-        await trio.sleep(1)
-        peer.say(CANCEL)
-        await wait_all_tasks_blocked()
-        [cancelled] = peer.heard_of(Cancelled)
-        assert models.open_requests == 0
-        assert cancelled.text_spoken
-        assert (
-            cancelled.text_spoken + cancelled.text_remaining
-            == "One two three; four five six; seven. "
-        )
-        assert cancelled.sample_offset == len(peer.pcm)
-        before = len(peer.pcm)
-        await trio.sleep(60)
-        assert len(peer.pcm) == before  # not a sample of the old
-        peer.say(token("New!"))
-        await trio.sleep(60)
-        assert text_of(peer.pcm[before:]) == "New!"
-        last = peer.heard_of(SegmentStarted)[-1]
-        assert last.sample_offset == before
-        assert last.segment.index > 0
-        peer.hang_up()
-
-
-async def test_played_ms_says_which_text_was_heard(autojump_clock: MockClock) -> None:
-    peer = ListPeer(token("Abcd efgh ijkl!"), ends=False)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer)
-        await wait_all_tasks_blocked()
-        # 15 characters of 100 samples: the second word ends after 900 samples, 18.75 ms
-        peer.say(ClientMessage(cancel=True, played_ms=19.0))
-        await wait_all_tasks_blocked()
-        assert peer.heard_of(Cancelled)[0].text_spoken == "Abcd efgh"
-        peer.say(token("Xyzw abcd!"))
-        await wait_all_tasks_blocked()
-        peer.say(ClientMessage(cancel=True, played_ms=9.0))  # counted from the last cancel
-        await wait_all_tasks_blocked()
-        assert peer.heard_of(Cancelled)[1].text_spoken == "Xyzw"
-        peer.hang_up()
-
-
-async def test_a_barge_in_drops_what_waits_for_a_client_that_is_slow_to_read(
-    autojump_clock: MockClock,
-) -> None:
-    peer = ListPeer(token("a" * 199 + "; " + "b" * 199 + "; "), ends=False)
-    peer.stop_reading()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer)
-        await wait_all_tasks_blocked()
-        peer.say(CANCEL)
-        await wait_all_tasks_blocked()
-        peer.go_on_reading()
-        peer.hang_up()
-    assert len(peer.heard_of(PcmFrame)) <= 1  # the one that was under way
-    assert peer.heard_of(Cancelled)[0].sample_offset == len(peer.pcm)
-
-
-async def test_a_barge_in_makes_room_for_new_text(autojump_clock: MockClock) -> None:
-    server = service(InlineModels(iter([1.0] * 1000)), max_pending_bytes=100)
-    peer = ListPeer(token("old " * 20), CANCEL, token("new " * 10), token("and more"), FLUSH)
-    await converse(peer, server)
-    assert text_of(peer.pcm).endswith("new and more")
-
-
-async def test_what_an_interrupted_listener_had_not_heard_does_not_delay_its_ear(
-    autojump_clock: MockClock,
-) -> None:
-    peer = ListPeer(token("a" * 190 + "; "), ends=False)  # 0.4 s of sound
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer)
-        await wait_all_tasks_blocked()
-        peer.say(CANCEL, token("abcd efgh!"))
-        await wait_all_tasks_blocked()
-        await trio.sleep(0.03)  # more than the new text's 1000 samples
-        peer.say(CANCEL)
-        peer.hang_up()
-    assert peer.heard_of(Cancelled)[1].text_spoken == "abcd efgh!"
-
-
 async def test_flushes_without_end_are_all_answered(autojump_clock: MockClock) -> None:
     peer = ListPeer(*[FLUSH] * 1000)
     await converse(peer, service(max_pending_bytes=1000))
@@ -305,18 +219,6 @@ async def test_each_segment_is_resampled_to_its_exact_length(autojump_clock: Moc
     await converse(peer, sample_rate=44_100)
     lengths = [end.n_samples for end in peer.heard_of(SegmentEnded)]
     assert lengths == [368, 368, 551, 368]  # 400, 400, 600, 400 samples at 48 kHz
-
-
-async def test_a_cancel_may_bring_the_next_text_with_it(autojump_clock: MockClock) -> None:
-    peer = ListPeer(token("Old text"), ClientMessage("New!", cancel=True))
-    await converse(peer)
-    assert text_of(peer.pcm) == "New!"
-
-
-async def test_a_cancel_of_nothing_is_answered(autojump_clock: MockClock) -> None:
-    peer = ListPeer(CANCEL, CANCEL)
-    await converse(peer)
-    assert peer.heard_of(Cancelled) == [Cancelled("", "", 0), Cancelled("", "", 0)]
 
 
 async def test_a_client_that_vanishes_leaves_nothing_behind(autojump_clock: MockClock) -> None:
@@ -366,16 +268,6 @@ async def test_a_client_that_is_idle_with_a_word_pending_is_closed_too(
     assert await converse(peer, service(idle_timeout_s=5)) == CloseCode.NORMAL
     assert text_of(peer.pcm) == "Hello there!And"
     assert trio.current_time() < 11
-
-
-async def test_a_cancel_is_seen_behind_text_that_came_letter_by_letter(
-    autojump_clock: MockClock,
-) -> None:
-    letters = [token(letter) for letter in "word " * 8_000]
-    peer = ListPeer(*letters, CANCEL)
-    await converse(peer, service(InlineModels(iter([1000.0] * 10))))
-    assert peer.heard_of(Cancelled)[0].text_remaining == "word " * 8_000
-    assert trio.current_time() < 1000
 
 
 async def test_too_much_pending_text_stops_the_reading_and_loses_nothing(

@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.raw_client import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    TEXT,
-    Closed,
-    RawWebSocket,
-    events,
-    frame,
-    only_websocket,
-    sound,
-    wait_for_place,
-    websocket,
-)
+from tests.faults.raw_client import Closed, RawWebSocket, only_websocket, wait_for_place, websocket
+from tests.faults.raw_frames import BINARY, CLOSE, CONTINUATION, TEXT, events, frame, sound
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess

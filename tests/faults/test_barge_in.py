@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.raw_client import BINARY, events, sound, websocket
+from tests.faults.raw_client import websocket
+from tests.faults.raw_frames import BINARY, events, sound
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess

@@ -10,20 +10,16 @@ import pytest
 import trio
 
 from tests.faults.raw_client import (
-    BINARY,
-    PING,
-    PONG,
     SOON_S,
     Closed,
     connected,
-    events,
     only_websocket,
     parse_response,
     post,
-    sound,
     wait_for_place,
     websocket,
 )
+from tests.faults.raw_frames import BINARY, PING, PONG, events, sound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

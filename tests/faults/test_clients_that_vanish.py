@@ -11,9 +11,6 @@ from trio_websocket import ConnectionClosed
 
 from pipeline.websocket import SILENT_TICKS, WebSocketPeer
 from tests.faults.raw_client import (
-    CLOSE,
-    PING,
-    PONG,
     SOON_S,
     RawWebSocket,
     connected,
@@ -22,6 +19,7 @@ from tests.faults.raw_client import (
     wait_for_place,
     websocket,
 )
+from tests.faults.raw_frames import CLOSE, PING, PONG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -295,3 +293,22 @@ async def test_a_client_that_fell_silent_after_it_was_not_read_is_cut_off(
     await keep_for(1000, peer, reading=False)
     await keep_for(100, peer)
     assert stream.aborted_at is not None
+
+
+async def test_a_client_that_talks_and_never_answers_a_ping_is_kept_with_one_ping_waiting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Each ping that waits for its answer is a task: they would pile up for as long as it talks."""
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def talk() -> None:
+            for _ in range(20):
+                await trio.sleep(10)
+                await socket.to_say.send("{}")
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(keep_for, 1000, peer_of(socket, stream))
+    assert stream.aborted_at is None
+    assert len(socket.payloads) == 1

@@ -9,15 +9,8 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from tests.faults.raw_client import (
-    BINARY,
-    TEXT,
-    UPGRADE,
-    ask,
-    events,
-    sound,
-    websocket,
-)
+from tests.faults.raw_client import UPGRADE, ask, websocket
+from tests.faults.raw_frames import BINARY, TEXT, events, sound
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess

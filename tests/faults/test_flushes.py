@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.faults.raw_client import events, is_event, sound, websocket
+from tests.faults.raw_client import websocket
+from tests.faults.raw_frames import events, is_event, sound
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess

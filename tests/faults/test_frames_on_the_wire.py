@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.faults.raw_client import BINARY, TEXT, events, sound, websocket
+from tests.faults.raw_client import websocket
+from tests.faults.raw_frames import BINARY, TEXT, events, sound
 
 if TYPE_CHECKING:
-    from tests.faults.raw_client import Frame
+    from tests.faults.raw_frames import Frame
     from tests.server_process import ServerProcess
 
 TEXTS = [

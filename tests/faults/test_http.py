@@ -10,17 +10,8 @@ import numpy as np
 import pytest
 import trio
 
-from tests.faults.raw_client import (
-    SOON_S,
-    ask,
-    connected,
-    events,
-    get,
-    parse_response,
-    post,
-    sound,
-    websocket,
-)
+from tests.faults.raw_client import SOON_S, ask, connected, get, parse_response, post, websocket
+from tests.faults.raw_frames import events, sound
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess
@@ -224,3 +215,15 @@ async def test_hundreds_of_requests_leave_no_descriptor(server: ServerProcess) -
     with trio.fail_after(6):
         while server.n_fds() > n_fds:
             await trio.sleep(0.05)
+
+
+async def test_a_client_that_closes_its_side_gets_no_half_file_as_a_whole_one(
+    server: ServerProcess,
+) -> None:
+    """Its work is stopped as if it had gone; it used to get a 200 with an empty WAV."""
+    async with connected(server.port) as connection:
+        await connection.send(post("/api/speak", {"text": "A long story, " * 700}))
+        connection.half_close()
+        answer = parse_response(await connection.read_to_end())
+    assert answer.status == 422
+    assert "closed its side" in answer.json()["error"]

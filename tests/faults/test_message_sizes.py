@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.faults.raw_client import (
-    CONTINUATION,
-    PING,
-    TEXT,
-    Closed,
-    frame_head,
-    only_websocket,
-    wait_for_place,
-    websocket,
-)
+from tests.faults.raw_client import Closed, only_websocket, wait_for_place, websocket
+from tests.faults.raw_frames import CONTINUATION, PING, TEXT, frame_head
 
 if TYPE_CHECKING:
     from tests.faults.raw_client import RawWebSocket

@@ -10,20 +10,16 @@ import pytest
 import trio
 
 from tests.faults.raw_client import (
-    CLOSE,
-    PING,
-    TEXT,
     UPGRADE,
     Closed,
     ask,
     connected,
-    events,
     get,
     parse_response,
     post,
-    sound,
     websocket,
 )
+from tests.faults.raw_frames import CLOSE, PING, TEXT, events, sound
 from tests.server_process import open_server
 
 if TYPE_CHECKING:
