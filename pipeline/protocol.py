@@ -201,6 +201,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "segment": item.segment.index,
                 "sample_offset": item.sample_offset,
                 "samples": item.n_samples,
+                "remarks": item.segment.remarks,
                 "latency_ms": _latency_ms(item.segment.timing),
             }
         case Flushed():

@@ -42,6 +42,12 @@ class EngineGone(SynthesisError):
     fatal = True
 
 
+class UnusableModel(ServerError):
+    """A model's files are missing, damaged, or not what they are taken for."""
+
+    code = "unusable_model"
+
+
 class Overloaded(ServerError):
     """The server is full, or is going down; the client may come back later."""
 

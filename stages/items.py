@@ -89,6 +89,11 @@ class Timing:
     """The first message with sound of this segment was handed to the kernel."""
 
 
+Remark: TypeAlias = Literal["skipped", "repetition", "length"]
+"""What a listener is told at a segment's end: there was nothing in it that the engine can speak;
+the model repeated itself, or went on for far too long, and was broken off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of text that is spoken as one."""
@@ -101,6 +106,8 @@ class Segment:
     """What the engine is given; empty where there is nothing to speak."""
     style: Style
     timing: Timing = field(compare=False, repr=False)
+    remarks: list[Remark] = field(default_factory=list, compare=False)
+    """What its engine has to say about it; written before its sound ends."""
 
 
 @dataclass(frozen=True, slots=True)

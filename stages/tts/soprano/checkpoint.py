@@ -1,0 +1,232 @@
+"""Reading a Soprano directory, and refusing one that cannot be spoken with, saying why.
+
+    config.json, generation_config.json     of a Qwen3ForCausalLM
+    model.safetensors                       its weights, bfloat16
+    tokenizer.json, tokenizer_config.json   8192 entries: 0 to 3 are [UNK] [TEXT] [START] [STOP]
+    decoder.pth                             the state dict of ``soprano.vocos.SopranoDecoder``
+
+Nothing here asks the network, and nothing in a file is run: the one pickle, ``decoder.pth``, is
+read as weights only.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from stages.errors import UnusableModel
+from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
+from stages.tts.soprano.language_model import LmConfig
+from stages.tts.soprano.sequence import MAX_STATES
+from stages.tts.soprano.text import MAX_CHARS, prompt_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "decoder.pth")
+
+STATE_SIZE = 512
+DECODER_DIM = 768
+DECODER_WIDE = 3 * DECODER_DIM
+
+SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
+PROMPT_TOKENS = 3
+"""Of a prompt, beside its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a directory holds, on the CPU."""
+
+    config: LmConfig
+    lm_weights: Mapping[str, torch.Tensor]
+    decoder_weights: Mapping[str, torch.Tensor]
+    tokenizer: Tokenizer
+
+
+class Tokenizer:
+    """Prompts to token ids."""
+
+    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers has no name for it
+        self._tokenizer = tokenizer
+
+    def prompt(self, text: str) -> list[int]:
+        """The ids of the prompt for a normalised text."""
+        ids: list[int] = self._tokenizer(prompt_of(text))["input_ids"]
+        return ids
+
+
+def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
+    """Read and check a directory, the language model in this dtype. Raises `UnusableModel`."""
+    for name in FILES:
+        if not (folder / name).is_file():
+            msg = f"{folder}: {name} is missing; `server.py fetch soprano` gets the whole model"
+            raise UnusableModel(msg)
+    transformers_logging.disable_progress_bar()
+    config = _read_config(folder)
+    return Checkpoint(
+        config=config,
+        lm_weights=_read_language_model(folder, dtype),
+        decoder_weights=_read_decoder(folder / "decoder.pth"),
+        tokenizer=_read_tokenizer(folder, config),
+    )
+
+
+def _read_config(folder: Path) -> LmConfig:
+    path = folder / "config.json"
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise UnusableModel(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, Qwen3Config):
+        raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
+    rope = config.rope_parameters
+    for what, value, wanted in (
+        ("hidden_size", config.hidden_size, STATE_SIZE),
+        ("hidden_act", config.hidden_act, "silu"),
+        ("attention_bias", config.attention_bias, False),
+        ("use_sliding_window", config.use_sliding_window, False),
+        ("tie_word_embeddings", config.tie_word_embeddings, False),
+        ("rope_type", rope["rope_type"], "default"),
+    ):
+        if value != wanted:
+            raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
+    needed = MAX_CHARS + PROMPT_TOKENS + MAX_STATES
+    if config.max_position_embeddings < needed:
+        msg = (
+            f"{path}: max_position_embeddings is {config.max_position_embeddings}, and {needed} are"
+            " needed; Soprano 1.0 has 512, use 1.1"
+        )
+        raise UnusableModel(msg)
+    return LmConfig(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        n_layers=config.num_hidden_layers,
+        n_heads=config.num_attention_heads,
+        n_kv_heads=config.num_key_value_heads,
+        head_dim=config.head_dim,
+        intermediate_size=config.intermediate_size,
+        max_positions=config.max_position_embeddings,
+        rope_theta=float(rope["rope_theta"]),
+        norm_eps=config.rms_norm_eps,
+        stop_token=SPECIAL_TOKENS.index("[STOP]"),
+    )
+
+
+def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
+    path = folder / "model.safetensors"
+    try:
+        model, report = Qwen3ForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise UnusableModel(f"{path} cannot be read: {error}") from error
+    for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        # transformers would make up what is missing, and say so in its log only
+        if names := sorted(map(str, report[what])):
+            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {_some(names)}")
+    weights: Mapping[str, torch.Tensor] = model.state_dict()
+    _check_finite(path, weights)
+    return weights
+
+
+def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise UnusableModel(f"{path} cannot be read: {error}") from error
+    ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
+    if ids != list(range(len(SPECIAL_TOKENS))) or len(tokenizer) != config.vocab_size:
+        msg = (
+            f"{path} is not Soprano's: it has {len(tokenizer)} entries of {config.vocab_size}, and"
+            f" {', '.join(SPECIAL_TOKENS)} are {ids} instead of [0, 1, 2, 3]"
+        )
+        raise UnusableModel(msg)
+    unknown, text, start, stop = ids
+    found = Tokenizer(tokenizer).prompt("abc, xyz.")
+    if found[:2] != [stop, text] or found[-1] != start or unknown in found:
+        raise UnusableModel(f"{path} is not Soprano's: it makes {found} of a prompt")
+    return Tokenizer(tokenizer)
+
+
+def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise UnusableModel(f"{path} cannot be read: {_first_line(error)}") from error
+    if not isinstance(weights, dict) or not all(
+        isinstance(weight, torch.Tensor) for weight in weights.values()
+    ):
+        raise UnusableModel(f"{path} is not a state dict")
+    embed = weights.get("decoder.embed.weight")
+    if embed is not None and tuple(embed.shape) == (512, 512, 3):
+        msg = f"{path} is the decoder of Soprano 1.0, which is narrower; use Soprano-1.1-80M"
+        raise UnusableModel(msg)
+    expected = dict(_decoder_shapes())
+    for what, names in (
+        ("misses", expected.keys() - weights.keys()),
+        ("has also", weights.keys() - expected.keys()),
+    ):
+        if names:
+            raise UnusableModel(f"{path} is not Soprano's decoder: it {what} {_some(names)}")
+    for name, shape in expected.items():
+        if tuple(weights[name].shape) != shape:
+            msg = f"{path}: {name} has the shape {tuple(weights[name].shape)} instead of {shape}"
+            raise UnusableModel(msg)
+    _check_finite(path, weights)
+    return {name: weight.float() for name, weight in weights.items()}
+
+
+def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Of every tensor in ``decoder.pth``."""
+    yield "decoder.embed.weight", (DECODER_DIM, STATE_SIZE, 1)
+    yield "decoder.embed.bias", (DECODER_DIM,)
+    yield "head.out.weight", (N_FFT + 2, DECODER_DIM)
+    yield "head.out.bias", (N_FFT + 2,)
+    yield "head.istft.window", (N_FFT,)
+    norms = ["decoder.norm", "decoder.final_layer_norm"]
+    for number in range(N_BLOCKS):
+        block = f"decoder.convnext.{number}"
+        norms.append(f"{block}.norm")
+        yield f"{block}.gamma", (DECODER_DIM,)
+        yield f"{block}.dwconv.weight", (DECODER_DIM, 1, 3)
+        yield f"{block}.dwconv.bias", (DECODER_DIM,)
+        yield f"{block}.pwconv1.weight", (DECODER_WIDE, DECODER_DIM)
+        yield f"{block}.pwconv1.bias", (DECODER_WIDE,)
+        yield f"{block}.pwconv2.weight", (DECODER_DIM, DECODER_WIDE)
+        yield f"{block}.pwconv2.bias", (DECODER_DIM,)
+    for norm in norms:
+        yield f"{norm}.weight", (DECODER_DIM,)
+        yield f"{norm}.bias", (DECODER_DIM,)
+
+
+def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise UnusableModel(f"{path}: {name} holds values that are not finite")
+
+
+def _some(names: Iterator[str] | set[str] | list[str]) -> str:
+    """The first few of a list of names."""
+    ordered = sorted(names)
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
+
+
+def _first_line(error: Exception) -> str:
+    """torch's advice runs over many lines."""
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,288 @@
+"""Soprano's decoder as a stream: hidden states in, sound out, each frame computed once.
+
+Upstream (``soprano.vocos``) decodes a whole sentence: states are interpolated to four frames
+each, pass eight ConvNeXt blocks, whose depthwise convolutions look one frame to either side,
+and become sound by an inverse STFT of 2048 samples every 512. Here each convolution keeps the last
+two frames it saw, and the overlap-add keeps what later frames still add to. So a state costs
+its four frames and nothing is computed twice; the price is a lag of nine frames:
+
+    after k states, 2048 * (k - 1) - 4608 samples are final
+
+which is sound from the fourth state on. What comes out is what upstream makes of the whole.
+
+The work comes in *units* of one state, four frames. Frame 0 is state 0 itself, so that unit has
+three frames before the beginning; they and those behind the end count as the zeros that
+upstream's convolutions are padded with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from stages.tts.soprano.linear import FixedLinear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stages.audio.format import Samples
+    from stages.tts.soprano.graphs import Graphs
+
+SAMPLE_RATE = 32_000
+
+FRAMES_PER_STATE = 4
+N_FFT = 2048
+HOP = 512
+SAMPLES_PER_STATE = FRAMES_PER_STATE * HOP
+"""64 ms."""
+OVERLAPS = N_FFT // HOP
+"""Frames that add to each sample."""
+
+N_BLOCKS = 8
+LAG_FRAMES = N_BLOCKS + 1
+"""One a convolution, and one for the overlap-add, which is symmetric about its frame."""
+LAG_SAMPLES = LAG_FRAMES * HOP
+FLUSH_UNITS = 2
+"""Units behind the end that bring out the last frame: eight blocks' lag. The overlap-add's own
+lies in its tail."""
+
+UNENDING = 1 << 30
+"""Frames of a sentence whose end is not known."""
+
+MAX_MAGNITUDE = 100.0
+"""Upstream's guard against a spectrum that explodes."""
+
+
+def n_samples_of(n_states: int) -> int:
+    """How much sound this many states are."""
+    return SAMPLES_PER_STATE * max(0, n_states - 1)
+
+
+def n_final_samples(n_states: int) -> int:
+    """How much of it is settled while more states may come."""
+    return max(0, n_samples_of(n_states) - LAG_SAMPLES)
+
+
+class Tails:
+    """What the decoder remembers of each slot's sentence."""
+
+    def __init__(self, n_slots: int, dim: int, device: torch.device) -> None:
+        def zeros(*shape: int) -> torch.Tensor:
+            return torch.zeros(shape, dtype=torch.float32, device=device)
+
+        self.frames = zeros(n_slots, N_BLOCKS, 2, dim)
+        """The last two frames that went into each convolution."""
+        self.sound = zeros(n_slots, 2, OVERLAPS - 1, HOP)
+        """What has been added up so far of the samples that are not final, and the same of the
+        squared window, by which it is divided."""
+
+    def reset(self, slot: int) -> None:
+        """A sentence begins in this slot."""
+        self.frames[slot] = 0
+        self.sound[slot] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of states of one sentence that is to be decoded next."""
+
+    slot: int
+    begin: int
+    """The first state that was not decoded yet."""
+    end: int
+    """Behind the last one."""
+    is_last: bool
+    """No state follows."""
+
+    @property
+    def sound(self) -> tuple[int, int]:
+        """Which samples of the sentence come out: from the first up to the last."""
+        done = n_final_samples(self.begin)
+        return done, n_samples_of(self.end) if self.is_last else n_final_samples(self.end)
+
+    def sound_after(self, first: int) -> tuple[int, int]:
+        """The same, counted from this sample of the sentence."""
+        begin, end = self.sound
+        return begin - first, end - first
+
+    @property
+    def n_frames(self) -> int:
+        """Of the sentence, as far as they count: all, if no state follows."""
+        return FRAMES_PER_STATE * (self.end - 1) + 1 if self.is_last else UNENDING
+
+
+class StreamingDecoder(nn.Module):
+    """The decoder's weights and what runs them; the memory is `Tails`."""
+
+    window: torch.Tensor
+
+    def __init__(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """`weights` as in ``decoder.pth``, float32."""
+        super().__init__()
+        self.embed = FixedLinear(
+            weights["decoder.embed.weight"].squeeze(-1), weights["decoder.embed.bias"]
+        )
+        self.norm = _Norm(weights, "decoder.norm")
+        self.blocks = nn.ModuleList(
+            _Block(weights, f"decoder.convnext.{n}") for n in range(N_BLOCKS)
+        )
+        self.final_norm = _Norm(weights, "decoder.final_layer_norm")
+        self.out = FixedLinear(weights["head.out.weight"], weights["head.out.bias"])
+        self.register_buffer("window", torch.hann_window(N_FFT))
+
+    @property
+    def dim(self) -> int:
+        """Features of a frame."""
+        return self.norm.weight.shape[0]
+
+    def decode(
+        self,
+        graphs: Graphs,
+        tails: Tails,
+        states: torch.Tensor,
+        pieces: Sequence[Piece],
+        n_units: int,
+        n_rows: int = 0,
+    ) -> list[Samples]:
+        """Decode a piece of each of some slots' sentences at once; returns ``piece.sound`` of each.
+
+        `states` (slots, most, 512): all states so far. `n_units`: how many units each row runs:
+        a piece that is not the last has so many states, a last one has at least `FLUSH_UNITS`
+        fewer. `n_rows`: the rows that are run, if more than there are pieces; the others use
+        the last slot, which must be nobody's."""
+        for piece in pieces:
+            _check_fits(piece, n_units)
+        spare = [(states.shape[0] - 1, 0, 0)] * (n_rows - len(pieces))
+        rows = [(piece.slot, piece.begin, piece.n_frames) for piece in pieces] + spare
+        sound = graphs.run(
+            ("decode", len(rows), n_units),
+            partial(self._run, tails, states, n_units),
+            torch.tensor(rows).T.contiguous(),
+        ).cpu()
+        return [
+            sound[row, slice(*piece.sound_after(_first_sample(piece.begin)))].numpy().copy()
+            for row, piece in enumerate(pieces)
+        ]
+
+    def _run(
+        self, tails: Tails, states: torch.Tensor, n_units: int, pieces: torch.Tensor
+    ) -> torch.Tensor:
+        """`decode`'s work on the device. `pieces` (3, n): slots, first states, and how many
+        frames the sentences have. Returns (n, samples), beginning at `_first_sample`."""
+        rows, begins, ends = pieces
+        n_frames = FRAMES_PER_STATE * n_units
+        first_frames = FRAMES_PER_STATE * (begins - 1) + 1
+        numbers = first_frames[:, None] + torch.arange(n_frames, device=rows.device)
+        x = self.norm(self.embed(_interpolated(states, rows, begins, n_units)))
+        kept = tails.frames[rows]  # (n, blocks, 2, dim)
+        for lag, block in enumerate(self.blocks):
+            exists = ((numbers >= lag) & (numbers - lag < ends[:, None]))[..., None]
+            x, kept[:, lag] = block(x * exists, kept[:, lag])
+        tails.frames[rows] = kept
+        frame = numbers - N_BLOCKS
+        exists = ((frame >= 0) & (frame < ends[:, None]))[..., None]
+        spectrum = self.out(self.final_norm(x))
+        return self._overlap_add(tails, rows, self._waves(spectrum), exists)
+
+    def _waves(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Log magnitudes and phases to windowed waves: (n, frames, 2050) to (n, frames, 2048)."""
+        log_magnitude, phase = spectrum.chunk(2, dim=-1)
+        magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
+        bins = torch.polar(magnitude, phase)
+        bins[..., 0] = 0  # as upstream: neither a constant nor the highest frequency
+        bins[..., -1] = 0
+        return torch.fft.irfft(bins, N_FFT) * self.window
+
+    def _overlap_add(
+        self, tails: Tails, rows: torch.Tensor, waves: torch.Tensor, exists: torch.Tensor
+    ) -> torch.Tensor:
+        """Frames to samples, those of the tail included: (n, frames, 2048) to (n, samples)."""
+        n, n_frames, _ = waves.shape
+        both = torch.stack((waves * exists, self.window.square() * exists), 1)
+        parts = both.view(n, 2, n_frames, OVERLAPS, HOP)
+        added = waves.new_zeros(n, 2, n_frames + OVERLAPS - 1, HOP)
+        added[:, :, : OVERLAPS - 1] = tails.sound[rows]
+        for part in range(OVERLAPS):
+            added[:, :, part : part + n_frames] += parts[:, :, :, part]
+        tails.sound[rows] = added[:, :, n_frames:]
+        # Where no frame reaches there is no sentence, and nobody looks.
+        return (added[:, 0] / added[:, 1].clamp(min=1e-11)).flatten(1)
+
+
+class _Block(nn.Module):
+    """ConvNeXt (Liu et al., 2022) in one dimension; the convolution has a width of three."""
+
+    taps: torch.Tensor
+    bias: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
+        super().__init__()
+        # (dim, 1, 3) to three rows of (dim,): the past, the present, the future
+        self.register_buffer("taps", weights[f"{name}.dwconv.weight"].squeeze(1).T.contiguous())
+        self.register_buffer("bias", weights[f"{name}.dwconv.bias"])
+        self.register_buffer("scale", weights[f"{name}.gamma"])
+        self.norm = _Norm(weights, f"{name}.norm")
+        self.wide = FixedLinear(weights[f"{name}.pwconv1.weight"], weights[f"{name}.pwconv1.bias"])
+        self.narrow = FixedLinear(
+            weights[f"{name}.pwconv2.weight"], weights[f"{name}.pwconv2.bias"]
+        )
+
+    def forward(self, x: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frames (n, frames, dim) and the two before them to as many, one frame later, and the
+        last two."""
+        frames = torch.cat((before, x), 1)
+        past, present, future = frames[:, :-2], frames[:, 1:-1], frames[:, 2:]
+        y = torch.addcmul(self.bias, past, self.taps[0])
+        y = y.addcmul_(present, self.taps[1]).addcmul_(future, self.taps[2])
+        y = self.narrow(functional.gelu(self.wide(self.norm(y))))
+        return torch.addcmul(present, y, self.scale), frames[:, -2:]
+
+
+class _Norm(nn.Module):
+    """Layer norm over the features."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
+        super().__init__()
+        self.register_buffer("weight", weights[f"{name}.weight"])
+        self.register_buffer("bias", weights[f"{name}.bias"])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.layer_norm(x, x.shape[-1:], self.weight, self.bias, 1e-6)
+
+
+def _interpolated(
+    states: torch.Tensor, rows: torch.Tensor, begins: torch.Tensor, n_units: int
+) -> torch.Tensor:
+    """Four frames a state, on a straight line from the state before: (n, 4 * units, 512).
+
+    There is nothing before state 0, and nothing behind the last one: what stands for it is
+    masked later."""
+    numbers = begins[:, None] + torch.arange(-1, n_units, device=rows.device)
+    near = states[rows[:, None], numbers.clamp(0, states.shape[1] - 1)]  # (n, units + 1, 512)
+    before, after = near[:, :-1, None], near[:, 1:, None]
+    way = torch.arange(1, FRAMES_PER_STATE + 1, device=rows.device) / FRAMES_PER_STATE
+    way = way[:, None]
+    return (before * (1 - way) + after * way).flatten(1, 2)
+
+
+def _first_sample(first_state: int) -> int:
+    """The number in its sentence of the first sample that comes out of a run."""
+    first_frame = FRAMES_PER_STATE * (first_state - 1) + 1 - N_BLOCKS
+    return HOP * first_frame - N_FFT // 2
+
+
+def _check_fits(piece: Piece, n_units: int) -> None:
+    n_states = piece.end - piece.begin
+    fits = n_states + FLUSH_UNITS <= n_units if piece.is_last else n_states == n_units
+    if not fits:
+        msg = f"{piece} does not fit {n_units} units"
+        raise ValueError(msg)

@@ -1,0 +1,370 @@
+"""Soprano as a synthesizer: all listeners' sentences in one decode loop.
+
+A step either takes newcomers in (text to prompt, prompt to first state), or moves a group of
+slots one state on and decodes whatever sound that makes due. Which slots run together never
+changes a result: a group has a fixed width, on a CPU also in its last bit.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from stages.engine import Engine
+from stages.errors import SynthesisError
+from stages.tts.soprano import checkpoint
+from stages.tts.soprano.decoder import FLUSH_UNITS, SAMPLE_RATE, StreamingDecoder, Tails
+from stages.tts.soprano.graphs import Graphs
+from stages.tts.soprano.language_model import LanguageModel, Slots
+from stages.tts.soprano.linear import pack_all
+from stages.tts.soprano.sampling import Sampling
+from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES, Sequence, budget
+from stages.tts.soprano.shapes import Shapes
+from stages.tts.soprano.text import normalise
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    import collections.abc
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stages.audio.format import Samples
+    from stages.engine import Request
+    from stages.tts.soprano.decoder import Piece
+    from stages.tts.soprano.language_model import Stepped
+    from stages.tts.soprano.sequence import Cut
+
+log = logging.getLogger(__name__)
+
+ENGINE = "soprano"
+VOICE = Voice(ENGINE, ENGINE, "en-us", "female", "Soprano-1.1-80M", SAMPLE_RATE)
+
+FADE_SAMPLES = SAMPLE_RATE // 16
+"""62 ms at the end of what is broken off: no click, and no word is made shorter by it."""
+
+WARM_UP_TEXT = "Good morning."
+
+_EMPTY_ROW = (0, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SopranoOptions:
+    """How the engine runs."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    """Of the language model; the decoder is float32."""
+    chunk_states: int = 3
+    """Of each piece of sound after the first: 64 ms each. Fewer cost more work for each second,
+    more make listeners wait longer between the first sound and the second."""
+    sampling: Sampling = field(default_factory=Sampling)
+    n_slots: int = 256
+    """Sentences under way at a time, at most: as many as there may be listeners."""
+
+
+@dataclass(slots=True, eq=False)
+class _Speech:
+    """A request on its way."""
+
+    request: Request
+    texts: deque[str]
+    """Normalised, and not begun yet."""
+    draws: np.random.Generator | None
+    sequence: Sequence | None = None
+    """The text under way; None: it waits for a slot."""
+    is_heard: bool = False
+    """Some sound has been emitted."""
+
+
+class SopranoEngine(Engine):
+    """Soprano-1.1-80M from a directory."""
+
+    name = ENGINE
+    sample_rate = SAMPLE_RATE
+
+    _tokenizer: checkpoint.Tokenizer
+    _lm: LanguageModel
+    _decoder: StreamingDecoder
+    _slots: Slots
+    _tails: Tails
+    _graphs: Graphs
+
+    def __init__(
+        self,
+        folder: Path,
+        options: SopranoOptions | None = None,
+        *,
+        force_length: Callable[[str], int] | None = None,
+    ) -> None:
+        """`force_length` says how many states a normalised text takes, whatever the model says and
+        without any guard: a model with random weights hardly ever stops."""
+        self.cuts: Counter[Cut] = Counter()
+        """How often the model had to be broken off, and why."""
+        self._folder = folder
+        self._options = options or SopranoOptions()
+        self._force_length = force_length
+        self._shapes = Shapes.on(self._options.device, self._options.n_slots)
+        self._speech: dict[Request, _Speech] = {}
+        self._in_slots: dict[int, Sequence] = {}
+        self._free = list(range(self._shapes.n_slots))  # a heap: low slots are taken first
+        self._spare = self._shapes.n_slots  # a slot that is nobody's
+        self._last_units = max(FIRST_CHUNK, self._options.chunk_states) + FLUSH_UNITS
+
+    def voices(self) -> tuple[Voice, ...]:
+        """There is one."""
+        return (VOICE,)
+
+    def load(self) -> None:
+        """Read, check and lay out the model. Raises `UnusableModel`."""
+        read = checkpoint.read(self._folder, self._options.dtype)
+        self._tokenizer = read.tokenizer
+        self._lm = LanguageModel(read.config, read.lm_weights, self._options.sampling)
+        self._decoder = StreamingDecoder(read.decoder_weights)
+        if self._options.device.type == "cpu":
+            pack_all(self._lm)
+            pack_all(self._decoder)
+
+    @torch.inference_mode()
+    def install(self) -> None:
+        """Put the model where it runs, and run every shape of it once."""
+        device = self._options.device
+        self._lm.to(device)
+        self._decoder.to(device)
+        n_slots = self._spare + 1
+        self._slots = Slots(
+            self._lm.config, n_slots, self._shapes.max_length, MAX_STATES, self._lm.dtype, device
+        )
+        self._tails = Tails(n_slots, self._decoder.dim, device)
+        self._graphs = Graphs(device)
+        self._warm_up()
+
+    def can_step(self, request: Request) -> bool:
+        """It is under way, or there is a slot for it."""
+        speech = self._speech.get(request)
+        return bool(self._free) or (speech is not None and speech.sequence is not None)
+
+    def choose(
+        self, requests: collections.abc.Sequence[Request]
+    ) -> collections.abc.Sequence[Request]:
+        """Newcomers, if one of them is more urgent than all who have been heard; else the group
+        of slots that the most urgent is in.
+
+        So newcomers overtake those who wait for their first sound, too: then they all get it
+        by the same few steps."""
+        for request in requests:
+            speech = self._speech.get(request)
+            if speech is None or speech.sequence is None:
+                return self._newcomers(requests)
+            if speech.is_heard:
+                break
+        slots = {request: self._slot_of(request) for request in requests}
+        group = self._shapes.group_of(slots[requests[0]] or 0)
+        return [
+            request
+            for request, slot in slots.items()
+            if slot is not None and self._shapes.group_of(slot) == group
+        ]
+
+    def _newcomers(self, requests: collections.abc.Sequence[Request]) -> list[Request]:
+        most = min(len(self._free), self._shapes.most_prompts)
+        return [request for request in requests if self._slot_of(request) is None][:most]
+
+    @torch.inference_mode()
+    def step(self, batch: collections.abc.Sequence[Request]) -> None:
+        """Take newcomers in, or go one state further with a group."""
+        if self._slot_of(batch[0]) is None:
+            under_way = self._begin(batch)
+        else:
+            under_way = self._go_on([self._speech[request] for request in batch])
+        self._emit_what_is_due(under_way)
+
+    def leave(self, request: Request) -> None:
+        """Give the slot back."""
+        speech = self._speech.pop(request, None)
+        if speech is not None:
+            self._release(speech)
+
+    def close(self) -> None:
+        """Let go of the model, and of the memory of the sequences."""
+        del self._lm, self._decoder, self._slots, self._tails, self._graphs
+
+    def _slot_of(self, request: Request) -> int | None:
+        speech = self._speech.get(request)
+        return None if speech is None or speech.sequence is None else speech.sequence.slot
+
+    def _begin(self, batch: collections.abc.Sequence[Request]) -> list[_Speech]:
+        """Give each newcomer a slot and its first state."""
+        taken_up = [self._speech.get(request) or self._take_up(request) for request in batch]
+        under_way = [speech for speech in taken_up if speech is not None]
+        prompts = []
+        for speech in under_way:
+            text = speech.texts.popleft()
+            prompts.append(self._tokenizer.prompt(text))
+            speech.sequence = self._new_sequence(speech, text, len(prompts[-1]))
+        if under_way:
+            sequences = [_sequence_of(speech) for speech in under_way]
+            _take(sequences, self._prefill(sequences, prompts))
+        return under_way
+
+    def _take_up(self, request: Request) -> _Speech | None:
+        """What is to be said for a request; None: nothing, or it cannot be."""
+        segment = request.segment
+        try:
+            texts = normalise(segment.spoken)
+        except Exception as error:  # contained: the text is at fault, and the others go on
+            log.exception("a text could not be normalised")
+            request.fail(SynthesisError(f"soprano cannot read this text: {error!r}"))
+            return None
+        if not texts:
+            segment.remarks.append("skipped")
+            request.finish()
+            return None
+        draws = None
+        if not self._options.sampling.is_greedy:
+            seed = segment.style.seed
+            draws = np.random.default_rng(None if seed is None else seed % 2**64)
+        speech = self._speech[request] = _Speech(request, deque(texts), draws)
+        return speech
+
+    def _new_sequence(self, speech: _Speech, text: str, n_prompt: int) -> Sequence:
+        slot = heapq.heappop(self._free)
+        self._tails.reset(slot)
+        sequence = self._in_slots[slot] = Sequence(
+            slot=slot,
+            n_prompt=n_prompt,
+            max_states=budget(text),
+            stop_token=self._lm.config.stop_token,
+            length=None if self._force_length is None else self._force_length(text),
+            draws=speech.draws,
+        )
+        return sequence
+
+    def _prefill(
+        self, sequences: collections.abc.Sequence[Sequence], prompts: list[list[int]]
+    ) -> Stepped:
+        n_rows, longest = self._shapes.prompts(len(prompts), max(map(len, prompts)))
+        stop, spare = self._lm.config.stop_token, self._spare
+        padded = [prompt + [stop] * (longest - len(prompt)) for prompt in prompts]
+        n_spare = n_rows - len(prompts)
+        return self._graphs.run(
+            ("prefill", n_rows, longest),
+            partial(self._lm.prefill, self._slots),
+            torch.tensor([sequence.slot for sequence in sequences] + [spare] * n_spare),
+            torch.tensor(padded + [[stop] * longest] * n_spare),
+            torch.tensor([len(prompt) for prompt in prompts] + [1] * n_spare),
+            torch.tensor([sequence.draw() for sequence in sequences] + [0.0] * n_spare),
+        )
+
+    def _go_on(self, batch: list[_Speech]) -> list[_Speech]:
+        """One state further with sequences of one group."""
+        sequences = [_sequence_of(speech) for speech in batch]
+        first, width = self._shapes.rows([sequence.slot for sequence in sequences])
+        # A slot that does not go on now computes what it will compute again when it does; one that
+        # is empty computes at its beginning, which the next prompt writes over.
+        rows = [
+            _EMPTY_ROW if sequence is None else sequence.row
+            for sequence in map(self._in_slots.get, range(first, first + width))
+        ]
+        draws = [0.0] * width
+        for sequence in sequences:
+            draws[sequence.slot - first] = sequence.draw()
+        stepped = self._step_lm(first, rows, draws)
+        _take(sequences, stepped, first)
+        return batch
+
+    def _step_lm(
+        self, first: int, rows: list[tuple[int, int, int]], draws: list[float]
+    ) -> Stepped:
+        length = self._shapes.attention_length(max(position for _, position, _ in rows))
+        return self._graphs.run(
+            ("step", first, len(rows), length),
+            partial(self._lm.step, self._slots, first, length),
+            torch.tensor(rows).T.contiguous(),
+            torch.tensor(draws),
+        )
+
+    def _emit_what_is_due(self, under_way: list[_Speech]) -> None:
+        due = []
+        for speech in under_way:
+            piece = _sequence_of(speech).next_piece(self._options.chunk_states)
+            if piece is not None:
+                due.append((speech, piece))
+        audible = [(speech, piece) for speech, piece in due if piece.sound[0] < piece.sound[1]]
+        audible.sort(key=lambda both: self._units(both[1]))
+        for n_units, same in groupby(audible, key=lambda both: self._units(both[1])):
+            speeches, pieces = zip(*same, strict=True)
+            n_rows = self._shapes.decoder_rows(len(pieces))
+            sounds = self._decoder.decode(
+                self._graphs, self._tails, self._slots.states, pieces, n_units, n_rows
+            )
+            for speech, sound in zip(speeches, sounds, strict=True):
+                self._emit(speech, sound)
+        for speech, piece in due:
+            if piece.is_last:
+                self._end_text(speech)
+
+    def _units(self, piece: Piece) -> int:
+        return self._last_units if piece.is_last else piece.end - piece.begin
+
+    def _emit(self, speech: _Speech, sound: Samples) -> None:
+        sequence = _sequence_of(speech)
+        if sequence.cut is not None:
+            n_faded = min(FADE_SAMPLES, len(sound))
+            fade = np.cos(np.linspace(0, np.pi / 2, n_faded, dtype=np.float32)) ** 2
+            sound[len(sound) - n_faded :] *= fade
+        speech.request.emit(sound)
+        speech.is_heard = True
+
+    def _end_text(self, speech: _Speech) -> None:
+        cut = _sequence_of(speech).cut
+        if cut is not None:
+            self.cuts[cut] += 1
+            speech.request.segment.remarks.append(cut)
+            log.warning("a text was broken off: %s", cut)
+        self._release(speech)
+        if not speech.texts:
+            speech.request.finish()
+
+    def _release(self, speech: _Speech) -> None:
+        if speech.sequence is not None:
+            del self._in_slots[speech.sequence.slot]
+            heapq.heappush(self._free, speech.sequence.slot)
+            speech.sequence = None
+
+    def _warm_up(self) -> None:
+        """Every shape that a graph has to be made for; on a CPU, one of each kind."""
+        prompt = self._tokenizer.prompt(WARM_UP_TEXT)
+        spare = Sequence(self._spare, len(prompt), 1, self._lm.config.stop_token)
+        for n_rows, longest in self._shapes.all_prompts:
+            self._prefill([spare] * n_rows, [prompt[:1] * longest] * n_rows)
+        for width in self._shapes.widths:
+            self._step_lm(0, [_EMPTY_ROW] * width, [0.0] * width)
+        for n_rows in self._shapes.all_decoder_rows:
+            for n_units in {FIRST_CHUNK, self._options.chunk_states, self._last_units}:
+                self._decoder.decode(
+                    self._graphs, self._tails, self._slots.states, [], n_units, n_rows
+                )
+
+
+def _sequence_of(speech: _Speech) -> Sequence:
+    if speech.sequence is None:
+        raise RuntimeError("a text that has no slot")
+    return speech.sequence
+
+
+def _take(
+    sequences: collections.abc.Sequence[Sequence], made: Stepped, first: int | None = None
+) -> None:
+    """Tell each sequence what its row chose: the rows are in order, or begin at slot `first`."""
+    tokens, changes = made.tokens.tolist(), made.change.tolist()
+    for number, sequence in enumerate(sequences):
+        row = number if first is None else sequence.slot - first
+        sequence.take(tokens[row], changes[row])

@@ -1,0 +1,264 @@
+"""Soprano's language model: Qwen3, written out for one purpose.
+
+Its last hidden states are the speech, one a token; the tokens only steer it. Sequences live in
+*slots*: rows of a key-value cache that is laid out once. A step runs one token of every slot of a
+stretch of slots, so its shape never changes, and whether a slot is in use changes nothing for the
+others. A step may be run again: it writes the same values to the same places. So slots whose
+listeners have no room just are not moved on, and unused ones compute something that nobody reads.
+
+The architecture is that of transformers' ``Qwen3ForCausalLM``, which is the reference it is
+tested against; the weights are read by it, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from stages.tts.soprano.linear import FixedLinear
+from stages.tts.soprano.sampling import Sampling, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LENGTH_STEP = 64
+"""Attention on a CPU looks at the longest sequence's length, rounded up to this: a multiple of
+every vector's width, so that what is masked beyond a sequence's end adds exact zeros and nothing
+else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LmConfig:
+    """What of ``config.json`` decides about the computation."""
+
+    vocab_size: int
+    hidden_size: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    intermediate_size: int
+    max_positions: int
+    rope_theta: float
+    norm_eps: float
+    stop_token: int
+
+
+class Stepped(NamedTuple):
+    """What one step made, for each of its rows."""
+
+    tokens: torch.Tensor
+    """(width,) int64: the token that each new state chose."""
+    change: torch.Tensor
+    """(width,) float32: the sum of |h[n] - h[n-1]|, by which a sequence that repeats itself
+    is known."""
+
+
+class Slots:
+    """The memory of the sequences under way."""
+
+    def __init__(
+        self,
+        config: LmConfig,
+        n_slots: int,
+        max_length: int,
+        max_states: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        """`max_length` tokens a sequence, prompt included, of which `max_states` are speech."""
+        self.max_length = max_length
+
+        def zeros(*shape: int, dtype: torch.dtype) -> torch.Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        cache = (config.n_layers, n_slots, config.n_kv_heads, max_length, config.head_dim)
+        self.keys = zeros(*cache, dtype=dtype)
+        self.values = zeros(*cache, dtype=dtype)
+        self.seen = zeros(n_slots, config.vocab_size, dtype=torch.bool)
+        """The tokens that a sequence has had, for the repetition penalty."""
+        self.states = zeros(n_slots, max_states, config.hidden_size, dtype=torch.float32)
+        """The speech: state n of a sequence at [slot, n]."""
+
+
+class LanguageModel(nn.Module):
+    """The model's weights and what runs them; the memory is `Slots`."""
+
+    def __init__(
+        self, config: LmConfig, weights: Mapping[str, torch.Tensor], sampling: Sampling
+    ) -> None:
+        """`weights` as transformers names them, all of one dtype."""
+        super().__init__()
+        self.config = config
+        self.sampling = sampling
+        self.register_buffer("embedding", weights["model.embed_tokens.weight"])
+        self.layers = nn.ModuleList(
+            _Layer(config, weights, f"model.layers.{n}.") for n in range(config.n_layers)
+        )
+        self.norm = _Norm(weights["model.norm.weight"], config.norm_eps)
+        self.head = FixedLinear(weights["lm_head.weight"])
+        cos, sin = _rotations(config, self.embedding.dtype)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
+
+    embedding: torch.Tensor
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights and of the computation."""
+        return self.embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.device
+
+    def prefill(
+        self, slots: Slots, rows: torch.Tensor, prompts: torch.Tensor, lengths: torch.Tensor,
+        draws: torch.Tensor,
+    ) -> Stepped:
+        """Read prompts into slots, and make each one's first state and token.
+
+        `rows` (n,): the slots. `prompts` (n, longest): token ids, padded on the right with the
+        stop token, which every prompt begins with. `lengths` (n,): of each prompt. `draws` (n,):
+        uniform numbers in [0, 1), for sampling."""
+        n, longest = prompts.shape
+        x = self.embedding[prompts]  # (n, longest, hidden)
+        cos, sin = self.cos[:longest, None], self.sin[:longest, None]  # (longest, 1, head_dim)
+        for number, layer in enumerate(self.layers):
+            q, k, v = layer.project(x, cos, sin)  # each (n, heads, longest, head_dim)
+            slots.keys[number, rows, :, :longest] = k
+            slots.values[number, rows, :, :longest] = v
+            heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+            x = layer.finish(x, heard.transpose(1, 2).reshape(n, longest, -1))
+        last = self.norm(x[torch.arange(n, device=x.device), lengths - 1])  # (n, hidden)
+        seen = slots.seen.new_zeros(n, self.config.vocab_size).scatter_(1, prompts, value=True)
+        slots.seen[rows] = seen
+        slots.states[rows, 0] = last.float()
+        tokens = sample(self.head(last), seen, draws, self.sampling)
+        return Stepped(tokens, torch.full((n,), torch.inf, device=x.device))
+
+    def step(
+        self,
+        slots: Slots,
+        first: int,
+        length: int,
+        rows_now: torch.Tensor,
+        draws: torch.Tensor,
+    ) -> Stepped:
+        """One token further in the slots from `first` on, as many as there are rows.
+
+        `rows_now` (3, width): of each row, the token that it goes on from, that token's position
+        in the sequence, and how many states there are already. `draws` (width,): uniform numbers
+        in [0, 1). `length`: how far attention looks; above every position."""
+        tokens, positions, n_states = rows_now
+        width = len(tokens)
+        these = slice(first, first + width)
+        rows = torch.arange(width, device=tokens.device)
+        seen = slots.seen[these]
+        seen.scatter_(1, tokens[:, None], value=True)
+        hidden = torch.arange(length, device=tokens.device) > positions[:, None]
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=tokens.device)
+        mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]  # (width, 1, 1, length)
+        x = self.embedding[tokens]  # (width, hidden)
+        cos, sin = self.cos[positions, None], self.sin[positions, None]  # (width, 1, head_dim)
+        for number, layer in enumerate(self.layers):
+            q, k, v = layer.project(x, cos, sin)  # (width, heads, head_dim)
+            keys, values = slots.keys[number, these], slots.values[number, these]
+            keys[rows, :, positions] = k
+            values[rows, :, positions] = v
+            x = layer.finish(x, _attend(q, keys[:, :, :length], values[:, :, :length], mask))
+        last = self.norm(x)
+        states = slots.states[these]
+        new = last.float()
+        change = (new - states[rows, n_states - 1]).abs().sum(-1)
+        states[rows, n_states] = new
+        return Stepped(sample(self.head(last), seen, draws, self.sampling), change)
+
+
+def _attend(
+    q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """One query a head, against a sequence's cache. The heads that share keys are taken for so
+    many queries of one head: (width, heads, head_dim) to (width, heads * head_dim)."""
+    width, n_heads, head_dim = q.shape
+    n_kv = keys.shape[1]
+    grouped = q.view(width, n_kv, n_heads // n_kv, head_dim)
+    heard = functional.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask)
+    return heard.reshape(width, n_heads * head_dim)
+
+
+class _Layer(nn.Module):
+    """Attention and a gated feed-forward, each behind a norm and beside the residual."""
+
+    head_norm: torch.Tensor
+
+    def __init__(self, config: LmConfig, weights: Mapping[str, torch.Tensor], name: str) -> None:
+        super().__init__()
+        self._n_heads, self._n_kv = config.n_heads, config.n_kv_heads
+        self._head_dim, self._eps = config.head_dim, config.norm_eps
+
+        def fused(*parts: str) -> FixedLinear:
+            return FixedLinear(torch.cat([weights[f"{name}{part}.weight"] for part in parts]))
+
+        self.before = _Norm(weights[f"{name}input_layernorm.weight"], config.norm_eps)
+        self.qkv = fused("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+        self.out = fused("self_attn.o_proj")
+        self.between = _Norm(weights[f"{name}post_attention_layernorm.weight"], config.norm_eps)
+        self.gate_up = fused("mlp.gate_proj", "mlp.up_proj")
+        self.down = fused("mlp.down_proj")
+        q_norm = weights[f"{name}self_attn.q_norm.weight"].expand(self._n_heads, -1)
+        k_norm = weights[f"{name}self_attn.k_norm.weight"].expand(self._n_kv, -1)
+        self.register_buffer("head_norm", torch.cat([q_norm, k_norm]))  # (heads, head_dim)
+
+    def project(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values: (..., hidden) to (..., heads, head_dim), or with a length,
+        (n, length, hidden), to (n, heads, length, head_dim)."""
+        heads = self.qkv(self.before(x)).view(*x.shape[:-1], -1, self._head_dim)
+        n_rotated = self._n_heads + self._n_kv
+        qk, v = heads[..., :n_rotated, :], heads[..., n_rotated:, :]
+        qk = functional.rms_norm(qk, qk.shape[-1:], eps=self._eps) * self.head_norm
+        qk = torch.addcmul(qk * cos, qk.roll(self._head_dim // 2, -1), sin)
+        q, k = qk[..., : self._n_heads, :], qk[..., self._n_heads :, :]
+        if x.dim() == 3:  # noqa: PLR2004 - a length between rows and features
+            return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        return q, k, v
+
+    def finish(self, x: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """What attention heard, and the feed-forward, added to the residual."""
+        x = x + self.out(heard)
+        gate, up = self.gate_up(self.between(x)).chunk(2, dim=-1)
+        out: torch.Tensor = x + self.down(functional.silu(gate) * up)
+        return out
+
+
+class _Norm(nn.Module):
+    """Root mean square norm over the features."""
+
+    weight: torch.Tensor
+
+    def __init__(self, weight: torch.Tensor, eps: float) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self._eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.rms_norm(x, x.shape[-1:], self.weight, self._eps)
+
+
+def _rotations(config: LmConfig, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """RoPE's cosines and sines, (positions, head_dim) each. The first half of the sines is
+    negative, so that a head turns by ``x * cos + x.roll(half) * sin``."""
+    half = config.head_dim // 2
+    frequencies = config.rope_theta ** -(torch.arange(half, dtype=torch.float32) / half)
+    angles = torch.arange(config.max_positions, dtype=torch.float32)[:, None] * frequencies
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], -1).to(dtype), torch.cat([-sin, sin], -1).to(dtype)

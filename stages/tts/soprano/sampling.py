@@ -1,0 +1,57 @@
+"""The choice of the next token: repetition penalty, temperature, top-p, in this order, as
+upstream has it through transformers' processors; for every row at once, on the device.
+
+Where upstream turns a temperature of 0 into 0.001 and draws, we take the likeliest token: the
+same but where two logits lie within a few thousandths of each other, and then upstream tosses
+a coin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. The defaults are upstream's."""
+
+    temperature: float = 0.0
+    """0: the likeliest one."""
+    top_p: float = 0.95
+    """Draw among the likeliest tokens that together have this probability."""
+    repetition_penalty: float = 1.2
+    """What a token's logit is divided by (multiplied, where it is negative) once it was seen.
+    Keskar et al., 2019 (CTRL), section 4.1."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Nothing is drawn."""
+        return self.temperature == 0.0
+
+
+def sample(
+    logits: torch.Tensor, seen: torch.Tensor, draws: torch.Tensor, sampling: Sampling
+) -> torch.Tensor:
+    """The token of each row: (n, vocabulary) to (n,).
+
+    `seen` (n, vocabulary): the tokens that came before. `draws` (n,): a uniform number in
+    [0, 1) for each row, which alone decides what is drawn."""
+    scores = _penalised(logits.float(), seen, sampling.repetition_penalty)
+    if sampling.is_greedy:
+        return scores.argmax(-1)
+    probabilities, tokens = (scores / sampling.temperature).softmax(-1).sort(-1, descending=True)
+    before = probabilities.cumsum(-1) - probabilities  # of all that are likelier
+    kept = torch.where(before < sampling.top_p, probabilities, 0.0)
+    upto = kept.cumsum(-1)
+    # The first token whose cumulated probability exceeds the draw's share of the kept whole.
+    drawn = (upto <= draws[:, None] * upto[:, -1:]).sum(-1, keepdim=True)
+    n_kept = (kept > 0).sum(-1, keepdim=True)
+    return tokens.gather(-1, drawn.minimum(n_kept - 1)).squeeze(-1)
+
+
+def _penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+    # Whichever makes it less likely: the product of a negative logit, the quotient of another.
+    either = torch.minimum if penalty >= 1 else torch.maximum
+    return torch.where(seen, either(logits * penalty, logits / penalty), logits)

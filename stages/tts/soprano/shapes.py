@@ -1,0 +1,115 @@
+"""Which shapes the model runs in.
+
+On a CPU a step's time is that of reading the weights, and eight rows take hardly longer than one
+(``bench/soprano.py``): so it always runs eight, and a result never depends on who else is speaking.
+On a GPU every shape is a graph, so there are a few of each kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.tts.soprano.language_model import LENGTH_STEP
+from stages.tts.soprano.sequence import MAX_STATES
+from stages.tts.soprano.text import MAX_CHARS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+CPU_WIDTH = 8
+GPU_WIDTHS = (8, 32, 128, 256)
+GPU_PROMPTS = (1, 8)
+GPU_PROMPT_LENGTHS = (64, 128, 320)
+GPU_DECODER_ROWS = (1, 8, 32, 128, 256)
+
+PROMPT_TOKENS = 3
+"""Of a prompt, beside those of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Numbers of rows and lengths, each list ascending; an empty one: whatever is needed."""
+
+    n_slots: int
+    """A whole number of groups."""
+    widths: tuple[int, ...]
+    """Rows of a step of the language model. The last is the size of a group of slots."""
+    prompt_rows: tuple[int, ...]
+    """Prompts that are read at a time."""
+    prompt_lengths: tuple[int, ...] = ()
+    decoder_row_counts: tuple[int, ...] = ()
+    fixed_length: bool = False
+    """Attention always looks at the whole of the cache."""
+
+    @staticmethod
+    def on(device: torch.device, n_slots: int) -> Shapes:
+        """What suits a device."""
+        if device.type == "cpu":
+            # Prompts one at a time: two take twice as long, and nobody should wait for another's.
+            return Shapes(_rounded(n_slots, CPU_WIDTH), (CPU_WIDTH,), (1,))
+        return Shapes(
+            n_slots,
+            _up_to(GPU_WIDTHS, n_slots),
+            GPU_PROMPTS,
+            GPU_PROMPT_LENGTHS,
+            _up_to(GPU_DECODER_ROWS, n_slots),
+            fixed_length=True,
+        )
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of a sequence, at most: the longest prompt and speech, in whole steps."""
+        return _rounded(PROMPT_TOKENS + MAX_CHARS + MAX_STATES, LENGTH_STEP)
+
+    @property
+    def most_prompts(self) -> int:
+        """That can be read at once."""
+        return self.prompt_rows[-1]
+
+    def group_of(self, slot: int) -> int:
+        """Which slots are run together."""
+        return slot // self.widths[-1]
+
+    def rows(self, slots: Sequence[int]) -> tuple[int, int]:
+        """The first slot and the width of a step that runs these, which are of one group."""
+        first = self.group_of(slots[0]) * self.widths[-1]
+        return first, _at_least(max(slots) - first + 1, self.widths)
+
+    def prompts(self, n_prompts: int, longest: int) -> tuple[int, int]:
+        """The shape in which prompts are read."""
+        return _at_least(n_prompts, self.prompt_rows), _at_least(longest, self.prompt_lengths)
+
+    def decoder_rows(self, n_pieces: int) -> int:
+        """The rows in which pieces are decoded."""
+        return _at_least(n_pieces, self.decoder_row_counts)
+
+    def attention_length(self, position: int) -> int:
+        """How far attention looks if this is the last position."""
+        return self.max_length if self.fixed_length else _rounded(position + 1, LENGTH_STEP)
+
+    @property
+    def all_prompts(self) -> list[tuple[int, int]]:
+        """Every shape of prompts."""
+        lengths = self.prompt_lengths or (LENGTH_STEP,)
+        return [(n_rows, length) for n_rows in self.prompt_rows for length in lengths]
+
+    @property
+    def all_decoder_rows(self) -> tuple[int, ...]:
+        """Every number of rows of the decoder."""
+        return self.decoder_row_counts or (1,)
+
+
+def _at_least(wanted: int, sizes: tuple[int, ...]) -> int:
+    return next((size for size in sizes if size >= wanted), sizes[-1]) if sizes else wanted
+
+
+def _up_to(sizes: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Sizes up to the first that is enough, which is cut to fit."""
+    return (*(size for size in sizes if size < most), most)
+
+
+def _rounded(number: int, step: int) -> int:
+    return -(-number // step) * step

@@ -1,0 +1,65 @@
+"""From a segment's text to what Soprano reads: the package's own normaliser, made safe.
+
+Where to cut is our segmenter's business. Only what is too long for one breath of the model, once
+its numbers are words, is parted here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from soprano.utils.text_normalizer import (
+    clean_text,
+    convert_to_ascii,
+    expand_preunicode_special_characters,
+)
+
+MAX_CHARS = 300
+"""Of one prompt, as upstream has it. A character is at most a token, so a prompt has at most
+303, which with 512 of speech fits the 1024 positions."""
+
+_LONG_NUMBER = re.compile(r"\d(?:,?\d){15,}")
+"""Sixteen digits and more, as in the number of a card: nobody reads those as one number, and from
+37 on the normaliser raises an error."""
+
+_PARTINGS = tuple(re.compile(mark) for mark in (r"[.!?]+ ", r", ", r" "))
+"""Where a long text is best parted; the first kind that is there counts."""
+
+_SPEAKABLE = re.compile(r"[a-z0-9]")
+
+
+def normalise(text: str) -> list[str]:
+    """The texts to speak one after the other; none where there is nothing to speak (only
+    marks, emoji, or writing that has no transliteration)."""
+    text = text.encode("utf-8", "ignore").decode()  # lone surrogates mean nothing
+    text = convert_to_ascii(expand_preunicode_special_characters(text))
+    text = clean_text(_LONG_NUMBER.sub(_digit_by_digit, text))
+    return [part for part in _parts(text) if _SPEAKABLE.search(part)]
+
+
+def prompt_of(text: str) -> str:
+    """The prompt for a normalised text. It cannot hold special tokens: the normaliser leaves
+    no brackets."""
+    return f"[STOP][TEXT]{text}[START]"
+
+
+def _digit_by_digit(number: re.Match[str]) -> str:
+    return " ".join(number[0].replace(",", ""))
+
+
+def _parts(text: str) -> list[str]:
+    parts = []
+    while len(text) > MAX_CHARS:
+        cut = _best_cut(text)
+        parts.append(text[:cut].strip())
+        text = text[cut:].strip()
+    return [*parts, text]
+
+
+def _best_cut(text: str) -> int:
+    """Behind the last parting within the limit, if that is not too early."""
+    for parting in _PARTINGS:
+        ends = [found.end() for found in parting.finditer(text, 0, MAX_CHARS)]
+        if ends and ends[-1] > MAX_CHARS // 2:
+            return ends[-1]
+    return MAX_CHARS
