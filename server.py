@@ -1,4 +1,5 @@
-"""The program: ``python server.py`` serves, ``python server.py speak`` speaks to a file."""
+"""The program: ``python server.py`` serves, ``python server.py speak`` speaks to a file, and
+``python server.py fetch`` gets models."""
 
 from __future__ import annotations
 
@@ -18,11 +19,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from pipeline import devices, local, settings
+from pipeline import devices, fetching, local, settings
 from pipeline.executor import open_executor
+from pipeline.model_store import StoreError
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
-from pipeline.settings import ServeSettings, SpeakSettings, SpeechSettings
+from pipeline.settings import (
+    CommonSettings,
+    FetchSettings,
+    ServeSettings,
+    SpeakSettings,
+    SpeechSettings,
+)
 from stages.errors import ServerError
 from stages.items import Style
 from stages.rvc.pitch_only import PitchOnlyConverter
@@ -36,7 +44,7 @@ log = logging.getLogger("server")
 
 Options = TypeVar("Options", bound=SpeechSettings)
 
-COMMANDS = "serve", "speak"
+COMMANDS = "serve", "speak", "fetch"
 
 STANDARD_STREAM = Path("-")
 
@@ -62,15 +70,17 @@ def main(arguments: list[str]) -> None:
         match arguments:
             case ["speak", *rest]:
                 run(speak, settings.load(SpeakSettings, rest))
+            case ["fetch", *rest]:
+                fetch(settings.load(FetchSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
-                known = " and ".join(COMMANDS)
+                known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
                 ending = 2  # as for every other error of usage
             case ["serve", *rest] | rest:
                 run(serve, settings.load(ServeSettings, rest))
     except* BrokenPipeError:
         ending = 128 + signal.SIGPIPE  # whoever read our sound has had enough
-    except* (ServerError, OSError) as failure:
+    except* (ServerError, StoreError, OSError) as failure:
         ending = f"server.py: {'; '.join(_messages(failure))}"
     except* KeyboardInterrupt:
         ending = 128 + signal.SIGINT  # as shells have it
@@ -79,10 +89,20 @@ def main(arguments: list[str]) -> None:
 
 def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
     """Run a command, with its log on standard error."""
+    _open_log(options)
+    trio.run(command, options)
+
+
+def fetch(options: FetchSettings) -> None:
+    """Get models. Nothing else goes on meanwhile, so it needs no loop."""
+    _open_log(options)
+    fetching.fetch(options)
+
+
+def _open_log(options: CommonSettings) -> None:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
-    trio.run(command, options)
 
 
 async def serve(options: ServeSettings) -> None:

@@ -56,7 +56,8 @@ class _File(PydanticBaseSettingsSource):
         with path.open("rb") as file:
             options = tomllib.load(file)
         # One file for all commands: what another one knows is no mistake.
-        known = {*ServeSettings.model_fields, *SpeakSettings.model_fields}
+        commands = ServeSettings, SpeakSettings, FetchSettings
+        known = {name for command in commands for name in command.model_fields}
         return {
             name: value
             for name, value in options.items()
@@ -64,8 +65,8 @@ class _File(PydanticBaseSettingsSource):
         }
 
 
-class SpeechSettings(BaseSettings):
-    """How to speak: what serving and the command line have in common."""
+class CommonSettings(BaseSettings):
+    """What all commands have in common."""
 
     model_config = SettingsConfigDict(
         env_prefix="VOICE_",
@@ -81,6 +82,26 @@ class SpeechSettings(BaseSettings):
     config: Path | None = Field(
         None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
     )
+    models: Path = Field(Path("models"), description="folder for models")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much is told on standard error"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags come in with `init_settings`."""
+        return init_settings, env_settings, _File(settings_cls)
+
+
+class SpeechSettings(CommonSettings):
+    """How to speak: what serving and speaking to a file have in common."""
 
     voice: VoiceName | None = Field(
         None,
@@ -103,21 +124,6 @@ class SpeechSettings(BaseSettings):
     skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
     skip_emoji: bool = Field(True, description="do not speak emoji")
     skip_thinking: bool = Field(True, description="do not speak <think> blocks")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="how much is told on standard error"
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags come in with `init_settings`."""
-        return init_settings, env_settings, _File(settings_cls)
 
 
 class ServeSettings(SpeechSettings):
@@ -125,6 +131,7 @@ class ServeSettings(SpeechSettings):
 
     python server.py [serve] [options]      this
     python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
+    python server.py fetch [options]        get models from the Hugging Face hub; see fetch --help
 
     Each option is also an environment variable (--espeak-rate: VOICE_ESPEAK_RATE) and a key in
     the TOML file (espeak_rate). A flag beats the variable, which beats the file.
@@ -162,7 +169,28 @@ class SpeakSettings(SpeechSettings):
     sample_rate: SampleRate = Field(48_000, description="hertz")
 
 
-S = TypeVar("S", bound=SpeechSettings)
+class FetchSettings(CommonSettings):
+    """Get models from the Hugging Face hub into the models folder.
+
+    python server.py fetch                    Soprano; a second time: check it, and mend it
+    python server.py fetch --revision main    move on to the newest one
+
+    A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,
+    HF_TOKEN is for what is not public. Nothing else here downloads anything.
+    """
+
+    names: CliPositionalArg[list[str]] = Field(
+        ["soprano"], min_length=1, description="which models"
+    )
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        description="a branch, a tag or a commit; without it the commit that is there already,"
+        " or else main's",
+    )
+
+
+S = TypeVar("S", bound=CommonSettings)
 
 
 def load(settings: type[S], arguments: list[str]) -> S:

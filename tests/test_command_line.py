@@ -341,4 +341,6 @@ def test_a_misspelt_command_is_named() -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr == "server.py: there is no command 'spaek'; there are serve and speak\n"
+    assert (
+        ended.stderr == "server.py: there is no command 'spaek'; there are serve, speak and fetch\n"
+    )

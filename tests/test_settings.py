@@ -10,9 +10,9 @@ from typing import TypeVar
 import pytest
 
 from pipeline import settings
-from pipeline.settings import ServeSettings, SpeakSettings, SpeechSettings
+from pipeline.settings import CommonSettings, FetchSettings, ServeSettings, SpeakSettings
 
-S = TypeVar("S", bound=SpeechSettings)
+S = TypeVar("S", bound=CommonSettings)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def write_file(text: str, name: str = "voice-server.toml") -> None:
     Path(name).write_text(text)
 
 
-def complaint(settings_class: type[SpeechSettings], *arguments: str) -> str:
+def complaint(settings_class: type[CommonSettings], *arguments: str) -> str:
     """The one line that a wrong option ends the program with; its exit status is then 1."""
     with pytest.raises(SystemExit) as ending:
         settings.load(settings_class, list(arguments))
@@ -45,6 +45,9 @@ def test_nothing_need_be_said() -> None:
     spoken = settings.load(SpeakSettings, [])
     assert spoken.text is None
     assert spoken.output == Path("speech.wav")
+    fetched = settings.load(FetchSettings, [])
+    assert (fetched.names, fetched.models) == (["soprano"], Path("models"))
+    assert fetched.revision is None
 
 
 def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +136,16 @@ def test_a_wrong_value_for_speaking(name: str, value: str) -> None:
     assert complaint(SpeakSettings, flag).startswith(f"server.py: {name}: ")
 
 
+def test_a_revision_has_a_name() -> None:
+    assert complaint(FetchSettings, "--revision=").startswith("server.py: revision: ")
+
+
+def test_the_folder_of_the_models_is_said_once_for_all_commands() -> None:
+    write_file('models = "/srv/models"\nport = 1001\n')
+    kinds = (ServeSettings, SpeakSettings, FetchSettings)
+    assert {settings.load(kind, []).models for kind in kinds} == {Path("/srv/models")}
+
+
 def test_several_mistakes_are_told_at_once() -> None:
     told = complaint(ServeSettings, "--port", "99999", "--log-level", "loud")
     assert "port: " in told
@@ -155,7 +168,7 @@ def test_speaking_does_not_mind_what_serving_needs() -> None:
 
 def test_a_misspelt_key_is_named_by_every_command() -> None:
     write_file("speakng_rate = 200\n")
-    for kind in (ServeSettings, SpeakSettings):
+    for kind in (ServeSettings, SpeakSettings, FetchSettings):
         with pytest.raises(SystemExit, match="speakng_rate"):
             settings.load(kind, [])
 
@@ -204,9 +217,9 @@ def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert languages(*arguments) == ["de", "it"]
 
 
-@pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings])
+@pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings, FetchSettings])
 def test_help_tells_every_option(
-    settings_class: type[SpeechSettings],
+    settings_class: type[CommonSettings],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -220,7 +233,7 @@ def test_help_tells_every_option(
     assert squeezed(settings_class.__doc__ or "") in words
     for name, field in settings_class.model_fields.items():
         assert squeezed(field.description or "nothing") in words
-        assert (f"--{name.replace('_', '-')}" in words) == (name != "text")
+        assert (f"--{name.replace('_', '-')}" in words) == (name not in {"text", "names"})
 
 
 def squeezed(text: str) -> str:
