@@ -1,5 +1,5 @@
-"""The program: ``python server.py`` serves, ``python server.py speak`` speaks to a file, and
-``python server.py fetch`` gets models."""
+"""The program: ``python server.py`` serves, ``speak`` speaks to a file, ``fetch`` gets models, and
+``check`` says what there is."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from pipeline import devices, fetching, local, settings
+from pipeline import checking, devices, fetching, local, settings
+from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
 from pipeline.model_store import StoreError
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
 from pipeline.settings import (
+    CheckSettings,
     CommonSettings,
     FetchSettings,
     ServeSettings,
@@ -35,7 +37,6 @@ from stages.errors import ServerError
 from stages.items import Style
 from stages.rvc.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
-from stages.tts.espeak import EspeakEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("server")
 
 Options = TypeVar("Options", bound=SpeechSettings)
+Common = TypeVar("Common", bound=CommonSettings)
 
-COMMANDS = "serve", "speak", "fetch"
+COMMANDS = "serve", "speak", "fetch", "check"
 
 STANDARD_STREAM = Path("-")
 
@@ -71,7 +73,9 @@ def main(arguments: list[str]) -> None:
             case ["speak", *rest]:
                 run(speak, settings.load(SpeakSettings, rest))
             case ["fetch", *rest]:
-                fetch(settings.load(FetchSettings, rest))
+                run_plain(fetching.fetch, settings.load(FetchSettings, rest))
+            case ["check", *rest]:
+                run_plain(checking.check, settings.load(CheckSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
@@ -93,10 +97,10 @@ def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None
     trio.run(command, options)
 
 
-def fetch(options: FetchSettings) -> None:
-    """Get models. Nothing else goes on meanwhile, so it needs no loop."""
+def run_plain(command: Callable[[Common], None], options: Common) -> None:
+    """Run one beside which nothing else goes on, so that it needs no loop."""
     _open_log(options)
-    fetching.fetch(options)
+    command(options)
 
 
 def _open_log(options: CommonSettings) -> None:
@@ -166,21 +170,16 @@ async def open_service(
     options: SpeechSettings, max_listeners: int, idle_timeout_s: float
 ) -> AsyncIterator[Service]:
     """The model thread with its engines installed, and what all listeners share."""
-    try:
-        synthesizer = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
-    except ValueError as error:
-        sys.exit(f"server.py: {error}")
-    voices = {voice.name: voice for voice in synthesizer.voices()}
-    default_voice = options.voice or f"{options.espeak_languages[0]}+f3"
-    if default_voice not in voices:
-        sys.exit(f"server.py: there is no voice {default_voice!r}; there are {', '.join(voices)}")
+    engines = choose_engines(options, max_listeners)
+    if engines.why_not_soprano is not None:
+        log.info("%s", engines.why_not_soprano)
     async with open_executor() as executor:
         service = Service(
             executor=executor,
-            synthesizer=synthesizer,
+            synthesizers=engines.synthesizers,
             converter=PitchOnlyConverter(),
-            voices=voices,
-            style=Style(default_voice, options.pitch_shift, options.segmentation),
+            voices=engines.voices,
+            style=Style(engines.default_voice, options.pitch_shift, options.segmentation),
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,
@@ -193,7 +192,8 @@ async def open_service(
             idle_timeout_s=idle_timeout_s,
         )
         await service.install_engines()
-        log.info("%s speaks, as %s: it is built in", synthesizer.name, default_voice)
+        speaks = service.synthesizer_of(service.style)
+        log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service
 
 

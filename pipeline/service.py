@@ -10,7 +10,7 @@ import trio
 from stages.errors import Overloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from stages.engine import Engine
@@ -29,7 +29,7 @@ class Service:
         self,
         *,
         executor: Executor,
-        synthesizer: Engine,
+        synthesizers: Sequence[Engine],
         converter: Engine,
         voices: Mapping[str, Voice],
         style: Style,
@@ -39,7 +39,7 @@ class Service:
         idle_timeout_s: float,
     ) -> None:
         self.executor = executor
-        self.synthesizer = synthesizer
+        self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
         self.voices = voices
         self.style = style
@@ -57,8 +57,13 @@ class Service:
 
     async def install_engines(self) -> None:
         """Load and warm up the engines, in the order of the data. Raises what they raise."""
-        await self.executor.add(self.synthesizer)
+        for synthesizer in self.synthesizers.values():
+            await self.executor.add(synthesizer)
         await self.executor.add(self.converter)
+
+    def synthesizer_of(self, style: Style) -> Engine:
+        """The engine that speaks with this style's voice."""
+        return self.synthesizers[self.voices[style.voice].engine]
 
     @property
     def not_ready_because(self) -> str | None:

@@ -56,7 +56,7 @@ class _File(PydanticBaseSettingsSource):
         with path.open("rb") as file:
             options = tomllib.load(file)
         # One file for all commands: what another one knows is no mistake.
-        commands = ServeSettings, SpeakSettings, FetchSettings
+        commands = ServeSettings, SpeakSettings, FetchSettings, CheckSettings
         known = {name for command in commands for name in command.model_fields}
         return {
             name: value
@@ -105,11 +105,36 @@ class SpeechSettings(CommonSettings):
 
     voice: VoiceName | None = Field(
         None,
-        description="who speaks where nobody else is chosen; without it the first language's +f3",
+        description="who speaks where nobody else is chosen; without it Soprano, and where that is"
+        " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
     segmentation: Segmentation = Field(
         "eager", description="cut at pauses too, or only where a sentence ends"
+    )
+    engine: Literal["auto", "soprano", "espeak-ng"] = Field(
+        "auto", description="which one speaks; auto: Soprano if its model is there"
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="what models run on: cpu, cuda or cuda:1 (AMD's GPUs are cuda, too); auto: a"
+        " GPU if there is one",
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="precision of language models; auto: what the device is best at"
+    )
+    soprano_chunk_size: int = Field(
+        3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
+    )
+    soprano_temperature: float = Field(
+        0.0, ge=0, le=2, description="of sampling; 0: always the likeliest token"
+    )
+    soprano_top_p: float = Field(
+        0.95, gt=0, le=1, description="sample among the likeliest tokens of this probability"
+    )
+    soprano_repetition_penalty: float = Field(
+        1.2, ge=1, le=10, description="what makes tokens that were there before less likely"
     )
     espeak_languages: Words = Field(
         ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"
@@ -132,6 +157,7 @@ class ServeSettings(SpeechSettings):
     python server.py [serve] [options]      this
     python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
     python server.py fetch [options]        get models from the Hugging Face hub; see fetch --help
+    python server.py check [options]        say what there is, and what would be used
 
     Each option is also an environment variable (--espeak-rate: VOICE_ESPEAK_RATE) and a key in
     the TOML file (espeak_rate). A flag beats the variable, which beats the file.
@@ -188,6 +214,15 @@ class FetchSettings(CommonSettings):
         description="a branch, a tag or a commit; without it the commit that is there already,"
         " or else main's",
     )
+
+
+class CheckSettings(SpeechSettings):
+    """Say what devices, engines, models and voices there are, and what the server would use with
+    these options. Models are read, as for speaking. Ends with 1 where the server could not start.
+
+    python server.py check
+    python server.py check --engine soprano --device cuda
+    """
 
 
 S = TypeVar("S", bound=CommonSettings)

@@ -68,6 +68,8 @@ class Engine(ABC):
     name: str
     sample_rate: int
     """Hertz, of what is emitted."""
+    runs_on: str = "cpu"
+    """The device, and the precision where there is a choice, in words."""
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""

@@ -42,6 +42,12 @@ class EngineGone(SynthesisError):
     fatal = True
 
 
+class CannotStart(ServerError):
+    """What was asked for and what there is do not go together."""
+
+    code = "cannot_start"
+
+
 class UnusableModel(ServerError):
     """A model's files are missing, damaged, or not what they are taken for."""
 

@@ -7,6 +7,7 @@ import itertools
 import math
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
@@ -295,11 +296,12 @@ def service(
     idle_timeout_s: float = math.inf,
 ) -> Service:
     """A service on fake engines."""
+    synthesizer = synthesizer or TellingEngine()
     return Service(
         executor=cast("Executor", models or InlineModels()),
-        synthesizer=synthesizer or TellingEngine(),
+        synthesizers=[synthesizer],
         converter=Negating(),
-        voices=VOICES,
+        voices={name: replace(voice, engine=synthesizer.name) for name, voice in VOICES.items()},
         style=STYLE,
         segmenter_options=options,
         max_listeners=max_listeners,

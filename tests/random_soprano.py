@@ -16,6 +16,7 @@ import string
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from soprano.vocos.decoder import SopranoDecoder
@@ -30,12 +31,13 @@ VOCABULARY = 8192
 
 PROSE = """
 The first thing that she heard in the morning was the sound of rain on the roof, and then the
-voices of the children, who were already up. There was nothing to be done about the weather, so there
-would be no walk to the harbour today. Would they mind? They had found the old instruments in the
-attic, and were making more noise than an orchestra. Perhaps it is better this way, she thought,
-and went down to put the kettle on. "Have you seen the cat?" asked the youngest. It had been out
-all night again. Somewhere behind the house a door was beating in the wind, again and again, until
-somebody went to close it. In the evening the sky cleared, and everyone was glad to be outside.
+voices of the children, who were already up. There was nothing to be done about the weather, so
+there would be no walk to the harbour today. Would they mind? They had found the old instruments
+in the attic, and were making more noise than an orchestra. Perhaps it is better so, she
+thought, and went down to put the kettle on. "Have you seen the cat?" asked the youngest. It had
+been out all night again. Somewhere behind the house a door was beating in the wind, again and
+again, until somebody went to close it. In the evening the sky cleared, and everyone was glad to
+be outside.
 """
 
 SPECTRAL_LEVEL = 5.0
@@ -66,7 +68,7 @@ def build(folder: Path, size: Size = FULL, seed: int = 0, dtype: torch.dtype | N
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen3ForCausalLM(_config(size))
+        model: Any = Qwen3ForCausalLM(_config(size))
         # As in a trained model, one norm is not like another.
         for name, weight in model.named_parameters():
             if "norm" in name:
@@ -138,9 +140,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _normalizer() -> normalizers.Normalizer:
-    return normalizers.Sequence(
-        [normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " ")]
-    )
+    return normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " ")])
 
 
 def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:

@@ -11,8 +11,10 @@ from stages.errors import SynthesisError
 from stages.items import AudioChunk, Flush, Segment, SegmentFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stages.engine import Engine, ModelThread
-    from stages.items import Speech
+    from stages.items import Speech, Style
     from stages.playback import PlaybackClock
 
 _SILENCE = np.empty(0, np.float32)
@@ -21,21 +23,22 @@ _SILENCE = np.empty(0, np.float32)
 async def synthesize(
     segments: trio.MemoryReceiveChannel[Segment | Flush],
     speech: trio.MemorySendChannel[Speech],
-    engine: Engine,
+    engine_of: Callable[[Style], Engine],
     models: ModelThread,
     clock: PlaybackClock,
 ) -> None:
-    """Speak each segment with the engine, on the model thread. A segment that fails leaves a
-    `SegmentFailed` in its place, and the next one is tried."""
+    """Speak each segment with its voice's engine, on the model thread. A segment that fails
+    leaves a `SegmentFailed` in its place, and the next one is tried."""
     with segments, speech:
         async for item in segments:
             match item:
                 case Flush():
                     await speech.send(item)
                 case Segment(spoken=""):
-                    await speech.send(AudioChunk(item, _SILENCE, engine.sample_rate, is_last=True))
+                    rate = engine_of(item.style).sample_rate
+                    await speech.send(AudioChunk(item, _SILENCE, rate, is_last=True))
                 case Segment():
-                    await _speak(item, speech, engine, models, clock)
+                    await _speak(item, speech, engine_of(item.style), models, clock)
 
 
 async def _speak(

@@ -51,7 +51,7 @@ async def test_a_token_in_the_same_message_is_new_text(server: ServerProcess) ->
     async with websocket(server.port, "events=true", receive_buffer=SMALL) as client:
         await client.speak(SPEECH)
         await client.next_event("segment_start")
-        await client.say(cancel=True, token="Something new", flush=True)  # noqa: S106
+        await client.say(cancel=True, token="Something new", flush=True)
         cancelled = await client.next_event("cancelled")
         frames = await client.frames_until_event("flushed")
         assert [e["text"] for e in events(frames, "segment_start")] == ["Something new"]

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "decoder.pth")
 
 STATE_SIZE = 512
+DEFAULT_ROPE_THETA = 10_000.0
+"""Qwen3's, in transformers."""
 DECODER_DIM = 768
 DECODER_WIDE = 3 * DECODER_DIM
 
@@ -90,14 +92,14 @@ def _read_config(folder: Path) -> LmConfig:
         raise UnusableModel(f"{path} cannot be read: {error}") from error
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
-    rope = config.rope_parameters
+    rope: dict[str, Any] = dict(config.rope_parameters or {})
     for what, value, wanted in (
         ("hidden_size", config.hidden_size, STATE_SIZE),
         ("hidden_act", config.hidden_act, "silu"),
         ("attention_bias", config.attention_bias, False),
         ("use_sliding_window", config.use_sliding_window, False),
         ("tie_word_embeddings", config.tie_word_embeddings, False),
-        ("rope_type", rope["rope_type"], "default"),
+        ("rope_type", rope.get("rope_type"), "default"),
     ):
         if value != wanted:
             raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
@@ -113,11 +115,11 @@ def _read_config(folder: Path) -> LmConfig:
         hidden_size=config.hidden_size,
         n_layers=config.num_hidden_layers,
         n_heads=config.num_attention_heads,
-        n_kv_heads=config.num_key_value_heads,
+        n_kv_heads=config.num_key_value_heads or config.num_attention_heads,
         head_dim=config.head_dim,
         intermediate_size=config.intermediate_size,
         max_positions=config.max_position_embeddings,
-        rope_theta=float(rope["rope_theta"]),
+        rope_theta=float(rope.get("rope_theta", DEFAULT_ROPE_THETA)),
         norm_eps=config.rms_norm_eps,
         stop_token=SPECIAL_TOKENS.index("[STOP]"),
     )
@@ -126,7 +128,7 @@ def _read_config(folder: Path) -> LmConfig:
 def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
     path = folder / "model.safetensors"
     try:
-        model, report = Qwen3ForCausalLM.from_pretrained(
+        loaded: Any = Qwen3ForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             local_files_only=True,
@@ -135,6 +137,7 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise UnusableModel(f"{path} cannot be read: {error}") from error
+    model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         # transformers would make up what is missing, and say so in its log only
         if names := sorted(map(str, report[what])):

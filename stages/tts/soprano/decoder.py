@@ -146,6 +146,7 @@ class StreamingDecoder(nn.Module):
         tails: Tails,
         states: torch.Tensor,
         pieces: Sequence[Piece],
+        *,
         n_units: int,
         n_rows: int = 0,
     ) -> list[Samples]:
@@ -211,7 +212,7 @@ class StreamingDecoder(nn.Module):
             added[:, :, part : part + n_frames] += parts[:, :, :, part]
         tails.sound[rows] = added[:, :, n_frames:]
         # Where no frame reaches there is no sentence, and nobody looks.
-        return (added[:, 0] / added[:, 1].clamp(min=1e-11)).flatten(1)
+        return torch.flatten(added[:, 0] / added[:, 1].clamp(min=1e-11), 1)
 
 
 class _Block(nn.Module):

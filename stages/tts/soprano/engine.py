@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from stages import accelerator
 from stages.engine import Engine
 from stages.errors import SynthesisError
 from stages.tts.soprano import checkpoint
@@ -111,6 +112,7 @@ class SopranoEngine(Engine):
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
+        self.runs_on = accelerator.in_words(self._options.device, self._options.dtype)
         self._shapes = Shapes.on(self._options.device, self._options.n_slots)
         self._speech: dict[Request, _Speech] = {}
         self._in_slots: dict[int, Sequence] = {}
@@ -140,7 +142,12 @@ class SopranoEngine(Engine):
         self._decoder.to(device)
         n_slots = self._spare + 1
         self._slots = Slots(
-            self._lm.config, n_slots, self._shapes.max_length, MAX_STATES, self._lm.dtype, device
+            self._lm.config,
+            n_slots,
+            max_length=self._shapes.max_length,
+            max_states=MAX_STATES,
+            dtype=self._lm.dtype,
+            device=device,
         )
         self._tails = Tails(n_slots, self._decoder.dim, device)
         self._graphs = Graphs(device)
@@ -194,7 +201,8 @@ class SopranoEngine(Engine):
 
     def close(self) -> None:
         """Let go of the model, and of the memory of the sequences."""
-        del self._lm, self._decoder, self._slots, self._tails, self._graphs
+        for name in ("_lm", "_decoder", "_slots", "_tails", "_graphs"):
+            self.__dict__.pop(name, None)
 
     def _slot_of(self, request: Request) -> int | None:
         speech = self._speech.get(request)
@@ -280,9 +288,7 @@ class SopranoEngine(Engine):
         _take(sequences, stepped, first)
         return batch
 
-    def _step_lm(
-        self, first: int, rows: list[tuple[int, int, int]], draws: list[float]
-    ) -> Stepped:
+    def _step_lm(self, first: int, rows: list[tuple[int, int, int]], draws: list[float]) -> Stepped:
         length = self._shapes.attention_length(max(position for _, position, _ in rows))
         return self._graphs.run(
             ("step", first, len(rows), length),
@@ -303,7 +309,12 @@ class SopranoEngine(Engine):
             speeches, pieces = zip(*same, strict=True)
             n_rows = self._shapes.decoder_rows(len(pieces))
             sounds = self._decoder.decode(
-                self._graphs, self._tails, self._slots.states, pieces, n_units, n_rows
+                self._graphs,
+                self._tails,
+                self._slots.states,
+                pieces,
+                n_units=n_units,
+                n_rows=n_rows,
             )
             for speech, sound in zip(speeches, sounds, strict=True):
                 self._emit(speech, sound)
@@ -350,7 +361,12 @@ class SopranoEngine(Engine):
         for n_rows in self._shapes.all_decoder_rows:
             for n_units in {FIRST_CHUNK, self._options.chunk_states, self._last_units}:
                 self._decoder.decode(
-                    self._graphs, self._tails, self._slots.states, [], n_units, n_rows
+                    self._graphs,
+                    self._tails,
+                    self._slots.states,
+                    [],
+                    n_units=n_units,
+                    n_rows=n_rows,
                 )
 
 

@@ -53,9 +53,7 @@ class Graphs:
         captured.graph.replay()
         return captured.outputs  # type: ignore[return-value]  # what its function returned
 
-    def _capture(
-        self, function: Callable[..., Out], inputs: tuple[torch.Tensor, ...]
-    ) -> _Captured:
+    def _capture(self, function: Callable[..., Out], inputs: tuple[torch.Tensor, ...]) -> _Captured:
         held = tuple(given.to(self._device, copy=True) for given in inputs)
         current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
         aside.wait_stream(current)

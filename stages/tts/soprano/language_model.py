@@ -13,7 +13,7 @@ tested against; the weights are read by it, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ from stages.tts.soprano.linear import FixedLinear
 from stages.tts.soprano.sampling import Sampling, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 LENGTH_STEP = 64
 """Attention on a CPU looks at the longest sequence's length, rounded up to this: a multiple of
@@ -65,6 +65,7 @@ class Slots:
         self,
         config: LmConfig,
         n_slots: int,
+        *,
         max_length: int,
         max_states: int,
         dtype: torch.dtype,
@@ -119,8 +120,15 @@ class LanguageModel(nn.Module):
         """Where the weights are."""
         return self.embedding.device
 
+    def _each_layer(self) -> Iterator[_Layer]:
+        return cast("Iterator[_Layer]", iter(self.layers))
+
     def prefill(
-        self, slots: Slots, rows: torch.Tensor, prompts: torch.Tensor, lengths: torch.Tensor,
+        self,
+        slots: Slots,
+        rows: torch.Tensor,
+        prompts: torch.Tensor,
+        lengths: torch.Tensor,
         draws: torch.Tensor,
     ) -> Stepped:
         """Read prompts into slots, and make each one's first state and token.
@@ -131,11 +139,13 @@ class LanguageModel(nn.Module):
         n, longest = prompts.shape
         x = self.embedding[prompts]  # (n, longest, hidden)
         cos, sin = self.cos[:longest, None], self.sin[:longest, None]  # (longest, 1, head_dim)
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self._each_layer()):
             q, k, v = layer.project(x, cos, sin)  # each (n, heads, longest, head_dim)
             slots.keys[number, rows, :, :longest] = k
             slots.values[number, rows, :, :longest] = v
-            heard = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+            heard = functional.scaled_dot_product_attention(
+                q, k, v, is_causal=True, enable_gqa=True
+            )
             x = layer.finish(x, heard.transpose(1, 2).reshape(n, longest, -1))
         last = self.norm(x[torch.arange(n, device=x.device), lengths - 1])  # (n, hidden)
         seen = slots.seen.new_zeros(n, self.config.vocab_size).scatter_(1, prompts, value=True)
@@ -168,7 +178,7 @@ class LanguageModel(nn.Module):
         mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]  # (width, 1, 1, length)
         x = self.embedding[tokens]  # (width, hidden)
         cos, sin = self.cos[positions, None], self.sin[positions, None]  # (width, 1, head_dim)
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self._each_layer()):
             q, k, v = layer.project(x, cos, sin)  # (width, heads, head_dim)
             keys, values = slots.keys[number, these], slots.values[number, these]
             keys[rows, :, positions] = k
@@ -228,7 +238,7 @@ class _Layer(nn.Module):
         qk = functional.rms_norm(qk, qk.shape[-1:], eps=self._eps) * self.head_norm
         qk = torch.addcmul(qk * cos, qk.roll(self._head_dim // 2, -1), sin)
         q, k = qk[..., : self._n_heads, :], qk[..., self._n_heads :, :]
-        if x.dim() == 3:  # noqa: PLR2004 - a length between rows and features
+        if x.dim() == 3:
             return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         return q, k, v
 

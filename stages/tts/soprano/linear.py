@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from stages.accelerator import cpu_has_bfloat16
+
 SMALLEST_BATCH = 2
 """Rows from which on a packed product gives each row the same bits, however many there are.
 One row alone takes another kernel."""
@@ -33,15 +35,15 @@ class FixedLinear(nn.Module):
         """Lay the weights out for good, if they are where that can be done. The plain ones are
         then let go of: what a step reads is what the model occupies."""
         if self.weight.device.type == "cpu" and can_pack(self.weight.dtype):
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, SMALLEST_BATCH)
+            pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 - see the top
+            self._packed = pack(self.weight, SMALLEST_BATCH)
             self.weight = torch.empty(0, dtype=self.weight.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self._packed is None:
             return nn.functional.linear(x, self.weight, self.bias)
-        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed, self.bias, "none", [], ""
-        )
+        multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see the top
+        out: torch.Tensor = multiply(x, self._packed, self.bias, "none", [], "")
         return out
 
 
@@ -59,8 +61,3 @@ def can_pack(dtype: torch.dtype) -> bool:
     ):
         return False
     return dtype is torch.float32 or (dtype is torch.bfloat16 and cpu_has_bfloat16())
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself, rather than by way of float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,44 @@
+"""What neural engines compute on, and in which precision: as asked for, or the best there is."""
+
+from __future__ import annotations
+
+import torch
+
+from stages.errors import CannotStart
+
+
+def choose_device(wanted: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. Raises
+    `CannotStart` for one that is not there."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda":
+        n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= n_devices:
+            msg = f"device: there is no {wanted}; this torch, {torch.__version__}, sees {n_devices}"
+            raise CannotStart(msg)
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """``auto``: bfloat16, half the bytes to read, where the processor multiplies it itself."""
+    match wanted:
+        case "float32":
+            return torch.float32
+        case "bfloat16":
+            return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 itself, rather than by way of float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch tells it nowhere else
+
+
+def in_words(device: torch.device, dtype: torch.dtype) -> str:
+    """``cpu in bfloat16``, or the GPU's name."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return f"{name} in {str(dtype).removeprefix('torch.')}"
