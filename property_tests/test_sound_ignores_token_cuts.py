@@ -1,10 +1,13 @@
 """The law of sound: the same text gives bit-identical PCM, however it was cut into tokens and
-whoever else is speaking. With the built-in engines."""
+whoever else is speaking. With the built-in engines, and with Soprano on tiny random weights."""
 
 from __future__ import annotations
 
 import functools
 import itertools
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import trio
@@ -17,48 +20,72 @@ from stages.intake import Conversation
 from stages.items import PcmFrame, Style
 from stages.rvc.pitch_only import PitchOnlyConverter
 from stages.tts.espeak import EspeakEngine
+from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
+from stages.tts.soprano.sampling import Sampling
+from stages.voices import Voice
 from tests.fakes import FLUSH, InlineModels, ListPeer, service, token
+from tests.random_soprano import TINY, build
+
+if TYPE_CHECKING:
+    from stages.engine import Engine
 
 TEXT = "Dr. Rivera paid $29.95, twice! Was it 3:22 p.m.? See www.example.org; **now** 😀 go on. And"
-STYLE = Style("en-us+f3")
+ESPEAK, SOPRANO = "en-us+f3", "soprano"
 
 
 @functools.cache
-def engines() -> tuple[EspeakEngine, PitchOnlyConverter]:
-    """Installed once, on this thread, which is the only one that uses them."""
-    synthesizer, converter = EspeakEngine(), PitchOnlyConverter()
-    for engine in (synthesizer, converter):
-        engine.load()
-        engine.install()
-    return synthesizer, converter
+def engines() -> dict[str, Engine]:
+    """By their voices; installed once, on this thread, which is the only one that uses them."""
+    with tempfile.TemporaryDirectory() as folder:
+        soprano = SopranoEngine(
+            build(Path(folder), TINY),
+            SopranoOptions(sampling=Sampling(temperature=0.8), n_slots=8),
+            force_length=lambda text: 2 + len(text) % 9,
+        )
+        soprano.load()
+    soprano.install()
+    espeak = EspeakEngine()
+    espeak.load()
+    espeak.install()
+    return {SOPRANO: soprano, ESPEAK: espeak}
 
 
-def speak(tokens: list[str], pitch_shift: float, encoding: str = "f32le") -> bytes:
+def speak(
+    tokens: list[str], pitch_shift: float, encoding: str = "f32le", voice: str = ESPEAK
+) -> bytes:
     """The PCM of a text that comes in these tokens, with no time between them."""
-    synthesizer, converter = engines()
+    synthesizer = engines()[voice]
     server = service(InlineModels(), synthesizer)
-    server.converter = converter
-    server.voices = {voice.name: voice for voice in synthesizer.voices()}
-    conversation = Conversation(server.voices, STYLE)
-    conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift})
+    server.converter = PitchOnlyConverter()
+    server.voices = {voice: Voice(voice, synthesizer.name, "en", None, "for tests", 0)}
+    conversation = Conversation(server.voices, Style(voice))
+    conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift, "seed": 7})
     peer = ListPeer(*(token(text) for text in tokens), FLUSH)
     trio.run(hold_conversation, peer, server, conversation, clock=MockClock(autojump_threshold=0))
     return b"".join(item.data for item in peer.heard if isinstance(item, PcmFrame))
 
 
 @functools.cache
-def whole(pitch_shift: float) -> bytes:
+def whole(pitch_shift: float, voice: str = ESPEAK) -> bytes:
     """The same in one token."""
-    return speak([TEXT], pitch_shift)
+    return speak([TEXT], pitch_shift, voice=voice)
 
 
-@given(st.lists(st.integers(0, len(TEXT)), max_size=30), st.sampled_from([0.0, 4.0]))
-@example(list(range(len(TEXT))), 0.0)
-@example(list(range(len(TEXT))), 4.0)
-def test_any_cut_into_tokens_gives_the_same_bits(cuts: list[int], pitch_shift: float) -> None:
+@given(
+    st.lists(st.integers(0, len(TEXT)), max_size=30),
+    st.sampled_from([0.0, 4.0]),
+    st.sampled_from([ESPEAK, SOPRANO]),
+)
+@example(list(range(len(TEXT))), 0.0, ESPEAK)
+@example(list(range(len(TEXT))), 4.0, ESPEAK)
+@example(list(range(len(TEXT))), 4.0, SOPRANO)
+def test_any_cut_into_tokens_gives_the_same_bits(
+    cuts: list[int], pitch_shift: float, voice: str
+) -> None:
     places = [0, *sorted(cuts), len(TEXT)]
     tokens = [TEXT[a:b] for a, b in itertools.pairwise(places)]
-    assert speak(tokens, pitch_shift) == whole(pitch_shift)
+    assert speak(tokens, pitch_shift, voice=voice) == whole(pitch_shift, voice)
+    assert len(whole(pitch_shift, voice)) > 48_000
 
 
 def test_what_was_spoken_before_leaves_no_trace() -> None:

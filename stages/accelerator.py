@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 
 from stages.errors import CannotStart
+
+ALIGNMENT = 64
+"""Bytes, as torch's own memory has it: a cache line, and the widest vector."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -42,3 +48,14 @@ def in_words(device: torch.device, dtype: torch.dtype) -> str:
     """``cpu in bfloat16``, or the GPU's name."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{name} in {str(dtype).removeprefix('torch.')}"
+
+
+def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Memory for as many as may come. On a CPU it takes room only where it has been written to,
+    which torch.zeros does all over."""
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    memory = torch.from_numpy(np.zeros(n_bytes + ALIGNMENT, np.uint8))
+    start = -memory.data_ptr() % ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).view(shape)

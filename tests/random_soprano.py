@@ -108,7 +108,11 @@ def _decoder() -> SopranoDecoder:
         decoder.head.out.bias[bins:].uniform_(-math.pi, math.pi)
         decoder.decoder.embed.weight.normal_(std=1 / math.sqrt(512))
         for block in decoder.decoder.convnext:
-            block.dwconv.weight.normal_(std=0.5)  # so that what stands beside a frame counts
+            # So that what stands beside a frame counts, through all eight of them.
+            block.dwconv.weight.normal_(std=0.5)
+            block.pwconv1.weight.normal_(std=1 / math.sqrt(block.pwconv1.in_features))
+            block.pwconv2.weight.normal_(std=1 / math.sqrt(block.pwconv2.in_features))
+            block.gamma.uniform_(0.5, 1.0)
     return decoder
 
 

@@ -122,6 +122,8 @@ def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
         log = Path(folder) / "log"
+        # Without the models that whoever runs the tests has in this folder.
+        clean["VOICE_MODELS"] = str(Path(folder) / "models")
         with log.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "server.py", "--port", "0", *options],

@@ -163,6 +163,7 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
     }  # fmt: skip
     assert json.loads(protocol.render(SegmentEnded(SEGMENT, 480, 960))) == {
         "event": "segment_end", "segment": 3, "sample_offset": 480, "samples": 960,
+        "remarks": [],
         "latency_ms": {
             "wait": 2.0, "queue": 1.0, "tts": 2.0, "rvc": None, "send": None, "first_audio": 10.0,
         },

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from stages.errors import UnusableModel
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
 from stages.tts.soprano.sequence import MAX_STATES
-from stages.tts.soprano.text import MAX_CHARS, prompt_of
+from stages.tts.soprano.text import MAX_CHARS, PROMPT_TOKENS, prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +43,8 @@ DECODER_DIM = 768
 DECODER_WIDE = 3 * DECODER_DIM
 
 SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
-PROMPT_TOKENS = 3
-"""Of a prompt, beside its text."""
+MAX_REASON = 300
+"""Characters of a library's own explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
             msg = f"{folder}: {name} is missing; `server.py fetch soprano` gets the whole model"
             raise UnusableModel(msg)
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # what is wrong is said below
     config = _read_config(folder)
     return Checkpoint(
         config=config,
@@ -89,7 +91,7 @@ def _read_config(folder: Path) -> LmConfig:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {error}") from error
+        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
     rope: dict[str, Any] = dict(config.rope_parameters or {})
@@ -103,7 +105,7 @@ def _read_config(folder: Path) -> LmConfig:
     ):
         if value != wanted:
             raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
-    needed = MAX_CHARS + PROMPT_TOKENS + MAX_STATES
+    needed = PROMPT_TOKENS + MAX_CHARS + MAX_STATES
     if config.max_position_embeddings < needed:
         msg = (
             f"{path}: max_position_embeddings is {config.max_position_embeddings}, and {needed} are"
@@ -133,14 +135,15 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
             dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # they are in the report, by name
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {error}") from error
+        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
     model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         # transformers would make up what is missing, and say so in its log only
-        if names := sorted(map(str, report[what])):
+        if names := [name if isinstance(name, str) else name[0] for name in report[what]]:
             raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {_some(names)}")
     weights: Mapping[str, torch.Tensor] = model.state_dict()
     _check_finite(path, weights)
@@ -152,7 +155,7 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {error}") from error
+        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(len(SPECIAL_TOKENS))) or len(tokenizer) != config.vocab_size:
         msg = (
@@ -168,10 +171,12 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
 
 
 def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
+    if not zipfile.is_zipfile(path):  # what torch.save has written since 2020
+        raise UnusableModel(f"{path} is not what torch.save writes, or it is cut short")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise UnusableModel(f"{path} cannot be read: {_first_line(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
     if not isinstance(weights, dict) or not all(
         isinstance(weight, torch.Tensor) for weight in weights.values()
     ):
@@ -230,6 +235,7 @@ def _some(names: Iterator[str] | set[str] | list[str]) -> str:
     return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
 
 
-def _first_line(error: Exception) -> str:
-    """torch's advice runs over many lines."""
-    return str(error).partition("\n")[0] or type(error).__name__
+def _why(error: Exception) -> str:
+    """An error's own words, in one line: some libraries add a page of advice."""
+    paragraph = str(error).strip().partition("\n\n")[0]
+    return " ".join(paragraph.split())[:MAX_REASON] or type(error).__name__

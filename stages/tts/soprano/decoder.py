@@ -25,6 +25,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from stages.accelerator import zeros
 from stages.tts.soprano.linear import FixedLinear
 
 if TYPE_CHECKING:
@@ -72,12 +73,9 @@ class Tails:
     """What the decoder remembers of each slot's sentence."""
 
     def __init__(self, n_slots: int, dim: int, device: torch.device) -> None:
-        def zeros(*shape: int) -> torch.Tensor:
-            return torch.zeros(shape, dtype=torch.float32, device=device)
-
-        self.frames = zeros(n_slots, N_BLOCKS, 2, dim)
+        self.frames = zeros((n_slots, N_BLOCKS, 2, dim), torch.float32, device)
         """The last two frames that went into each convolution."""
-        self.sound = zeros(n_slots, 2, OVERLAPS - 1, HOP)
+        self.sound = zeros((n_slots, 2, OVERLAPS - 1, HOP), torch.float32, device)
         """What has been added up so far of the samples that are not final, and the same of the
         squared window, by which it is divided."""
 
@@ -197,7 +195,8 @@ class StreamingDecoder(nn.Module):
         bins = torch.polar(magnitude, phase)
         bins[..., 0] = 0  # as upstream: neither a constant nor the highest frequency
         bins[..., -1] = 0
-        return torch.fft.irfft(bins, N_FFT) * self.window
+        waves: torch.Tensor = torch.fft.irfft(bins, N_FFT)
+        return waves * self.window
 
     def _overlap_add(
         self, tails: Tails, rows: torch.Tensor, waves: torch.Tensor, exists: torch.Tensor
@@ -212,7 +211,8 @@ class StreamingDecoder(nn.Module):
             added[:, :, part : part + n_frames] += parts[:, :, :, part]
         tails.sound[rows] = added[:, :, n_frames:]
         # Where no frame reaches there is no sentence, and nobody looks.
-        return torch.flatten(added[:, 0] / added[:, 1].clamp(min=1e-11), 1)
+        sound, envelope = added.unbind(1)
+        return (sound / envelope.clamp(min=1e-11)).flatten(1)
 
 
 class _Block(nn.Module):

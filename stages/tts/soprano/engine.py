@@ -290,9 +290,10 @@ class SopranoEngine(Engine):
 
     def _step_lm(self, first: int, rows: list[tuple[int, int, int]], draws: list[float]) -> Stepped:
         length = self._shapes.attention_length(max(position for _, position, _ in rows))
+        n_used = self._shapes.used_rows([row != _EMPTY_ROW for row in rows])
         return self._graphs.run(
-            ("step", first, len(rows), length),
-            partial(self._lm.step, self._slots, first, length),
+            ("step", first, len(rows)),
+            partial(self._lm.step, self._slots, first, n_used=n_used, length=length),
             torch.tensor(rows).T.contiguous(),
             torch.tensor(draws),
         )

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from stages.accelerator import zeros
 from stages.tts.soprano.linear import FixedLinear
 from stages.tts.soprano.sampling import Sampling, sample
 
@@ -74,15 +75,12 @@ class Slots:
         """`max_length` tokens a sequence, prompt included, of which `max_states` are speech."""
         self.max_length = max_length
 
-        def zeros(*shape: int, dtype: torch.dtype) -> torch.Tensor:
-            return torch.zeros(shape, dtype=dtype, device=device)
-
         cache = (config.n_layers, n_slots, config.n_kv_heads, max_length, config.head_dim)
-        self.keys = zeros(*cache, dtype=dtype)
-        self.values = zeros(*cache, dtype=dtype)
-        self.seen = zeros(n_slots, config.vocab_size, dtype=torch.bool)
+        self.keys = zeros(cache, dtype, device)
+        self.values = zeros(cache, dtype, device)
+        self.seen = zeros((n_slots, config.vocab_size), torch.bool, device)
         """The tokens that a sequence has had, for the repetition penalty."""
-        self.states = zeros(n_slots, max_states, config.hidden_size, dtype=torch.float32)
+        self.states = zeros((n_slots, max_states, config.hidden_size), torch.float32, device)
         """The speech: state n of a sequence at [slot, n]."""
 
 
@@ -158,24 +156,29 @@ class LanguageModel(nn.Module):
         self,
         slots: Slots,
         first: int,
-        length: int,
-        rows_now: torch.Tensor,
+        now: torch.Tensor,
         draws: torch.Tensor,
+        *,
+        n_used: int,
+        length: int,
     ) -> Stepped:
         """One token further in the slots from `first` on, as many as there are rows.
 
-        `rows_now` (3, width): of each row, the token that it goes on from, that token's position
-        in the sequence, and how many states there are already. `draws` (width,): uniform numbers
-        in [0, 1). `length`: how far attention looks; above every position."""
-        tokens, positions, n_states = rows_now
+        `now` (3, width): of each row, the token that it goes on from, that token's position in
+        the sequence, and how many states there are already. `draws` (width,): uniform numbers in
+        [0, 1). `n_used`: the rows up to the last that is in use; what works row by row leaves the
+        others out. `length`: how far attention looks; above every position. Returns `n_used`
+        rows."""
+        tokens, positions, n_states = now
         width = len(tokens)
         these = slice(first, first + width)
         rows = torch.arange(width, device=tokens.device)
         seen = slots.seen[these]
         seen.scatter_(1, tokens[:, None], value=True)
-        hidden = torch.arange(length, device=tokens.device) > positions[:, None]
+        used = slice(n_used)
+        hidden = torch.arange(length, device=tokens.device) > positions[used, None]
         mask = torch.zeros(hidden.shape, dtype=self.dtype, device=tokens.device)
-        mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]  # (width, 1, 1, length)
+        mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]  # (n_used, 1, 1, length)
         x = self.embedding[tokens]  # (width, hidden)
         cos, sin = self.cos[positions, None], self.sin[positions, None]  # (width, 1, head_dim)
         for number, layer in enumerate(self._each_layer()):
@@ -183,13 +186,16 @@ class LanguageModel(nn.Module):
             keys, values = slots.keys[number, these], slots.values[number, these]
             keys[rows, :, positions] = k
             values[rows, :, positions] = v
-            x = layer.finish(x, _attend(q, keys[:, :, :length], values[:, :, :length], mask))
+            heard = torch.zeros(width, q.shape[1] * q.shape[2], dtype=q.dtype, device=q.device)
+            heard[used] = _attend(q[used], keys[used, :, :length], values[used, :, :length], mask)
+            x = layer.finish(x, heard)
         last = self.norm(x)
         states = slots.states[these]
         new = last.float()
         change = (new - states[rows, n_states - 1]).abs().sum(-1)
         states[rows, n_states] = new
-        return Stepped(sample(self.head(last), seen, draws, self.sampling), change)
+        logits = self.head(last)
+        return Stepped(sample(logits[used], seen[used], draws[used], self.sampling), change[used])
 
 
 def _attend(

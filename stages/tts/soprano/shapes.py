@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from stages.tts.soprano.language_model import LENGTH_STEP
 from stages.tts.soprano.sequence import MAX_STATES
-from stages.tts.soprano.text import MAX_CHARS
+from stages.tts.soprano.text import MAX_CHARS, PROMPT_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +24,6 @@ GPU_WIDTHS = (8, 32, 128, 256)
 GPU_PROMPTS = (1, 8)
 GPU_PROMPT_LENGTHS = (64, 128, 320)
 GPU_DECODER_ROWS = (1, 8, 32, 128, 256)
-
-PROMPT_TOKENS = 3
-"""Of a prompt, beside those of its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,8 @@ class Shapes:
     """Prompts that are read at a time."""
     prompt_lengths: tuple[int, ...] = ()
     decoder_row_counts: tuple[int, ...] = ()
-    fixed_length: bool = False
-    """Attention always looks at the whole of the cache."""
+    fixed: bool = False
+    """Attention always looks at the whole of the cache, for every row."""
 
     @staticmethod
     def on(device: torch.device, n_slots: int) -> Shapes:
@@ -56,7 +53,7 @@ class Shapes:
             GPU_PROMPTS,
             GPU_PROMPT_LENGTHS,
             _up_to(GPU_DECODER_ROWS, n_slots),
-            fixed_length=True,
+            fixed=True,
         )
 
     @property
@@ -88,7 +85,13 @@ class Shapes:
 
     def attention_length(self, position: int) -> int:
         """How far attention looks if this is the last position."""
-        return self.max_length if self.fixed_length else _rounded(position + 1, LENGTH_STEP)
+        return self.max_length if self.fixed else _rounded(position + 1, LENGTH_STEP)
+
+    def used_rows(self, in_use: Sequence[bool]) -> int:
+        """Of a step's rows, those up to the last that is in use, but at least one."""
+        if self.fixed:
+            return len(in_use)
+        return max((number + 1 for number, used in enumerate(in_use) if used), default=1)
 
     @property
     def all_prompts(self) -> list[tuple[int, int]]:

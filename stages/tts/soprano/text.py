@@ -18,6 +18,9 @@ MAX_CHARS = 300
 """Of one prompt, as upstream has it. A character is at most a token, so a prompt has at most
 303, which with 512 of speech fits the 1024 positions."""
 
+PROMPT_TOKENS = 3
+"""Of a prompt, beside its text's."""
+
 _LONG_NUMBER = re.compile(r"\d(?:,?\d){15,}")
 """Sixteen digits and more, as in the number of a card: nobody reads those as one number, and from
 37 on the normaliser raises an error."""

@@ -1,0 +1,188 @@
+"""The server with Soprano: which engine speaks, what is told, and what is said where it cannot."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.faults.raw_client import ask, get, post, websocket
+from tests.faults.raw_frames import events, sound
+from tests.server_process import ROOT, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.server_process import ServerProcess
+
+WITHIN_S = 120
+
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules["torch"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tiny_model: Path) -> Path:
+    """A models folder with a tiny Soprano."""
+    return tiny_model.parent
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[ServerProcess]:
+    with running_server("--models", str(models)) as running:
+        yield running
+        assert "Traceback" not in running.log
+
+
+def program(*arguments: str, torch: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run server.py to its end."""
+    start = [] if torch else ["-c", WITHOUT_TORCH]
+    return subprocess.run(
+        [sys.executable, *start, str(ROOT / "server.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+
+async def test_it_speaks_where_its_model_is(server: ServerProcess) -> None:
+    assert "soprano speaks, on cpu in " in server.log
+    async with websocket(server.port, "events=true") as client:
+        ready = await client.next_event("ready")
+        assert (ready["engine"], ready["voice"]) == ("soprano", "soprano")
+        await client.speak("Hello!", flush=True)
+        frames = await client.frames_until_event("flushed")
+    (end,) = events(frames, "segment_end")
+    assert end["remarks"] in (["length"], ["repetition"])  # random weights do not stop
+    heard = np.frombuffer(sound(frames), "<f4")
+    assert len(heard) == end["samples"] > 48_000
+    assert np.abs(heard).max() > 0.1
+    assert end["latency_ms"]["tts"] > 0
+
+
+async def test_the_voice_says_which_engine(server: ServerProcess) -> None:
+    listed = await ask(server.port, get("/api/voices"))
+    assert listed.json()["default"] == "soprano"
+    body = {"text": "Hello!", "format": "f32le", "voice": "en-us"}
+    by_espeak = (await ask(server.port, post("/api/speak", body))).body
+    async with websocket(server.port, "events=true") as client:
+        await client.speak("Hello!")
+        await client.say({"config": {"voice": "en-us"}, "token": "Hello!", "flush": True})
+        frames = await client.frames_until_event("flushed")
+    first, second = events(frames, "segment_end")
+    assert first["remarks"] != []
+    assert second["remarks"] == []
+    assert sound(frames)[4 * first["samples"] :] == by_espeak
+
+
+async def test_what_cannot_be_spoken_is_skipped_and_told(server: ServerProcess) -> None:
+    """A letter that has no transliteration."""
+    async with websocket(server.port, "events=true") as client:
+        await client.speak("\N{LINEAR B SYLLABLE B008 A}!", flush=True)
+        frames = await client.frames_until_event("flushed")
+    (end,) = events(frames, "segment_end")
+    assert (end["remarks"], end["samples"]) == (["skipped"], 0)
+    assert sound(frames) == b""
+
+
+async def test_a_barge_in_stops_it(server: ServerProcess) -> None:
+    async with websocket(server.port, "events=true") as client:
+        await client.speak("This takes quite some time to say, in any case!")
+        await client.frames_until(lambda frame: frame.opcode == 2)
+        await client.say({"cancel": True, "token": "No!", "flush": True})
+        frames = await client.frames_until_event("flushed")
+    (cancelled,) = events(frames, "cancelled")
+    (end,) = events(frames, "segment_end")
+    assert end["sample_offset"] == cancelled["samples"]
+
+
+@pytest.mark.parametrize(
+    ("options", "speaks"),
+    [(("--engine", "espeak-ng"), "espeak-ng speaks"), (("--voice", "en-us"), "as en-us")],
+)
+def test_the_built_in_engine_can_be_had_all_the_same(
+    models: Path, tmp_path: Path, options: tuple[str, ...], speaks: str
+) -> None:
+    out = tmp_path / "out.wav"
+    done = program("speak", "Hi!", "-o", str(out), "--models", str(models), *options)
+    assert done.returncode == 0, done.stderr
+    assert speaks in done.stderr
+    assert out.stat().st_size > 44
+
+
+def test_without_a_model_it_says_so_and_speaks_built_in(tmp_path: Path) -> None:
+    nothing, out = str(tmp_path / "models"), str(tmp_path / "out.wav")
+    done = program("speak", "Hi!", "-o", out, "--models", nothing)
+    assert done.returncode == 0
+    assert f"Soprano lacks the model in {nothing}/soprano; to get it:" in done.stderr
+    assert "server.py fetch soprano" in done.stderr
+    assert "espeak-ng speaks" in done.stderr
+    refused = program("speak", "Hi!", "-o", out, "--models", nothing, "--engine", "soprano")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("server.py: Soprano lacks the model")
+    unknown = program("speak", "Hi!", "-o", out, "--models", nothing, "--voice", "soprano")
+    assert unknown.returncode == 1
+    assert "there is no voice 'soprano' (Soprano lacks the model" in unknown.stderr
+
+
+def test_without_torch_it_says_so_and_speaks_built_in(models: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out.wav")
+    done = program("speak", "Hi!", "-o", out, "--models", str(models), torch=False)
+    assert done.returncode == 0, done.stderr
+    assert "Soprano lacks torch; to get it: make setup" in done.stderr
+    assert "espeak-ng speaks" in done.stderr
+
+
+def test_a_damaged_model_is_refused_before_the_port_opens(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "soprano")
+    weights = tmp_path / "soprano" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    done = program("--models", str(tmp_path), "--port", "0")
+    assert done.returncode == 1
+    assert "listening" not in done.stderr
+    (complaint,) = [line for line in done.stderr.splitlines() if line.startswith("server.py")]
+    assert f"{weights} cannot be read" in complaint
+    assert "Traceback" not in done.stderr
+
+
+def test_a_device_that_is_not_there_is_named(models: Path) -> None:
+    done = program("speak", "Hi!", "--models", str(models), "--device", "cuda:99")
+    assert done.returncode == 1
+    assert "device: there is no cuda:99; this torch, " in done.stderr
+
+
+def test_check_tells_what_there_is_and_would_be_used(models: Path) -> None:
+    done = program("check", "--models", str(models), "--dtype", "float32")
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.split("\n")
+    assert "devices" in told
+    assert f"  {models}/soprano, not fetched by us: it has no fetched.json" in told
+    assert "  soprano: Soprano-1.1-80M, en-us, by soprano" in told
+    assert told[-3:] == ["would be used", "  soprano, on cpu in float32, as soprano", ""]
+
+
+def test_check_finds_a_damaged_model(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "soprano")
+    (tmp_path / "soprano" / "decoder.pth").write_bytes(b"no zip")
+    done = program("check", "--models", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"server.py: {tmp_path}/soprano/decoder.pth is not what")
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_check_without_a_model_would_use_the_built_in_engine(tmp_path: Path, torch: bool) -> None:
+    done = program("check", "--models", str(tmp_path), torch=torch)
+    assert done.returncode == 0, done.stderr
+    assert f"  not in {tmp_path}/soprano; `.venv/bin/python server.py fetch" in done.stdout
+    assert ("no torch: only the built-in engine can run" in done.stdout) == (not torch)
+    assert done.stdout.endswith("would be used\n  espeak-ng, on cpu, as en-us+f3\n")
