@@ -283,10 +283,10 @@ def report(
 ) -> None:
     """Print each result as it comes as a row, where `columns` maps its keys to headings; and
     as the last line everything, as one JSON object."""
-    print(*(f"{heading:>12}" for heading in columns.values()))
+    print(*(f"{heading:>{_width(key)}}" for key, heading in columns.items()))
     measured = []
     for result in results:
-        print(*(f"{_cell(result.get(key)):>12}" for key in columns), flush=True)
+        print(*(f"{_cell(result.get(key)):>{_width(key)}}" for key in columns), flush=True)
         measured.append(result)
     machine = {
         "cpu": _cpu_name(),
@@ -301,6 +301,10 @@ def report(
         "results": measured,
     }
     print(json.dumps(whole))
+
+
+def _width(key: str) -> int:
+    return 24 if key == "case" else 12
 
 
 def _cell(value: object) -> str:

@@ -14,6 +14,7 @@ from soprano.vocos.decoder import SopranoDecoder
 from transformers import LogitsProcessor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from stages.audio.format import Samples
@@ -42,12 +43,12 @@ class StopAfter(LogitsProcessor):
 class Reference:
     """``SopranoTTS`` on a directory, without the sentence it speaks to warm up."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         tts: Any = SopranoTTS.__new__(SopranoTTS)
-        tts.device = "cpu"
+        tts.device = device
         tts.backend = "transformers"
-        tts.pipeline = TransformersModel(device="cpu", model_path=str(folder))
-        tts.decoder = SopranoDecoder()
+        tts.pipeline = TransformersModel(device=device, model_path=str(folder))
+        tts.decoder = SopranoDecoder().to(device)
         tts.decoder.load_state_dict(torch.load(folder / "decoder.pth"))
         tts.decoder_batch_size = 1
         tts.RECEPTIVE_FIELD, tts.TOKEN_SIZE = 4, 2048
@@ -65,6 +66,23 @@ class Reference:
         finally:
             model.generate, torch.multinomial = usual, draw
         return sound.numpy(), stop.tokens
+
+    def stream(self, text: str, n_states: int) -> Iterator[torch.Tensor]:
+        """The package's own stream, stopped after so many tokens."""
+        stream_infer = self.tts.pipeline.stream_infer
+
+        def stopped(*prompt: str, **sampling: float) -> Iterator[dict[str, Any]]:
+            for number, made in enumerate(stream_infer(*prompt, **sampling)):
+                if number == n_states:
+                    yield made | {"finish_reason": "stop"}
+                    return
+                yield made
+
+        self.tts.pipeline.stream_infer = stopped
+        try:
+            yield from self.tts.infer_stream(text)
+        finally:
+            self.tts.pipeline.stream_infer = stream_infer
 
 
 def _likeliest(probabilities: torch.Tensor, num_samples: int) -> torch.Tensor:

@@ -53,7 +53,7 @@ def test_a_tiny_model_says_what_the_package_says(
         text = text.replace("that was that: ", "that was that, ")  # infer would cut at the colon
     wanted, wanted_tokens = Reference(tiny_model).infer(text, n_states)
     tokens, sound = tokens_and_sound(tiny_model, text, n_states, monkeypatch)
-    assert tokens == wanted_tokens
+    assert tokens[:-1] == wanted_tokens  # and the last state would have stopped
     assert len(sound) == 2048 * (n_states - 1)
     assert np.abs(wanted).max() > 0.1
     np.testing.assert_allclose(sound, wanted, atol=1e-4)
@@ -64,7 +64,7 @@ def test_a_full_model_says_what_the_package_says(
 ) -> None:
     wanted, wanted_tokens = Reference(full_model).infer(SENTENCE, 30)
     tokens, sound = tokens_and_sound(full_model, SENTENCE, 30, monkeypatch)
-    assert tokens == wanted_tokens
+    assert tokens[:-1] == wanted_tokens  # and the last state would have stopped
     np.testing.assert_allclose(sound, wanted, atol=1e-4)
 
 

@@ -69,11 +69,16 @@ def test_a_text_that_does_not_end_is_cut_at_its_budget() -> None:
 
 def test_a_forced_length_overrides_the_model_and_the_guards() -> None:
     it = sequence(max_states=5, length=40)
-    for _ in range(40):
+    for _ in range(41):
         assert not it.has_ended
         it.take(STOP, 0.0)
     assert (it.n_states, it.has_ended, it.cut) == (40, True, None)
-    assert sequence(length=0).has_ended
+
+
+def test_a_forced_length_may_be_none_at_all() -> None:
+    it = sequence(length=0)
+    it.take(100, FAR)
+    assert (it.n_states, it.has_ended) == (0, True)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -105,8 +105,8 @@ class SopranoEngine(Engine):
         *,
         force_length: Callable[[str], int] | None = None,
     ) -> None:
-        """`force_length` says how many states a normalised text takes, whatever the model says and
-        without any guard: a model with random weights hardly ever stops."""
+        """`force_length` says after how many states a normalised text stops, whatever the model
+        says and without any guard: a model with random weights hardly ever stops."""
         self.cuts: Counter[Cut] = Counter()
         """How often the model had to be broken off, and why."""
         self._folder = folder

@@ -4,7 +4,7 @@ when it ends. Pure: it counts and decides, the engine computes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stages.tts.soprano.decoder import Piece
@@ -48,7 +48,7 @@ class Sequence:
     max_states: int
     stop_token: int
     length: int | None = None
-    """Make exactly so many states, whatever the model says; None: until it stops."""
+    """Stop after exactly so many states, whatever the model says; None: when it does."""
     draws: np.random.Generator | None = None
     """What decides about sampling; None: nothing is drawn."""
     token: int = 0
@@ -57,10 +57,7 @@ class Sequence:
     has_ended: bool = False
     cut: Cut | None = None
     _n_decoded: int = 0
-    _run: int = field(default=0)
-
-    def __post_init__(self) -> None:
-        self.has_ended = self.length == 0
+    _run: int = 0
 
     @property
     def row(self) -> tuple[int, int, int]:
@@ -75,14 +72,16 @@ class Sequence:
     def take(self, token: int, change: float) -> None:
         """A state was made, and chose this token; it differs so much from the one before. The
         state that chooses to stop is not part of the speech."""
-        if self.length is None and token == self.stop_token:
+        is_forced = self.length is not None
+        if self.n_states == self.length or (token == self.stop_token and not is_forced):
             self.has_ended = True
             return
         self.token = token
         self.n_states += 1
-        if self.length is not None:
-            self.has_ended = self.n_states >= self.length
-            return
+        if not is_forced:
+            self._look_for_a_cut(change)
+
+    def _look_for_a_cut(self, change: float) -> None:
         if change < SMALL_CHANGE:
             self._run += 1
         elif self._run:

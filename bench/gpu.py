@@ -1,0 +1,84 @@
+"""What does it cost on a GPU? First whether it says the same there, then how fast.
+
+Soprano with full-size **random weights**: the sound of the GPU's graphs in float32 against the
+CPU's, then what ``bench/soprano.py`` measures, in bfloat16, for up to 256 listeners. Plain
+``python3 bench/gpu.py`` will do, with the packages of ``requirements/full.txt`` on its path.
+
+The floor of a step on an H100 (3.35 TB/s) is 45 µs for the weights, and for 256 slots 0.6 ms more
+for the whole of the cache, which graphs always look at. Predicted: a step 0.6 ms at 8 slots and
+1.5 ms at 256; first audio of one listener 5 ms; 256 listeners in real time, with a factor below
+0.1.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import soprano
+from bench.common import Result, report
+from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
+from tests.random_soprano import FULL, build
+from tests.soprano.driver import say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from stages.audio.format import Samples
+
+PARITY_STATES = 60
+"""The two may come to other tokens where two logits are equal but for rounding; then they say
+different things from there on, which the row shows as the first sample that differs."""
+
+AUDIBLE = 1e-3
+
+
+def sound_on(device: str, folder: Path) -> Samples:
+    """The sentence in float32."""
+    options = SopranoOptions(device=torch.device(device), n_slots=8)
+    engine = SopranoEngine(folder, options, force_length=lambda _text: PARITY_STATES)
+    engine.load()
+    engine.install()
+    sound = say(engine, soprano.SENTENCE)
+    engine.close()
+    return sound
+
+
+def parity(folder: Path) -> Result:
+    """How far the GPU's sound is from the CPU's."""
+    here, there = sound_on("cpu", folder), sound_on("cuda", folder)
+    difference = abs(here - there)
+    differs = (difference > AUDIBLE).nonzero()[0]
+    return {
+        "case": "parity, float32",
+        "samples": len(here),
+        "same_samples": int(differs[0]) if len(differs) else len(here),
+        "difference": float(difference[: differs[0] if len(differs) else None].max()),
+    }
+
+
+def measure_all(options: argparse.Namespace) -> Iterator[Result]:
+    """Parity, then `bench/soprano.py`."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield parity(build(Path(folder) / "soprano", FULL, dtype=torch.float32))
+    yield from soprano.measure_all(options)
+
+
+def main() -> None:
+    parser = soprano.options(__doc__)
+    parser.set_defaults(listeners=[1, 8, 32, 128, 256], device="cuda")
+    if not torch.cuda.is_available():
+        sys.exit("bench/gpu.py: there is no CUDA device here; nothing was measured")
+    columns = {**soprano.COLUMNS, "same_samples": "same", "difference": "differ"}
+    report("gpu", [], columns, measure_all(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
