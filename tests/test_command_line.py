@@ -251,7 +251,7 @@ def test_ctrl_c_ends_speaking(text: str | None) -> None:
     """While it waits for text, and while it waits for a player to read on."""
     with started("speak", *([] if text is None else [text]), "-o", "-") as process:
         assert process.stderr is not None
-        wait_for_log(process, b"speaks, as ")
+        wait_for_log(process, b"speaks, on ")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.wait(WITHIN_S) == 128 + signal.SIGINT
@@ -342,5 +342,6 @@ def test_a_misspelt_command_is_named() -> None:
     )  # fmt: skip
     assert ended.returncode == 2
     assert (
-        ended.stderr == "server.py: there is no command 'spaek'; there are serve, speak and fetch\n"
+        ended.stderr
+        == "server.py: there is no command 'spaek'; there are serve, speak, fetch and check\n"
     )
