@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import soprano
@@ -60,7 +61,7 @@ def parity(folder: Path) -> Result:
         "case": "parity, float32",
         "samples": len(here),
         "same_samples": int(differs[0]) if len(differs) else len(here),
-        "difference": float(difference[: differs[0] if len(differs) else None].max()),
+        "difference": float(difference[: differs[0] if len(differs) else None].max(initial=0)),
     }
 
 
@@ -74,10 +75,11 @@ def measure_all(options: argparse.Namespace) -> Iterator[Result]:
 def main() -> None:
     parser = soprano.options(__doc__)
     parser.set_defaults(listeners=[1, 8, 32, 128, 256], device="cuda")
+    asked = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("bench/gpu.py: there is no CUDA device here; nothing was measured")
     columns = {**soprano.COLUMNS, "same_samples": "same", "difference": "differ"}
-    report("gpu", [], columns, measure_all(parser.parse_args()))
+    report("gpu", [], columns, measure_all(asked))
 
 
 if __name__ == "__main__":

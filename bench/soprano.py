@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
@@ -49,7 +50,7 @@ from stages.tts.soprano.graphs import Graphs
 from stages.tts.soprano.language_model import LanguageModel, Slots
 from stages.tts.soprano.linear import pack_all
 from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES
-from stages.tts.soprano.shapes import CPU_WIDTH, Shapes
+from stages.tts.soprano.shapes import Shapes
 from stages.tts.soprano.text import normalise
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.driver import request_for
@@ -146,7 +147,7 @@ class Parts:
         for n_rows in self._shapes.prompt_rows:
             yield self._read_prompts(n_rows, repeats)
         for width in self._shapes.widths:
-            for n_used in sorted({1, width}) if width == CPU_WIDTH else [width]:
+            for n_used in [width] if self._shapes.fixed else [1, width]:
                 yield self._step(width, n_used, repeats)
         for n_units in sorted({FIRST_CHUNK, chunk_states}):
             for n_rows in (1, 8):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pipeline.model_store import SOURCES
+from pipeline.model_store import MANIFEST, SOURCES
 from stages.errors import CannotStart
 from stages.tts.espeak import EspeakEngine
 
@@ -67,16 +67,22 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
 
 
 def why_not_soprano(models: Path) -> str | None:
-    """What Soprano lacks to speak, and the command that gets it; None: nothing."""
+    """What Soprano lacks to speak, and the commands that get it; None: nothing."""
     folder = soprano_folder(models)
-    missing = [name for name in MODEL_PACKAGES if find_spec(name) is None]
-    commands = ["make setup"] if missing else []
-    if not folder.is_dir():
+    packages = [name for name in MODEL_PACKAGES if find_spec(name) is None]
+    files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
+    commands = ["make setup"] if packages else []
+    lacks = packages
+    if files:
+        has_other_files = folder.is_dir() and any(folder.iterdir())
+        if has_other_files and not (folder / MANIFEST).exists():
+            commands.append(f"mv {folder} {folder}.old")  # fetch replaces only what it fetched
         commands.append(f".venv/bin/python server.py fetch {SOPRANO}")
-        missing.insert(0, f"the model in {folder}")
-    if not missing:
+        what = ", ".join(files) if has_other_files else "the model"
+        lacks = [f"{what} in {folder}", *packages]
+    if not lacks:
         return None
-    return f"Soprano lacks {', '.join(missing)}; to get it: {' && '.join(commands)}"
+    return f"Soprano lacks {', '.join(lacks)}; to get it: {' && '.join(commands)}"
 
 
 def soprano_folder(models: Path) -> Path:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+from stages.tts import soprano
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -51,13 +53,7 @@ SOURCES = {
             name="soprano",
             folder="soprano",
             repo="ekwek/Soprano-1.1-80M",
-            files=(
-                "config.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-                "model.safetensors",
-                "decoder.pth",
-            ),
+            files=soprano.FILES,
             optional=("generation_config.json", "special_tokens_map.json"),
         ),
     ]

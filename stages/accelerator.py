@@ -35,7 +35,8 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         case "bfloat16":
             return torch.bfloat16
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        with torch.cuda.device(device):
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 

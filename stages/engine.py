@@ -107,7 +107,8 @@ class Job(Protocol):
 
     def push(self, chunk: AudioChunk) -> None:
         """Hand in speech to convert; the chunk that `is_last` ends the input. Never waits:
-        a segment's speech is bounded by its 200 characters."""
+        a segment's speech is bounded by its 200 characters, and by what its engine makes of
+        them at most."""
 
     def __aiter__(self) -> AsyncIterator[Samples]:
         """The sound, as it comes off the engine.

@@ -98,6 +98,20 @@ def test_newcomers_are_taken_in_before_others_who_wait_go_on(engine: SopranoEngi
     engine.leave(newcomer)
 
 
+def test_newcomers_without_end_do_not_starve_who_waits(engine: SopranoEngine) -> None:
+    """As a client that says something and takes it back again and again makes them."""
+    waiting = request_for("One.")
+    engine.step(engine.choose([waiting]))
+    for _ in range(60):
+        newcomer = request_for("Two.")
+        engine.step(engine.choose([waiting, newcomer]))
+        engine.leave(newcomer)
+        if waiting.emitted:
+            break
+    assert waiting.emitted
+    engine.leave(waiting)
+
+
 def test_a_listener_about_to_run_dry_goes_before_a_newcomer(
     of_length: Callable[[int], SopranoEngine],
 ) -> None:
@@ -158,6 +172,41 @@ def test_a_long_text_is_spoken_part_by_part(
     monkeypatch.setattr(engine_module, "normalise", lambda part: [part])
     sounds = [say(engine, part) for part in parts]
     np.testing.assert_array_equal(request.sound, np.concatenate(sounds))
+
+
+def test_what_nobody_would_read_aloud_is_cut_and_told(
+    of_length: Callable[[int], SopranoEngine],
+) -> None:
+    request = request_for("<=" * 100)
+    assert len(normalise(request.segment.spoken)) > engine_module.MAX_TEXTS
+    run_all(of_length(2), [request])
+    assert request.segment.remarks == ["length"]
+    assert len(request.sound) == engine_module.MAX_TEXTS * n_samples_of(2)
+
+
+def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(engine: SopranoEngine) -> None:
+    """A mask is added, so what is not a number in a slot would reach its next listener."""
+    broken, well = request_for("One."), request_for("Two.")
+    for request in (broken, well):
+        engine.step([request])
+    slot = engine._slot_of(broken)  # noqa: SLF001 - the breakdown is made by hand
+    assert slot is not None
+    with torch.inference_mode():
+        engine._slots.values[:, slot, :, 2] = torch.nan  # noqa: SLF001
+    run_all(engine, [broken, well])
+    assert "broke down" in str(broken.error)
+    assert well.finished
+    np.testing.assert_array_equal(well.sound, say(engine, "Two."))
+    again = say(engine, "A longer sentence in the same slot.")
+    assert np.isfinite(again).all()
+
+
+def test_without_packed_weights_it_says_the_same(
+    engine: SopranoEngine, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.tts.soprano.linear.can_pack", lambda _dtype: False)
+    plain = open_engine(tiny_model, force_length=states_of)
+    np.testing.assert_allclose(say(plain, SENTENCE), say(engine, SENTENCE), atol=1e-4)
 
 
 class Guarded:

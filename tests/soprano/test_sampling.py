@@ -7,12 +7,13 @@ import torch
 from transformers import (
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
+    TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
 from stages.tts.soprano.sampling import Sampling, sample
 
-VOCABULARY = 50
+VOCABULARY = 200
 N_DRAWS = 4000
 
 
@@ -38,6 +39,7 @@ def test_tokens_come_as_often_as_upstream_would_draw_them(
     if penalty != 1.0:
         scores = RepetitionPenaltyLogitsProcessor(penalty)(history, scores)
     scores = TemperatureLogitsWarper(temperature)(history, scores)
+    scores = TopKLogitsWarper(50)(history, scores)  # generate's own default
     if top_p < 1.0:
         scores = TopPLogitsWarper(top_p)(history, scores)
     wanted = scores.softmax(-1)[0]

@@ -135,6 +135,28 @@ def test_without_a_model_it_says_so_and_speaks_built_in(tmp_path: Path) -> None:
     assert "there is no voice 'soprano' (Soprano lacks the model" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    ("missing", "lacks"),
+    [
+        ("decoder.pth", "Soprano lacks decoder.pth in {0}; to get it: mv {0} {0}.old && "),
+        (None, "Soprano lacks the model in {0}; to get it: .venv/bin/python server.py fetch"),
+    ],
+)
+def test_half_a_model_is_as_good_as_none(
+    tiny_model: Path, tmp_path: Path, missing: str | None, lacks: str
+) -> None:
+    """None stands for all of it: the folder is empty."""
+    folder = tmp_path / "soprano"
+    folder.mkdir()
+    for path in tiny_model.iterdir() if missing else ():
+        if path.name != missing:
+            (folder / path.name).symlink_to(path)
+    done = program("speak", "Hi!", "-o", str(tmp_path / "out.wav"), "--models", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert lacks.format(folder) in done.stderr
+    assert "espeak-ng speaks" in done.stderr
+
+
 def test_without_torch_it_says_so_and_speaks_built_in(models: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out.wav")
     done = program("speak", "Hi!", "-o", out, "--models", str(models), torch=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from soprano.utils.text_normalizer import clean_text
 
 from stages.tts.soprano.sequence import budget
@@ -35,6 +37,23 @@ def test_long_numbers_are_read_digit_by_digit() -> None:
     assert normalise("1," * 99 + "1")[0].startswith("one one one")
     assert normalise("٣" * 40)[0].startswith("three three")
     assert normalise("1,234,567")[0].startswith("one million")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("$,5", "five."),
+        ("It costs $12,.50 now", "it costs twelve fifty now."),
+        ("1,," * 41 + "1", "one " * 41 + "one."),
+    ],
+)
+def test_what_the_normaliser_chokes_on_is_read_without_its_marks(text: str, read: str) -> None:
+    assert normalise(text) == [read]
+
+
+@given(st.text(alphabet="0123456789$£#,.:/-+*()% abK", max_size=60))
+def test_any_mixture_of_digits_and_marks_can_be_read(text: str) -> None:
+    assert all(len(part) <= MAX_CHARS for part in normalise(text))
 
 
 def test_what_is_too_long_for_one_breath_is_parted_between_words() -> None:

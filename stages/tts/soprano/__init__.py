@@ -3,3 +3,12 @@
 ``engine.py`` is what the executor drives; ``text.py``, ``language_model.py`` and ``decoder.py`` are
 what it is made of, in the order of the data. ``checkpoint.py`` reads a model's directory.
 """
+
+FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "model.safetensors",
+    "decoder.pth",
+)
+"""Of a model's directory: all are needed. Here, where no torch is imported."""

@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalL
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import UnusableModel
+from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
 from stages.tts.soprano.sequence import MAX_STATES
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "decoder.pth")
+LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""For transformers: ask no hub, and neither run code beside a model nor ask whether to."""
 
 STATE_SIZE = 512
 DEFAULT_ROPE_THETA = 10_000.0
@@ -43,6 +45,8 @@ DECODER_DIM = 768
 DECODER_WIDE = 3 * DECODER_DIM
 
 SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
+STOP_TOKEN = SPECIAL_TOKENS.index("[STOP]")
+
 MAX_REASON = 300
 """Characters of a library's own explanation."""
 
@@ -89,7 +93,7 @@ def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
 def _read_config(folder: Path) -> LmConfig:
     path = folder / "config.json"
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, **LOADING)
     except Exception as error:
         raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
     if not isinstance(config, Qwen3Config):
@@ -102,9 +106,14 @@ def _read_config(folder: Path) -> LmConfig:
         ("use_sliding_window", config.use_sliding_window, False),
         ("tie_word_embeddings", config.tie_word_embeddings, False),
         ("rope_type", rope.get("rope_type"), "default"),
+        ("eos_token_id", config.eos_token_id, STOP_TOKEN),
+        ("layer_types", sorted(set(config.layer_types or ())), ["full_attention"]),
     ):
         if value != wanted:
             raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
+    theta = rope.get("rope_theta", DEFAULT_ROPE_THETA)
+    if not isinstance(theta, int | float):
+        raise UnusableModel(f"{path}: rope_theta is {theta!r}, which is no number")
     needed = PROMPT_TOKENS + MAX_CHARS + MAX_STATES
     if config.max_position_embeddings < needed:
         msg = (
@@ -121,9 +130,9 @@ def _read_config(folder: Path) -> LmConfig:
         head_dim=config.head_dim,
         intermediate_size=config.intermediate_size,
         max_positions=config.max_position_embeddings,
-        rope_theta=float(rope.get("rope_theta", DEFAULT_ROPE_THETA)),
+        rope_theta=float(theta),
         norm_eps=config.rms_norm_eps,
-        stop_token=SPECIAL_TOKENS.index("[STOP]"),
+        stop_token=STOP_TOKEN,
     )
 
 
@@ -133,7 +142,7 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
         loaded: Any = Qwen3ForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            local_files_only=True,
+            **LOADING,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # they are in the report, by name
             output_loading_info=True,
@@ -153,15 +162,16 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
 def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
     path = folder / "tokenizer.json"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
+        msg = f"{path} or tokenizer_config.json beside it cannot be read: {_why(error)}"
+        raise UnusableModel(msg) from error
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
-    if ids != list(range(len(SPECIAL_TOKENS))) or len(tokenizer) != config.vocab_size:
-        msg = (
-            f"{path} is not Soprano's: it has {len(tokenizer)} entries of {config.vocab_size}, and"
-            f" {', '.join(SPECIAL_TOKENS)} are {ids} instead of [0, 1, 2, 3]"
-        )
+    if ids != list(range(len(SPECIAL_TOKENS))):
+        msg = f"{path} is not Soprano's: {', '.join(SPECIAL_TOKENS)} are {ids}, not [0, 1, 2, 3]"
+        raise UnusableModel(msg)
+    if len(tokenizer) != config.vocab_size:
+        msg = f"{path} is not Soprano's: it has {len(tokenizer)} entries of {config.vocab_size}"
         raise UnusableModel(msg)
     unknown, text, start, stop = ids
     found = Tokenizer(tokenizer).prompt("abc, xyz.")
@@ -177,10 +187,8 @@ def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
-    if not isinstance(weights, dict) or not all(
-        isinstance(weight, torch.Tensor) for weight in weights.values()
-    ):
-        raise UnusableModel(f"{path} is not a state dict")
+    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
+        raise UnusableModel(f"{path} is not a state dict of plain tensors")
     embed = weights.get("decoder.embed.weight")
     if embed is not None and tuple(embed.shape) == (512, 512, 3):
         msg = f"{path} is the decoder of Soprano 1.0, which is narrower; use Soprano-1.1-80M"
@@ -221,6 +229,16 @@ def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
     for norm in norms:
         yield f"{norm}.weight", (DECODER_DIM,)
         yield f"{norm}.bias", (DECODER_DIM,)
+
+
+def _is_plain(weight: object) -> bool:
+    """A real tensor with its values in it; neither sparse nor complex nor a mere shape."""
+    return (
+        isinstance(weight, torch.Tensor)
+        and weight.layout == torch.strided
+        and weight.is_floating_point()
+        and weight.device.type == "cpu"
+    )
 
 
 def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

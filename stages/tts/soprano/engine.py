@@ -1,8 +1,9 @@
 """Soprano as a synthesizer: all listeners' sentences in one decode loop.
 
 A step either takes newcomers in (text to prompt, prompt to first state), or moves a group of
-slots one state on and decodes whatever sound that makes due. Which slots run together never
-changes a result: a group has a fixed width, on a CPU also in its last bit.
+slots one state on and decodes whatever sound that makes due. On a CPU a group has a fixed
+width, and who else is in it changes no bit of a result. On CUDA there are a few widths, which may
+differ in rounding: a bfloat16 text may then take another course.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.engine import Request
+    from stages.items import Remark
     from stages.tts.soprano.decoder import Piece
     from stages.tts.soprano.language_model import Stepped
     from stages.tts.soprano.sequence import Cut
@@ -50,6 +52,10 @@ VOICE = Voice(ENGINE, ENGINE, "en-us", "female", "Soprano-1.1-80M", SAMPLE_RATE)
 
 FADE_SAMPLES = SAMPLE_RATE // 16
 """62 ms at the end of what is broken off: no click, and no word is made shorter by it."""
+
+MAX_TEXTS = 5
+"""Of a segment: two hundred digits are five. More comes of nothing that is read aloud (200 times
+``<=``), and would be minutes of it."""
 
 WARM_UP_TEXT = "Good morning."
 
@@ -116,6 +122,7 @@ class SopranoEngine(Engine):
         self._shapes = Shapes.on(self._options.device, self._options.n_slots)
         self._speech: dict[Request, _Speech] = {}
         self._in_slots: dict[int, Sequence] = {}
+        self._n_taken_in = 0  # newcomers since somebody last went on
         self._free = list(range(self._shapes.n_slots))  # a heap: low slots are taken first
         self._spare = self._shapes.n_slots  # a slot that is nobody's
         self._last_units = max(FIRST_CHUNK, self._options.chunk_states) + FLUSH_UNITS
@@ -138,6 +145,8 @@ class SopranoEngine(Engine):
     def install(self) -> None:
         """Put the model where it runs, and run every shape of it once."""
         device = self._options.device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # of this thread: graphs and streams are made there
         self._lm.to(device)
         self._decoder.to(device)
         n_slots = self._spare + 1
@@ -165,13 +174,15 @@ class SopranoEngine(Engine):
         of slots that the most urgent is in.
 
         So newcomers overtake those who wait for their first sound, too: then they all get it
-        by the same few steps."""
-        for request in requests:
-            speech = self._speech.get(request)
-            if speech is None or speech.sequence is None:
-                return self._newcomers(requests)
-            if speech.is_heard:
-                break
+        by the same few steps. But no more than a group of them in a row, so that whoever waits
+        is not passed over for ever."""
+        if self._n_taken_in < self._shapes.widths[0] or self._slot_of(requests[0]) is None:
+            for request in requests:
+                speech = self._speech.get(request)
+                if speech is None or speech.sequence is None:
+                    return self._newcomers(requests)
+                if speech.is_heard:
+                    break
         slots = {request: self._slot_of(request) for request in requests}
         group = self._shapes.group_of(slots[requests[0]] or 0)
         return [
@@ -212,6 +223,7 @@ class SopranoEngine(Engine):
         """Give each newcomer a slot and its first state."""
         taken_up = [self._speech.get(request) or self._take_up(request) for request in batch]
         under_way = [speech for speech in taken_up if speech is not None]
+        self._n_taken_in += len(under_way)
         prompts = []
         for speech in under_way:
             text = speech.texts.popleft()
@@ -232,9 +244,12 @@ class SopranoEngine(Engine):
             request.fail(SynthesisError(f"soprano cannot read this text: {error!r}"))
             return None
         if not texts:
-            segment.remarks.append("skipped")
+            self._remark(request, "skipped")
             request.finish()
             return None
+        if len(texts) > MAX_TEXTS:
+            self._remark(request, "length")
+            del texts[MAX_TEXTS:]
         draws = None
         if not self._options.sampling.is_greedy:
             seed = segment.style.seed
@@ -272,7 +287,8 @@ class SopranoEngine(Engine):
         )
 
     def _go_on(self, batch: list[_Speech]) -> list[_Speech]:
-        """One state further with sequences of one group."""
+        """One state further with sequences of one group; those of them that are well."""
+        self._n_taken_in = 0
         sequences = [_sequence_of(speech) for speech in batch]
         first, width = self._shapes.rows([sequence.slot for sequence in sequences])
         # A slot that does not go on now computes what it will compute again when it does; one that
@@ -284,8 +300,11 @@ class SopranoEngine(Engine):
         draws = [0.0] * width
         for sequence in sequences:
             draws[sequence.slot - first] = sequence.draw()
-        stepped = self._step_lm(first, rows, draws)
-        _take(sequences, stepped, first)
+        _take(sequences, self._step_lm(first, rows, draws), first)
+        for speech in [speech for speech in batch if _sequence_of(speech).is_broken]:
+            batch.remove(speech)
+            self._slots.clear(_sequence_of(speech).slot)  # masked is not enough: 0 x NaN is NaN
+            speech.request.fail(SynthesisError("soprano's numbers broke down on this text"))
         return batch
 
     def _step_lm(self, first: int, rows: list[tuple[int, int, int]], draws: list[float]) -> Stepped:
@@ -339,11 +358,16 @@ class SopranoEngine(Engine):
         cut = _sequence_of(speech).cut
         if cut is not None:
             self.cuts[cut] += 1
-            speech.request.segment.remarks.append(cut)
+            self._remark(speech.request, cut)
             log.warning("a text was broken off: %s", cut)
         self._release(speech)
         if not speech.texts:
             speech.request.finish()
+
+    @staticmethod
+    def _remark(request: Request, remark: Remark) -> None:
+        if remark not in request.segment.remarks:
+            request.segment.remarks.append(remark)
 
     def _release(self, speech: _Speech) -> None:
         if speech.sequence is not None:

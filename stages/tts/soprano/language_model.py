@@ -73,8 +73,6 @@ class Slots:
         device: torch.device,
     ) -> None:
         """`max_length` tokens a sequence, prompt included, of which `max_states` are speech."""
-        self.max_length = max_length
-
         cache = (config.n_layers, n_slots, config.n_kv_heads, max_length, config.head_dim)
         self.keys = zeros(cache, dtype, device)
         self.values = zeros(cache, dtype, device)
@@ -82,6 +80,12 @@ class Slots:
         """The tokens that a sequence has had, for the repetition penalty."""
         self.states = zeros((n_slots, max_states, config.hidden_size), torch.float32, device)
         """The speech: state n of a sequence at [slot, n]."""
+
+    def clear(self, slot: int) -> None:
+        """Forget what is in a slot, where writing over it will not do."""
+        self.keys[:, slot] = 0
+        self.values[:, slot] = 0
+        self.states[slot] = 0
 
 
 class LanguageModel(nn.Module):

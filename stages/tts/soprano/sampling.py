@@ -1,5 +1,5 @@
-"""The choice of the next token: repetition penalty, temperature, top-p, in this order, as
-upstream has it through transformers' processors; for every row at once, on the device.
+"""The choice of the next token: repetition penalty, temperature, top-k, top-p, in this order, as
+upstream's ``infer`` has it through transformers; for every row at once, on the device.
 
 Where upstream turns a temperature of 0 into 0.001 and draws, we take the likeliest token: the
 same but where two logits lie within a few thousandths of each other, and then upstream tosses
@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
+TOP_K = 50
+"""Tokens to draw among at most: what transformers' ``generate`` does unless it is told not to, and
+upstream does not tell it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -22,8 +26,8 @@ class Sampling:
     top_p: float = 0.95
     """Draw among the likeliest tokens that together have this probability."""
     repetition_penalty: float = 1.2
-    """What a token's logit is divided by (multiplied, where it is negative) once it was seen.
-    Keskar et al., 2019 (CTRL), section 4.1."""
+    """At least 1: what a token's logit is divided by (multiplied, where it is negative) once it
+    was seen. Keskar et al., 2019 (CTRL), section 4.1."""
 
     @property
     def is_greedy(self) -> bool:
@@ -41,7 +45,8 @@ def sample(
     scores = _penalised(logits.float(), seen, sampling.repetition_penalty)
     if sampling.is_greedy:
         return scores.argmax(-1)
-    probabilities, tokens = (scores / sampling.temperature).softmax(-1).sort(-1, descending=True)
+    likeliest, tokens = scores.topk(TOP_K)
+    probabilities = (likeliest / sampling.temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities  # of all that are likelier
     kept = torch.where(before < sampling.top_p, probabilities, 0.0)
     upto = kept.cumsum(-1)
@@ -52,6 +57,5 @@ def sample(
 
 
 def _penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
-    # Whichever makes it less likely: the product of a negative logit, the quotient of another.
-    either = torch.minimum if penalty >= 1 else torch.maximum
-    return torch.where(seen, either(logits * penalty, logits / penalty), logits)
+    # Whichever is less: the product of a negative logit, the quotient of another.
+    return torch.where(seen, torch.minimum(logits * penalty, logits / penalty), logits)

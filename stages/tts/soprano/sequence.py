@@ -4,6 +4,7 @@ when it ends. Pure: it counts and decides, the engine computes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -56,6 +57,8 @@ class Sequence:
     n_states: int = 0
     has_ended: bool = False
     cut: Cut | None = None
+    is_broken: bool = False
+    """A state was no number: nothing more can come of it."""
     _n_decoded: int = 0
     _run: int = 0
 
@@ -72,6 +75,7 @@ class Sequence:
     def take(self, token: int, change: float) -> None:
         """A state was made, and chose this token; it differs so much from the one before. The
         state that chooses to stop is not part of the speech."""
+        self.is_broken = math.isnan(change)
         is_forced = self.length is not None
         if self.n_states == self.length or (token == self.stop_token and not is_forced):
             self.has_ended = True

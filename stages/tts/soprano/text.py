@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from inflect import NumOutOfRangeError
 from soprano.utils.text_normalizer import (
     clean_text,
     convert_to_ascii,
@@ -21,13 +22,14 @@ MAX_CHARS = 300
 PROMPT_TOKENS = 3
 """Of a prompt, beside its text's."""
 
-_LONG_NUMBER = re.compile(r"\d(?:,?\d){15,}")
+_LONG_NUMBER = re.compile(r"\d(?:,*\d){15,}")
 """Sixteen digits and more, as in the number of a card: nobody reads those as one number, and from
 37 on the normaliser raises an error."""
 
 _PARTINGS = tuple(re.compile(mark) for mark in (r"[.!?]+ ", r", ", r" "))
 """Where a long text is best parted; the first kind that is there counts."""
 
+_MARKS = re.compile(r"[^A-Za-z0-9\s]+")
 _SPEAKABLE = re.compile(r"[a-z0-9]")
 
 
@@ -36,7 +38,12 @@ def normalise(text: str) -> list[str]:
     marks, emoji, or writing that has no transliteration)."""
     text = text.encode("utf-8", "ignore").decode()  # lone surrogates mean nothing
     text = convert_to_ascii(expand_preunicode_special_characters(text))
-    text = clean_text(_LONG_NUMBER.sub(_digit_by_digit, text))
+    text = _LONG_NUMBER.sub(_digit_by_digit, text)
+    try:
+        text = clean_text(text)
+    except (ValueError, ArithmeticError, LookupError, NumOutOfRangeError):
+        # It takes "$,5" for a sum of money, and the like: read it without its marks.
+        text = clean_text(_LONG_NUMBER.sub(_digit_by_digit, _MARKS.sub(" ", text)))
     return [part for part in _parts(text) if _SPEAKABLE.search(part)]
 
 
