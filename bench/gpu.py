@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import soprano
 from bench.common import Result, report
-from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
+from stages.tts.soprano.engine import SopranoEngine
+from stages.tts.soprano.model import SopranoOptions
 from tests.random_soprano import FULL, build
 from tests.soprano.driver import say
 

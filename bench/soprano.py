@@ -37,20 +37,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.common import Result, report
 from stages import accelerator
 from stages.tts.soprano import checkpoint
-from stages.tts.soprano.decoder import (
-    FRAMES_PER_STATE,
-    SAMPLE_RATE,
-    Piece,
-    StreamingDecoder,
-    Tails,
-    n_samples_of,
-)
-from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
-from stages.tts.soprano.graphs import Graphs
-from stages.tts.soprano.language_model import LanguageModel, Slots
-from stages.tts.soprano.linear import pack_all
-from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES
-from stages.tts.soprano.shapes import Shapes
+from stages.tts.soprano.decoder import FRAMES_PER_STATE, SAMPLE_RATE, Piece, n_samples_of
+from stages.tts.soprano.engine import SopranoEngine
+from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
+from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.driver import request_for
@@ -114,92 +104,56 @@ class Machine:
 
 
 class Parts:
-    """The pieces that the engine is made of, in the shapes it uses on this device."""
+    """What the engine asks of the model, in the shapes it uses on this device."""
 
     def __init__(self, folder: Path, options: SopranoOptions, machine: Machine) -> None:
         read = checkpoint.read(folder, options.dtype)
-        device = options.device
         self._prompt = read.tokenizer.prompt(normalise(SENTENCE)[0])
         self._config = read.config
-        self._shapes = Shapes.on(device, options.n_slots)
-        self._lm = LanguageModel(read.config, read.lm_weights, options.sampling).to(device)
-        self._decoder = StreamingDecoder(read.decoder_weights).to(device)
-        if device.type == "cpu":
-            pack_all(self._lm)
-            pack_all(self._decoder)
-        n_slots = self._shapes.n_slots + 1
-        self._slots = Slots(
-            read.config,
-            n_slots,
-            max_length=self._shapes.max_length,
-            max_states=MAX_STATES,
-            dtype=options.dtype,
-            device=device,
-        )
-        self._tails = Tails(n_slots, self._decoder.dim, device)
-        self._graphs = Graphs(device)
+        self._model = SopranoModel(read, options)
+        self._model.install()
         self._machine = machine
         self._bytes_per_weight = options.dtype.itemsize
         self._flops = machine.flops[options.dtype]
 
     def measure(self, chunk_states: int, repeats: int) -> Iterator[Result]:
         """Prompts, steps and the decoder."""
-        for n_rows in self._shapes.prompt_rows:
+        shapes = self._model.shapes
+        for n_rows in shapes.prompt_rows:
             yield self._read_prompts(n_rows, repeats)
-        for width in self._shapes.widths:
-            for n_used in [width] if self._shapes.fixed else [1, width]:
+        for width in shapes.widths:
+            for n_used in [width] if shapes.fixed else [1, width]:
                 yield self._step(width, n_used, repeats)
-        for n_units in sorted({FIRST_CHUNK, chunk_states}):
+        for n_states in sorted({FIRST_CHUNK, chunk_states}):
             for n_rows in (1, 8):
-                yield self._decode(n_units, n_rows, repeats)
+                yield self._decode(n_states, n_rows, repeats)
 
     def _read_prompts(self, n_prompts: int, repeats: int) -> Result:
-        n_rows, longest = self._shapes.prompts(n_prompts, len(self._prompt))
-        prompt = self._prompt + [self._config.stop_token] * (longest - len(self._prompt))
-        inputs = (
-            torch.arange(n_rows),
-            torch.tensor([prompt] * n_rows),
-            torch.full((n_rows,), len(self._prompt)),
-            torch.zeros(n_rows),
+        prefill = partial(
+            self._model.prefill, range(n_prompts), [self._prompt] * n_prompts, [0.0] * n_prompts
         )
-        prefill = partial(self._lm.prefill, self._slots)
-        ms = median_ms(partial(self._graphs.run, ("prefill", n_rows), prefill, *inputs), repeats)
-        arithmetic_s = 2 * self._n_weights * len(self._prompt) * n_rows / self._flops
+        arithmetic_s = 2 * self._n_weights * len(self._prompt) * n_prompts / self._flops
         floor_s = max(arithmetic_s, self._read_s)
-        return part(f"prompt, {len(self._prompt)} tokens", n_prompts, ms, floor_s)
+        case = f"prompt, {len(self._prompt)} tokens"
+        return part(case, n_prompts, median_ms(prefill, repeats), floor_s)
 
     def _step(self, width: int, n_used: int, repeats: int) -> Result:
         """In the middle of the sentence."""
-        position = len(self._prompt) + FORCED // 2
-        step = partial(
-            self._lm.step,
-            self._slots,
-            0,
-            n_used=self._shapes.used_rows([True] * n_used + [False] * (width - n_used)),
-            length=self._shapes.attention_length(position),
-        )
-        now = torch.tensor([[5] * width, [position] * width, [FORCED // 2] * width])
-        run = partial(self._graphs.run, ("step", width), step, now, torch.zeros(width))
-        return part(f"step, width {width}", n_used, median_ms(run, repeats), self._read_s)
+        row = (5, len(self._prompt) + FORCED // 2, FORCED // 2)
+        rows = [row] * n_used + [EMPTY_ROW] * (width - n_used)
+        step = partial(self._model.step, 0, rows, [0.0] * width)
+        return part(f"step, width {width}", n_used, median_ms(step, repeats), self._read_s)
 
-    def _decode(self, n_units: int, n_rows: int, repeats: int) -> Result:
+    def _decode(self, n_states: int, n_rows: int, repeats: int) -> Result:
         """A piece in the middle; the weights are read once, whatever the rows."""
-        pieces = [Piece(slot, 20, 20 + n_units, is_last=False) for slot in range(n_rows)]
-        decode = partial(
-            self._decoder.decode,
-            self._graphs,
-            self._tails,
-            self._slots.states,
-            pieces,
-            n_units=n_units,
-            n_rows=self._shapes.decoder_rows(n_rows),
-        )
-        flops = 2 * DECODER_WEIGHTS * FRAMES_PER_STATE * n_units * n_rows
+        pieces = [Piece(slot, 20, 20 + n_states, is_last=False) for slot in range(n_rows)]
+        ms = median_ms(partial(self._model.decode, pieces), repeats)
+        flops = 2 * DECODER_WEIGHTS * FRAMES_PER_STATE * n_states * n_rows
         floor_s = max(
             4 * DECODER_WEIGHTS / self._machine.bytes_per_s,
             flops / self._machine.flops[torch.float32],
         )
-        return part(f"decoder, {n_units} states", n_rows, median_ms(decode, repeats), floor_s)
+        return part(f"decoder, {n_states} states", n_rows, ms, floor_s)
 
     @property
     def _n_weights(self) -> int:

@@ -93,7 +93,8 @@ def soprano_folder(models: Path) -> Path:
 def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
     # Imported here: torch takes two seconds, and the light set of packages has none.
     from stages import accelerator  # noqa: PLC0415
-    from stages.tts.soprano.engine import SopranoEngine, SopranoOptions  # noqa: PLC0415
+    from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415
+    from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415
     from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415
 
     device = accelerator.choose_device(options.device)

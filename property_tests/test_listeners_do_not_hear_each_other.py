@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from stages.tts.soprano.engine import SopranoOptions
+from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from tests.random_soprano import TINY, build
 from tests.soprano.driver import open_engine, request_for, say

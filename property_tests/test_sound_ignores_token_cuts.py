@@ -20,7 +20,8 @@ from stages.intake import Conversation
 from stages.items import PcmFrame, Style
 from stages.rvc.pitch_only import PitchOnlyConverter
 from stages.tts.espeak import EspeakEngine
-from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
+from stages.tts.soprano.engine import SopranoEngine
+from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.voices import Voice
 from tests.fakes import FLUSH, InlineModels, ListPeer, service, token

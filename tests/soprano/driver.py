@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stages.tts.soprano.engine import SopranoEngine, SopranoOptions
+from stages.tts.soprano.engine import SopranoEngine
+from stages.tts.soprano.model import SopranoOptions
 from tests.engine_driver import DrivenRequest, make_segment
 
 if TYPE_CHECKING:

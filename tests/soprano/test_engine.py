@@ -10,7 +10,8 @@ import torch
 
 from stages.tts.soprano import engine as engine_module
 from stages.tts.soprano.decoder import n_samples_of
-from stages.tts.soprano.engine import FADE_SAMPLES, SopranoEngine, SopranoOptions
+from stages.tts.soprano.engine import FADE_SAMPLES, SopranoEngine
+from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import Sequence, budget
 from stages.tts.soprano.text import normalise
@@ -192,7 +193,7 @@ def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(engine: Soprano
     slot = engine._slot_of(broken)  # noqa: SLF001 - the breakdown is made by hand
     assert slot is not None
     with torch.inference_mode():
-        engine._slots.values[:, slot, :, 2] = torch.nan  # noqa: SLF001
+        engine._model._slots.values[:, slot, :, 2] = torch.nan  # noqa: SLF001
     run_all(engine, [broken, well])
     assert "broke down" in str(broken.error)
     assert well.finished

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.tts.soprano.engine import SopranoOptions
+from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sequence import Sequence
 from tests.soprano.driver import SENTENCE, open_engine, say
 from tests.soprano.reference import Reference

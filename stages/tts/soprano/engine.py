@@ -11,8 +11,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -23,13 +22,9 @@ from stages import accelerator
 from stages.engine import Engine
 from stages.errors import SynthesisError
 from stages.tts.soprano import checkpoint
-from stages.tts.soprano.decoder import FLUSH_UNITS, SAMPLE_RATE, StreamingDecoder, Tails
-from stages.tts.soprano.graphs import Graphs
-from stages.tts.soprano.language_model import LanguageModel, Slots
-from stages.tts.soprano.linear import pack_all
-from stages.tts.soprano.sampling import Sampling
-from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES, Sequence, budget
-from stages.tts.soprano.shapes import Shapes
+from stages.tts.soprano.decoder import SAMPLE_RATE
+from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
+from stages.tts.soprano.sequence import Sequence, budget
 from stages.tts.soprano.text import normalise
 from stages.voices import Voice
 
@@ -41,9 +36,9 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
     from stages.engine import Request
     from stages.items import Remark
-    from stages.tts.soprano.decoder import Piece
     from stages.tts.soprano.language_model import Stepped
     from stages.tts.soprano.sequence import Cut
+    from stages.tts.soprano.shapes import Shapes
 
 log = logging.getLogger(__name__)
 
@@ -56,25 +51,6 @@ FADE_SAMPLES = SAMPLE_RATE // 16
 MAX_TEXTS = 5
 """Of a segment: two hundred digits are five. More comes of nothing that is read aloud (200 times
 ``<=``), and would be minutes of it."""
-
-WARM_UP_TEXT = "Good morning."
-
-_EMPTY_ROW = (0, 0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class SopranoOptions:
-    """How the engine runs."""
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    dtype: torch.dtype = torch.float32
-    """Of the language model; the decoder is float32."""
-    chunk_states: int = 3
-    """Of each piece of sound after the first: 64 ms each. Fewer cost more work for each second,
-    more make listeners wait longer between the first sound and the second."""
-    sampling: Sampling = field(default_factory=Sampling)
-    n_slots: int = 256
-    """Sentences under way at a time, at most: as many as there may be listeners."""
 
 
 @dataclass(slots=True, eq=False)
@@ -98,11 +74,8 @@ class SopranoEngine(Engine):
     sample_rate = SAMPLE_RATE
 
     _tokenizer: checkpoint.Tokenizer
-    _lm: LanguageModel
-    _decoder: StreamingDecoder
-    _slots: Slots
-    _tails: Tails
-    _graphs: Graphs
+    _model: SopranoModel
+    _shapes: Shapes
 
     def __init__(
         self,
@@ -119,13 +92,10 @@ class SopranoEngine(Engine):
         self._options = options or SopranoOptions()
         self._force_length = force_length
         self.runs_on = accelerator.in_words(self._options.device, self._options.dtype)
-        self._shapes = Shapes.on(self._options.device, self._options.n_slots)
         self._speech: dict[Request, _Speech] = {}
         self._in_slots: dict[int, Sequence] = {}
+        self._free: list[int] = []  # a heap: low slots are taken first
         self._n_taken_in = 0  # newcomers since somebody last went on
-        self._free = list(range(self._shapes.n_slots))  # a heap: low slots are taken first
-        self._spare = self._shapes.n_slots  # a slot that is nobody's
-        self._last_units = max(FIRST_CHUNK, self._options.chunk_states) + FLUSH_UNITS
 
     def voices(self) -> tuple[Voice, ...]:
         """There is one."""
@@ -135,32 +105,14 @@ class SopranoEngine(Engine):
         """Read, check and lay out the model. Raises `UnusableModel`."""
         read = checkpoint.read(self._folder, self._options.dtype)
         self._tokenizer = read.tokenizer
-        self._lm = LanguageModel(read.config, read.lm_weights, self._options.sampling)
-        self._decoder = StreamingDecoder(read.decoder_weights)
-        if self._options.device.type == "cpu":
-            pack_all(self._lm)
-            pack_all(self._decoder)
+        self._model = SopranoModel(read, self._options)
+        self._shapes = self._model.shapes
+        self._free = list(range(self._shapes.n_slots))
 
     @torch.inference_mode()
     def install(self) -> None:
-        """Put the model where it runs, and run every shape of it once."""
-        device = self._options.device
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # of this thread: graphs and streams are made there
-        self._lm.to(device)
-        self._decoder.to(device)
-        n_slots = self._spare + 1
-        self._slots = Slots(
-            self._lm.config,
-            n_slots,
-            max_length=self._shapes.max_length,
-            max_states=MAX_STATES,
-            dtype=self._lm.dtype,
-            device=device,
-        )
-        self._tails = Tails(n_slots, self._decoder.dim, device)
-        self._graphs = Graphs(device)
-        self._warm_up()
+        """Put the model where it runs."""
+        self._model.install()
 
     def can_step(self, request: Request) -> bool:
         """It is under way, or there is a slot for it."""
@@ -212,8 +164,7 @@ class SopranoEngine(Engine):
 
     def close(self) -> None:
         """Let go of the model, and of the memory of the sequences."""
-        for name in ("_lm", "_decoder", "_slots", "_tails", "_graphs"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_model", None)
 
     def _slot_of(self, request: Request) -> int | None:
         speech = self._speech.get(request)
@@ -224,14 +175,16 @@ class SopranoEngine(Engine):
         taken_up = [self._speech.get(request) or self._take_up(request) for request in batch]
         under_way = [speech for speech in taken_up if speech is not None]
         self._n_taken_in += len(under_way)
-        prompts = []
+        sequences, prompts = [], []
         for speech in under_way:
             text = speech.texts.popleft()
             prompts.append(self._tokenizer.prompt(text))
             speech.sequence = self._new_sequence(speech, text, len(prompts[-1]))
-        if under_way:
-            sequences = [_sequence_of(speech) for speech in under_way]
-            _take(sequences, self._prefill(sequences, prompts))
+            sequences.append(speech.sequence)
+        if sequences:
+            slots = [sequence.slot for sequence in sequences]
+            draws = [sequence.draw() for sequence in sequences]
+            _take(sequences, self._model.prefill(slots, prompts, draws))
         return under_way
 
     def _take_up(self, request: Request) -> _Speech | None:
@@ -259,63 +212,35 @@ class SopranoEngine(Engine):
 
     def _new_sequence(self, speech: _Speech, text: str, n_prompt: int) -> Sequence:
         slot = heapq.heappop(self._free)
-        self._tails.reset(slot)
         sequence = self._in_slots[slot] = Sequence(
             slot=slot,
             n_prompt=n_prompt,
             max_states=budget(text),
-            stop_token=self._lm.config.stop_token,
+            stop_token=self._model.stop_token,
             length=None if self._force_length is None else self._force_length(text),
             draws=speech.draws,
         )
         return sequence
-
-    def _prefill(
-        self, sequences: collections.abc.Sequence[Sequence], prompts: list[list[int]]
-    ) -> Stepped:
-        n_rows, longest = self._shapes.prompts(len(prompts), max(map(len, prompts)))
-        stop, spare = self._lm.config.stop_token, self._spare
-        padded = [prompt + [stop] * (longest - len(prompt)) for prompt in prompts]
-        n_spare = n_rows - len(prompts)
-        return self._graphs.run(
-            ("prefill", n_rows, longest),
-            partial(self._lm.prefill, self._slots),
-            torch.tensor([sequence.slot for sequence in sequences] + [spare] * n_spare),
-            torch.tensor(padded + [[stop] * longest] * n_spare),
-            torch.tensor([len(prompt) for prompt in prompts] + [1] * n_spare),
-            torch.tensor([sequence.draw() for sequence in sequences] + [0.0] * n_spare),
-        )
 
     def _go_on(self, batch: list[_Speech]) -> list[_Speech]:
         """One state further with sequences of one group; those of them that are well."""
         self._n_taken_in = 0
         sequences = [_sequence_of(speech) for speech in batch]
         first, width = self._shapes.rows([sequence.slot for sequence in sequences])
-        # A slot that does not go on now computes what it will compute again when it does; one that
-        # is empty computes at its beginning, which the next prompt writes over.
+        # A slot that does not go on now computes what it will compute again when it does.
         rows = [
-            _EMPTY_ROW if sequence is None else sequence.row
+            EMPTY_ROW if sequence is None else sequence.row
             for sequence in map(self._in_slots.get, range(first, first + width))
         ]
         draws = [0.0] * width
         for sequence in sequences:
             draws[sequence.slot - first] = sequence.draw()
-        _take(sequences, self._step_lm(first, rows, draws), first)
+        _take(sequences, self._model.step(first, rows, draws), first)
         for speech in [speech for speech in batch if _sequence_of(speech).is_broken]:
             batch.remove(speech)
-            self._slots.clear(_sequence_of(speech).slot)  # masked is not enough: 0 x NaN is NaN
+            self._model.clear(_sequence_of(speech).slot)
             speech.request.fail(SynthesisError("soprano's numbers broke down on this text"))
         return batch
-
-    def _step_lm(self, first: int, rows: list[tuple[int, int, int]], draws: list[float]) -> Stepped:
-        length = self._shapes.attention_length(max(position for _, position, _ in rows))
-        n_used = self._shapes.used_rows([row != _EMPTY_ROW for row in rows])
-        return self._graphs.run(
-            ("step", first, len(rows)),
-            partial(self._lm.step, self._slots, first, n_used=n_used, length=length),
-            torch.tensor(rows).T.contiguous(),
-            torch.tensor(draws),
-        )
 
     def _emit_what_is_due(self, under_way: list[_Speech]) -> None:
         due = []
@@ -324,26 +249,15 @@ class SopranoEngine(Engine):
             if piece is not None:
                 due.append((speech, piece))
         audible = [(speech, piece) for speech, piece in due if piece.sound[0] < piece.sound[1]]
-        audible.sort(key=lambda both: self._units(both[1]))
-        for n_units, same in groupby(audible, key=lambda both: self._units(both[1])):
+        audible.sort(key=lambda both: self._model.units(both[1]))
+        for _, same in groupby(audible, key=lambda both: self._model.units(both[1])):
             speeches, pieces = zip(*same, strict=True)
-            n_rows = self._shapes.decoder_rows(len(pieces))
-            sounds = self._decoder.decode(
-                self._graphs,
-                self._tails,
-                self._slots.states,
-                pieces,
-                n_units=n_units,
-                n_rows=n_rows,
-            )
+            sounds = self._model.decode(pieces)
             for speech, sound in zip(speeches, sounds, strict=True):
                 self._emit(speech, sound)
         for speech, piece in due:
             if piece.is_last:
                 self._end_text(speech)
-
-    def _units(self, piece: Piece) -> int:
-        return self._last_units if piece.is_last else piece.end - piece.begin
 
     def _emit(self, speech: _Speech, sound: Samples) -> None:
         sequence = _sequence_of(speech)
@@ -374,25 +288,6 @@ class SopranoEngine(Engine):
             del self._in_slots[speech.sequence.slot]
             heapq.heappush(self._free, speech.sequence.slot)
             speech.sequence = None
-
-    def _warm_up(self) -> None:
-        """Every shape that a graph has to be made for; on a CPU, one of each kind."""
-        prompt = self._tokenizer.prompt(WARM_UP_TEXT)
-        spare = Sequence(self._spare, len(prompt), 1, self._lm.config.stop_token)
-        for n_rows, longest in self._shapes.all_prompts:
-            self._prefill([spare] * n_rows, [prompt[:1] * longest] * n_rows)
-        for width in self._shapes.widths:
-            self._step_lm(0, [_EMPTY_ROW] * width, [0.0] * width)
-        for n_rows in self._shapes.all_decoder_rows:
-            for n_units in {FIRST_CHUNK, self._options.chunk_states, self._last_units}:
-                self._decoder.decode(
-                    self._graphs,
-                    self._tails,
-                    self._slots.states,
-                    [],
-                    n_units=n_units,
-                    n_rows=n_rows,
-                )
 
 
 def _sequence_of(speech: _Speech) -> Sequence:
