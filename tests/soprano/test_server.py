@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pipeline.model_store import MANIFEST, FetchedFile, Manifest, sha256
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import events, sound
 from tests.server_process import ROOT, running_server
@@ -191,6 +192,30 @@ def test_check_tells_what_there_is_and_would_be_used(models: Path) -> None:
     assert f"  {models}/soprano, not fetched by us: it has no fetched.json" in told
     assert "  soprano: Soprano-1.1-80M, en-us, by soprano" in told
     assert told[-3:] == ["would be used", "  soprano, on cpu in float32, as soprano", ""]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_check_compares_a_fetched_model_with_what_was_fetched(
+    tiny_model: Path,
+    tmp_path: Path,
+    is_whole: bool,
+) -> None:
+    folder = tmp_path / "soprano"
+    shutil.copytree(tiny_model, folder)
+    files = {
+        path.name: FetchedFile(size=path.stat().st_size, sha256=sha256(path))
+        for path in folder.iterdir()
+    }
+    manifest = Manifest(repo="some/repo", commit="0123456789" * 4, files=files)
+    (folder / MANIFEST).write_text(manifest.model_dump_json())
+    if not is_whole:
+        with (folder / "config.json").open("a") as file:
+            file.write(" ")
+    done = program("check", "--models", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    state = "whole" if is_whole else "NOT whole"
+    assert f"  {folder}, {state}: commit {'0123456789' * 4} of some/repo" in done.stdout
+    assert ("config.json has " in done.stdout) == (not is_whole)
 
 
 def test_check_finds_a_damaged_model(tiny_model: Path, tmp_path: Path) -> None:

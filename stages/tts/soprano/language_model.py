@@ -117,11 +117,6 @@ class LanguageModel(nn.Module):
         """Of the weights and of the computation."""
         return self.embedding.dtype
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.embedding.device
-
     def _each_layer(self) -> Iterator[_Layer]:
         return cast("Iterator[_Layer]", iter(self.layers))
 
