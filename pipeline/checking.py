@@ -48,7 +48,7 @@ def _devices() -> Iterator[str]:
         return
     import torch  # noqa: PLC0415 - two seconds
 
-    from stages import accelerator  # noqa: PLC0415
+    from stages import accelerator  # noqa: PLC0415 - imports torch, too
 
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):

@@ -189,7 +189,7 @@ def _check_room(source: Source, lacking: list[HubFile], staging: Path) -> None:
 
 
 def _get(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
-    from pipeline.model_hub import receive  # noqa: PLC0415
+    from pipeline.model_hub import receive  # noqa: PLC0415 - needs huggingface_hub
 
     part = _part(file, staging)
     receive(snapshot, file, part)

@@ -139,7 +139,7 @@ def _receive(of: Snapshot, wanted: HubFile, part: Path) -> None:
 
 
 def _append(response: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile) -> None:
-    with tqdm(  # type: ignore[no-untyped-call]
+    with tqdm(  # type: ignore[no-untyped-call] # huggingface_hub's own has no types
         desc=wanted.name,
         total=wanted.size,
         initial=n_done,

@@ -57,6 +57,17 @@ def test_a_text_of_any_length_ends(
     assert np.isfinite(sound).all()
 
 
+def test_a_forced_length_beyond_the_memory_is_refused(
+    of_length: Callable[[int], SopranoEngine],
+) -> None:
+    request = request_for("Hi!")
+    engine = of_length(512)
+    with pytest.raises(ValueError, match="a length of 512 was forced"):
+        engine.step([request])
+    engine.leave(request)
+    assert not engine._in_slots  # noqa: SLF001 - no slot is lost
+
+
 def test_the_first_sound_comes_with_the_fourth_state(
     of_length: Callable[[int], SopranoEngine],
 ) -> None:

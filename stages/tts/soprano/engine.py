@@ -24,7 +24,7 @@ from stages.errors import SynthesisError
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import SAMPLE_RATE
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
-from stages.tts.soprano.sequence import Sequence, budget
+from stages.tts.soprano.sequence import MAX_STATES, Sequence, budget
 from stages.tts.soprano.text import normalise
 from stages.voices import Voice
 
@@ -84,8 +84,9 @@ class SopranoEngine(Engine):
         *,
         force_length: Callable[[str], int] | None = None,
     ) -> None:
-        """`force_length` says after how many states a normalised text stops, whatever the model
-        says and without any guard: a model with random weights hardly ever stops."""
+        """`force_length` says after how many states, fewer than `MAX_STATES`, a normalised text
+        stops, whatever the model says and without any guard: a model with random weights hardly
+        ever stops."""
         self.cuts: Counter[Cut] = Counter()
         """How often the model had to be broken off, and why."""
         self._folder = folder
@@ -211,13 +212,17 @@ class SopranoEngine(Engine):
         return speech
 
     def _new_sequence(self, speech: _Speech, text: str, n_prompt: int) -> Sequence:
+        length = None if self._force_length is None else self._force_length(text)
+        if length is not None and length >= MAX_STATES:
+            msg = f"a length of {length} was forced; there is room below {MAX_STATES}"
+            raise ValueError(msg)
         slot = heapq.heappop(self._free)
         sequence = self._in_slots[slot] = Sequence(
             slot=slot,
             n_prompt=n_prompt,
             max_states=budget(text),
             stop_token=self._model.stop_token,
-            length=None if self._force_length is None else self._force_length(text),
+            length=length,
             draws=speech.draws,
         )
         return sequence
