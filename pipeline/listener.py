@@ -109,7 +109,7 @@ class Listener:
             log.exception("a connection failed")
         finally:
             self._streams.discard(stream)
-            stream.abort()
+            stream.close()
 
     async def _route(self, stream: Stream) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,6 +18,9 @@ there is beyond barge-in and hides a client that does not read; the default hide
 
 LINGER_S = 1.0
 """How long a client may take to notice that we are done."""
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""``struct linger``: on, for no time at all (socket(7))."""
 
 
 class Stream(trio.abc.HalfCloseableStream):
@@ -34,7 +39,7 @@ class Stream(trio.abc.HalfCloseableStream):
         """A send waits for the client to read."""
         self.ignores_input = False
         """What the client sends from now on is thrown away; only that it leaves is told."""
-        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     @property
     def socket(self) -> SocketType:
@@ -95,8 +100,18 @@ class Stream(trio.abc.HalfCloseableStream):
                 await self._stream.send_eof()
                 while await self._stream.receive_some():
                     pass
-        self.abort()
+        self.close()
+
+    def close(self) -> None:
+        """Close, and leave what the kernel still holds for the client to the kernel."""
+        self._stream.socket.close()
 
     def abort(self) -> None:
-        """Close at once; whoever sends or receives here is told."""
+        """Reset the connection: for a client that does not read, or is not there.
+
+        Whoever sends or receives here is told. A close alone would leave its end behind what
+        the client has not read; a client whose buffer is full then never sees it, and the kernel
+        keeps both for minutes."""
+        if self._stream.socket.fileno() != -1:
+            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._stream.socket.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,19 @@ async def test_a_client_that_stops_reading_is_cut_off_and_its_place_is_free(
         await cut_off(client)
         await wait_for_place(narrow_server.port)
         assert narrow_server.rss_bytes() - rss_before < 20 * MiB
+
+
+async def test_the_kernel_keeps_nothing_of_a_client_that_was_cut_off(
+    narrow_server: ServerProcess,
+) -> None:
+    """A close is queued behind what the client does not read: one flood in fifteen filled both
+    ends so that neither told the other any more, and went on for minutes."""
+    async with only_websocket(narrow_server.port, receive_buffer=SMALL) as client:
+        await client.speak(LONG_TEXT, flush=True)
+        await client.next_frame()
+        await wait_for_place(narrow_server.port)
+        pair = f":{narrow_server.port:04X} 0100007F:{client.stream.socket.getsockname()[1]:04X} "
+        assert pair not in Path("/proc/net/tcp").read_text(encoding="ascii")
 
 
 async def test_a_client_that_never_read_is_cut_off_too(narrow_server: ServerProcess) -> None:
