@@ -12,8 +12,6 @@ read as weights only.
 from __future__ import annotations
 
 import logging
-import pickle
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from stages.checkpoints import check_finite, check_weights, load_pickle, some, why
 from stages.errors import UnusableModel
 from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
@@ -47,8 +46,8 @@ DECODER_WIDE = 3 * DECODER_DIM
 SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
 STOP_TOKEN = SPECIAL_TOKENS.index("[STOP]")
 
-MAX_REASON = 300
-"""Characters of a library's own explanation."""
+MAX_DECODER_BYTES = 400_000_000
+"""Soprano's has 118 MB in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _read_config(folder: Path) -> LmConfig:
     try:
         config = AutoConfig.from_pretrained(folder, **LOADING)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
     rope: dict[str, Any] = dict(config.rope_parameters or {})
@@ -148,14 +147,14 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
     model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         # transformers would make up what is missing, and say so in its log only
         if names := [name if isinstance(name, str) else name[0] for name in report[what]]:
-            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {_some(names)}")
+            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {some(names)}")
     weights: Mapping[str, torch.Tensor] = model.state_dict()
-    _check_finite(path, weights)
+    check_finite(path, weights)
     return weights
 
 
@@ -164,7 +163,7 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
     except Exception as error:
-        msg = f"{path} or tokenizer_config.json beside it cannot be read: {_why(error)}"
+        msg = f"{path} or tokenizer_config.json beside it cannot be read: {why(error)}"
         raise UnusableModel(msg) from error
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(len(SPECIAL_TOKENS))):
@@ -181,31 +180,13 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
 
 
 def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
-    if not zipfile.is_zipfile(path):  # what torch.save has written since 2020
-        raise UnusableModel(f"{path} is not what torch.save writes, or it is cut short")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise UnusableModel(f"{path} cannot be read: {_why(error)}") from error
-    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
-        raise UnusableModel(f"{path} is not a state dict of plain tensors")
-    embed = weights.get("decoder.embed.weight")
-    if embed is not None and tuple(embed.shape) == (512, 512, 3):
+    weights = load_pickle(path, max_bytes=MAX_DECODER_BYTES)
+    embed = weights.get("decoder.embed.weight") if isinstance(weights, dict) else None
+    if isinstance(embed, torch.Tensor) and tuple(embed.shape) == (512, 512, 3):
         msg = f"{path} is the decoder of Soprano 1.0, which is narrower; use Soprano-1.1-80M"
         raise UnusableModel(msg)
-    expected = dict(_decoder_shapes())
-    for what, names in (
-        ("misses", expected.keys() - weights.keys()),
-        ("has also", weights.keys() - expected.keys()),
-    ):
-        if names:
-            raise UnusableModel(f"{path} is not Soprano's decoder: it {what} {_some(names)}")
-    for name, shape in expected.items():
-        if tuple(weights[name].shape) != shape:
-            msg = f"{path}: {name} has the shape {tuple(weights[name].shape)} instead of {shape}"
-            raise UnusableModel(msg)
-    _check_finite(path, weights)
-    return {name: weight.float() for name, weight in weights.items()}
+    checked = check_weights(path, "Soprano's decoder", weights, dict(_decoder_shapes()))
+    return {name: weight.float() for name, weight in checked.items()}
 
 
 def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -229,31 +210,3 @@ def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
     for norm in norms:
         yield f"{norm}.weight", (DECODER_DIM,)
         yield f"{norm}.bias", (DECODER_DIM,)
-
-
-def _is_plain(weight: object) -> bool:
-    """A real tensor with its values in it; neither sparse nor complex nor a mere shape."""
-    return (
-        isinstance(weight, torch.Tensor)
-        and weight.layout == torch.strided
-        and weight.is_floating_point()
-        and weight.device.type == "cpu"
-    )
-
-
-def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    for name, weight in weights.items():
-        if not torch.isfinite(weight).all():
-            raise UnusableModel(f"{path}: {name} holds values that are not finite")
-
-
-def _some(names: Iterator[str] | set[str] | list[str]) -> str:
-    """The first few of a list of names."""
-    ordered = sorted(names)
-    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
-
-
-def _why(error: Exception) -> str:
-    """An error's own words, in one line: some libraries add a page of advice."""
-    paragraph = str(error).strip().partition("\n\n")[0]
-    return " ".join(paragraph.split())[:MAX_REASON] or type(error).__name__
