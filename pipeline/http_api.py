@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import wave
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline import local
 from pipeline.protocol import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.web_page import add_page
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
@@ -31,9 +30,6 @@ MAX_TEXT_CHARS = 10_000
 MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
 Characters alone are no bound: a voice may read a single one out by its name."""
-
-WEB = Path(__file__).with_name("web")
-"""The page, as it is sent: no build step."""
 
 MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
 
@@ -105,11 +101,7 @@ def create_app(service: Service) -> FastAPI:
             pcm = _as_wav(pcm, body.sample_rate)
         return Response(pcm, media_type=MEDIA_TYPES[body.format])
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(WEB / "index.html")
-
-    app.mount("/web", StaticFiles(directory=WEB))
+    add_page(app)
 
     @app.get("/api/voices")
     async def voices() -> VoicesAnswer:

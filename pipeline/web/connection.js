@@ -1,0 +1,96 @@
+// One WebSocket to the server, opened again when it breaks.
+
+import { streamUrl, whyRefused } from "./server.js";
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 5_000; // a server that restarts is found again soon, and not besieged
+
+/** The closes that a server gives a reason for; docs/protocol.md, part 4. */
+const CLOSE_WORDS = new Map([
+  [1001, "The server is shutting down."],
+  [1009, "The server found a message too long."],
+  [1011, "The server's engine is gone."],
+]);
+
+/**
+ * @typedef {"asleep" | "connecting" | "open" | "waiting"} ConnectionState
+ * Asleep: closed on purpose, until `open` is called. Waiting: lost, and tried again soon.
+ *
+ * @typedef {object} ConnectionHandlers
+ * @property {(state: ConnectionState, why: string) => void} state
+ * @property {(message: any) => void} message a text message from the server
+ * @property {(samples: Float32Array<ArrayBuffer>) => void} sound
+ */
+
+export class Connection {
+  /** @type {ConnectionState} */
+  state = "asleep";
+  /** Why it is not open, in words. */
+  why = "";
+  #handlers;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #retryMs = FIRST_RETRY_MS;
+  #retry = 0;
+
+  /** @param {ConnectionHandlers} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /** Connect, now. */
+  open() {
+    if (this.state === "open" || this.state === "connecting") return;
+    clearTimeout(this.#retry);
+    const socket = new WebSocket(streamUrl());
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#become("open", "");
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.#handlers.message(JSON.parse(data));
+      else this.#handlers.sound(new Float32Array(data));
+    };
+    socket.onclose = ({ code }) => this.#lost(code);
+    this.#socket = socket;
+    this.#become("connecting", this.why);
+  }
+
+  /** Close, until `open` is called. */
+  sleep() {
+    clearTimeout(this.#retry);
+    if (this.#socket !== null) {
+      this.#socket.onclose = this.#socket.onmessage = this.#socket.onopen = null;
+      this.#socket.close(1000);
+      this.#socket = null;
+    }
+    if (this.state !== "asleep") this.#become("asleep", "");
+  }
+
+  /** @param {object} message */
+  send(message) {
+    this.#socket?.send(JSON.stringify(message));
+  }
+
+  /** @param {number} code */
+  async #lost(code) {
+    const wasOpen = this.state === "open";
+    const socket = this.#socket;
+    if (wasOpen && code === 1000) return this.sleep(); // too long idle, says the server
+    this.#retry = setTimeout(() => this.open(), this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+    const words = CLOSE_WORDS.get(code) ?? "The connection to the server broke.";
+    this.#become("waiting", wasOpen ? words : this.why || words);
+    if (wasOpen) return;
+    const why = await whyRefused();
+    if (this.#socket === socket && this.state === "waiting") this.#become("waiting", why);
+  }
+
+  /** @param {ConnectionState} state @param {string} why */
+  #become(state, why) {
+    this.state = state;
+    this.why = why;
+    this.#handlers.state(state, why);
+  }
+}

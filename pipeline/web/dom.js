@@ -1,0 +1,35 @@
+// Short names for what every view does.
+
+/**
+ * The element with this id, which index.html has.
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @returns {T}
+ */
+export function element(id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`index.html has no #${id}`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * A new element with a class and a text.
+ * @param {string} tag @param {string} className @param {string} text
+ */
+export function make(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+/** A number of milliseconds, or a dash. @param {number | null | undefined} ms */
+export function inMs(ms) {
+  if (ms === null || ms === undefined) return "–";
+  return `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+}
+
+/** A real-time factor, or a dash. @param {number | null | undefined} factor */
+export function asFactor(factor) {
+  return factor === null || factor === undefined ? "–" : factor.toPrecision(2);
+}

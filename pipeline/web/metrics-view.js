@@ -1,0 +1,82 @@
+// Live charts of whatever the server measures.
+
+import { Chart } from "./chart.js";
+import { element, inMs } from "./dom.js";
+import { parseMetrics, valuesOf } from "./metrics.js";
+import { ask } from "./server.js";
+
+const EVERY_MS = 1_000;
+const WINDOW = 6; // polls, over which rates and quantiles are taken
+const PREFIX = "voice_";
+
+export class MetricsView {
+  /** @type {Map<string, Chart>} */
+  #charts = new Map();
+  /** @type {{at: number, metrics: import("./metrics.js").Metrics}[]} */
+  #polls = [];
+  #timer = 0;
+
+  start() {
+    this.stop();
+    this.#poll();
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+  }
+
+  async #poll() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#poll(), EVERY_MS);
+    const place = element("metrics-state");
+    try {
+      const answer = await ask("/metrics");
+      place.textContent = answer.ok ? "" : noMetrics(answer.status);
+      if (answer.ok) this.#take(parseMetrics(await answer.text()));
+      if (answer.status === 404) this.stop(); // until the view is opened again
+    } catch {
+      place.textContent = "No answer from the server.";
+    }
+  }
+
+  /** @param {import("./metrics.js").Metrics} metrics */
+  #take(metrics) {
+    this.#polls = [...this.#polls, { at: performance.now(), metrics }].slice(-WINDOW);
+    const past = this.#polls[0];
+    const seconds = (performance.now() - past.at) / 1000;
+    for (const family of metrics.values()) {
+      if (!family.name.startsWith(PREFIX) || family.name.endsWith("_created")) continue;
+      const isFirst = this.#polls.length === 1;
+      const before = isFirst ? undefined : past.metrics.get(family.name);
+      const values = valuesOf(family, before, seconds);
+      if (values.size > 0) this.#chart(family).push(values);
+    }
+  }
+
+  /** @param {import("./metrics.js").Family} family */
+  #chart({ name, type, help }) {
+    const chart = this.#charts.get(name) ?? new Chart(titleOf(name, type), help, formatOf(name));
+    if (!this.#charts.has(name)) element("metrics").append(chart.element);
+    this.#charts.set(name, chart);
+    return chart;
+  }
+}
+
+/** @param {number} status */
+function noMetrics(status) {
+  if (status === 404) return "This server has no /metrics: only what this page measures is shown.";
+  return `The server does not show its metrics (${status}).`;
+}
+
+/** @param {string} name @param {string} type */
+function titleOf(name, type) {
+  const words = name.slice(PREFIX.length).replace(/_(seconds|bytes|total)\b/g, "");
+  return words.replaceAll("_", " ") + (type === "counter" ? ", a second" : "");
+}
+
+/** @param {string} name @returns {(value: number) => string} */
+function formatOf(name) {
+  if (name.includes("_seconds")) return (value) => inMs(value * 1000);
+  if (name.includes("_bytes")) return (value) => `${(value / 1e6).toFixed(1)} MB`;
+  return (value) => (Number.isInteger(value) ? String(value) : value.toPrecision(2));
+}
