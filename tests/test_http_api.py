@@ -123,6 +123,32 @@ async def test_the_page_and_the_api_description_are_served(path: str) -> None:
         assert (await http.get(path)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "sockets"),
+    [
+        ("voice.example:8765", " ws://voice.example:8765 wss://voice.example:8765"),
+        ("[::1]:80", " ws://[::1]:80 wss://[::1]:80"),
+        ("a; script-src *", ""),
+    ],
+)
+async def test_the_page_may_use_nothing_but_its_own_server(host: str, sockets: str) -> None:
+    async with client(service()) as http:
+        answer = await http.get("/", headers={"host": host})
+    rules = answer.headers["content-security-policy"].split("; ")
+    assert rules[0] == "default-src 'none'"
+    assert "script-src 'self'" in rules
+    assert f"connect-src 'self'{sockets}" in rules
+
+
+@pytest.mark.parametrize("path", ["/", "/web/page.js"])
+async def test_a_page_of_another_version_is_not_used_from_a_cache(path: str) -> None:
+    async with client(service()) as http:
+        answer = await http.get(path)
+        assert answer.headers["cache-control"] == "no-cache"
+        again = await http.get(path, headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code in {200, 304}
+
+
 async def test_everything_else_is_not_found() -> None:
     async with client(service()) as http:
         assert (await http.get("/nothing")).status_code == 404

@@ -60,9 +60,11 @@ export class Connection {
   /** Close, until `open` is called. */
   sleep() {
     clearTimeout(this.#retry);
-    if (this.#socket !== null) {
-      this.#socket.onclose = this.#socket.onmessage = this.#socket.onopen = null;
-      this.#socket.close(1000);
+    const socket = this.#socket;
+    if (socket !== null) {
+      socket.onclose = socket.onmessage = null;
+      socket.onopen = () => socket.close(1000); // before, the browser would complain
+      if (socket.readyState === WebSocket.OPEN) socket.close(1000);
       this.#socket = null;
     }
     if (this.state !== "asleep") this.#become("asleep", "");

@@ -18,7 +18,7 @@ export function element(id) {
  */
 export function make(tag, className = "", text = "") {
   const made = document.createElement(tag);
-  made.className = className;
+  if (className !== "") made.className = className;
   made.textContent = text;
   return made;
 }

@@ -42,11 +42,18 @@ export function parseMetrics(text) {
     const isPart = families.has(whole) && !families.has(name);
     family(isPart ? whole : name).samples.push({
       name,
-      labels: Object.fromEntries([...(labels ?? "").matchAll(LABEL)].map(([, k, v]) => [k, v])),
+      labels: Object.fromEntries(
+        [...(labels ?? "").matchAll(LABEL)].map(([, key, text]) => [key, unescaped(text)]),
+      ),
       value: numberOf(value),
     });
   }
   return families;
+}
+
+/** @param {string} text */
+function unescaped(text) {
+  return text.replace(/\\(.)/g, (_, char) => (char === "n" ? "\n" : char));
 }
 
 /** @param {string} word */

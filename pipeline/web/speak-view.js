@@ -129,9 +129,8 @@ class SpeakView {
     if (place.dataset.state === state) return;
     place.dataset.state = state;
     place.textContent = CONNECTION_WORDS[state];
-    if (state !== "open") return;
-    this.#tell("");
-    this.#voices.load();
+    if (state === "open") this.#tell("");
+    if (state === "open" || state === "waiting") this.#voices.load();
   }
 
   /** @param {boolean} isSeen */
@@ -153,7 +152,7 @@ class SpeakView {
   #frame() {
     requestAnimationFrame(() => this.#frame());
     const { utterance } = this.#speaker;
-    const heardTo = this.#player.heard();
+    const heardTo = utterance?.heardTo ?? this.#player.heard();
     const cuts = utterance?.segments.map((segment) => segment.offset) ?? [];
     this.#waveform.draw(heardTo, cuts);
     if (utterance === null) return;

@@ -65,14 +65,16 @@ export class Speaker {
 
   /** Be quiet. What was heard is in the utterance when the server has answered. */
   stop() {
-    const { utterance } = this;
-    if (utterance === null || utterance.isOver) return;
+    if (this.utterance !== null && !this.utterance.isOver) this.#quit(this.utterance, "stopped");
+  }
+
+  /** @param {Utterance} utterance @param {"stopped" | "failed"} why */
+  #quit(utterance, why) {
     const heardTo = this.#player.heard();
-    this.#quit();
+    this.#stopTimers();
     this.#player.reset(heardTo);
     this.#received = heardTo;
-    utterance.split = utterance.splitAt(heardTo);
-    utterance.state = "stopped";
+    utterance.end(why, heardTo);
     if (this.connection.state === "open" && !this.#isNewStream) {
       const played_ms = ((heardTo - this.#turnOffset) / SAMPLE_RATE) * 1000;
       this.connection.send({ cancel: true, played_ms });
@@ -114,7 +116,7 @@ export class Speaker {
   /** The connection has gone: play what has come. @param {Utterance} utterance */
   #playOut(utterance) {
     if (utterance.endOffset !== null) return; // all has come
-    this.#quit();
+    this.#stopTimers();
     utterance.isCut = true;
     utterance.endOffset = this.#received;
     this.#handlers.error(this.connection.why);
@@ -159,10 +161,8 @@ export class Speaker {
   /** @param {Utterance} utterance @param {any} message */
   #onError(utterance, { error, segment }) {
     if (segment === undefined) {
-      this.stop();
-      utterance.state = "failed";
+      this.#quit(utterance, "failed");
       this.#handlers.error(error);
-      this.#handlers.changed();
     } else {
       utterance.segmentFailed(segment, error);
       this.#handlers.error(`A segment could not be spoken: ${error}`);
@@ -176,12 +176,11 @@ export class Speaker {
       this.#endTimer = setTimeout(() => this.#endWhenHeard(utterance), Math.max(restMs, 10));
       return;
     }
-    utterance.split = utterance.splitAt(utterance.endOffset ?? 0);
-    utterance.state = utterance.isCut ? "lost" : "ended";
+    utterance.end(utterance.isCut ? "lost" : "ended", this.#player.heard());
     this.#handlers.changed();
   }
 
-  #quit() {
+  #stopTimers() {
     this.#feeder?.stop();
     clearTimeout(this.#endTimer);
   }

@@ -13,7 +13,7 @@ export function startTabs(shown) {
       const panel = document.getElementById(tab.getAttribute("aria-controls") ?? "");
       panel?.toggleAttribute("hidden", !isChosen);
     }
-    history.replaceState(null, "", `#${chosen.dataset.view}`);
+    history.replaceState(null, "", `#/${chosen.dataset.view}`);
     shown(chosen.dataset.view ?? "");
   };
   tabs.forEach((tab, at) => {
@@ -26,5 +26,5 @@ export function startTabs(shown) {
       choose(next);
     };
   });
-  choose(tabs.find((tab) => `#${tab.dataset.view}` === location.hash) ?? tabs[0]);
+  choose(tabs.find((tab) => `#/${tab.dataset.view}` === location.hash) ?? tabs[0]);
 }

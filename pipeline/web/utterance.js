@@ -36,6 +36,8 @@ export class Utterance {
   endOffset = null;
   /** Whether the connection broke before all had come. */
   isCut = false;
+  /** Where the ear was as it was over. @type {number | null} */
+  heardTo = null;
   nUnderruns = 0;
   underrunS = 0;
   /** What was heard and what was not, once it is over. @type {[string, string] | null} */
@@ -125,11 +127,17 @@ export class Utterance {
     }
   }
 
-  /** What was heard and what was not, in whole segments. @param {number} heardTo */
-  splitAt(heardTo) {
+  /**
+   * It is over. What was heard of the text is told by whole segments, until the server knows it
+   * better.
+   * @param {"ended" | "stopped" | "lost" | "failed"} state @param {number} heardTo
+   */
+  end(state, heardTo) {
+    this.state = state;
+    this.heardTo = heardTo;
     const whole = this.segments.filter((one) => one.offset + (one.samples ?? NaN) <= heardTo);
     const spoken = whole.map((one) => one.text).join("");
-    return /** @type {[string, string]} */ ([spoken, this.request.text.slice(spoken.length)]);
+    this.split = [spoken, this.request.text.slice(spoken.length)];
   }
 
   /** When this many characters had been sent. @param {number} nChars */

@@ -8,7 +8,6 @@ import { ask, useKey } from "./server.js";
  * @property {string} name
  * @property {string} engine
  * @property {string} language
- * @property {string | null} gender
  * @property {string} description
  */
 
@@ -41,8 +40,7 @@ export class Voices {
   /** @param {string} name */
   describe(name) {
     const voice = this.#byName.get(name);
-    if (voice === undefined) return "";
-    return [voice.description, voice.gender, voice.language].filter(Boolean).join(" · ");
+    return voice === undefined ? "" : `${voice.description} · ${voice.language}`;
   }
 }
 

@@ -35,6 +35,7 @@ OPTIONS = (
     "--no-sandbox",  # it does not start as root with one, and loads nothing but our own page
     "--disable-dev-shm-usage",
     "--disable-gpu",
+    "--hide-scrollbars",  # as on a phone
     "--no-first-run",
     "--remote-debugging-port=0",
 )
@@ -54,8 +55,16 @@ CONTROL = 2
 """The modifier, as Input.dispatchKeyEvent has it."""
 
 KEY_CODES = {
-    **{"Tab": 9, "Enter": 13, "Escape": 27, " ": 32},
-    **{"End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    " ": 32,
+    "End": 35,
+    "Home": 36,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
 }
 """The Windows codes by which Chromium knows keys that write nothing."""
 
@@ -114,6 +123,7 @@ class Page:
         """Whatever went to the console as a warning or worse, and what was thrown."""
         self._socket = socket
         self._session: str | None = None
+        self._context = ""
         self._numbers = count(1)
         self._answers: dict[int, dict[str, Any]] = {}
         self._answered = trio.lowlevel.ParkingLot()
@@ -121,9 +131,9 @@ class Page:
     async def open(self, url: str, before: str, settings: Mapping[str, Any]) -> None:
         """Load a URL; `before` is a script that runs first."""
         context = await self.call("Target.createBrowserContext")
+        self._context = context["browserContextId"]
         target = await self.call(
-            "Target.createTarget",
-            {"url": "about:blank", "browserContextId": context["browserContextId"]},
+            "Target.createTarget", {"url": "about:blank", "browserContextId": self._context}
         )
         attached = await self.call(
             "Target.attachToTarget", {"targetId": target["targetId"], "flatten": True}
@@ -136,6 +146,11 @@ class Page:
         await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": before})
         await self.call("Page.navigate", {"url": url})
         await self.wait_for("document.readyState === 'complete'")
+
+    async def close(self) -> None:
+        """Close it, and forget what it has stored."""
+        self._session = None
+        await self.call("Target.disposeBrowserContext", {"browserContextId": self._context})
 
     async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - as the protocol has it
         """Call a method. Raises `DevToolsError`."""
@@ -182,17 +197,15 @@ class Page:
             raise DevToolsError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    async def wait_for(self, script: str) -> Any:  # noqa: ANN401 - as above
-        """Until a script gives something true, which is returned."""
-        value = None
+    async def wait_for(self, script: str) -> None:
+        """Until a script gives something that JavaScript takes for true."""
         with trio.move_on_after(WITHIN_S):
-            while not (value := await self.evaluate(script)):
+            while not await self.evaluate(f"Boolean({script})"):
                 await trio.sleep(LOOK_EVERY_S)
-        if not value:
-            text = await self.evaluate("document.body.innerText")
-            msg = f"{script} did not come true; problems: {self.problems}; the page:\n{text}"
-            raise AssertionError(msg)
-        return value
+            return
+        text = await self.evaluate("document.body.innerText")
+        msg = f"{script} did not come true; problems: {self.problems}; the page:\n{text}"
+        raise AssertionError(msg)
 
     async def text(self, selector: str) -> str:
         """What an element says."""
@@ -239,7 +252,7 @@ class Page:
         shot = await self.call(
             "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": is_whole}
         )
-        file.write_bytes(base64.b64decode(shot["data"]))
+        await trio.Path(file).write_bytes(base64.b64decode(shot["data"]))
 
 
 @asynccontextmanager
@@ -253,14 +266,16 @@ async def open_page(
     is_dark: bool = False,
 ) -> AsyncIterator[Page]:
     """A page at this URL, on a screen of this many CSS pixels."""
-    settings = {
+    settings: dict[str, Mapping[str, Any]] = {
+        "Emulation.setFocusEmulationEnabled": {"enabled": True},
         "Emulation.setDeviceMetricsOverride": {
-            **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": False,
         },
         "Emulation.setEmulatedMedia": {
-            "features": [
-                {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
-            ]
+            "features": [{"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}]
         },
     }
     async with trio_websocket.open_websocket_url(
@@ -270,5 +285,9 @@ async def open_page(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(page.listen)
             await page.open(url, before, settings)
-            yield page
+            try:
+                yield page
+            finally:
+                with trio.CancelScope(shield=True):
+                    await page.close()
             nursery.cancel_scope.cancel()

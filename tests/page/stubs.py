@@ -1,0 +1,34 @@
+"""Scripts that put something else in place of what the server would answer."""
+
+from __future__ import annotations
+
+METRICS = r"""
+# HELP voice_listeners Listeners that are connected
+# TYPE voice_listeners gauge
+voice_listeners 3
+# TYPE voice_errors_total counter
+voice_errors_total{code="overloaded"} ${n * 100}
+# TYPE voice_first_audio_seconds histogram
+voice_first_audio_seconds_bucket{le="0.01"} ${n * 10}
+voice_first_audio_seconds_bucket{le="+Inf"} ${n * 10}
+voice_first_audio_seconds_sum ${n}
+voice_first_audio_seconds_count ${n * 10}
+# TYPE other_things gauge
+other_things 1
+"""
+
+WITH_METRICS = f"""
+let n = 0;
+const open = fetch;
+window.fetch = (path, options) => {{
+  if (path !== "/metrics") return open(path, options);
+  n += 1;
+  return Promise.resolve(new Response(`{METRICS}`));
+}};
+"""
+
+WITHOUT_METRICS = """
+const open = fetch;
+window.fetch = (path, options) =>
+  path === "/metrics" ? Promise.resolve(new Response("", { status: 404 })) : open(path, options);
+"""

@@ -1,0 +1,92 @@
+"""The page when its server goes, comes back, or refuses."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from tests.page.browser import open_page
+from tests.page.visitor import CONNECTED, STORY, TEXT, Visitor, marked, wait_status
+from tests.server_process import open_server
+
+if TYPE_CHECKING:
+    from tests.server_process import ServerProcess
+
+KEY = "opensesame-opensesame"
+
+ASKS_FOR_A_KEY = f"""
+const open = fetch;
+window.fetch = (path, options) =>
+  path !== "/api/voices" || options?.headers.authorization === "Bearer {KEY}"
+    ? open(path, options)
+    : Promise.resolve(new Response('{{"error": "this needs a key"}}', {{ status: 401 }}));
+const Socket = WebSocket;
+window.WebSocket = class extends Socket {{
+  constructor(url) {{
+    window.presented = url.searchParams.get("key");
+    url.searchParams.delete("key");
+    super(url);
+  }}
+}};
+"""
+"""A server with a key, as seen by the page; the one behind it has none."""
+
+
+async def test_a_server_that_comes_back_is_found_again(browser: str) -> None:
+    async with open_server() as server:
+        port = server.port
+        visitor = Visitor(browser, server.http_url)
+        visit = visitor.at(may_complain=True)  # the browser tells of each connection refused
+        page = await visit.__aenter__()
+    try:
+        await page.wait_for("document.querySelector('#connection').dataset.state === 'waiting'")
+        await page.wait_for("document.querySelector('#error').textContent.includes('server')")
+        await page.write("#text", TEXT)
+        await page.click("#speak")
+        await wait_status(page, "waiting")
+        async with open_server("--port", str(port)):
+            await page.wait_for(CONNECTED)
+            await wait_status(page, "ended")
+            assert await marked(page, "heard") == TEXT
+            assert await page.text("#error") == ""
+    finally:
+        await visit.__aexit__(None, None, None)
+
+
+async def test_what_had_come_is_played_when_the_server_dies(browser: str) -> None:
+    async with (
+        open_server() as server,
+        Visitor(browser, server.http_url).at(may_complain=True) as page,
+    ):
+        await page.write("#text", STORY)
+        await page.click("[value=trickle]")
+        await page.click("#speak")
+        await page.wait_for("document.querySelector('#transcript [data-state=now]')")
+        server.signal(signal.SIGKILL)
+        await page.wait_for("document.querySelector('#error').textContent")
+        await wait_status(page, "lost")
+        # The page may be seen between the change of its state and its next frame.
+        await page.wait_for("document.querySelector('#transcript [data-state=unheard]')")
+        heard, unheard = await marked(page, "heard"), await marked(page, "unheard")
+        assert heard + unheard == STORY
+
+
+async def test_a_full_server_says_so(browser: str) -> None:
+    async with (
+        open_server("--max-listeners", "1") as server,
+        Visitor(browser, server.http_url).at(),
+        open_page(browser, server.http_url) as second,
+    ):
+        await second.wait_for(
+            "document.querySelector('#error').textContent.includes('all its places')"
+        )
+
+
+async def test_a_key_is_asked_for_and_kept(browser: str, server: ServerProcess) -> None:
+    async with open_page(browser, server.http_url, before=ASKS_FOR_A_KEY) as page:
+        await page.wait_for("!document.querySelector('#key-form').hidden")
+        await page.write("#key", KEY)
+        await page.press("Enter")
+        await page.wait_for("document.querySelector('#voice')?.value")
+        assert await page.evaluate("document.querySelector('#key-form').hidden")
+        assert await page.evaluate("window.presented") == KEY

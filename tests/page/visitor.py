@@ -1,0 +1,78 @@
+"""Somebody who looks at the page: opens it, speaks, and sees what it says."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.page.browser import Page, open_page
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TEXT = "Hello there! How are you?"
+STORY = "It was a dark and stormy night, and the rain fell in torrents. " * 4
+
+RECORD = """
+window.sent = [];
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  window.sent.push(JSON.parse(data));
+  return send.call(this, data);
+};
+"""
+"""Keeps what the page sends to the server, in `sent`."""
+
+CONNECTED = "document.querySelector('#connection').dataset.state === 'open'"
+VOICES = "document.querySelector('#voice').value"
+
+
+class Visitor:
+    """Opens pages of one server in one browser."""
+
+    def __init__(self, browser: str, url: str) -> None:
+        self._browser = browser
+        self._url = url
+
+    @asynccontextmanager
+    async def at(
+        self,
+        path: str = "/",
+        *,
+        before: str = "",
+        width: int = 1000,
+        is_dark: bool = False,
+        may_complain: bool = False,
+    ) -> AsyncIterator[Page]:
+        """The page, when it is connected and knows its voices. Afterwards nothing may be on its
+        console, unless it may complain."""
+        async with open_page(
+            self._browser, self._url + path, before=RECORD + before, width=width, is_dark=is_dark
+        ) as page:
+            await page.wait_for(f"{CONNECTED} && {VOICES}")
+            yield page
+            if not may_complain:
+                assert page.problems == [], page.problems
+
+
+async def wait_status(page: Page, state: str) -> None:
+    """Until the utterance is in this state."""
+    await page.wait_for(f"document.querySelector('#status').dataset.state === {json.dumps(state)}")
+
+
+async def sent(page: Page) -> list[dict[str, Any]]:
+    """The messages that the page has sent."""
+    messages = await page.evaluate("window.sent")
+    assert isinstance(messages, list)
+    return messages
+
+
+async def marked(page: Page, state: str) -> str:
+    """The text that is marked as heard, now, ahead or unheard."""
+    text = await page.evaluate(
+        f"[...document.querySelectorAll('#transcript [data-state={state}]')]"
+        ".map((span) => span.textContent).join('')"
+    )
+    assert isinstance(text, str)
+    return text
