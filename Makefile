@@ -1,6 +1,6 @@
 # The two that matter: `make run` starts the server, `make test` runs every check and test.
 # Both need python3 with venv and nothing else. What they install stays in this folder, but for
-# Debian's nodejs and npm, which `make test` adds where they are missing and it may.
+# Debian's nodejs, npm and chromium, which `make test` adds where they are missing and it may.
 
 PYTHON ?= python3
 ARGS ?=
@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format coverage lock clean
+.PHONY: help run setup test check format coverage lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,7 +25,7 @@ run: .venv/.light ## Start the server; ARGS="--port 9000" are its options
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need
 
-test: check tests/node/node_modules/.stamp ## Run every check and every test
+test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	$(BIN)/python -m pytest
 
 check: .venv/.full ## Formatting, lint and types
@@ -37,7 +37,7 @@ format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-coverage: .venv/.full ## Run the tests and tell which branches none of them took
+coverage: .venv/.full browser ## Run the tests and tell which branches none of them took
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
@@ -72,3 +72,7 @@ clean: ## Remove what was installed and all caches
 # Without Node its one test is skipped, and pytest says so; everything else runs.
 tests/node/node_modules/.stamp: tests/node/package.json tests/node/install.sh
 	@tests/node/install.sh
+
+# Without a browser the tests of the page are skipped likewise.
+browser:
+	@tests/page/install.sh
