@@ -14,18 +14,23 @@ classes. What they initialise so that nothing would be heard or tested is set he
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from tests.rvc_upstream import synthesizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 Version = Literal["v1", "v2"]
 Rate = Literal["32k", "40k", "48k"]
@@ -127,6 +132,49 @@ def config_of(version: Version, rate: Rate, size: Size = FULL) -> list[Any]:
     ]  # fmt: skip
 
 
+def build_index(path: Path, width: int = 768, n_vectors: int = 2000, seed: int = 0) -> Path:
+    """Write an index as RVC's training does, with the vectors in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    faiss = import_faiss()
+    vectors = features(n_vectors, width, seed)
+    index = faiss.index_factory(width, f"IVF{n_lists(n_vectors)},Flat")
+    index.nprobe = 1
+    index.train(vectors)
+    index.add(vectors)
+    faiss.write_index(index, str(path))
+    return path
+
+
+def build_trained_index(path: Path, width: int = 768, n_vectors: int = 2000, seed: int = 0) -> Path:
+    """Write what RVC's training leaves beside it: an index in which nothing is yet."""
+    build_index(path, width, n_vectors, seed)
+    faiss = import_faiss()
+    index = faiss.read_index(str(path))
+    index.reset()
+    faiss.write_index(index, str(path))
+    return path
+
+
+def n_lists(n_vectors: int) -> int:
+    """How many lists RVC's training makes of so many vectors."""
+    return max(1, min(int(16 * math.sqrt(n_vectors)), n_vectors // 39))
+
+
+def features(count: int, width: int, seed: int) -> NDArray[np.float32]:
+    """(count, width): in clusters, as sounds are, and about as large as content features."""
+    random = np.random.default_rng(seed)
+    sounds = np.random.default_rng(width).standard_normal((40, width)) * 0.3
+    spread = random.standard_normal((count, width)) * 0.1
+    return (sounds[random.integers(0, len(sounds), count)] + spread).astype(np.float32)
+
+
+def import_faiss() -> Any:  # noqa: ANN401 - without types
+    """faiss, with which people's indexes are made; its SWIG wrapper warns when first imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module("faiss")
+
+
 def _make_audible(network: Any, *, has_pitch: bool) -> None:  # noqa: ANN401 - upstream has no types
     encoder, decoder = network.enc_p, network.dec
     encoder.proj.bias[network.inter_channels :] = LOG_DEVIATION
@@ -153,4 +201,6 @@ def _make_audible(network: Any, *, has_pitch: bool) -> None:  # noqa: ANN401 - u
 
 
 if __name__ == "__main__":
-    build_voice(Path(sys.argv[1]) / "random.pth")
+    folder = Path(sys.argv[1])
+    build_voice(folder / "random.pth")
+    build_index(folder / "random.index", n_vectors=20_000)
