@@ -93,6 +93,13 @@ class ContentModel:
     """(256,)"""
 
     @property
+    def position_weight(self) -> torch.Tensor:
+        """(hidden size, hidden size / groups, 128): of the convolution that tells a frame where
+        it stands, its weight norm folded."""
+        weight: torch.Tensor = self.model.encoder.pos_conv_embed.conv.weight.detach()
+        return weight
+
+    @property
     def v1_layer(self) -> int:
         """``hidden_states[v1_layer]``, through ``final_proj``, is what v1 voices take: the ninth,
         or in a test's smaller model the last."""

@@ -18,7 +18,7 @@ from stages.tts.soprano.decoder import (
     n_samples_of,
 )
 from stages.tts.soprano.graphs import Graphs
-from stages.tts.soprano.linear import pack_all
+from stages.linear import pack_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
