@@ -9,13 +9,11 @@ voices can be listed by their pickles alone, and what is hostile is refused earl
 from __future__ import annotations
 
 import io
-import math
 import pickle
 import pickletools
 import struct
 import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
 
 from stages.errors import UnusableModel
 
@@ -75,18 +73,12 @@ class Shaped(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TensorOutline:
-    """A tensor, without its values."""
+class TensorOutline(NamedTuple):
+    """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
 
     dtype: str
     """As torch names it: ``float16``."""
     shape: tuple[int, ...]
-
-    @property
-    def n_values(self) -> int:
-        """How many values it has."""
-        return math.prod(self.shape)
 
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
@@ -170,7 +162,7 @@ def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]
         raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
     except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
         raise UnusableModel(f"{path} {_NO_TORCH_FILE}") from error
-    _check_nesting(path, data)
+    _check_opcodes(path, data)
     return data, sizes
 
 
@@ -201,15 +193,21 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> tuple[bytes, dict[str, in
     return archive.read(pickles[0]), sizes
 
 
-def _check_nesting(path: Path, data: bytes) -> None:
-    n_tuples = 0
+def _check_opcodes(path: Path, data: bytes) -> None:
+    """Refuse what would end the process of whoever unpickles it."""
+    n_tuples = last_memo = 0
     try:
-        for opcode, _, _ in pickletools.genops(data):
+        for opcode, argument, _ in pickletools.genops(data):
             n_tuples += opcode.name.startswith("TUPLE")
+            if opcode.name.endswith("PUT") and isinstance(argument, int):
+                last_memo = max(last_memo, argument)
     except ValueError as error:
         raise UnusableModel(f"{path} cannot be read: its pickle is damaged") from error
     if n_tuples > MAX_TUPLES:
         raise UnusableModel(f"{path} holds {n_tuples} tuples; no model has {MAX_TUPLES}")
+    # Python makes room for all numbers up to one that is used: 16 bytes for each.
+    if last_memo > len(data):
+        raise UnusableModel(f"{path} cannot be read: its pickle counts to {last_memo}")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -250,13 +248,9 @@ class _Dict(dict[Any, Any]):
         pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(NamedTuple):
     dtype: str
     n_values: int
-
-    def __setstate__(self, state: object) -> None:
-        raise pickle.UnpicklingError("values have no state")
 
 
 class _RebuildTensor:
