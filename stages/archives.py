@@ -45,12 +45,6 @@ BITS: Final[Mapping[str, tuple[str, int]]] = {
 }
 """How a pickle names an element's type: its name today, and its bits."""
 
-_END_BYTES = 56 + 20 + 22
-"""torch.save always ends an archive with all three records."""
-
-_NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
-
-
 MAX_DIMENSIONS = 8
 """Of a tensor; a convolution has three."""
 MAX_NUMBER = 2**63 - 1
@@ -62,6 +56,11 @@ MAX_NAME = 80
 """Characters of one."""
 MAX_REASON = 300
 """Characters of a library's own explanation."""
+
+_END_BYTES = 56 + 20 + 22
+"""Of the records that end an archive: two for large ones, which torch always writes, and one."""
+
+_NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
 
 
 class Shaped(Protocol):
@@ -89,17 +88,7 @@ def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pick
         return _Unpickler(data, sizes).load()
     except pickle.UnpicklingError as error:
         raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        # What the pickle machine raises where an opcode meets something that it does not fit.
+    except Exception as error:  # whatever an opcode raises where it meets what it does not fit
         msg = f"{path} cannot be read: its pickle is damaged: {why(error)}"
         raise UnusableModel(msg) from error
 
@@ -160,7 +149,7 @@ def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]
                 data, sizes = _unpacked(path, archive)
     except OSError as error:
         raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
-    except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
+    except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise UnusableModel(f"{path} {_NO_TORCH_FILE}") from error
     _check_opcodes(path, data)
     return data, sizes
@@ -171,9 +160,17 @@ def _check_directory(path: Path, file: BinaryIO, n_bytes: int) -> None:
     say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16)."""
     file.seek(max(0, n_bytes - _END_BYTES))
     end = file.read().rjust(_END_BYTES, b"\0")
-    if end[:4] != b"PK\6\6" or end[56:60] != b"PK\6\7" or end[76:80] != b"PK\5\6":
+    large, locator, last = end[:56], end[56:76], end[76:]
+    is_large = locator.startswith(b"PK\6\7")
+    if (
+        not last.startswith(b"PK\5\6")
+        or not last.endswith(b"\0\0")  # no comment after it, in which another could hide
+        or (is_large and not large.startswith(b"PK\6\6"))
+    ):
         raise UnusableModel(f"{path} {_NO_TORCH_FILE}")
-    n_files, directory_bytes = struct.unpack_from("<QQ", end, 32)
+    n_files, directory_bytes = (
+        struct.unpack_from("<QQ", large, 32) if is_large else struct.unpack_from("<HI", last, 10)
+    )
     if n_files > MAX_FILES or directory_bytes > MAX_DIRECTORY_BYTES:
         raise UnusableModel(f"{path} is an archive of more than {MAX_FILES} files")
 

@@ -33,7 +33,7 @@ def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | N
         # torch's own words are how to do without these checks.
         msg = f"{path} cannot be read: it is damaged, or holds more than tensors and plain values"
         raise UnusableModel(msg) from error
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a hostile pickle can make torch stumble over anything
         raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
 
 

@@ -44,7 +44,7 @@ def cut(path: Path, keep: float) -> None:
 
 
 def replace_pickle(path: Path, data: bytes, *, method: int = zipfile.ZIP_STORED) -> None:
-    """Put another pickle into an archive of torch's, with all records that torch ends it with."""
+    """Put another pickle into an archive of torch's."""
     with zipfile.ZipFile(path) as archive:
         files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
     files = {name: data if name.endswith("/data.pkl") else old for name, old in files.items()}
@@ -52,22 +52,12 @@ def replace_pickle(path: Path, data: bytes, *, method: int = zipfile.ZIP_STORED)
 
 
 def archive_of(files: dict[str, bytes], *, method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip archive that ends like torch's: with the records of large ones (zip64)."""
+    """A zip archive. It ends with one record, where torch's end with three."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
-        directory = archive.start_dir
-    data = file.getvalue()
-    end = data[-22:]
-    size = (len(data) - 22 - directory).to_bytes(8, "little")
-    count = len(files).to_bytes(8, "little")
-    start = directory.to_bytes(8, "little")
-    record = (
-        b"PK\6\6" + (44).to_bytes(8, "little") + b"-\0-\0" + bytes(8) + count * 2 + size + start
-    )
-    locator = b"PK\6\7" + bytes(4) + (len(data) - 22).to_bytes(8, "little") + b"\1\0\0\0"
-    return data[:-22] + record + locator + end
+    return file.getvalue()
 
 
 def pickle_of(path: Path) -> bytes:

@@ -35,7 +35,7 @@ NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
 
 
 def complaint(path: Path) -> str:
-    """What all three readers say; the one that needs no torch says it first."""
+    """What is said without torch. With it, the file is refused too."""
     with pytest.raises(UnusableModel) as refusal:
         read_header(path)
     with pytest.raises(UnusableModel):
@@ -152,6 +152,23 @@ def test_an_archive_of_very_many_files_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "voice.pth"
     path.write_bytes(archive_of({f"a/{number}": b"" for number in range(MAX_FILES + 1)}))
     assert f"is an archive of more than {MAX_FILES} files" in complaint(path)
+
+
+@pytest.mark.parametrize("offset", [32, 40])
+def test_an_archive_that_says_it_has_very_many_files_is_refused(voice: Path, offset: int) -> None:
+    data = bytearray(voice.read_bytes())
+    record = data.rindex(b"PK\6\6")
+    data[record + offset : record + offset + 8] = b"\xff" * 8
+    voice.write_bytes(data)
+    assert f"is an archive of more than {MAX_FILES} files" in complaint(voice)
+
+
+def test_an_archive_with_something_after_its_end_is_refused(voice: Path) -> None:
+    for more in (b"more", voice.read_bytes()[-22:-2] + b"\4\0more"):
+        data = voice.read_bytes()
+        voice.write_bytes(data + more)
+        assert NO_TORCH_FILE in complaint(voice)
+        voice.write_bytes(data)
 
 
 def test_two_pickles_in_a_file_are_refused(tmp_path: Path) -> None:
