@@ -9,13 +9,11 @@ voices can be listed by their pickles alone, and what is hostile is refused earl
 from __future__ import annotations
 
 import io
-import math
 import pickle
 import pickletools
 import struct
 import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
 
 from stages.errors import UnusableModel
 
@@ -47,12 +45,6 @@ BITS: Final[Mapping[str, tuple[str, int]]] = {
 }
 """How a pickle names an element's type: its name today, and its bits."""
 
-_END_BYTES = 56 + 20 + 22
-"""torch.save always ends an archive with all three records."""
-
-_NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
-
-
 MAX_DIMENSIONS = 8
 """Of a tensor; a convolution has three."""
 MAX_NUMBER = 2**63 - 1
@@ -65,6 +57,11 @@ MAX_NAME = 80
 MAX_REASON = 300
 """Characters of a library's own explanation."""
 
+_END_BYTES = 56 + 20 + 22
+"""Of the records that end an archive: two for large ones, which torch always writes, and one."""
+
+_NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
+
 
 class Shaped(Protocol):
     """A tensor, or the outline of one."""
@@ -75,18 +72,12 @@ class Shaped(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TensorOutline:
-    """A tensor, without its values."""
+class TensorOutline(NamedTuple):
+    """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
 
     dtype: str
     """As torch names it: ``float16``."""
     shape: tuple[int, ...]
-
-    @property
-    def n_values(self) -> int:
-        """How many values it has."""
-        return math.prod(self.shape)
 
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
@@ -97,17 +88,7 @@ def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pick
         return _Unpickler(data, sizes).load()
     except pickle.UnpicklingError as error:
         raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        # What the pickle machine raises where an opcode meets something that it does not fit.
+    except Exception as error:  # whatever an opcode raises where it meets what it does not fit
         msg = f"{path} cannot be read: its pickle is damaged: {why(error)}"
         raise UnusableModel(msg) from error
 
@@ -168,9 +149,9 @@ def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]
                 data, sizes = _unpacked(path, archive)
     except OSError as error:
         raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
-    except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error) as error:
+    except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise UnusableModel(f"{path} {_NO_TORCH_FILE}") from error
-    _check_nesting(path, data)
+    _check_opcodes(path, data)
     return data, sizes
 
 
@@ -179,9 +160,17 @@ def _check_directory(path: Path, file: BinaryIO, n_bytes: int) -> None:
     say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16)."""
     file.seek(max(0, n_bytes - _END_BYTES))
     end = file.read().rjust(_END_BYTES, b"\0")
-    if end[:4] != b"PK\6\6" or end[56:60] != b"PK\6\7" or end[76:80] != b"PK\5\6":
+    large, locator, last = end[:56], end[56:76], end[76:]
+    is_large = locator.startswith(b"PK\6\7")
+    if (
+        not last.startswith(b"PK\5\6")
+        or not last.endswith(b"\0\0")  # no comment after it, in which another could hide
+        or (is_large and not large.startswith(b"PK\6\6"))
+    ):
         raise UnusableModel(f"{path} {_NO_TORCH_FILE}")
-    n_files, directory_bytes = struct.unpack_from("<QQ", end, 32)
+    n_files, directory_bytes = (
+        struct.unpack_from("<QQ", large, 32) if is_large else struct.unpack_from("<HI", last, 10)
+    )
     if n_files > MAX_FILES or directory_bytes > MAX_DIRECTORY_BYTES:
         raise UnusableModel(f"{path} is an archive of more than {MAX_FILES} files")
 
@@ -201,15 +190,21 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> tuple[bytes, dict[str, in
     return archive.read(pickles[0]), sizes
 
 
-def _check_nesting(path: Path, data: bytes) -> None:
-    n_tuples = 0
+def _check_opcodes(path: Path, data: bytes) -> None:
+    """Refuse what would end the process of whoever unpickles it."""
+    n_tuples = last_memo = 0
     try:
-        for opcode, _, _ in pickletools.genops(data):
+        for opcode, argument, _ in pickletools.genops(data):
             n_tuples += opcode.name.startswith("TUPLE")
+            if opcode.name.endswith("PUT") and isinstance(argument, int):
+                last_memo = max(last_memo, argument)
     except ValueError as error:
         raise UnusableModel(f"{path} cannot be read: its pickle is damaged") from error
     if n_tuples > MAX_TUPLES:
         raise UnusableModel(f"{path} holds {n_tuples} tuples; no model has {MAX_TUPLES}")
+    # Python makes room for all numbers up to one that is used: 16 bytes for each.
+    if last_memo > len(data):
+        raise UnusableModel(f"{path} cannot be read: its pickle counts to {last_memo}")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -250,13 +245,9 @@ class _Dict(dict[Any, Any]):
         pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(NamedTuple):
     dtype: str
     n_values: int
-
-    def __setstate__(self, state: object) -> None:
-        raise pickle.UnpicklingError("values have no state")
 
 
 class _RebuildTensor:

@@ -9,13 +9,16 @@ import torch
 
 from stages.checkpoints import check_finite, check_weights, load_pickle
 from stages.rvc.voice_config import VoiceConfig, tensor_shapes
-from stages.rvc.voice_header import MAX_VOICE_BYTES, needed, read_header
+from stages.rvc.voice_header import needed_tensors, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["VoiceConfig", "VoiceFile", "read_voice"]
+
+MAX_VOICE_BYTES = 400_000_000
+"""A voice has 55 MB; in float32 and with `enc_q` left in 150."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ def read_voice(path: Path) -> VoiceFile:
     """Read and check a voice file. Raises `UnusableModel`."""
     config = read_header(path)
     saved = load_pickle(path, max_bytes=MAX_VOICE_BYTES)
-    expected = dict(tensor_shapes(config))
-    stored = check_weights(path, "an RVC voice", needed(saved["weight"]), expected)
+    # Checked once more: this is another reader, and the file may be another by now.
+    tensors = needed_tensors(path, saved, torch.Tensor)
+    stored = check_weights(path, "an RVC voice", tensors, dict(tensor_shapes(config)))
     weights = folded({name: weight.float() for name, weight in stored.items()})
     check_finite(path, weights)
     return VoiceFile(config, weights)

@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.archives import TensorOutline, check_shapes, read_outline
 from stages.errors import UnusableModel
-from stages.rvc.voice_config import (
-    FRAMES_PER_SECOND,
-    VoiceConfig,
-    tensor_shapes,
-)
+from stages.rvc.voice_config import FRAMES_PER_SECOND, VoiceConfig, tensor_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +28,7 @@ T = TypeVar("T")
 
 N_CONFIG_ITEMS = 18
 RATES = {"32k": 32_000, "40k": 40_000, "48k": 48_000}
+
 MAX_CHANNELS = 4096
 """Real voices have up to 768; this only keeps nonsense from being multiplied."""
 MAX_SPEAKERS = 10_000
@@ -45,13 +42,13 @@ MAX_STAGES = 8
 MAX_VALUES = 150_000_000
 """In all tensors together, 600 MB in float32: five times what the largest real voice has."""
 
-MAX_VOICE_BYTES = 400_000_000
-"""A voice has 55 MB; in float32 and with `enc_q` left in 150."""
 MAX_CHECKPOINT_BYTES = 2_000_000_000
 """Of a training's, 450 MB: so that it is told apart, and not only called too large."""
 MAX_SHOWN = 40
 """Characters of a value in an error."""
 DTYPES = ("float16", "bfloat16", "float32")
+
+HALVES = {"original0": "weight_g", "original1": "weight_v"}
 
 VOCODERS = frozenset({"HiFi-GAN"})
 EMBEDDERS = frozenset({"contentvec", "contentvec_base", "hubert", "hubert_base"})
@@ -69,15 +66,7 @@ def read_header(path: Path) -> VoiceConfig:
             f"{path} is a checkpoint of a training, not a voice;"
             " extract a small model from it first, with what trained it"
         )
-    if (size := path.stat().st_size) > MAX_VOICE_BYTES:
-        raise UnusableModel(f"{path} has {size} bytes; a voice has at most {MAX_VOICE_BYTES}")
-    weights = saved.get("weight")
-    if not isinstance(weights, dict) or not all(
-        isinstance(name, str) and isinstance(weight, TensorOutline)
-        for name, weight in weights.items()
-    ):
-        raise UnusableModel(f"{path} is not an RVC voice: its weight is not a state dict")
-    tensors = needed(weights)
+    tensors = needed_tensors(path, saved, TensorOutline)
     config = _read_config(path, saved, tensors)
     check_shapes(path, _described(config), tensors, dict(tensor_shapes(config)))
     for name, weight in tensors.items():
@@ -87,16 +76,21 @@ def read_header(path: Path) -> VoiceConfig:
     return config
 
 
-def needed(weights: Mapping[str, T]) -> dict[str, T]:
-    """Without what only training needs, and with the halves of a normed weight under their old
-    names: newer versions of torch call `weight_g` and `weight_v` by others."""
-    return {
-        name.replace(".parametrizations.weight.original0", ".weight_g").replace(
-            ".parametrizations.weight.original1", ".weight_v"
-        ): weight
-        for name, weight in weights.items()
-        if not name.startswith("enc_q.")
-    }
+def needed_tensors(path: Path, saved: object, kind: type[T]) -> dict[str, T]:
+    """The tensors of a voice, all of this kind, but for those that only training needs. The halves
+    of a normed weight have their old names: newer versions of torch call `weight_g` and
+    `weight_v` by others. Raises `UnusableModel`."""
+    weights = saved.get("weight") if isinstance(saved, dict) else None
+    if not isinstance(weights, dict):
+        raise UnusableModel(f"{path} is not an RVC voice: its weight is not a state dict")
+    tensors = {}
+    for name, weight in weights.items():
+        if not isinstance(name, str) or not isinstance(weight, kind):
+            raise UnusableModel(f"{path} is not an RVC voice: its weight is not a state dict")
+        if not name.startswith("enc_q."):
+            layer, _, half = name.rpartition(".parametrizations.weight.")
+            tensors[f"{layer}.{HALVES[half]}" if half in HALVES else name] = weight
+    return tensors
 
 
 def _read_config(
