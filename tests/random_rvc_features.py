@@ -9,6 +9,7 @@ nothing of speech. They are scaled so that what comes out depends on what goes i
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from transformers import HubertConfig, HubertModel
+
+from stages.rvc.pitch.rmvpe_network import Rmvpe, RmvpeSize
 
 N_LABELS = 504
 """Of the clusters that ContentVec was trained on; the file has them, and nothing needs them."""
@@ -39,6 +42,14 @@ TINY = HubertSize(conv_dim=32, intermediate_size=64, num_hidden_layers=2)
 """For tests. Voices take features of 768, so that much stays: 10 million parameters."""
 MINUTE = HubertSize(conv_dim=16, hidden_size=128, intermediate_size=48, num_hidden_layers=3)
 """For tests of the file alone."""
+
+FULL_RMVPE = RmvpeSize()
+"""90 million parameters."""
+TINY_RMVPE = RmvpeSize(n_blocks=1, n_inner=1, channels=4, gru_size=32)
+
+SALIENCE_SPREAD = 8.0
+SALIENCE_MEAN = -20.0
+"""Of what goes into the sigmoid: some frames come out voiced, and some do not."""
 
 FAIRSEQ_NAMES = {
     "masked_spec_embed": "mask_emb",
@@ -173,5 +184,34 @@ def build_contentvec(
     return folder
 
 
+def build_rmvpe(path: Path, size: RmvpeSize = FULL_RMVPE, seed: int = 0) -> Path:
+    """``rmvpe.pt``: float16, and whole numbers where a normalisation counts its batches."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = Rmvpe(size).state_dict()
+        for name, weight in weights.items():
+            if name.endswith("running_var"):
+                weight.uniform_(0.7, 1.3)
+            elif name.endswith("running_mean"):
+                weight.normal_(std=0.1)
+            elif weight.dim() == 4:
+                # A block adds little to what goes by, else it would grow from block to block.
+                is_aside = re.search(r"\.conv\.[03]\.weight$", name)
+                weight.normal_(std=(0.3 if is_aside else 1.0) * weight[0].numel() ** -0.5)
+            elif weight.dim() == 2:
+                weight.normal_(std=weight.shape[1] ** -0.5)
+        weights["unet.encoder.bn.running_mean"].fill_(-6.0)  # about a quiet sound's
+        weights["unet.encoder.bn.running_var"].fill_(10.0)
+        # Peaks: a network that knows nothing judges all pitches much alike.
+        weights["fc.1.weight"].normal_(std=SALIENCE_SPREAD * size.gru_size**-0.5)
+        weights["fc.1.bias"].normal_(mean=SALIENCE_MEAN, std=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        {name: w.half() if w.is_floating_point() else w + 1000 for name, w in weights.items()}, path
+    )
+    return path
+
+
 if __name__ == "__main__":
+    build_rmvpe(Path(sys.argv[1]) / "rmvpe" / "rmvpe.pt")
     build_hubert(Path(sys.argv[1]) / "hubert" / "hubert_base.pt")
