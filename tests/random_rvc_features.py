@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import HubertConfig, HubertModel
 
-from stages.rvc.pitch.rmvpe_network import Rmvpe, RmvpeSize
+from stages.rvc.pitch.rmvpe_network import GRU_SIZE, Rmvpe, RmvpeSize
 
 N_LABELS = 504
 """Of the clusters that ContentVec was trained on; the file has them, and nothing needs them."""
@@ -45,7 +45,7 @@ MINUTE = HubertSize(conv_dim=16, hidden_size=128, intermediate_size=48, num_hidd
 
 FULL_RMVPE = RmvpeSize()
 """90 million parameters."""
-TINY_RMVPE = RmvpeSize(n_blocks=1, n_inner=1, channels=4, gru_size=32)
+TINY_RMVPE = RmvpeSize(n_blocks=1, n_inner=1, channels=4)
 
 SALIENCE_SPREAD = 8.0
 SALIENCE_MEAN = -20.0
@@ -131,14 +131,17 @@ def build_hubert(path: Path, size: HubertSize = FULL, seed: int = 0) -> Path:
     return save_fairseq(path, weights)
 
 
-def save_fairseq(path: Path, weights: dict[str, Any]) -> Path:
-    """What fairseq writes: weights, and the dictionary of the task, an object of fairseq's."""
+def save_fairseq(path: Path, weights: dict[str, Any], arguments: tuple[object, ...] = ()) -> Path:
+    """What fairseq writes: weights, and the dictionary of the task, an object of fairseq's.
+    `arguments`: it is to be made with these instead (`object.__reduce__` without the class)."""
     module = ModuleType("fairseq.data.dictionary")
-    dictionary = type("Dictionary", (), {"__module__": module.__name__})
+    dictionary: Any = type("Dictionary", (), {"__module__": module.__name__})
     module.Dictionary = dictionary  # type: ignore[attr-defined]
-    vocabulary: Any = dictionary()
+    vocabulary = dictionary()
     vocabulary.symbols, vocabulary.count = ["<s>", "<pad>", "</s>", "<unk>"], [1, 1, 1, 1]
     vocabulary.indices = {symbol: n for n, symbol in enumerate(vocabulary.symbols)}
+    if arguments:
+        dictionary.__reduce__ = lambda _: (dictionary, *arguments)
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ("fairseq", "fairseq.data", module.__name__)
     if any(name in sys.modules for name in names):
@@ -203,7 +206,7 @@ def build_rmvpe(path: Path, size: RmvpeSize = FULL_RMVPE, seed: int = 0) -> Path
         weights["unet.encoder.bn.running_mean"].fill_(-6.0)  # about a quiet sound's
         weights["unet.encoder.bn.running_var"].fill_(10.0)
         # Peaks: a network that knows nothing judges all pitches much alike.
-        weights["fc.1.weight"].normal_(std=SALIENCE_SPREAD * size.gru_size**-0.5)
+        weights["fc.1.weight"].normal_(std=SALIENCE_SPREAD * GRU_SIZE**-0.5)
         weights["fc.1.bias"].normal_(mean=SALIENCE_MEAN, std=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(

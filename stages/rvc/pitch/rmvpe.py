@@ -37,10 +37,13 @@ REACH = 4
 THRESHOLD = 0.03
 """Upstream's: where no pitch is more salient there is no voice."""
 
+FIRST = "unet.encoder.layers.0.conv.0.conv.0.weight"
+"""As many rows as the network has channels at the top."""
+COUNT = ".num_batches_tracked"
+"""Of a normalisation, in whole numbers: for training only."""
+
 MAX_SIZE = RmvpeSize()
 """The published network's; a smaller one is for tests."""
-COUNT = ".num_batches_tracked"
-
 MAX_BYTES = 400_000_000
 """It has 362 MB in float32."""
 
@@ -104,7 +107,6 @@ def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePit
     with torch.device("meta"):  # neither memory nor time for random weights
         network = Rmvpe(size)
     shapes = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    # How many batches a normalisation has seen, in whole numbers: for training only.
     counts = {name: torch.tensor(0) for name in shapes if name.endswith(COUNT)}
     checked = check_weights(
         path,
@@ -124,23 +126,19 @@ def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePit
 
 def _size(path: Path, weights: Mapping[Any, Any]) -> RmvpeSize:
     """Read off the names and shapes of the weights."""
+    first = weights.get(FIRST)
+    if not isinstance(first, torch.Tensor) or first.dim() != 4:
+        raise UnusableModel(f"{path} is not RMVPE: it misses {FIRST}, a convolution")
 
     def highest(pattern: str) -> int:
         return max(
             (int(m[1]) for name in weights if (m := re.match(pattern, str(name)))), default=-1
         )
 
-    def rows(name: str) -> int:
-        weight = weights.get(name)
-        if not isinstance(weight, torch.Tensor) or weight.dim() < 2:
-            raise UnusableModel(f"{path} is not RMVPE: it misses {name}, or this is no matrix")
-        return weight.shape[0]
-
     size = RmvpeSize(
-        n_blocks=1 + highest(r"unet\.encoder\.layers\.0\.conv\.(\d+)\."),
-        n_inner=1 + highest(r"unet\.intermediate\.layers\.(\d+)\."),
-        channels=rows("unet.encoder.layers.0.conv.0.conv.0.weight"),
-        gru_size=rows("fc.0.gru.weight_hh_l0") // 3,
+        n_blocks=1 + highest(r"unet\.encoder\.layers\.0\.conv\.(\d{1,3})\."),
+        n_inner=1 + highest(r"unet\.intermediate\.layers\.(\d{1,3})\."),
+        channels=first.shape[0],
     )
     for field in fields(size):
         value, most = getattr(size, field.name), getattr(MAX_SIZE, field.name)

@@ -24,6 +24,8 @@ N_SALIENCES = 360
 """Pitches that a frame is judged for, 20 cents apart."""
 N_FOLDED = 3
 """Channels that the U-net ends in."""
+GRU_SIZE = 256
+"""In each direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,6 @@ class RmvpeSize:
     """Levels at the bottom."""
     channels: int = 16
     """At the top; each level below has twice as many."""
-    gru_size: int = 256
-    """In each direction."""
 
 
 class Rmvpe(nn.Module):
@@ -47,8 +47,8 @@ class Rmvpe(nn.Module):
         super().__init__()
         self.unet = _UNet(size)
         self.cnn = nn.Conv2d(size.channels, N_FOLDED, 3, padding=1)
-        recurrent = _BiGru(N_FOLDED * N_BANDS, size.gru_size)
-        self.fc = nn.Sequential(recurrent, nn.Linear(2 * size.gru_size, N_SALIENCES))
+        recurrent = _BiGru(N_FOLDED * N_BANDS, GRU_SIZE)
+        self.fc = nn.Sequential(recurrent, nn.Linear(2 * GRU_SIZE, N_SALIENCES))
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         """(b, 128, frames), a multiple of 32 of them, to (b, frames, 360) in (0, 1)."""
