@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyworld
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,8 @@ class WorldPitch:
     def estimate(self, samples: Samples) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         f0 = unvoiced(samples)
-        if not len(f0):
-            return f0  # pyworld runs out of memory where there is no sample
+        if len(f0) < MIN_FRAMES:
+            return f0  # where there is no sample at all, pyworld runs out of memory
         sound = samples.astype(np.float64)
         found, times = self._find(
             sound, RATE, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=FRAME_MS
