@@ -20,7 +20,10 @@ import torch
 from safetensors.torch import save_file
 from transformers import HubertConfig, HubertModel
 
+from stages.rvc.pitch.mel import LogMel
+from stages.rvc.pitch.rmvpe import THRESHOLD
 from stages.rvc.pitch.rmvpe_network import GRU_SIZE, Rmvpe, RmvpeSize
+from tests.rvc.voices import words
 
 N_LABELS = 504
 """Of the clusters that ContentVec was trained on; the file has them, and nothing needs them."""
@@ -48,8 +51,7 @@ FULL_RMVPE = RmvpeSize()
 TINY_RMVPE = RmvpeSize(n_blocks=1, n_inner=1, channels=4)
 
 SALIENCE_SPREAD = 8.0
-SALIENCE_MEAN = -20.0
-"""Of what goes into the sigmoid: some frames come out voiced, and some do not."""
+"""Of what goes into the sigmoid: with less, all pitches would be about as likely."""
 
 FAIRSEQ_NAMES = {
     "masked_spec_embed": "mask_emb",
@@ -188,10 +190,12 @@ def build_contentvec(
 
 
 def build_rmvpe(path: Path, size: RmvpeSize = FULL_RMVPE, seed: int = 0) -> Path:
-    """``rmvpe.pt``: float16, and whole numbers where a normalisation counts its batches."""
+    """``rmvpe.pt``: float16, and whole numbers where a normalisation counts its batches. It hears a
+    voice now and then, at pitches that jump."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        weights = Rmvpe(size).state_dict()
+        network = Rmvpe(size).eval()
+        weights = network.state_dict()
         for name, weight in weights.items():
             if name.endswith("running_var"):
                 weight.uniform_(0.7, 1.3)
@@ -205,14 +209,22 @@ def build_rmvpe(path: Path, size: RmvpeSize = FULL_RMVPE, seed: int = 0) -> Path
                 weight.normal_(std=weight.shape[1] ** -0.5)
         weights["unet.encoder.bn.running_mean"].fill_(-6.0)  # about a quiet sound's
         weights["unet.encoder.bn.running_var"].fill_(10.0)
-        # Peaks: a network that knows nothing judges all pitches much alike.
         weights["fc.1.weight"].normal_(std=SALIENCE_SPREAD * GRU_SIZE**-0.5)
-        weights["fc.1.bias"].normal_(mean=SALIENCE_MEAN, std=0.3)
+        weights["fc.1.bias"].normal_(mean=-10.0, std=0.3)  # where float32 still tells 1 - p from 0
+        weights["fc.1.bias"] += _bias(network)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(
         {name: w.half() if w.is_floating_point() else w + 1000 for name, w in weights.items()}, path
     )
     return path
+
+
+@torch.inference_mode()
+def _bias(network: Rmvpe) -> torch.Tensor:
+    """With which half of the frames come out voiced."""
+    sound = torch.from_numpy(words(127 * 160))[None]
+    highest: torch.Tensor = network(LogMel()(sound)).logit().amax(2)
+    return torch.logit(torch.tensor(THRESHOLD)) - highest.median()
 
 
 if __name__ == "__main__":

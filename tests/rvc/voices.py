@@ -36,6 +36,14 @@ def glide(n_samples: int, hz: float = 200.0) -> NDArray[np.float64]:
     return hz * 2 ** (0.3 * np.sin(2 * np.pi * 0.7 * np.arange(n_samples) / 16_000))
 
 
+def words(n_samples: int) -> Samples:
+    """A voice that comes and goes, in some noise."""
+    loud = np.sin(2 * np.pi * 1.3 * np.arange(n_samples) / 16_000) > -0.5
+    noise = np.random.default_rng(0).normal(scale=0.002, size=n_samples)
+    mixed: Samples = (vowel(glide(n_samples)) * loud + noise).astype(np.float32)
+    return mixed
+
+
 def cents_off(found: NDArray[np.float32], true: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of the voiced frames; true: at each sample."""
     at = true[::160][: len(found)]
