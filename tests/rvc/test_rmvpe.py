@@ -3,7 +3,6 @@ is refused with the reason, and runs nothing."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,13 @@ from stages.rvc.pitch.mel import LogMel
 from stages.rvc.pitch.rmvpe import RmvpePitch, decode, read_rmvpe
 from stages.rvc.pitch.rmvpe_network import Rmvpe
 from tests.random_rvc_features import FULL_RMVPE, MINUTE, TINY_RMVPE, build_hubert, build_rmvpe
+from tests.rvc.bomb import Bomb
 from tests.rvc.voices import words
 from tests.rvc_upstream import upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -225,16 +226,6 @@ def test_counts_of_batches_may_be_missing(tiny_rmvpe: Path, tmp_path: Path) -> N
     ours = read_rmvpe(tmp_path / RMVPE, CPU, torch.float32).estimate(words(8_000))
     theirs = read_rmvpe(tiny_rmvpe, CPU, torch.float32).estimate(words(8_000))
     assert ours.tolist() == theirs.tolist()
-
-
-class Bomb:
-    """Unpickled without care, it leaves a mark."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[object, tuple[Path, str]]:
-        return Path.write_text, (self.mark, "went off")
 
 
 def test_a_malicious_file_runs_nothing(tmp_path: Path) -> None:
