@@ -34,6 +34,7 @@ def complaint(path: Path) -> str:
     said = str(refusal.value)
     assert str(path) in said
     assert "\n" not in said
+    assert len(said) < 1_000
     return said
 
 
@@ -172,6 +173,7 @@ def test_a_dictionary_that_is_made_otherwise_does_no_harm(
         ({"hidden_act": "relu"}, "hidden_act is 'relu'"),
         ({"layer_norm_eps": 1e-6}, "layer_norm_eps is 1e-06"),
         ({"num_attention_heads": 4}, "4 heads for hidden_size 128"),
+        ({"hidden_act": "\n" + "long" * 10_000}, "hidden_act is '"),
         ({"num_attention_heads": "x"}, "'x' heads for hidden_size 128"),
     ],
 )
