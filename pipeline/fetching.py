@@ -46,8 +46,8 @@ def fetch(options: FetchSettings) -> None:
     """Get the models that are asked for. Ends the program where there is none of that name."""
     for name in options.names:
         if name not in SOURCES:
-            known = " and ".join(SOURCES)
-            sys.stderr.write(f"server.py: there is no model {name!r}; there is {known}\n")
+            known = ", ".join(SOURCES)
+            sys.stderr.write(f"server.py: there is no model {name!r}; there are {known}\n")
             sys.exit(2)
     if not log.isEnabledFor(logging.DEBUG):
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells each request

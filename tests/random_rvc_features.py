@@ -9,6 +9,7 @@ nothing of speech. They are scaled so that what comes out depends on what goes i
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from transformers import HubertConfig, HubertModel
+
+from stages.rvc.pitch.mel import LogMel
+from stages.rvc.pitch.rmvpe import THRESHOLD
+from stages.rvc.pitch.rmvpe_network import GRU_SIZE, Rmvpe, RmvpeSize
+from tests.rvc.voices import words
 
 N_LABELS = 504
 """Of the clusters that ContentVec was trained on; the file has them, and nothing needs them."""
@@ -39,6 +45,13 @@ TINY = HubertSize(conv_dim=32, intermediate_size=64, num_hidden_layers=2)
 """For tests. Voices take features of 768, so that much stays: 10 million parameters."""
 MINUTE = HubertSize(conv_dim=16, hidden_size=128, intermediate_size=48, num_hidden_layers=3)
 """For tests of the file alone."""
+
+FULL_RMVPE = RmvpeSize()
+"""90 million parameters."""
+TINY_RMVPE = RmvpeSize(n_blocks=1, n_inner=1, channels=4)
+
+SALIENCE_SPREAD = 8.0
+"""Of what goes into the sigmoid: with less, all pitches would be about as likely."""
 
 FAIRSEQ_NAMES = {
     "masked_spec_embed": "mask_emb",
@@ -120,14 +133,17 @@ def build_hubert(path: Path, size: HubertSize = FULL, seed: int = 0) -> Path:
     return save_fairseq(path, weights)
 
 
-def save_fairseq(path: Path, weights: dict[str, Any]) -> Path:
-    """What fairseq writes: weights, and the dictionary of the task, an object of fairseq's."""
+def save_fairseq(path: Path, weights: dict[str, Any], arguments: tuple[object, ...] = ()) -> Path:
+    """What fairseq writes: weights, and the dictionary of the task, an object of fairseq's.
+    `arguments`: it is to be made with these instead (`object.__reduce__` without the class)."""
     module = ModuleType("fairseq.data.dictionary")
-    dictionary = type("Dictionary", (), {"__module__": module.__name__})
+    dictionary: Any = type("Dictionary", (), {"__module__": module.__name__})
     module.Dictionary = dictionary  # type: ignore[attr-defined]
-    vocabulary: Any = dictionary()
+    vocabulary = dictionary()
     vocabulary.symbols, vocabulary.count = ["<s>", "<pad>", "</s>", "<unk>"], [1, 1, 1, 1]
     vocabulary.indices = {symbol: n for n, symbol in enumerate(vocabulary.symbols)}
+    if arguments:
+        dictionary.__reduce__ = lambda _: (dictionary, *arguments)
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ("fairseq", "fairseq.data", module.__name__)
     if any(name in sys.modules for name in names):
@@ -173,5 +189,44 @@ def build_contentvec(
     return folder
 
 
+def build_rmvpe(path: Path, size: RmvpeSize = FULL_RMVPE, seed: int = 0) -> Path:
+    """``rmvpe.pt``: float16, and whole numbers where a normalisation counts its batches. It hears a
+    voice now and then, at pitches that jump."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Rmvpe(size).eval()
+        weights = network.state_dict()
+        for name, weight in weights.items():
+            if name.endswith("running_var"):
+                weight.uniform_(0.7, 1.3)
+            elif name.endswith("running_mean"):
+                weight.normal_(std=0.1)
+            elif weight.dim() == 4:
+                # A block adds little to what goes by, else it would grow from block to block.
+                is_aside = re.search(r"\.conv\.[03]\.weight$", name)
+                weight.normal_(std=(0.3 if is_aside else 1.0) * weight[0].numel() ** -0.5)
+            elif weight.dim() == 2:
+                weight.normal_(std=weight.shape[1] ** -0.5)
+        weights["unet.encoder.bn.running_mean"].fill_(-6.0)  # about a quiet sound's
+        weights["unet.encoder.bn.running_var"].fill_(10.0)
+        weights["fc.1.weight"].normal_(std=SALIENCE_SPREAD * GRU_SIZE**-0.5)
+        weights["fc.1.bias"].normal_(mean=-10.0, std=0.3)  # where float32 still tells 1 - p from 0
+        weights["fc.1.bias"] += _bias(network)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        {name: w.half() if w.is_floating_point() else w + 1000 for name, w in weights.items()}, path
+    )
+    return path
+
+
+@torch.inference_mode()
+def _bias(network: Rmvpe) -> torch.Tensor:
+    """With which half of the frames come out voiced."""
+    sound = torch.from_numpy(words(127 * 160))[None]
+    highest: torch.Tensor = network(LogMel()(sound)).logit().amax(2)
+    return torch.logit(torch.tensor(THRESHOLD)) - highest.median()
+
+
 if __name__ == "__main__":
+    build_rmvpe(Path(sys.argv[1]) / "rmvpe" / "rmvpe.pt")
     build_hubert(Path(sys.argv[1]) / "hubert" / "hubert_base.pt")

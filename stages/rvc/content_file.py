@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 from torch.nn.utils import parametrize
 from transformers import HubertConfig, HubertModel
 
-from stages.checkpoints import check_finite, check_weights, load_pickle, some, why
+from stages.archives import MAX_REASON, one_line, some, why
+from stages.checkpoints import check_finite, check_weights, load_pickle
 from stages.errors import UnusableModel
 
 if TYPE_CHECKING:
@@ -183,14 +184,13 @@ def _check_config(path: Path) -> None:
     ):
         value = told.get(what, usual[what])
         if value != usual[what]:
-            msg = f"{path}: {what} is {value!r}, and HuBERT base's is {usual[what]!r}"
+            found = one_line(repr(value), MAX_REASON)
+            msg = f"{path}: {what} is {found}, and HuBERT base's is {usual[what]!r}"
             raise UnusableModel(msg)
     heads, hidden = (told.get(what, usual[what]) for what in ("num_attention_heads", "hidden_size"))
     if not isinstance(heads, int) or hidden != heads * HEAD_DIM:
-        msg = (
-            f"{path}: {heads!r} heads for hidden_size {hidden!r}; HuBERT's heads are of {HEAD_DIM}"
-        )
-        raise UnusableModel(msg)
+        found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON)
+        raise UnusableModel(f"{path}: {found}; HuBERT's heads are of {HEAD_DIM}")
 
 
 def _renamed(

@@ -19,6 +19,10 @@ F0_MIN_HZ = 50.0
 F0_MAX_HZ = 1100.0
 """Where upstream looks for pitch, and what its scale spans."""
 
+MIN_FRAMES = 6
+"""In less than three periods of the lowest pitch, 60 ms, the methods that measure them see none, or
+see some where there are none."""
+
 
 class PitchEstimator(Protocol):
     """Speech to pitch."""

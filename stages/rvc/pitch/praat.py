@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import parselmouth
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 VOICING_THRESHOLD = 0.6
 """How periodic a frame must be to be voiced; upstream's. Praat's own default is 0.45."""
 
-EDGE_FRAMES = 3
-"""A frame needs three periods of the lowest pitch, 60 ms, around it: at either end there are
-fewer, and those frames stay unvoiced."""
+EDGE_FRAMES = MIN_FRAMES // 2
+"""A frame needs three periods of the lowest pitch around it: at either end there are fewer, and
+those frames stay unvoiced."""
 
 
 class PraatPitch:
@@ -34,9 +34,8 @@ class PraatPitch:
     def estimate(self, samples: Samples) -> NDArray[np.float32]:
         """See `PitchEstimator`. The 3 first frames and the 2 last are unvoiced."""
         f0 = unvoiced(samples)
-        n_found = len(f0) - 2 * EDGE_FRAMES + 1
-        if n_found < 1:
-            return f0
+        if len(f0) < MIN_FRAMES:
+            return f0  # Praat raises an error
         # Praat fits in as many frames as it can and centres them. For whole frames of samples
         # that is one frame at 3 * HOP, and so on; but the quotient that it rounds down is then a
         # whole number, and for some lengths (71 to 74 frames, say) comes out just below: upstream's
@@ -50,5 +49,5 @@ class PraatPitch:
             pitch_floor=F0_MIN_HZ,
             pitch_ceiling=F0_MAX_HZ,
         )
-        f0[EDGE_FRAMES : EDGE_FRAMES + n_found] = pitch.selected_array["frequency"]
+        f0[EDGE_FRAMES : len(f0) - EDGE_FRAMES + 1] = pitch.selected_array["frequency"]
         return f0
