@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -23,6 +25,8 @@ from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.service import Service
 
 MAX_TEXT_CHARS = 10_000
@@ -82,20 +86,32 @@ class Health(BaseModel):
     reason: str | None = None
 
 
-def create_app(service: Service) -> FastAPI:
-    """The ASGI app, for one service."""
+def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
+    """The ASGI app, for one service. `origins` are the pages of other hosts that may use it; keys
+    and origins have been checked by the time a request comes here (`pipeline.access`)."""
     app = FastAPI(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
         redoc_url=None,
     )
 
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["retry-after"],
+        )
+    key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
+
     @app.post(
         "/api/speak",
+        dependencies=[key],
         response_class=Response,
         responses={
             200: {"content": {"audio/wav": {}, "audio/pcm": {}}},
-            **{status: {"model": ErrorAnswer} for status in (422, 500, 503)},
+            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
         },
     )
     async def speak(body: SpeakRequest, request: Request) -> Response:
@@ -111,7 +127,7 @@ def create_app(service: Service) -> FastAPI:
 
     app.mount("/web", StaticFiles(directory=WEB))
 
-    @app.get("/api/voices")
+    @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
         """The voices that can be asked for."""
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
