@@ -23,6 +23,7 @@ from pipeline import checking, devices, fetching, local, settings
 from pipeline.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
+from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
@@ -197,7 +198,8 @@ async def open_service(
     engines = choose_engines(options, max_listeners)
     if engines.why_not_soprano is not None:
         log.info("%s", engines.why_not_soprano)
-    async with open_executor() as executor:
+    metrics = Metrics()
+    async with open_executor(metrics) as executor:
         service = Service(
             executor=executor,
             synthesizers=engines.synthesizers,
@@ -214,6 +216,7 @@ async def open_service(
             max_listeners=max_listeners,
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=idle_timeout_s,
+            metrics=metrics,
         )
         await service.install_engines()
         speaks = service.synthesizer_of(service.style)

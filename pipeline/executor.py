@@ -19,11 +19,12 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import outcome
 import trio
 
+from pipeline.metrics import Metrics
 from pipeline.request import QueuedRequest, as_synthesis_error
 from pipeline.scheduling import pick
 from stages.errors import EngineGone
@@ -69,7 +70,8 @@ class _Call(Generic[T]):
 class Executor:
     """Runs the steps of all engines for all connections. Made by `open_executor`."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._trio = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
         self._loader = trio.CapacityLimiter(1)
@@ -130,6 +132,10 @@ class Executor:
     def queued_requests(self) -> int:
         """Requests that an engine still knows; the dead ones leave after the current step."""
         return len(self._arrivals) + sum(len(queue) for queue in self._queues.values())
+
+    def queue_lengths(self) -> dict[str, int]:
+        """How many requests each engine has before it, by its name."""
+        return {engine.name: len(queue) for engine, queue in self._queues.items()}
 
     def wake(self) -> None:
         """Tell the model thread to look again."""
@@ -218,7 +224,8 @@ class Executor:
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch: Sequence[Request] = able
         now = self._clock.current_time()
-        self.step_under_way = engine, time.perf_counter()
+        began = time.perf_counter()
+        self.step_under_way = engine, began
         try:
             batch = engine.choose(able)
             for request in batch:
@@ -231,6 +238,10 @@ class Executor:
                 request.fail(as_synthesis_error(engine, error))
         finally:
             self.step_under_way = None
+            took_s = time.perf_counter() - began
+            for request in cast("Sequence[QueuedRequest]", batch):  # they come from `able`
+                request.steps_s += took_s
+            self._metrics.stepped(engine.name, len(batch), took_s)
 
     def _drop_dead(self) -> None:
         for engine, queue in self._queues.items():
@@ -238,6 +249,9 @@ class Executor:
             if gone:
                 queue[:] = [r for r in queue if not (r.is_dead or r.has_ended)]
                 for request in gone:
+                    if request.has_ended:
+                        sound_s = request.n_samples / engine.sample_rate
+                        self._metrics.made(engine.name, request.steps_s, sound_s)
                     try:
                         engine.leave(request)
                     except Exception:  # contained: nobody waits for this request any more
@@ -259,9 +273,9 @@ class Executor:
 
 
 @asynccontextmanager
-async def open_executor() -> AsyncIterator[Executor]:
+async def open_executor(metrics: Metrics | None = None) -> AsyncIterator[Executor]:
     """Start the model thread and its watchdog; stop them as the context is left."""
-    executor = Executor()
+    executor = Executor(metrics or Metrics())
     executor.start()
     try:
         async with trio.open_nursery() as nursery:

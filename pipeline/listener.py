@@ -100,6 +100,8 @@ class Listener:
                     stream.ignores_input = True  # Hypercorn would close, in mid-answer
                     await self._http.serve(stream)
         except Refused as refusal:
+            if refusal.code != Overloaded.code:  # which says for itself why
+                self._service.metrics.refused(refusal.code)
             await answer(stream, refusal)
 
     async def _speak(self, stream: Stream, request: Request) -> None:

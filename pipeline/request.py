@@ -38,6 +38,9 @@ class QueuedRequest:
         self.segment = segment
         self.is_dead = False
         self.input_ended = False
+        self.steps_s = 0.0
+        """What the steps took that this request was in; for the metrics, as the next one."""
+        self.n_samples = 0
         self._executor = executor
         self._clock = clock
         self._arrived = trio.current_time()
@@ -80,6 +83,7 @@ class QueuedRequest:
 
     def emit(self, samples: Samples) -> None:
         if not self.is_dead and len(samples):
+            self.n_samples += len(samples)
             self._outputs.append(samples)
             self._executor.tell(self)
 

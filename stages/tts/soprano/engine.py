@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from stages.engine import Request
     from stages.items import Remark
     from stages.tts.soprano.language_model import Stepped
-    from stages.tts.soprano.sequence import Cut
     from stages.tts.soprano.shapes import Shapes
 
 log = logging.getLogger(__name__)
@@ -87,8 +86,7 @@ class SopranoEngine(Engine):
         """`force_length` says after how many states, fewer than `MAX_STATES`, a normalised text
         stops, whatever the model says and without any guard: a model with random weights hardly
         ever stops."""
-        self.cuts: Counter[Cut] = Counter()
-        """How often the model had to be broken off, and why."""
+        self.cuts: Counter[str] = Counter()
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
