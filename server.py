@@ -6,7 +6,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
-import logging
 import math
 import os
 import signal
@@ -17,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
 import trio
 
 from pipeline import checking, devices, fetching, local, settings
 from pipeline.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
+from pipeline.logs import open_log
 from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
 from pipeline.protocol import MAX_PENDING_BYTES
@@ -44,7 +45,7 @@ from stages.segmenter import SegmenterOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-log = logging.getLogger("server")
+log = structlog.stdlib.get_logger("server")
 
 Options = TypeVar("Options", bound=SpeechSettings)
 Common = TypeVar("Common", bound=CommonSettings)
@@ -96,20 +97,14 @@ def main(arguments: list[str]) -> None:
 
 def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
     """Run a command, with its log on standard error."""
-    _open_log(options)
+    open_log(options.log_level, options.log_format, show_texts=options.log_text)
     trio.run(command, options)
 
 
 def run_plain(command: Callable[[Common], None], options: Common) -> None:
     """Run one beside which nothing else goes on, so that it needs no loop."""
-    _open_log(options)
+    open_log(options.log_level, options.log_format, show_texts=False)
     command(options)
-
-
-def _open_log(options: CommonSettings) -> None:
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
 
 
 async def serve(options: ServeSettings) -> None:

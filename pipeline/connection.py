@@ -15,6 +15,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
 import trio
 
 from stages.backlog import Backlog
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.intake import Conversation
     from stages.items import ClientMessage, Outgoing
+
+log = structlog.stdlib.get_logger(__name__)
 
 SEGMENTS_WAITING = 2
 """Segments between segmenter and TTS: the next one to speak, and one being cut."""
@@ -219,6 +222,13 @@ class _Connection:
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
+                log.debug(
+                    "spoken",
+                    segment=segment.index,
+                    voice=segment.style.voice,
+                    sound_s=round(item.n_samples / rate, 3),
+                    text=segment.source,
+                )
             case Cancelled():
                 metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
             case SegmentFailed(error=error):

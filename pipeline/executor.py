@@ -13,7 +13,6 @@ before, so no wake-up is lost.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import outcome
+import structlog
 import trio
 
 from pipeline.metrics import Metrics
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stages.items import Segment
     from stages.playback import PlaybackClock
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ class Executor:
                     request.segment.timing.started = now
             engine.step(batch)
         except Exception as error:  # contained: it is told to each listener of the batch
-            log.exception("%s failed", engine.name)
+            log.exception("%s failed", engine.name, connections=_connections(batch))
             for request in batch:
                 request.fail(as_synthesis_error(engine, error))
         finally:
@@ -255,7 +255,11 @@ class Executor:
                     try:
                         engine.leave(request)
                     except Exception:  # contained: nobody waits for this request any more
-                        log.exception("%s could not let go of a request", engine.name)
+                        log.exception(
+                            "%s could not let go of a request",
+                            engine.name,
+                            connections=[request.connection],
+                        )
 
     # Its life.
 
@@ -270,6 +274,10 @@ class Executor:
         await trio.to_thread.run_sync(self._thread.join, STOP_WITHIN_S)
         if self._thread.is_alive():
             log.warning("the model thread did not stop within %g s", STOP_WITHIN_S)
+
+
+def _connections(batch: Sequence[Request]) -> list[object]:
+    return [request.connection for request in cast("Sequence[QueuedRequest]", batch)]
 
 
 @asynccontextmanager

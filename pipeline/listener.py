@@ -6,10 +6,11 @@ is read here, within a time and a size, cannot hang or flood what comes behind.
 
 from __future__ import annotations
 
-import logging
+import itertools
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 import trio
 
 from pipeline import protocol
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.http_server import HttpServer
     from pipeline.service import Service
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 WEBSOCKET_PATH = "/ws/stream"
 
@@ -55,6 +56,7 @@ class Listener:
         self._tls = tls
         self._write_stall_s = write_stall_s
         self._streams: set[Stream] = set()
+        self._numbers = itertools.count(1)
 
     async def serve(
         self,
@@ -74,6 +76,7 @@ class Listener:
         """Whatever goes wrong with one client stays with that client."""
         stream = Stream(tcp, self._write_stall_s)
         self._streams.add(stream)
+        structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         try:
             await self._route(stream)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -91,6 +94,8 @@ class Listener:
             request = await read_request(stream)
             if request is None:
                 return
+            path = request.target.partition("?")[0]  # behind it may be a key
+            log.debug("asked", method=request.method, path=path, upgrade=request.is_upgrade)
             self._access.check(request)
             stream.give_back(request.raw)
             with self._service.serving():
@@ -100,6 +105,7 @@ class Listener:
                     stream.ignores_input = True  # Hypercorn would close, in mid-answer
                     await self._http.serve(stream)
         except Refused as refusal:
+            log.debug("refused", status=refusal.status, code=refusal.code)
             if refusal.code != Overloaded.code:  # which says for itself why
                 self._service.metrics.refused(refusal.code)
             await answer(stream, refusal)

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.logs import LogFormat
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
 from stages.audio.format import Encoding
 from stages.items import Segmentation
@@ -93,6 +94,7 @@ class CommonSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is told on standard error"
     )
+    log_format: LogFormat = Field("text", description="lines for people, or an object on each")
 
     @classmethod
     def settings_customise_sources(
@@ -156,6 +158,10 @@ class SpeechSettings(CommonSettings):
     skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
     skip_emoji: bool = Field(True, description="do not speak emoji")
     skip_thinking: bool = Field(True, description="do not speak <think> blocks")
+    log_text: bool = Field(
+        False,
+        description="let the log tell what is spoken, with --log-level debug; it never does else",
+    )
 
 
 class ServeSettings(SpeechSettings):

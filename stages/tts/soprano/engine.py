@@ -9,13 +9,13 @@ differ in rounding: a bfloat16 text may then take another course.
 from __future__ import annotations
 
 import heapq
-import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 import torch
 
 from stages import accelerator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stages.tts.soprano.language_model import Stepped
     from stages.tts.soprano.shapes import Shapes
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 ENGINE = "soprano"
 VOICE = Voice(ENGINE, ENGINE, "en-us", None, "Soprano-1.1-80M", SAMPLE_RATE)
@@ -276,7 +276,7 @@ class SopranoEngine(Engine):
         if cut is not None:
             self.cuts[cut] += 1
             self._remark(speech.request, cut)
-            log.warning("a text was broken off: %s", cut)
+            log.warning("a text was broken off", reason=cut)
         self._release(speech)
         if not speech.texts:
             speech.request.finish()
