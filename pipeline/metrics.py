@@ -47,6 +47,8 @@ class State:
 
     is_ready: bool
     n_listeners: int
+    n_tasks: int
+    """Of Trio, all that live."""
     pending_bytes: int
     """Of text, over all listeners."""
     queued: Mapping[str, int] = field(default_factory=dict)
@@ -184,6 +186,7 @@ class _StateCollector(Collector):
         state = self._state()
         yield GaugeMetricFamily("voice_ready", "A newcomer would be served", state.is_ready)
         yield GaugeMetricFamily("voice_listeners", "Places taken", state.n_listeners)
+        yield GaugeMetricFamily("voice_tasks", "Trio's tasks", state.n_tasks)
         yield GaugeMetricFamily(
             "voice_pending_text_bytes", "Text taken in and not spoken yet", state.pending_bytes
         )

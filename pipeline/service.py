@@ -111,6 +111,7 @@ class Service:
         return State(
             is_ready=self.not_ready_because is None,
             n_listeners=self.n_listeners,
+            n_tasks=trio.lowlevel.current_statistics().tasks_living,
             pending_bytes=sum(backlog.n_bytes for backlog in self.backlogs),
             queued=self.executor.queue_lengths(),
             cuts={name: dict(engine.cuts) for name, engine in self.synthesizers.items()},
