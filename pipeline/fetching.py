@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from pipeline.model_store import (
     MANIFEST,
     SOURCES,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from pipeline.model_store import Source
     from pipeline.settings import FetchSettings
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 DEFAULT_REVISION = "main"
 

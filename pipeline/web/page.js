@@ -1,5 +1,7 @@
 // Speaks the text of the form through the WebSocket, and shows which part is being heard.
 
+import { addKey, fetchWithKey } from "./key.js";
+
 const element = (id) => document.getElementById(id);
 const status = (text) => { element("status").textContent = text; };
 
@@ -44,6 +46,7 @@ class Conversation {
     const url = new URL("/ws/stream", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.search = new URLSearchParams({ voice, pitch_shift: pitchShift, events: true });
+    addKey(url);
     this.socket = new WebSocket(url);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
@@ -121,7 +124,9 @@ element("say").onsubmit = (submit) => {
 element("stop").onclick = () => conversation?.stop();
 element("pitch").oninput = () => { element("semitones").value = element("pitch").value; };
 
-const { voices, default: chosen } = await (await fetch("/api/voices")).json();
+const answer = await fetchWithKey("/api/voices");
+if (!answer) status("Without a key this server does not speak. Reload to give one.");
+const { voices, default: chosen } = answer ? await answer.json() : { voices: [] };
 for (const { name, description } of voices) {
   element("voice").add(new Option(`${name}: ${description}`, name, false, name === chosen));
 }
