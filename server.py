@@ -6,7 +6,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
-import logging
 import math
 import os
 import signal
@@ -17,11 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
 import trio
 
 from pipeline import checking, devices, fetching, local, settings
+from pipeline.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
+from pipeline.logs import open_log
+from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
@@ -33,7 +36,8 @@ from pipeline.settings import (
     SpeakSettings,
     SpeechSettings,
 )
-from stages.errors import ServerError
+from pipeline.tls import server_context
+from stages.errors import CannotStart, ServerError
 from stages.items import Style
 from stages.rvc.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
@@ -41,7 +45,7 @@ from stages.segmenter import SegmenterOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-log = logging.getLogger("server")
+log = structlog.stdlib.get_logger("server")
 
 Options = TypeVar("Options", bound=SpeechSettings)
 Common = TypeVar("Common", bound=CommonSettings)
@@ -93,20 +97,14 @@ def main(arguments: list[str]) -> None:
 
 def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
     """Run a command, with its log on standard error."""
-    _open_log(options)
+    open_log(options.log_level, options.log_format, show_texts=options.log_text)
     trio.run(command, options)
 
 
 def run_plain(command: Callable[[Common], None], options: Common) -> None:
     """Run one beside which nothing else goes on, so that it needs no loop."""
-    _open_log(options)
+    open_log(options.log_level, options.log_format, show_texts=False)
     command(options)
-
-
-def _open_log(options: CommonSettings) -> None:
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
 
 
 async def serve(options: ServeSettings) -> None:
@@ -117,15 +115,17 @@ async def serve(options: ServeSettings) -> None:
     from pipeline.http_server import HttpServer  # noqa: PLC0415
     from pipeline.listener import Listener  # noqa: PLC0415
 
+    access = open_access(options)
+    tls = server_context(options.tls_certificate, options.tls_key)
     log.info("%s", devices.in_words())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     async with open_service(options, options.max_listeners, idle_timeout_s) as service:
-        http = HttpServer(create_app(service))
+        http = HttpServer(create_app(service, options.allowed_origins))
         # What start-up made stays. A full collection that walked it (80,000 objects of FastAPI's
         # and pydantic's) would stop the loop, and with it everybody's sound, for 50 to 90 ms.
         gc.collect()
         gc.freeze()
-        listener = Listener(service, http, write_stall_s=options.write_stall_s)
+        listener = Listener(service, http, access, tls=tls, write_stall_s=options.write_stall_s)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
@@ -143,6 +143,26 @@ async def serve(options: ServeSettings) -> None:
                 listener.abort()
                 nursery.cancel_scope.cancel()
     log.info("closed")
+
+
+def open_access(options: ServeSettings) -> Access:
+    """Who may use the port. Raises `CannotStart` where that would be everybody who reaches it,
+    and nobody has said so."""
+    keys = read_keys(options.api_keys_file, os.environ.get(KEYS_VARIABLE, ""))
+    if not keys and not is_loopback(options.host) and not options.allow_no_key:
+        msg = (
+            f"{options.host} can be reached from other machines, and there is no key: give one by"
+            f" --api-keys-file or {KEYS_VARIABLE}, or let everybody in by --allow-no-key"
+        )
+        raise CannotStart(msg)
+    if keys and not is_loopback(options.host) and options.tls_certificate is None:
+        log.warning("keys and text go over the network in the clear: there is no --tls-certificate")
+    return Access(
+        keys=keys,
+        host=options.host,
+        hosts=options.allowed_hosts,
+        origins=options.allowed_origins,
+    )
 
 
 async def speak(options: SpeakSettings) -> None:
@@ -173,7 +193,8 @@ async def open_service(
     engines = choose_engines(options, max_listeners)
     if engines.why_not_soprano is not None:
         log.info("%s", engines.why_not_soprano)
-    async with open_executor() as executor:
+    metrics = Metrics()
+    async with open_executor(metrics) as executor:
         service = Service(
             executor=executor,
             synthesizers=engines.synthesizers,
@@ -190,6 +211,7 @@ async def open_service(
             max_listeners=max_listeners,
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=idle_timeout_s,
+            metrics=metrics,
         )
         await service.install_engines()
         speaks = service.synthesizer_of(service.style)

@@ -10,14 +10,16 @@ turn, until the client cancels, and then everything in it is dropped.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
 import trio
 
 from stages.backlog import Backlog
-from stages.errors import Disconnected
+from stages.errors import Disconnected, ServerError
 from stages.intake import Messages, take_in
 from stages.items import (
     Answer,
@@ -26,6 +28,7 @@ from stages.items import (
     Flush,
     PcmFrame,
     Segment,
+    SegmentEnded,
     SegmentFailed,
     Speech,
     Token,
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.intake import Conversation
     from stages.items import ClientMessage, Outgoing
+
+log = structlog.stdlib.get_logger(__name__)
 
 SEGMENTS_WAITING = 2
 """Segments between segmenter and TTS: the next one to speak, and one being cut."""
@@ -93,10 +98,18 @@ class _Connection:
         self._segmenter = Segmenter(service.segmenter_options)
         self._turn_offset = 0  # samples per channel of the stream before this turn
         self._sent_offset = 0  # up to what was handed to the kernel
+        self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
     async def run(self) -> CloseCode:
+        self._service.backlogs.add(self._backlog)
+        try:
+            return await self._live()
+        finally:
+            self._service.backlogs.discard(self._backlog)
+
+    async def _live(self) -> CloseCode:
         with self._life:
             async with trio.open_nursery() as background:
                 background.start_soon(self._end_at_shutdown)
@@ -144,6 +157,7 @@ class _Connection:
                 self._note,
             )
             if cancel is not None:
+                self._cancels_taken_in.append(trio.current_time())
                 turn.cancel_scope.cancel()
         return cancel
 
@@ -193,22 +207,47 @@ class _Connection:
         """The one writer: everything the peer gets goes through here, in this order."""
         try:
             async for item in self._outbox:
-                if isinstance(item, Event) and not self._conversation.events:
-                    continue
-                await self._peer.send(item)
-                match item:
-                    case PcmFrame():
-                        self._note_sent(item)
-                    case SegmentFailed(error=error) if error.fatal:
-                        self._close_code = CloseCode.INTERNAL_ERROR
-                        self._life.cancel()
+                if self._conversation.events or not isinstance(item, Event):
+                    await self._peer.send(item)
+                self._note_sent(item)
         except Disconnected:
             self._life.cancel()
 
-    def _note_sent(self, frame: PcmFrame) -> None:
-        now = trio.current_time()
-        if frame.timing is not None and frame.timing.sent is None:
-            frame.timing.sent = now
+    def _note_sent(self, item: Outgoing | Answer) -> None:
+        """This, and so everything before it, was handed to the kernel."""
+        metrics = self._service.metrics
+        match item:
+            case PcmFrame():
+                self._note_sound(item)
+            case SegmentEnded(segment=segment):
+                rate = self._conversation.stream_format.sample_rate
+                metrics.ended(segment.style.voice, item.n_samples / rate)
+                log.debug(
+                    "spoken",
+                    segment=segment.index,
+                    voice=segment.style.voice,
+                    sound_s=round(item.n_samples / rate, 3),
+                    text=segment.source,
+                )
+            case Cancelled():
+                metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
+            case SegmentFailed(error=error):
+                metrics.told_error(error.code)
+                if error.fatal:
+                    self._close_code = CloseCode.INTERNAL_ERROR
+                    self._life.cancel()
+            case ServerError():
+                metrics.told_error(item.code)
+
+    def _note_sound(self, frame: PcmFrame) -> None:
+        now, dry_at, timing = trio.current_time(), self._clock.dry_at, frame.timing
+        metrics = self._service.metrics
+        metrics.sent(len(frame.data))
+        if timing is not None and timing.sent is None:
+            timing.sent = now
+            metrics.began(timing, was_waiting=dry_at <= timing.arrived)
+        elif timing is not None and dry_at < now:
+            metrics.gap(now - dry_at)
         self._sent_offset += frame.n_samples
         self._clock.sent(frame.n_samples / self._conversation.stream_format.sample_rate, now)
 

@@ -13,17 +13,18 @@ before, so no wake-up is lost.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import outcome
+import structlog
 import trio
 
+from pipeline.metrics import Metrics
 from pipeline.request import QueuedRequest, as_synthesis_error
 from pipeline.scheduling import pick
 from stages.errors import EngineGone
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from stages.items import Segment
     from stages.playback import PlaybackClock
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -69,7 +70,8 @@ class _Call(Generic[T]):
 class Executor:
     """Runs the steps of all engines for all connections. Made by `open_executor`."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._trio = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
         self._loader = trio.CapacityLimiter(1)
@@ -130,6 +132,10 @@ class Executor:
     def queued_requests(self) -> int:
         """Requests that an engine still knows; the dead ones leave after the current step."""
         return len(self._arrivals) + sum(len(queue) for queue in self._queues.values())
+
+    def queue_lengths(self) -> dict[str, int]:
+        """How many requests each engine has before it, by its name."""
+        return {engine.name: len(queue) for engine, queue in self._queues.items()}
 
     def wake(self) -> None:
         """Tell the model thread to look again."""
@@ -218,7 +224,8 @@ class Executor:
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch: Sequence[Request] = able
         now = self._clock.current_time()
-        self.step_under_way = engine, time.perf_counter()
+        began = time.perf_counter()
+        self.step_under_way = engine, began
         try:
             batch = engine.choose(able)
             for request in batch:
@@ -226,11 +233,15 @@ class Executor:
                     request.segment.timing.started = now
             engine.step(batch)
         except Exception as error:  # contained: it is told to each listener of the batch
-            log.exception("%s failed", engine.name)
+            log.exception("%s failed", engine.name, connections=_connections(batch))
             for request in batch:
                 request.fail(as_synthesis_error(engine, error))
         finally:
             self.step_under_way = None
+            took_s = time.perf_counter() - began
+            for request in cast("Sequence[QueuedRequest]", batch):  # they come from `able`
+                request.steps_s += took_s
+            self._metrics.stepped(engine.name, len(batch), took_s)
 
     def _drop_dead(self) -> None:
         for engine, queue in self._queues.items():
@@ -238,10 +249,17 @@ class Executor:
             if gone:
                 queue[:] = [r for r in queue if not (r.is_dead or r.has_ended)]
                 for request in gone:
+                    if request.has_ended:
+                        sound_s = request.n_samples / engine.sample_rate
+                        self._metrics.made(engine.name, request.steps_s, sound_s)
                     try:
                         engine.leave(request)
                     except Exception:  # contained: nobody waits for this request any more
-                        log.exception("%s could not let go of a request", engine.name)
+                        log.exception(
+                            "%s could not let go of a request",
+                            engine.name,
+                            connections=[request.connection],
+                        )
 
     # Its life.
 
@@ -258,10 +276,14 @@ class Executor:
             log.warning("the model thread did not stop within %g s", STOP_WITHIN_S)
 
 
+def _connections(batch: Sequence[Request]) -> list[object]:
+    return [request.connection for request in cast("Sequence[QueuedRequest]", batch)]
+
+
 @asynccontextmanager
-async def open_executor() -> AsyncIterator[Executor]:
+async def open_executor(metrics: Metrics | None = None) -> AsyncIterator[Executor]:
     """Start the model thread and its watchdog; stop them as the context is left."""
-    executor = Executor()
+    executor = Executor(metrics or Metrics())
     executor.start()
     try:
         async with trio.open_nursery() as nursery:

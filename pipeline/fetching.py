@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from pipeline.model_store import (
     MANIFEST,
     SOURCES,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from pipeline.model_store import Source
     from pipeline.settings import FetchSettings
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 DEFAULT_REVISION = "main"
 
@@ -46,8 +48,8 @@ def fetch(options: FetchSettings) -> None:
     """Get the models that are asked for. Ends the program where there is none of that name."""
     for name in options.names:
         if name not in SOURCES:
-            known = " and ".join(SOURCES)
-            sys.stderr.write(f"server.py: there is no model {name!r}; there is {known}\n")
+            known = ", ".join(SOURCES)
+            sys.stderr.write(f"server.py: there is no model {name!r}; there are {known}\n")
             sys.exit(2)
     if not log.isEnabledFor(logging.DEBUG):
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells each request

@@ -8,13 +8,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline import local
+from pipeline.metrics import CONTENT_TYPE
 from pipeline.protocol import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
 from pipeline.web_page import add_page
 from stages.audio.format import PIPELINE_RATE
@@ -22,6 +25,9 @@ from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.metrics import Metrics
     from pipeline.service import Service
 
 MAX_TEXT_CHARS = 10_000
@@ -78,20 +84,32 @@ class Health(BaseModel):
     reason: str | None = None
 
 
-def create_app(service: Service) -> FastAPI:
-    """The ASGI app, for one service."""
+def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
+    """The ASGI app, for one service. `origins` are the pages of other hosts that may use it; keys
+    and origins have been checked by the time a request comes here (`pipeline.access`)."""
     app = FastAPI(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
         redoc_url=None,
     )
 
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["retry-after"],
+        )
+    key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
+
     @app.post(
         "/api/speak",
+        dependencies=[key],
         response_class=Response,
         responses={
             200: {"content": {"audio/wav": {}, "audio/pcm": {}}},
-            **{status: {"model": ErrorAnswer} for status in (422, 500, 503)},
+            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
         },
     )
     async def speak(body: SpeakRequest, request: Request) -> Response:
@@ -103,10 +121,15 @@ def create_app(service: Service) -> FastAPI:
 
     add_page(app)
 
-    @app.get("/api/voices")
+    @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
         """The voices that can be asked for."""
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
+
+    @app.get("/metrics", dependencies=[key], response_class=Response)
+    async def metrics() -> Response:
+        """What has happened since the start, for Prometheus."""
+        return Response(service.metrics.render(), media_type=CONTENT_TYPE)
 
     @app.get("/health/live")
     async def live() -> Health:
@@ -122,9 +145,10 @@ def create_app(service: Service) -> FastAPI:
         response.status_code = 503
         return Health(status="unavailable", reason=reason)
 
-    app.add_exception_handler(RequestValidationError, _bad_request)
-    app.add_exception_handler(HTTPException, _no_route)
-    app.add_exception_handler(ServerError, _failed)
+    errors = _ErrorAnswers(service.metrics)
+    app.add_exception_handler(RequestValidationError, errors.bad_request)
+    app.add_exception_handler(HTTPException, errors.no_route)
+    app.add_exception_handler(ServerError, errors.failed)
     return app
 
 
@@ -168,30 +192,34 @@ def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
-async def _no_route(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
+class _ErrorAnswers:
+    """What is told of what went wrong, and counted."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def no_route(self, _: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = HTTPStatus(error.status_code).name.lower()
+        return self._answer(error.status_code, error.detail, code)
+
+    async def bad_request(self, _: Request, error: Exception) -> Response:
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        return self._answer(422, in_words(errors), ProtocolError.code)
+
+    async def failed(self, _: Request, error: Exception) -> Response:
+        match error:
+            case ProtocolError():
+                return self._answer(422, str(error), error.code)
+            case Overloaded():
+                answer = self._answer(503, str(error), error.code)
+                answer.headers["retry-after"] = str(error.retry_after_s)
+                return answer
+            case ServerError():
+                return self._answer(500, str(error), error.code)
         raise error
-    code = HTTPStatus(error.status_code).name.lower()
-    return _answer(error.status_code, error.detail, code)
 
-
-async def _bad_request(_: Request, error: Exception) -> Response:
-    errors = error.errors() if isinstance(error, RequestValidationError) else []
-    return _answer(422, in_words(errors), ProtocolError.code)
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    match error:
-        case ProtocolError():
-            return _answer(422, str(error), error.code)
-        case Overloaded():
-            answer = _answer(503, str(error), error.code)
-            answer.headers["retry-after"] = str(error.retry_after_s)
-            return answer
-        case ServerError():
-            return _answer(500, str(error), error.code)
-    raise error
-
-
-def _answer(status: int, message: str, code: str) -> Response:
-    return JSONResponse(ErrorAnswer(error=message, code=code).model_dump(), status_code=status)
+    def _answer(self, status: int, message: str, code: str) -> Response:
+        self._metrics.told_error(code)
+        return JSONResponse(ErrorAnswer(error=message, code=code).model_dump(), status_code=status)

@@ -10,7 +10,6 @@ Import it only to fetch: the light set of packages does not have huggingface_hub
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
+import structlog
 from huggingface_hub import HfApi, ModelInfo, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+from stages import rvc
 from stages.tts import soprano
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Source:
     """Fetched if the repository has them: not every release does."""
 
 
+RVC_REPO = "lj1995/VoiceConversionWebUI"
+"""RVC's own."""
+
 SOURCES = {
     source.name: source
     for source in [
@@ -56,6 +60,9 @@ SOURCES = {
             files=soprano.FILES,
             optional=("generation_config.json", "special_tokens_map.json"),
         ),
+        # A repository of many large files: no other one is asked for.
+        Source(name="hubert", folder="hubert", repo=RVC_REPO, files=(rvc.HUBERT_FILE,)),
+        Source(name="rmvpe", folder="rmvpe", repo=RVC_REPO, files=(rvc.RMVPE_FILE,)),
     ]
 }
 

@@ -223,16 +223,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
 
 
 def _latency_ms(timing: Timing) -> dict[str, float | None]:
-    """Where a segment's time went, up to its first sound; None for what it did not pass."""
-    spans = {
-        "wait": (timing.arrived, timing.cut),
-        "queue": (timing.cut, timing.started),
-        "tts": (timing.started, timing.speech),
-        "rvc": (timing.speech, timing.converted),
-        "send": (timing.converted, timing.sent),
-        "first_audio": (timing.arrived, timing.sent),
-    }
     return {
-        name: None if begin is None or end is None else round((end - begin) * 1000, 3)
-        for name, (begin, end) in spans.items()
+        name: None if seconds is None else round(seconds * 1000, 3)
+        for name, seconds in timing.spans_s().items()
     }

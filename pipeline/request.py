@@ -6,10 +6,10 @@ Trio thread (both in ``stages/engine.py``).
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 
 from stages.errors import EngineGone, SynthesisError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stages.items import AudioChunk, Segment
     from stages.playback import PlaybackClock
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 ROOM = 4
 """Results that may wait for a listener before its request is stepped no more. Two keep the
@@ -38,6 +38,11 @@ class QueuedRequest:
         self.segment = segment
         self.is_dead = False
         self.input_ended = False
+        self.steps_s = 0.0
+        """What the steps took that this request was in; for the metrics, as the next one."""
+        self.n_samples = 0
+        self.connection: object = structlog.contextvars.get_contextvars().get("connection")
+        """As the log calls it: the model thread knows no context of its own."""
         self._executor = executor
         self._clock = clock
         self._arrived = trio.current_time()
@@ -63,7 +68,7 @@ class QueuedRequest:
         try:
             return self.engine.can_step(self)
         except Exception as error:  # contained: it is told to this request's listener
-            log.exception("%s failed", self.engine.name)
+            log.exception("%s failed", self.engine.name, connections=[self.connection])
             self.fail(as_synthesis_error(self.engine, error))
             return False
 
@@ -80,6 +85,7 @@ class QueuedRequest:
 
     def emit(self, samples: Samples) -> None:
         if not self.is_dead and len(samples):
+            self.n_samples += len(samples)
             self._outputs.append(samples)
             self._executor.tell(self)
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from pipeline.metrics import Metrics, State
 from stages.errors import Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
+    from stages.backlog import Backlog
     from stages.engine import Engine
     from stages.items import Style
     from stages.segmenter import SegmenterOptions
@@ -37,6 +39,7 @@ class Service:
         max_listeners: int,
         max_pending_bytes: int,
         idle_timeout_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
@@ -47,6 +50,10 @@ class Service:
         self.max_listeners = max_listeners
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
+        self.metrics = metrics or Metrics()
+        self.metrics.show(self._state)
+        self.backlogs: set[Backlog] = set()
+        """What each listener still waits for."""
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
         self.grace_over = trio.Event()
@@ -76,11 +83,14 @@ class Service:
     def admit(self) -> Iterator[None]:
         """A place for one listener. Raises `Overloaded` where there is none."""
         if self.closing.is_set():
+            self.metrics.refused("closing")
             msg = "the server is shutting down"
             raise Overloaded(msg)
         if self.n_listeners >= self.max_listeners:
+            self.metrics.refused("full")
             msg = f"all {self.max_listeners} places are taken"
             raise Overloaded(msg)
+        self.metrics.admitted()
         self.n_listeners += 1
         try:
             yield
@@ -96,6 +106,16 @@ class Service:
         finally:
             self._n_requests -= 1
             self._left.unpark_all()
+
+    def _state(self) -> State:
+        return State(
+            is_ready=self.not_ready_because is None,
+            n_listeners=self.n_listeners,
+            n_tasks=trio.lowlevel.current_statistics().tasks_living,
+            pending_bytes=sum(backlog.n_bytes for backlog in self.backlogs),
+            queued=self.executor.queue_lengths(),
+            cuts={name: dict(engine.cuts) for name, engine in self.synthesizers.items()},
+        )
 
     async def wait_idle(self) -> None:
         """Until nobody is being served."""

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.logs import LogFormat
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
 from stages.audio.format import Encoding
 from stages.items import Segmentation
@@ -34,11 +35,18 @@ PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _split(words: object) -> object:
-    return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
+    if not isinstance(words, str):
+        return words
+    return [word for part in words.split(",") if (word := part.strip())]
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list; in a flag and in the environment, words with commas between them."""
+
+Origins = Annotated[
+    list[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]], NoDecode, BeforeValidator(_split)
+]
+"""Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
 
 
 class _File(PydanticBaseSettingsSource):
@@ -86,6 +94,7 @@ class CommonSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is told on standard error"
     )
+    log_format: LogFormat = Field("text", description="lines for people, or an object on each")
 
     @classmethod
     def settings_customise_sources(
@@ -149,6 +158,10 @@ class SpeechSettings(CommonSettings):
     skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
     skip_emoji: bool = Field(True, description="do not speak emoji")
     skip_thinking: bool = Field(True, description="do not speak <think> blocks")
+    log_text: bool = Field(
+        False,
+        description="let the log tell what is spoken, with --log-level debug; it never does else",
+    )
 
 
 class ServeSettings(SpeechSettings):
@@ -165,6 +178,27 @@ class ServeSettings(SpeechSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
+    api_keys_file: Path | None = Field(
+        None,
+        description="file with keys, one a line, of which clients need one; VOICE_API_KEYS can"
+        " hold keys too, with commas between them",
+    )
+    allow_no_key: bool = Field(
+        False, description="let everybody in who reaches an address beyond this machine"
+    )
+    allowed_hosts: Words = Field(
+        [],
+        description="further names of this server; while there is no key, it answers to no other",
+    )
+    allowed_origins: Origins = Field(
+        [], description="web pages of other hosts that may use this server (https://example.org)"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with a certificate chain: speak TLS, https and wss alone"
+    )
+    tls_key: Path | None = Field(
+        None, description="PEM file with its private key, if that is not in the same file"
+    )
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
@@ -199,6 +233,7 @@ class FetchSettings(CommonSettings):
     """Get models from the Hugging Face hub into the models folder.
 
     python server.py fetch                    Soprano; a second time: check it, and mend it
+    python server.py fetch hubert rmvpe       what RVC hears with: what is said, and its pitch
     python server.py fetch --revision main    move on to the newest one
 
     A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import os
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.streams import Stream
     from stages.items import Answer, ClientMessage, Outgoing
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 HANDSHAKE_WITHIN_S = 5.0
 """For the upgrade. Its request has been read by then, so only our answer is under way."""

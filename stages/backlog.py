@@ -25,6 +25,11 @@ class Backlog:
         self._relief = trio.lowlevel.ParkingLot()
 
     @property
+    def n_bytes(self) -> int:
+        """Of text and flushes that are pending."""
+        return self._bytes
+
+    @property
     def is_empty(self) -> bool:
         """All text that came in has been spoken; marks left over do not count."""
         return self._letters == 0

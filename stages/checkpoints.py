@@ -5,22 +5,18 @@ anything of it is used, and nothing in it is run.
 from __future__ import annotations
 
 import pickle
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stages.archives import check_archive, check_shapes, some, why
 from stages.errors import UnusableModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-MAX_REASON = 300
-"""Characters of a library's own explanation."""
-
-SHOWN_NAMES = 3
-"""Of a list of tensors in an error."""
+__all__ = ["check_finite", "check_weights", "is_plain", "load_pickle", "some", "why"]
 
 
 def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | None = None) -> Any:  # noqa: ANN401 - a pickle holds anything
@@ -28,19 +24,16 @@ def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | N
 
     Nothing but tensors and plain containers is read, and for the classes that are named in
     `stand_ins` an object of another class, which must be harmless with any attributes."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
-    if size > max_bytes:
-        raise UnusableModel(f"{path} has {size} bytes; the largest such file known has {max_bytes}")
-    if not zipfile.is_zipfile(path):  # what torch.save has written since 2020
-        raise UnusableModel(f"{path} is not what torch.save writes, or it is cut short")
+    check_archive(path, max_bytes=max_bytes)
     allowed: list[Any] = [(cls, name) for name, cls in (stand_ins or {}).items()]
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        # torch's own words are how to do without these checks.
+        msg = f"{path} cannot be read: it is damaged, or holds more than tensors and plain values"
+        raise UnusableModel(msg) from error
+    except Exception as error:  # a hostile pickle can make torch stumble over anything
         raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
 
 
@@ -51,16 +44,7 @@ def check_weights(
     `what` says whose they should be. Raises `UnusableModel`."""
     if not isinstance(weights, dict) or not all(map(is_plain, weights.values())):
         raise UnusableModel(f"{path} is not a state dict of plain tensors")
-    for lack, names in (
-        ("misses", expected.keys() - weights.keys()),
-        ("has also", weights.keys() - expected.keys()),
-    ):
-        if names:
-            raise UnusableModel(f"{path} is not {what}: it {lack} {some(names)}")
-    for name, shape in expected.items():
-        if tuple(weights[name].shape) != shape:
-            msg = f"{path}: {name} has the shape {tuple(weights[name].shape)} instead of {shape}"
-            raise UnusableModel(msg)
+    check_shapes(path, what, weights, expected)
     check_finite(path, weights)
     return weights
 
@@ -80,16 +64,3 @@ def is_plain(weight: object) -> bool:
         and weight.is_floating_point()
         and weight.device.type == "cpu"
     )
-
-
-def some(names: Iterable[str]) -> str:
-    """The first few of a list of names."""
-    ordered = sorted(map(str, names))
-    more = len(ordered) - SHOWN_NAMES
-    return ", ".join(ordered[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def why(error: Exception) -> str:
-    """An error's own words, in one line: some libraries add a page of advice."""
-    paragraph = str(error).strip().partition("\n\n")[0]
-    return " ".join(paragraph.split())[:MAX_REASON] or type(error).__name__

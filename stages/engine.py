@@ -16,10 +16,11 @@ the segment; a converter's also gets the segment's speech, chunk by chunk.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
@@ -70,6 +71,8 @@ class Engine(ABC):
     """Hertz, of what is emitted."""
     runs_on: str = "cpu"
     """The device, and the precision where there is a choice, in words."""
+    cuts: Mapping[str, int] = MappingProxyType({})
+    """How many texts had to be broken off so far, by the reason."""
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""

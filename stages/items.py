@@ -88,6 +88,21 @@ class Timing:
     sent: float | None = None
     """The first message with sound of this segment was handed to the kernel."""
 
+    def spans_s(self) -> dict[str, float | None]:
+        """Where the time went up to the first sound, in seconds; None for what it did not pass."""
+        spans = {
+            "wait": (self.arrived, self.cut),
+            "queue": (self.cut, self.started),
+            "tts": (self.started, self.speech),
+            "rvc": (self.speech, self.converted),
+            "send": (self.converted, self.sent),
+            "first_audio": (self.arrived, self.sent),
+        }
+        return {
+            name: None if begin is None or end is None else end - begin
+            for name, (begin, end) in spans.items()
+        }
+
 
 Remark: TypeAlias = Literal["skipped", "repetition", "length"]
 """What a listener is told at a segment's end: there was nothing in it that the engine can speak;

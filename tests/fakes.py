@@ -219,6 +219,10 @@ class InlineModels:
         self.open_requests = 0
         self._delays = delays or itertools.repeat(0.0)
 
+    def queue_lengths(self) -> dict[str, int]:
+        """See `pipeline.executor.Executor`."""
+        return {"telling": self.open_requests}
+
     @contextmanager
     def open(self, engine: Engine, segment: Segment, clock: PlaybackClock) -> Iterator[Job]:
         """See `stages.engine.ModelThread`."""

@@ -33,3 +33,9 @@ export function inMs(ms) {
 export function asFactor(factor) {
   return factor === null || factor === undefined ? "–" : factor.toPrecision(2);
 }
+
+/** @param {number} n */
+export function inBytes(n) {
+  if (n < 1e3) return `${n.toFixed(0)} B`;
+  return n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
+}

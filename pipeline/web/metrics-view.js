@@ -1,7 +1,7 @@
 // Live charts of whatever the server measures.
 
 import { Chart } from "./chart.js";
-import { element, inMs } from "./dom.js";
+import { element, inBytes, inMs } from "./dom.js";
 import { parseMetrics, valuesOf } from "./metrics.js";
 import { ask } from "./server.js";
 
@@ -55,7 +55,7 @@ export class MetricsView {
 
   /** @param {import("./metrics.js").Family} family */
   #chart({ name, type, help }) {
-    const chart = this.#charts.get(name) ?? new Chart(titleOf(name, type), help, formatOf(name));
+    const chart = this.#charts.get(name) ?? new Chart(titleOf(name, type), help, formatOf(name, type));
     if (!this.#charts.has(name)) element("metrics").append(chart.element);
     this.#charts.set(name, chart);
     return chart;
@@ -74,9 +74,11 @@ function titleOf(name, type) {
   return words.replaceAll("_", " ") + (type === "counter" ? ", a second" : "");
 }
 
-/** @param {string} name @returns {(value: number) => string} */
-function formatOf(name) {
-  if (name.includes("_seconds")) return (value) => inMs(value * 1000);
-  if (name.includes("_bytes")) return (value) => `${(value / 1e6).toFixed(1)} MB`;
-  return (value) => (Number.isInteger(value) ? String(value) : value.toPrecision(2));
+/** @param {string} name @param {string} type @returns {(value: number) => string} */
+function formatOf(name, type) {
+  if (name.includes("_bytes")) return inBytes;
+  if (!name.includes("_seconds")) {
+    return (value) => (Number.isInteger(value) ? String(value) : value.toPrecision(2));
+  }
+  return type === "counter" ? (value) => `${value.toFixed(1)} s` : (value) => inMs(value * 1000);
 }

@@ -4,7 +4,7 @@ const KEY_ITEM = "key"; // forgotten with the tab
 
 /** @param {string} key */
 export function useKey(key) {
-  sessionStorage.setItem(KEY_ITEM, key);
+  sessionStorage.setItem(KEY_ITEM, key.trim());
 }
 
 /** @param {string} path */

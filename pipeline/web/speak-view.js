@@ -116,6 +116,7 @@ class SpeakView {
     if (utterance !== null) {
       element("status").textContent = STATE_WORDS[utterance.state];
       element("status").dataset.state = utterance.state;
+      this.#draw(); // what is said and what is marked agree
     }
     clearTimeout(this.#restTimer);
     if (!isBusy) this.#restTimer = setTimeout(() => this.#context.suspend(), REST_AFTER_MS);
@@ -151,6 +152,10 @@ class SpeakView {
 
   #frame() {
     requestAnimationFrame(() => this.#frame());
+    this.#draw();
+  }
+
+  #draw() {
     const { utterance } = this.#speaker;
     const heardTo = utterance?.heardTo ?? this.#player.heard();
     const cuts = utterance?.segments.map((segment) => segment.offset) ?? [];

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
 
 
-def resampled_length(n_samples: int, in_rate: int, out_rate: int) -> int:
+def resampled_length(n_samples: int, in_rate: float, out_rate: int) -> int:
     """How many samples ``n_samples`` become: the nearest whole number, halves up."""
-    return (2 * n_samples * out_rate + in_rate) // (2 * in_rate)
+    return int((2 * n_samples * out_rate + in_rate) // (2 * in_rate))
 
 
 class Resampler:
@@ -25,7 +25,7 @@ class Resampler:
     resampler. Equal rates pass through untouched.
     """
 
-    def __init__(self, in_rate: int, out_rate: int) -> None:
+    def __init__(self, in_rate: float, out_rate: int) -> None:
         self._in_rate = in_rate
         self._out_rate = out_rate
         self._received = 0

@@ -23,6 +23,7 @@ from tests.faults.raw_frames import (
 from tests.server_process import HOST
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
 LIMIT_S = 5.0
@@ -67,20 +68,23 @@ class Closed(Exception):
 
 
 class Connection:
-    """A TCP connection to the server."""
+    """A TCP connection to the server, with or without TLS on it."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, tls: trio.SSLStream[trio.SocketStream] | None = None
+    ) -> None:
         self.stream = stream
+        self.tls = tls
         self.buffer = bytearray()
 
     async def send(self, data: bytes) -> None:
         """Send these bytes."""
-        await self.stream.send_all(data)
+        await (self.tls or self.stream).send_all(data)
 
     async def read_more(self) -> None:
         """Wait for more in the buffer. Raises `Closed` at the end, however that came."""
         try:
-            data = await self.stream.receive_some(64 * 1024)
+            data = await (self.tls or self.stream).receive_some(64 * 1024)
         except trio.BrokenResourceError:
             data = b""
         if not data:
@@ -107,7 +111,9 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIterator[Connection]:
+async def connected(
+    port: int, *, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Connection]:
     """Connect; a small receive buffer makes a client that does not read show at once."""
     with socket.socket() as plain:
         if receive_buffer is not None:
@@ -115,9 +121,13 @@ async def connected(port: int, *, receive_buffer: int | None = None) -> AsyncIte
         plain.setblocking(False)
         tcp = trio.socket.from_stdlib_socket(plain)
         await tcp.connect((HOST, port))
-        connection = Connection(trio.SocketStream(tcp))
+        stream = trio.SocketStream(tcp)
         try:
-            yield connection
+            secured = None
+            if tls is not None:
+                secured = trio.SSLStream(stream, tls, server_hostname="localhost")
+                await secured.do_handshake()
+            yield Connection(stream, secured)
         finally:
             tcp.close()
 
@@ -148,9 +158,11 @@ def parse_response(data: bytes, *, method: str = "GET") -> Response:
     )
 
 
-async def ask(port: int, request: bytes, within_s: float = SOON_S) -> Response:
+async def ask(
+    port: int, request: bytes, within_s: float = SOON_S, *, tls: ssl.SSLContext | None = None
+) -> Response:
     """Send the bytes of a request, and read the answer until the server closes."""
-    async with connected(port) as connection:
+    async with connected(port, tls=tls) as connection:
         await connection.send(request)
         return parse_response(await connection.read_to_end(within_s))
 
@@ -263,25 +275,33 @@ class Refused(Exception):
 
 @asynccontextmanager
 async def websocket(
-    port: int, query: str = "", *, receive_buffer: int | None = None
+    port: int,
+    query: str = "",
+    *,
+    receive_buffer: int | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RawWebSocket]:
     """Open a WebSocket; at the end it is dropped without a word."""
-    async with connected(port, receive_buffer=receive_buffer) as connection:
-        socket = RawWebSocket(connection.stream)
+    async with connected(port, receive_buffer=receive_buffer, tls=tls) as connection:
+        socket = RawWebSocket(connection.stream, connection.tls)
         await socket.upgrade("/ws/stream" + ("?" + query if query else ""))
         yield socket
 
 
 @asynccontextmanager
 async def only_websocket(
-    port: int, query: str = "", *, receive_buffer: int | None = None
+    port: int,
+    query: str = "",
+    *,
+    receive_buffer: int | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RawWebSocket]:
     """The same where there is one place: open a WebSocket once that is free, which has to be
     soon."""
     async with AsyncExitStack() as stack:
 
         async def enter() -> RawWebSocket | None:
-            opening = websocket(port, query, receive_buffer=receive_buffer)
+            opening = websocket(port, query, receive_buffer=receive_buffer, tls=tls)
             try:
                 return await stack.enter_async_context(opening)
             except Refused as refusal:
@@ -295,7 +315,7 @@ async def only_websocket(
         yield client
 
 
-async def wait_for_place(port: int) -> None:
+async def wait_for_place(port: int, *, tls: ssl.SSLContext | None = None) -> None:
     """Until a newcomer is admitted, who leaves at once."""
-    async with only_websocket(port) as newcomer:
+    async with only_websocket(port, tls=tls) as newcomer:
         await newcomer.close()

@@ -227,3 +227,11 @@ async def test_a_client_that_closes_its_side_gets_no_half_file_as_a_whole_one(
         answer = parse_response(await connection.read_to_end())
     assert answer.status == 422
     assert "closed its side" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("target", ["/", "/web/page.js", "/web/page.css"])
+async def test_the_connection_ends_behind_a_file(server: ServerProcess, target: str) -> None:
+    """Files were sent, and the connection stayed for as long as the client did."""
+    answer = await ask(server.port, get(target))
+    assert answer.status == 200
+    assert len(answer.body) == int(answer.headers["content-length"])

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import random
 import subprocess
 import sys
 import termios
@@ -70,6 +71,21 @@ def test_everything_is_asked_for_at_one_commit(hub: LocalHub) -> None:
     listing, *rest = hub.asked
     assert (listing.name, listing.revision) == (LISTING, "main")
     assert {asked.revision for asked in rest} == {hub.repos[SOPRANO.repo].main, "stored"}
+
+
+def test_what_rvc_hears_with_is_fetched_without_the_rest_of_its_repository(hub: LocalHub) -> None:
+    wanted = {"hubert": "hubert_base.pt", "rmvpe": "rmvpe.pt"}
+    held = {name: random.randbytes(100_000) for name in wanted.values()}
+    more = {
+        name: random.randbytes(100) for name in ("RVC.7z", "pretrained/f0G40k.pth", "rmvpe.onnx")
+    }
+    hub.publish(model_store.RVC_REPO, held | more)
+    fetch("hubert", "rmvpe")
+    for folder, name in wanted.items():
+        assert Path("models", folder, name).read_bytes() == held[name]
+        assert model_store.problems(model_store.SOURCES[folder], Path("models")) == []
+    assert {asked.name for asked in hub.asked} == {LISTING, *wanted.values()}
+    assert sorted(path.name for path in Path("models").iterdir()) == ["hubert", "rmvpe"]
 
 
 def test_the_models_folder_can_be_elsewhere(hub: LocalHub, files: dict[str, bytes]) -> None:

@@ -39,7 +39,7 @@ def test_a_folder_that_cannot_be_written_is_named(hub: LocalHub) -> None:
 def test_no_such_model() -> None:
     done = run(*PROGRAM, "fetch", "tenor")
     assert done.returncode == 2
-    assert done.stderr == "server.py: there is no model 'tenor'; there is soprano\n"
+    assert done.stderr == "server.py: there is no model 'tenor'; there are soprano, hubert, rmvpe\n"
 
 
 def test_no_such_repository(hub: LocalHub) -> None:

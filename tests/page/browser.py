@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
+OTHER_NAME = "voice.test"
+"""Leads to this machine, and the browser does not know that: as a page by plain HTTP from another
+one it is no secure context (https://www.w3.org/TR/secure-contexts/)."""
+
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # it does not start as root with one, and loads nothing but our own page
@@ -38,6 +42,7 @@ OPTIONS = (
     "--hide-scrollbars",  # as on a phone
     "--no-first-run",
     "--remote-debugging-port=0",
+    f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1",
 )
 
 STARTS_WITHIN_S = 60.0

@@ -5,29 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.page.visitor import STORY, TEXT, marked, sent, wait_status
 
 if TYPE_CHECKING:
     from tests.page.visitor import Visitor
 
-NO_WORKLET = "delete BaseAudioContext.prototype.audioWorklet;"
-"""As on a page that came by plain HTTP from another machine."""
 
-PLAYERS = pytest.mark.parametrize(
-    ("before", "player"),
-    [("", "AudioWorklet"), (NO_WORKLET, "scheduled buffers")],
-    ids=["worklet", "buffers"],
-)
-
-
-@PLAYERS
-async def test_typed_text_is_spoken_and_the_waits_are_told(
-    visitor: Visitor, before: str, player: str
-) -> None:
-    async with visitor.at(before=before) as page:
-        assert await page.text("#player") == player
+async def test_typed_text_is_spoken_and_the_waits_are_told(any_visitor: Visitor) -> None:
+    async with any_visitor.at() as page:
+        assert await page.text("#player") == any_visitor.player
         await page.write("#text", TEXT)
         await page.click("#speak")
         await wait_status(page, "ended")
@@ -41,11 +27,8 @@ async def test_typed_text_is_spoken_and_the_waits_are_told(
         await wait_status(page, "ended")
 
 
-@PLAYERS
-async def test_segments_are_marked_as_they_are_heard(
-    visitor: Visitor, before: str, player: str
-) -> None:
-    async with visitor.at(before=before) as page:
+async def test_segments_are_marked_as_they_are_heard(any_visitor: Visitor) -> None:
+    async with any_visitor.at() as page:
         await page.write("#text", TEXT)
         await page.click("#speak")
         now = "document.querySelector('#transcript [data-state=now]')?.textContent"
@@ -54,11 +37,8 @@ async def test_segments_are_marked_as_they_are_heard(
         assert await marked(page, "heard") == "Hello there!"
 
 
-@PLAYERS
-async def test_stop_cancels_and_strikes_out_what_was_not_heard(
-    visitor: Visitor, before: str, player: str
-) -> None:
-    async with visitor.at(before=before) as page:
+async def test_stop_cancels_and_strikes_out_what_was_not_heard(any_visitor: Visitor) -> None:
+    async with any_visitor.at() as page:
         await page.write("#text", STORY)
         await page.click("#speak")
         await page.wait_for("document.querySelectorAll('#transcript [data-state=heard]').length")

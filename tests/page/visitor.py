@@ -31,7 +31,9 @@ VOICES = "document.querySelector('#voice').value"
 class Visitor:
     """Opens pages of one server in one browser."""
 
-    def __init__(self, browser: str, url: str) -> None:
+    def __init__(self, browser: str, url: str, player: str = "AudioWorklet") -> None:
+        self.player = player
+        """What the page should play by."""
         self._browser = browser
         self._url = url
 

@@ -216,7 +216,7 @@ def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(engine: Soprano
 def test_without_packed_weights_it_says_the_same(
     engine: SopranoEngine, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.tts.soprano.linear.can_pack", lambda _dtype: False)
+    monkeypatch.setattr("stages.linear.can_pack", lambda _dtype: False)
     plain = open_engine(tiny_model, force_length=states_of)
     np.testing.assert_allclose(say(plain, SENTENCE), say(engine, SENTENCE), atol=1e-4)
 

@@ -11,10 +11,10 @@ read as weights only.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """For transformers: ask no hub, and neither run code beside a model nor ask whether to."""

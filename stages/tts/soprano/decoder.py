@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 from stages.accelerator import zeros
-from stages.tts.soprano.linear import FixedLinear
+from stages.linear import FixedLinear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,13 +9,13 @@ differ in rounding: a bfloat16 text may then take another course.
 from __future__ import annotations
 
 import heapq
-import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 import torch
 
 from stages import accelerator
@@ -37,10 +37,9 @@ if TYPE_CHECKING:
     from stages.engine import Request
     from stages.items import Remark
     from stages.tts.soprano.language_model import Stepped
-    from stages.tts.soprano.sequence import Cut
     from stages.tts.soprano.shapes import Shapes
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 ENGINE = "soprano"
 VOICE = Voice(ENGINE, ENGINE, "en-us", None, "Soprano-1.1-80M", SAMPLE_RATE)
@@ -87,8 +86,7 @@ class SopranoEngine(Engine):
         """`force_length` says after how many states, fewer than `MAX_STATES`, a normalised text
         stops, whatever the model says and without any guard: a model with random weights hardly
         ever stops."""
-        self.cuts: Counter[Cut] = Counter()
-        """How often the model had to be broken off, and why."""
+        self.cuts: Counter[str] = Counter()
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
@@ -278,7 +276,7 @@ class SopranoEngine(Engine):
         if cut is not None:
             self.cuts[cut] += 1
             self._remark(speech.request, cut)
-            log.warning("a text was broken off: %s", cut)
+            log.warning("a text was broken off", reason=cut)
         self._release(speech)
         if not speech.texts:
             speech.request.finish()

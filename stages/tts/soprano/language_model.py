@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from stages.accelerator import zeros
-from stages.tts.soprano.linear import FixedLinear
+from stages.linear import FixedLinear
 from stages.tts.soprano.sampling import Sampling, sample
 
 if TYPE_CHECKING:

@@ -8,10 +8,15 @@ where they are missing it does without.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
 import torch
 from torch import nn
 
 from stages.accelerator import cpu_has_bfloat16
+
+Then: TypeAlias = Literal["none", "relu", "gelu"]
+"""What is done to a product."""
 
 SMALLEST_BATCH = 2
 """Rows from which on a packed product gives each row the same bits, however many there are.
@@ -25,8 +30,16 @@ class FixedLinear(nn.Module):
     bias: torch.Tensor | None
     _packed: torch.Tensor | None
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        *,
+        then: Then = "none",
+    ) -> None:
+        """`then` is done to the product."""
         super().__init__()
+        self._then = then
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
         self.register_buffer("_packed", None, persistent=False)
@@ -39,12 +52,35 @@ class FixedLinear(nn.Module):
             self._packed = pack(self.weight, SMALLEST_BATCH)
             self.weight = torch.empty(0, dtype=self.weight.dtype)
 
+    if TYPE_CHECKING:
+
+        def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self._packed is None:
-            return nn.functional.linear(x, self.weight, self.bias)
+            return _done_to(nn.functional.linear(x, self.weight, self.bias), self._then)
         multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see the top
-        out: torch.Tensor = multiply(x, self._packed, self.bias, "none", [], "")
+        out: torch.Tensor = multiply(x, self._packed, self.bias, self._then, [], "none")
         return out
+
+
+def _done_to(made: torch.Tensor, then: Then) -> torch.Tensor:
+    match then:
+        case "relu":
+            return nn.functional.relu_(made)
+        case "gelu":
+            return nn.functional.gelu(made)
+        case "none":
+            return made
+
+
+def packed(
+    weight: torch.Tensor, bias: torch.Tensor | None = None, *, then: Then = "none"
+) -> FixedLinear:
+    """A `FixedLinear` of weights that are where they will stay."""
+    linear = FixedLinear(weight, bias, then=then)
+    linear.pack()
+    return linear
 
 
 def pack_all(module: nn.Module) -> None:

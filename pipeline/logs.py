@@ -1,0 +1,99 @@
+"""The log: one way in, structlog's loggers, and one way out, a line on standard error.
+
+What is told has a sentence of our own and, where there is more to say, values by name. Whatever
+libraries tell by the standard library's loggers comes out in the same form. What is spoken is
+nobody's business: values named as in `TEXTS` are left out unless they were asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+LogFormat = Literal["text", "json"]
+
+TEXTS = frozenset({"text", "spoken"})
+"""Under these names, and no other, goes what a client wants to have spoken."""
+
+log = structlog.stdlib.get_logger("server")
+
+
+def open_log(level: str, log_format: LogFormat, *, show_texts: bool) -> None:
+    """Let the log begin, for the whole program. Errors that nobody catches go there too."""
+    is_json = log_format == "json"
+    stamp = structlog.processors.TimeStamper(
+        fmt="iso" if is_json else "%Y-%m-%d %H:%M:%S.%f", utc=is_json, key="time"
+    )
+    connect_loggers()
+    finish: list[Processor] = [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        stamp,
+        structlog.processors.format_exc_info,
+        ProcessorFormatter.remove_processors_meta,
+    ]
+    if not show_texts:
+        finish.append(_without_texts)
+    finish.append(
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if is_json else _as_text
+    )
+    handler = logging.StreamHandler()
+    of_libraries: list[Processor] = [structlog.contextvars.merge_contextvars]
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=of_libraries, processors=finish))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    sys.excepthook = _tell_uncaught
+
+
+def connect_loggers() -> None:
+    """Hand what structlog's loggers are told to the standard library's, which have the levels."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def _without_texts(_logger: WrappedLogger, _method: str, told: EventDict) -> EventDict:
+    return {name: value for name, value in told.items() if name not in TEXTS}
+
+
+def _as_text(_logger: WrappedLogger, _method: str, told: EventDict) -> str:
+    """One line, and behind it the traceback if there is one."""
+    time, level, logger = told.pop("time"), told.pop("level"), told.pop("logger")
+    event, trace = told.pop("event"), told.pop("exception", None)
+    values = "".join(f" {name}={_value(value)}" for name, value in told.items())
+    line = f"{time} {level.upper():<7} {logger}: {_one_line(str(event))}{values}"
+    return line if trace is None else f"{line}\n{trace}"
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - whatever somebody wants told
+    text = str(value)
+    return _one_line(text) if text and " " not in text and "=" not in text else repr(text)
+
+
+def _one_line(text: str) -> str:
+    """What a client made up shall not look like a line of ours."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _tell_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        log.critical("the program ends by an error", exc_info=(kind, error, trace))

@@ -1,0 +1,278 @@
+"""What torch.save wrote, looked at without torch and without reading the tensors.
+
+Such a file is a zip archive: ``NAME/data.pkl`` is a pickle, in which each tensor is a reference
+to a file ``NAME/data/KEY`` beside it, with a type, a shape and strides (torch/serialization.py
+and torch/_utils.py). The pickle of a voice has some 60 kB, the whole file 55 MB: so a folder of
+voices can be listed by their pickles alone, and what is hostile is refused early.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+import struct
+import zipfile
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
+
+from stages.errors import UnusableModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+MAX_FILES = 10_000
+"""In an archive. A voice has 460, a training checkpoint with its optimizer 2,500."""
+MAX_DIRECTORY_BYTES = 4_000_000
+"""Of a zip's directory: 10,000 entries of about 100 bytes fit three times."""
+MAX_PICKLE_BYTES = 4_000_000
+"""Of what is not tensors: a training checkpoint has 400 kB."""
+MAX_TUPLES = 40_000
+"""In a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a million
+overflows the C stack and ends the process, in torch's reader too."""
+
+BITS: Final[Mapping[str, tuple[str, int]]] = {
+    "HalfStorage": ("float16", 16),
+    "BFloat16Storage": ("bfloat16", 16),
+    "FloatStorage": ("float32", 32),
+    "DoubleStorage": ("float64", 64),
+    "LongStorage": ("int64", 64),
+    "IntStorage": ("int32", 32),
+    "ShortStorage": ("int16", 16),
+    "CharStorage": ("int8", 8),
+    "ByteStorage": ("uint8", 8),
+    "BoolStorage": ("bool", 8),
+}
+"""How a pickle names an element's type: its name today, and its bits."""
+
+MAX_DIMENSIONS = 8
+"""Of a tensor; a convolution has three."""
+MAX_NUMBER = 2**63 - 1
+"""What fits into a tensor's offset, shape and strides."""
+
+SHOWN_NAMES = 3
+"""Of a list of tensors in an error."""
+MAX_NAME = 80
+"""Characters of one."""
+MAX_REASON = 300
+"""Characters of a library's own explanation."""
+
+_END_BYTES = 56 + 20 + 22
+"""Of the records that end an archive: two for large ones, which torch always writes, and one."""
+
+_NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
+
+
+class Shaped(Protocol):
+    """A tensor, or the outline of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its dimensions."""
+        ...
+
+
+class TensorOutline(NamedTuple):
+    """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
+
+    dtype: str
+    """As torch names it: ``float16``."""
+    shape: tuple[int, ...]
+
+
+def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
+    """What was saved, with a `TensorOutline` for each tensor. Other objects than tensors and plain
+    containers are refused, and so is what `check_archive` refuses. Raises `UnusableModel`."""
+    data, sizes = _pickle_and_sizes(path, max_bytes)
+    try:
+        return _Unpickler(data, sizes).load()
+    except pickle.UnpicklingError as error:
+        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+    except Exception as error:  # whatever an opcode raises where it meets what it does not fit
+        msg = f"{path} cannot be read: its pickle is damaged: {why(error)}"
+        raise UnusableModel(msg) from error
+
+
+def check_archive(path: Path, *, max_bytes: int) -> None:
+    """Whether a file has this size at most, is a whole archive of torch's, and can be unpickled
+    without ending the process. Raises `UnusableModel`."""
+    _pickle_and_sizes(path, max_bytes)
+
+
+def check_shapes(
+    path: Path, what: str, tensors: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Whether the tensors have just these names and shapes. `what` says whose they should be.
+    Raises `UnusableModel`."""
+    for lack, names in (
+        ("misses", expected.keys() - tensors.keys()),
+        ("has also", tensors.keys() - expected.keys()),
+    ):
+        if names:
+            raise UnusableModel(f"{path} is not {what}: it {lack} {some(names)}")
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != shape:
+            msg = f"{path}: {name} has the shape {tuple(tensors[name].shape)} instead of {shape}"
+            raise UnusableModel(msg)
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few of a list of names."""
+    ordered = sorted(map(str, names))
+    more = len(ordered) - SHOWN_NAMES
+    shown = ", ".join(one_line(name, MAX_NAME) for name in ordered[:SHOWN_NAMES])
+    return shown + (f" and {more} more" if more > 0 else "")
+
+
+def why(error: Exception) -> str:
+    """An error's own words, in one line: some libraries add a page of advice."""
+    paragraph = str(error).strip().partition("\n\n")[0]
+    return one_line(paragraph, MAX_REASON) or type(error).__name__
+
+
+def one_line(text: str, most: int) -> str:
+    """A stranger's text for an error or a log: so long at most, and nothing but what prints."""
+    words = " ".join(text[: 2 * most].split())[:most]
+    return "".join(character if character.isprintable() else "?" for character in words)
+
+
+def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]]:
+    """The pickle in an archive, and of each file beside it the size by its name from there."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, io.SEEK_END)
+            if size > max_bytes:
+                msg = f"{path} has {size} bytes; the largest such file known has {max_bytes}"
+                raise UnusableModel(msg)
+            _check_directory(path, file, size)
+            with zipfile.ZipFile(file) as archive:
+                data, sizes = _unpacked(path, archive)
+    except OSError as error:
+        raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
+    except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise UnusableModel(f"{path} {_NO_TORCH_FILE}") from error
+    _check_opcodes(path, data)
+    return data, sizes
+
+
+def _check_directory(path: Path, file: BinaryIO, n_bytes: int) -> None:
+    """Refuse an archive of very many files before their names are read. The records at the end
+    say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16)."""
+    file.seek(max(0, n_bytes - _END_BYTES))
+    end = file.read().rjust(_END_BYTES, b"\0")
+    large, locator, last = end[:56], end[56:76], end[76:]
+    is_large = locator.startswith(b"PK\6\7")
+    if (
+        not last.startswith(b"PK\5\6")
+        or not last.endswith(b"\0\0")  # no comment after it, in which another could hide
+        or (is_large and not large.startswith(b"PK\6\6"))
+    ):
+        raise UnusableModel(f"{path} {_NO_TORCH_FILE}")
+    n_files, directory_bytes = (
+        struct.unpack_from("<QQ", large, 32) if is_large else struct.unpack_from("<HI", last, 10)
+    )
+    if n_files > MAX_FILES or directory_bytes > MAX_DIRECTORY_BYTES:
+        raise UnusableModel(f"{path} is an archive of more than {MAX_FILES} files")
+
+
+def _unpacked(path: Path, archive: zipfile.ZipFile) -> tuple[bytes, dict[str, int]]:
+    entries = archive.infolist()
+    pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    # torch.save packs nothing, and what is packed could swell to a thousand times its size.
+    if len(pickles) != 1 or packed:
+        raise UnusableModel(f"{path} {_NO_TORCH_FILE}")
+    if (size := pickles[0].file_size) > MAX_PICKLE_BYTES:
+        msg = f"{path} holds {size} bytes beside its tensors; no model has {MAX_PICKLE_BYTES}"
+        raise UnusableModel(msg)
+    folder = pickles[0].filename.removesuffix("data.pkl")
+    sizes = {entry.filename.removeprefix(folder): entry.file_size for entry in entries}
+    return archive.read(pickles[0]), sizes
+
+
+def _check_opcodes(path: Path, data: bytes) -> None:
+    """Refuse what would end the process of whoever unpickles it."""
+    n_tuples = last_memo = 0
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            n_tuples += opcode.name.startswith("TUPLE")
+            if opcode.name.endswith("PUT") and isinstance(argument, int):
+                last_memo = max(last_memo, argument)
+    except ValueError as error:
+        raise UnusableModel(f"{path} cannot be read: its pickle is damaged") from error
+    if n_tuples > MAX_TUPLES:
+        raise UnusableModel(f"{path} holds {n_tuples} tuples; no model has {MAX_TUPLES}")
+    # Python makes room for all numbers up to one that is used: 16 bytes for each.
+    if last_memo > len(data):
+        raise UnusableModel(f"{path} cannot be read: its pickle counts to {last_memo}")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds plain containers and `TensorOutline`s; there is nothing else that it could call."""
+
+    def __init__(self, data: bytes, sizes: Mapping[str, int]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._sizes = sizes
+
+    def find_class(self, module: str, name: str, /) -> Any:  # noqa: ANN401
+        """Our own stand-in for what the pickle names; never what it names."""
+        match module, name:
+            case "collections", "OrderedDict":
+                return _Dict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return _REBUILD_TENSOR
+            case "torch", _ if name in BITS:
+                return name
+        what = one_line(f"{module}.{name}", MAX_NAME)
+        msg = f"it holds {what}, and only tensors and plain values are read"
+        raise pickle.UnpicklingError(msg)
+
+    def persistent_load(self, pid: Any, /) -> Any:  # noqa: ANN401
+        """A reference to a file of values, if that file is as long as it says."""
+        kind, type_name, key, _, n_values = pid
+        if kind != "storage" or type_name not in BITS or type(n_values) is not int:
+            raise pickle.UnpicklingError("it refers to something other than values")
+        dtype, bits = BITS[type_name]
+        if self._sizes.get(f"data/{key}") != n_values * bits // 8:
+            raise pickle.UnpicklingError("the values of a tensor are missing or cut short")
+        return _Values(dtype, n_values)
+
+
+class _Dict(dict[Any, Any]):
+    """In place of an OrderedDict. torch gives its own an attribute, which is left out."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+class _Values(NamedTuple):
+    dtype: str
+    n_values: int
+
+
+class _RebuildTensor:
+    """In place of the function that makes a tensor of values, offset, shape and strides."""
+
+    __slots__ = ()
+
+    def __call__(
+        self, values: object, offset: int, shape: tuple[int, ...], strides: tuple[int, ...],
+        *_more: object,
+    ) -> TensorOutline:  # fmt: skip
+        numbers = [offset, *shape, *strides]
+        if (
+            not isinstance(values, _Values)
+            or not len(shape) == len(strides) <= MAX_DIMENSIONS
+            or not all(type(number) is int and 0 <= number <= MAX_NUMBER for number in numbers)
+        ):
+            raise pickle.UnpicklingError("it holds a tensor that is none")
+        reach = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        if all(shape) and offset + reach >= values.n_values:
+            raise pickle.UnpicklingError("it holds a tensor that is larger than its values")
+        return TensorOutline(values.dtype, tuple(shape))
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("a function has no state")
+
+
+_REBUILD_TENSOR: Final[Callable[..., TensorOutline]] = _RebuildTensor()

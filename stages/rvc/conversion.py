@@ -1,0 +1,163 @@
+"""Converting the next block of several streams: content features for all of them at once, and
+then each voice for those who speak with it.
+
+    speech ▶ content ─┬▶ index, protect ▶ latents ▶ decoder ▶ sound
+       └───▶ pitch ───┴────────────────────────────▶ source ┘
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from stages.rvc.content import ContentState
+from stages.rvc.decoder import DecoderState
+from stages.rvc.noise import Noise
+from stages.rvc.pitch.scale import shifted
+from stages.rvc.prior import FLOW_REACH
+from stages.rvc.settings import MAX_PROTECT
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from stages.audio.format import Samples
+    from stages.rvc.content import ContentEncoder
+    from stages.rvc.streaming import Stream
+
+
+class Converter:
+    """What all voices share."""
+
+    def __init__(self, encoder: ContentEncoder) -> None:
+        self._encoder = encoder
+        self._device = encoder.device
+        self._latent_noise = Noise(0, self._device)
+        self._source_noise = Noise(1, self._device)
+
+    def advance(self, streams: Sequence[Stream]) -> list[Samples]:
+        """Convert the next block of each stream; their blocks must be of one shape. Returns the
+        sound, at 48 kHz, that each makes final."""
+        windows = self._content(streams)
+        sounds: dict[Stream, Samples] = {}
+        rows = sorted(range(len(streams)), key=lambda row: hash(_kind(streams[row])))
+        for _, alike in groupby(rows, key=lambda row: _kind(streams[row])):
+            group = list(alike)
+            made = self._convert([streams[row] for row in group], windows[group])
+            sounds |= {streams[row]: sound for row, sound in zip(group, made, strict=True)}
+        return [stream.take(sounds[stream]) for stream in streams]
+
+    def _content(self, streams: Sequence[Stream]) -> torch.Tensor:
+        """The local content features of each stream's window: (batch, units, channels)."""
+        encoder = self._encoder
+        speech = torch.from_numpy(np.stack([stream.hear() for stream in streams]))
+        seen = ContentState.joined([stream.content or encoder.start() for stream in streams])
+        new, seen = encoder.local(speech.to(self._device), seen)
+        block = streams[0].block
+        n_units = (block.stop - block.start) // 2
+        windows = []
+        for stream, own, state in zip(streams, new.split(1), seen.split(), strict=True):
+            known = own if stream.local is None else torch.cat([stream.local, own], dim=1)
+            stream.local = known[:, -n_units:]
+            stream.content = state
+            windows.append(stream.local)
+        return torch.cat(windows)
+
+    def _convert(self, streams: Sequence[Stream], local: torch.Tensor) -> list[Samples]:
+        """The decoder's sound of streams that speak with one voice, from their content features
+        (batch, units, channels)."""
+        synthesizer, formant = streams[0].voice.synthesizer, streams[0].formant
+        config, decoder = synthesizer.config, synthesizer.decoder
+        blocks = [stream.block for stream in streams]
+        seeds = [stream.seed for stream in streams]
+        speakers = [stream.voice.speaker for stream in streams]
+        n_pushed = blocks[0].push_to - blocks[0].push_from
+        n_before = min(FLOW_REACH, blocks[0].push_from - blocks[0].start)
+
+        f0 = self._pitch(streams) if config.has_pitch else None
+        features = self._encoder.encode(local, config.version)
+        features = _drawn_to_index(streams, features, f0)
+        latents = synthesizer.latents(
+            features,
+            f0,
+            self._latent_noise.frames(
+                seeds,
+                [block.push_from - n_before for block in blocks],
+                blocks[0].stop - blocks[0].push_from + n_before,
+                config.inter_channels,
+            ),
+            torch.cat([speaker.flow for speaker in speakers]),
+        )[:, n_before : n_before + n_pushed]
+
+        # Decoder frames, which are the same but for a formant shift. One may lie between the last
+        # block's frames and these.
+        first = blocks[0].push_from
+        start, stop = formant.first(first), formant.stop(blocks[0].push_to)
+        known = [stream.last_latents for stream in streams if stream.last_latents is not None]
+        for stream, own in zip(streams, latents.split(1), strict=True):
+            stream.last_latents = own[:, -1:]
+        if known:
+            latents = torch.cat([torch.cat(known), latents], dim=1)
+            start, first = formant.stop(first), first - 1
+        latents = formant.latents(latents, first, start, stop)
+
+        source = latents.new_empty(len(streams), 1, 1, 0)
+        if f0 is not None and synthesizer.source is not None:
+            f0 = formant.f0(f0[:, first - blocks[0].start :], first, start, stop)
+            phases = [stream.phase for stream in streams if stream.phase is not None]
+            # So that the sine begins where the segment does.
+            phase = torch.cat(phases) if phases else -synthesizer.source.phase_after(f0[:, :-start])
+            firsts = [start + block.push_from - blocks[0].push_from for block in blocks]
+            noise = self._source_noise.frames(seeds, firsts, stop - start, config.hop)
+            source, phase = synthesizer.source(f0, noise, phase)
+            for stream, own in zip(streams, phase.split(1), strict=True):
+                stream.phase = own
+
+        sound, state = decoder(
+            latents.transpose(1, 2).unsqueeze(2),
+            source,
+            torch.cat([speaker.decoder for speaker in speakers]),
+            DecoderState.joined([stream.decoder for stream in streams]),
+        )
+        for stream, own_state in zip(streams, state.split(), strict=True):
+            stream.decoder = own_state
+        return list(sound.cpu().numpy())
+
+    def _pitch(self, streams: Sequence[Stream]) -> torch.Tensor:
+        """(batch, n): of each frame of the windows, in Hz, shifted."""
+        found = [
+            stream.pitch(stream.voice.pitch.estimate(stream.speech_for_pitch()))
+            for stream in streams
+        ]
+        semitones = [stream.voice.semitones for stream in streams]
+        rows = zip(torch.from_numpy(np.stack(found)), semitones, strict=True)
+        return torch.stack([shifted(f0, by) for f0, by in rows]).to(self._device)
+
+
+def _kind(stream: Stream) -> Hashable:
+    """What streams must agree in to go through a voice together. Where formants are shifted, how
+    many frames a decoder gets depends on where they are, too."""
+    factor = stream.formant.factor
+    return id(stream.voice.synthesizer), factor, factor == 1 or stream.block
+
+
+def _drawn_to_index(
+    streams: Sequence[Stream], features: torch.Tensor, f0: torch.Tensor | None
+) -> torch.Tensor:
+    """Content features (batch, units, width) as each stream's index and settings want them, for
+    each frame: (batch, 2 * units, width)."""
+    frames = features.repeat_interleave(2, dim=1)
+    for row, stream in enumerate(streams):
+        index, settings = stream.voice.index, stream.voice.settings
+        if index is None or settings.index_rate == 0:
+            continue
+        drawn = index.blend(features[row].float().cpu().numpy(), settings.index_rate)
+        drawn_frames = torch.from_numpy(drawn).to(features).repeat_interleave(2, dim=0)
+        if f0 is not None and settings.protect < MAX_PROTECT:
+            # Breaths and hisses keep most of what they were.
+            part = torch.where(f0[row] < 1, settings.protect, 1.0)[:, None].to(features)
+            drawn_frames = torch.lerp(frames[row], drawn_frames, part)
+        frames[row] = drawn_frames
+    return frames

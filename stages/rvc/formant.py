@@ -1,0 +1,58 @@
+"""Shifting the formants, which make a throat sound longer or shorter, and not the pitch.
+
+The decoder is given more frames than there were, or fewer, and its sound is then played so much
+faster or slower that the time is right again. All of it moves up or down with that: the formants
+stay moved, and the pitch was lowered or raised beforehand by as much.
+
+    input frame i at i * 10 ms ─ stretched ▶ decoder frame j at j / factor * 10 ms
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+
+class Formant:
+    """A shift by so many semitones."""
+
+    def __init__(self, semitones: float) -> None:
+        self.factor: float = 2 ** (semitones / 12)
+
+    def frames_for(self, n_decoder_frames: int) -> int:
+        """Input frames that make at least so many decoder frames."""
+        return (
+            n_decoder_frames if self.factor == 1 else math.ceil(n_decoder_frames / self.factor) + 1
+        )
+
+    def first(self, frame: int) -> int:
+        """The first decoder frame that does not lie before an input frame."""
+        return math.ceil(frame * self.factor)
+
+    def stop(self, frame: int) -> int:
+        """Behind the last decoder frame that input frames before `frame` decide."""
+        return math.floor((frame - 1) * self.factor) + 1
+
+    def latents(self, latents: torch.Tensor, first: int, start: int, stop: int) -> torch.Tensor:
+        """Decoder frames `start` to `stop`, (batch, stop - start, channels), between the two input
+        frames around each, of latents (batch, n, channels) whose first is frame `first`."""
+        if self.factor == 1:
+            return latents[:, start - first : stop - first]
+        places = self._places(first, start, stop, latents.device)
+        before = places.floor().long().clamp(0, latents.shape[1] - 1)
+        after = (before + 1).clamp(max=latents.shape[1] - 1)
+        part = (places - before)[:, None].to(latents.dtype)
+        return torch.lerp(latents[:, before], latents[:, after], part)
+
+    def f0(self, f0: torch.Tensor, first: int, start: int, stop: int) -> torch.Tensor:
+        """Pitch for decoder frames, (batch, stop - start), of f0 (batch, n): of the nearest frame,
+        since between voiced and unvoiced there is nothing."""
+        if self.factor == 1:
+            return f0[:, start - first : stop - first]
+        places = self._places(first, start, stop, f0.device)
+        return f0[:, places.round().long().clamp(0, f0.shape[1] - 1)] / self.factor
+
+    def _places(self, first: int, start: int, stop: int, device: torch.device) -> torch.Tensor:
+        frames = torch.arange(start, stop, dtype=torch.float64, device=device)
+        return frames / self.factor - first

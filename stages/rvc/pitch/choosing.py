@@ -1,0 +1,62 @@
+"""Which way of finding pitch there is, and which is taken."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from stages.errors import CannotStart
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from stages.rvc.pitch.estimator import PitchEstimator
+
+PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe": "torch"}
+"""What each method is made of."""
+
+
+def available_methods(rmvpe_path: Path) -> list[str]:
+    """The methods that can be had as things are, of those in `PACKAGES`."""
+    return [method for method in PACKAGES if why_not(method, rmvpe_path) is None]
+
+
+def why_not(method: str, rmvpe_path: Path) -> str | None:
+    """What a method lacks, and the command that gets it; None: nothing."""
+    if find_spec(PACKAGES[method]) is None:
+        return f"{method} needs {PACKAGES[method]}; `make setup` installs it"
+    if method == "rmvpe" and not rmvpe_path.is_file():
+        return f"rmvpe needs {rmvpe_path}; `.venv/bin/python server.py fetch rmvpe` gets it"
+    return None
+
+
+def choose(
+    method: str, rmvpe_path: Path, device: torch.device, dtype: torch.dtype
+) -> PitchEstimator:
+    """The estimator for a method, or for ``auto``: rmvpe on a GPU, where its file is there, and
+    else pm, which takes 2 ms of CPU for a second of speech where rmvpe takes 100. `dtype` is for
+    rmvpe. Raises `CannotStart` for what cannot be had, and `UnusableModel` for a bad file.
+
+    Its libraries are imported, and its file is read, here."""
+    if method == "auto":
+        is_there = why_not("rmvpe", rmvpe_path) is None
+        method = "rmvpe" if device.type == "cuda" and is_there else "pm"
+    if method not in PACKAGES:
+        msg = f"there is no pitch method {method!r}; there are auto, {', '.join(PACKAGES)}"
+        raise CannotStart(msg)
+    if (lack := why_not(method, rmvpe_path)) is not None:
+        raise CannotStart(lack)
+    match method:
+        case "rmvpe":
+            from stages.rvc.pitch.rmvpe import read_rmvpe  # noqa: PLC0415 - torch takes a second
+
+            return read_rmvpe(rmvpe_path, device, dtype)
+        case "dio" | "harvest":
+            from stages.rvc.pitch.world import WorldPitch  # noqa: PLC0415 - may not be installed
+
+            return WorldPitch(method)
+    from stages.rvc.pitch.praat import PraatPitch  # noqa: PLC0415 - may not be installed
+
+    return PraatPitch()

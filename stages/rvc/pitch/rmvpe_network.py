@@ -1,0 +1,199 @@
+"""RMVPE's network (Wei et al., 2023): a U-net over a spectrogram, then a recurrent layer.
+
+rvc-python has it too, in a module that imports librosa: 1.1 s and 200 MB at each start, and 12 s
+at the first, for a table of triangles. Hence this one; a test holds the two equal. The weights have
+the same names here as there, which are the names in the published file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from stages.rvc.pitch.mel import N_BANDS
+
+N_LEVELS = 5
+"""Of the U-net: each halves both axes."""
+FRAME_MULTIPLE = 2**N_LEVELS
+"""What the number of frames must be a multiple of."""
+N_SALIENCES = 360
+"""Pitches that a frame is judged for, 20 cents apart."""
+N_FOLDED = 3
+"""Channels that the U-net ends in."""
+GRU_SIZE = 256
+"""In each direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class RmvpeSize:
+    """What the published network and a test's may differ in."""
+
+    n_blocks: int = 4
+    """In each level."""
+    n_inner: int = 4
+    """Levels at the bottom."""
+    channels: int = 16
+    """At the top; each level below has twice as many."""
+
+
+class Rmvpe(nn.Module):
+    """Spectrogram to salience."""
+
+    def __init__(self, size: RmvpeSize) -> None:
+        super().__init__()
+        self.unet = _UNet(size)
+        self.cnn = nn.Conv2d(size.channels, N_FOLDED, 3, padding=1)
+        recurrent = _BiGru(N_FOLDED * N_BANDS, GRU_SIZE)
+        self.fc = nn.Sequential(recurrent, nn.Linear(2 * GRU_SIZE, N_SALIENCES))
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        """(b, 128, frames), a multiple of 32 of them, to (b, frames, 360) in (0, 1)."""
+        folded = self.cnn(self.unet(mel.transpose(1, 2).unsqueeze(1)))  # (b, 3, frames, 128)
+        salience: torch.Tensor = self.fc(folded.transpose(1, 2).flatten(2))
+        return salience.sigmoid()
+
+    def fuse(self) -> None:
+        """Fold each normalisation into the convolution before it. For good, and in eval mode."""
+        for module in self.modules():
+            if isinstance(module, nn.Sequential):
+                _fuse(module)
+
+
+class _UNet(nn.Module):
+    def __init__(self, size: RmvpeSize) -> None:
+        super().__init__()
+        self.encoder = _Encoder(size)
+        widest = size.channels * 2 ** (N_LEVELS - 1)
+        self.intermediate = _Intermediate(widest, size)
+        self.decoder = _Decoder(2 * widest, size)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        below, sides = self.encoder(image)
+        out: torch.Tensor = self.decoder(self.intermediate(below), sides)
+        return out
+
+
+class _Encoder(nn.Module):
+    def __init__(self, size: RmvpeSize) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(1)
+        widths = [1, *(size.channels * 2**level for level in range(N_LEVELS))]
+        self.layers = nn.ModuleList(
+            _Level(narrow, wide, size.n_blocks) for narrow, wide in pairwise(widths)
+        )
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """What comes out at the bottom, and what each level hands across, from the top."""
+        image = self.bn(image)
+        sides = []
+        for level in self.layers:
+            side = level(image)
+            sides.append(side)
+            image = nn.functional.avg_pool2d(side, 2)
+        return image, sides
+
+
+class _Intermediate(nn.Module):
+    def __init__(self, widest: int, size: RmvpeSize) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _Level(widest, 2 * widest, size.n_blocks),
+            *(_Level(2 * widest, 2 * widest, size.n_blocks) for _ in range(size.n_inner - 1)),
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.layers(image)
+        return out
+
+
+class _Decoder(nn.Module):
+    def __init__(self, widest: int, size: RmvpeSize) -> None:
+        super().__init__()
+        widths = [widest // 2**level for level in range(N_LEVELS + 1)]
+        self.layers = nn.ModuleList(
+            _Rise(wide, narrow, size.n_blocks) for wide, narrow in pairwise(widths)
+        )
+
+    def forward(self, image: torch.Tensor, sides: list[torch.Tensor]) -> torch.Tensor:
+        for rise, side in zip(self.layers, reversed(sides), strict=True):
+            image = rise(image, side)
+        return image
+
+
+class _Level(nn.Module):
+    """Some blocks at one resolution."""
+
+    def __init__(self, n_in: int, n_out: int, n_blocks: int) -> None:
+        super().__init__()
+        more = (_Block(n_out, n_out) for _ in range(n_blocks - 1))
+        self.conv = nn.Sequential(_Block(n_in, n_out), *more)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.conv(image)
+        return out
+
+
+class _Rise(nn.Module):
+    """To twice the resolution, where what was handed across is taken in."""
+
+    def __init__(self, n_in: int, n_out: int, n_blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Sequential(
+            nn.ConvTranspose2d(n_in, n_out, 3, 2, padding=1, output_padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+        )
+        more = (_Block(n_out, n_out) for _ in range(n_blocks - 1))
+        self.conv2 = nn.Sequential(_Block(2 * n_out, n_out), *more)
+
+    def forward(self, image: torch.Tensor, side: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.conv2(torch.cat((self.conv1(image), side), dim=1))
+        return out
+
+
+class _Block(nn.Module):
+    """Two convolutions, beside which the input goes by."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+            nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+        )
+        if n_in != n_out:
+            self.shortcut = nn.Conv2d(n_in, n_out, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        past = self.shortcut(image) if hasattr(self, "shortcut") else image
+        out: torch.Tensor = self.conv(image) + past
+        return out
+
+
+class _BiGru(nn.Module):
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(n_in, n_out, batch_first=True, bidirectional=True)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.gru(frames)[0]
+        return out
+
+
+def _fuse(layers: nn.Sequential) -> None:
+    for number, norm in enumerate(layers):
+        if not isinstance(norm, nn.BatchNorm2d):
+            continue
+        before = layers[number - 1]
+        if isinstance(before, nn.ConvTranspose2d):
+            layers[number - 1] = fuse_conv_bn_eval(before, norm, transpose=True)
+        elif isinstance(before, nn.Conv2d):
+            layers[number - 1] = fuse_conv_bn_eval(before, norm)
+        layers[number] = nn.Identity()

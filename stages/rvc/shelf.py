@@ -1,0 +1,69 @@
+"""Loaded voices, kept while there is room."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """Keeps what was used last, up to a number of bytes; the rest leaves, longest unused first.
+
+    What was put last stays even if it alone is larger: it is about to be used. What has left
+    lives on for those who still hold it, so memory can exceed the bound by what is in use. Any
+    thread may call this."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()  # longest unused first
+        self._n_bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all that is kept."""
+        return self._n_bytes
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable, stamp: Hashable) -> T | None:
+        """What was put under this key, if it was made of files with this stamp; it counts as used
+        now. Made of others it is out of date, and leaves."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
+            if kept.stamp != stamp:
+                self._drop(key)
+                return None
+            self._kept.move_to_end(key)
+            return kept.value
+
+    def put(self, key: Hashable, value: T, n_bytes: int, stamp: Hashable) -> None:
+        """Keep a value in place of what was under its key. The stamp must be of before its files
+        were read: then a change meanwhile is noticed."""
+        with self._lock:
+            if key in self._kept:
+                self._drop(key)
+            self._kept[key] = _Kept(value, n_bytes, stamp)
+            self._n_bytes += n_bytes
+            while self._n_bytes > self._max_bytes and len(self._kept) > 1:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        self._n_bytes -= self._kept.pop(key).n_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[T]):
+    value: T
+    n_bytes: int
+    stamp: Hashable

@@ -1,0 +1,172 @@
+"""One segment's conversion while it is being spoken: its state, and what goes in and out.
+
+A `Stream` is plain state, with no thread and no clock. Speech is pushed in at any rate, and
+`conversion.py` converts the next block of one or more streams. How speech was cut changes
+nothing: `schedule.py` decides by position what is converted together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stages.audio.format import PIPELINE_RATE
+from stages.audio.resample import Resampler, resampled_length
+from stages.rvc import schedule
+from stages.rvc.content import REACH
+from stages.rvc.formant import Formant
+from stages.rvc.loudness import LoudnessMatch
+from stages.rvc.speech import HOP, RATE, Speech
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from stages.audio.format import Samples
+    from stages.rvc.content import ContentState
+    from stages.rvc.index import FeatureIndex
+    from stages.rvc.pitch.estimator import PitchEstimator
+    from stages.rvc.schedule import Block
+    from stages.rvc.settings import ConversionSettings
+    from stages.rvc.synthesizer import Speaker, Synthesizer
+
+PITCH_FRAMES = 96
+"""That pitch is found in at a time: the new ones, and as much before them as their octave needs.
+Three times the 32 that rmvpe counts in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What a stream converts to: a voice with its index, and how it is set."""
+
+    synthesizer: Synthesizer
+    index: FeatureIndex | None
+    settings: ConversionSettings
+    semitones: float
+    """That the pitch is shifted by."""
+    pitch: PitchEstimator
+
+    @property
+    def speaker(self) -> Speaker:
+        """Whose voice it is, of those it knows."""
+        return self.synthesizer.speaker(self.settings.speaker)
+
+
+class Stream:
+    """One segment on its way: n samples at `in_rate` become `resampled_length` at 48 kHz."""
+
+    def __init__(self, voice: Voice, *, in_rate: int, block_frames: int, seed: int) -> None:
+        """`block_frames`: of 10 ms, even; how much is converted at a time, but for the first
+        blocks, which are shorter."""
+        self.voice = voice
+        self.seed = seed
+        self.formant = Formant(voice.settings.formant_shift)
+        decoder, config = voice.synthesizer.decoder, voice.synthesizer.config
+        self._n_right = self.formant.frames_for(decoder.right_frames)
+        n_left = self.formant.frames_for(decoder.left_frames)
+        self._blocks = schedule.blocks(block_frames, n_left, self._n_right)
+        self._next = next(self._blocks)
+        self._in_rate = in_rate
+        self._n_in = 0
+        self._n_out = 0
+        self._has_ended = False
+        self._to_16k = Resampler(in_rate, RATE)
+        self._speech = Speech()
+        self._to_48k = Resampler(config.sample_rate * self.formant.factor, PIPELINE_RATE)
+        self._loudness = LoudnessMatch(voice.settings.rms_mix_rate)
+        # The decoder's sound begins before the segment does.
+        n_before = -self.formant.first(self._next.push_from) * decoder.hop
+        self._n_to_skip = n_before - decoder.left_samples
+        self._f0: NDArray[np.float32] = np.empty(0, np.float32)  # from the lead on
+
+        self.content: ContentState | None = None
+        """What the content encoder has seen; None: nothing."""
+        self.local: torch.Tensor | None = None
+        """(1, n, channels): the window's content features before the encoder's layers."""
+        self.last_latents: torch.Tensor | None = None
+        """(1, 1, channels): of the last frame that was decoded."""
+        self.decoder = decoder.start()
+        self.phase: torch.Tensor | None = None
+        """Of the source, in turns: (1,) float64."""
+
+    def push(self, samples: Samples) -> None:
+        """More speech."""
+        self._n_in += len(samples)
+        self._speech.push(self._to_16k.push(samples))
+
+    def end(self) -> None:
+        """There is no more."""
+        self._speech.push(self._to_16k.flush())
+        self._has_ended = True
+
+    @property
+    def has_finished(self) -> bool:
+        """All sound has been handed out."""
+        return self._has_ended and self._n_out == self._n_wanted
+
+    @property
+    def is_due(self) -> bool:
+        """The next block can be converted."""
+        if self._has_ended:
+            return not self.has_finished
+        return self._speech.n_samples >= self._next.stop * HOP + REACH
+
+    @property
+    def block(self) -> Block:
+        """The next block; the last one ends with the segment."""
+        if not self._has_ended or self._next.push_to <= self._last_frame:
+            return self._next
+        return self._next.ending_at(self._last_frame)
+
+    def hear(self) -> Samples:
+        """The speech at 16 kHz that the next block is about: of its new frames, and `REACH`."""
+        block = self.block
+        samples = self._speech.filtered(block.new_from * HOP, block.stop * HOP + REACH)
+        self._loudness.hear(samples[-min(block.new_from, 0) * HOP : -REACH], HOP)
+        return samples
+
+    def speech_for_pitch(self) -> Samples:
+        """The speech at 16 kHz that the pitch of the next block's new frames is found in."""
+        stop = self.block.stop
+        return self._speech.filtered(self._pitch_from * HOP, stop * HOP)
+
+    def pitch(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The pitch of the next block's window, in Hz, from what was found in
+        `speech_for_pitch`. Frames that were decoded keep what they were decoded with."""
+        block = self.block
+        start = max(self._pitch_from, block.push_from if len(self._f0) else self._pitch_from)
+        kept = self._f0[: start + block.lead]
+        self._f0 = np.concatenate([kept, found[start - self._pitch_from :]])
+        return self._f0[block.start + block.lead :]
+
+    def take(self, sound: Samples) -> Samples:
+        """The decoder's sound of the next block, at the voice's rate, to what goes out. The block
+        is then done."""
+        is_last = self._has_ended and self.block.push_to == self._last_frame
+        n_skipped = min(self._n_to_skip, len(sound))
+        self._n_to_skip -= n_skipped
+        made = self._to_48k.push(sound[n_skipped:])
+        if is_last:
+            made = np.concatenate([made, self._to_48k.flush()])
+        made = self._loudness.push(made, is_all=is_last)
+        if is_last:
+            made = made[: self._n_wanted - self._n_out]
+        self._n_out += len(made)
+        self._next = next(self._blocks)
+        self._speech.forget_before((self._next.stop - PITCH_FRAMES - schedule.WINDOW) * HOP)
+        return made
+
+    @property
+    def _pitch_from(self) -> int:
+        return max(self.block.start, self.block.stop - PITCH_FRAMES)
+
+    @property
+    def _last_frame(self) -> int:
+        """Behind the last that is decoded. One more than there are: lengths are rounded."""
+        return schedule.even(self._speech.n_samples // HOP + 1 + self._n_right)
+
+    @property
+    def _n_wanted(self) -> int:
+        return resampled_length(self._n_in, self._in_rate, PIPELINE_RATE)

@@ -1,0 +1,192 @@
+"""Fault 14: requests that may not be answered, and that a right one is; on a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trio
+import websockets
+from websockets.sync.client import connect
+
+from tests.faults.raw_client import UPGRADE, ask, connected, get, post
+from tests.server_process import ROOT, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.server_process import ServerProcess
+
+KEY = "a-key-of-the-tests-1"
+OTHER_KEY = "a-key-of-the-tests-2"
+FRIEND = "https://friend.example"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[ServerProcess]:
+    """A server with two keys, bound beyond this machine."""
+    options = ("--host", "0.0.0.0", "--allowed-origins", FRIEND)  # noqa: S104
+    with running_server(*options, env={"VOICE_API_KEYS": f"{KEY},{OTHER_KEY}"}) as server:
+        yield server
+        assert "Traceback" not in server.log
+        assert KEY not in server.log
+
+
+def with_key(request: bytes, key: str = KEY) -> bytes:
+    return request.replace(b"\r\n\r\n", f"\r\nAuthorization: Bearer {key}\r\n\r\n".encode(), 1)
+
+
+UPGRADING = b"GET /ws/stream HTTP/1.1\r\n" + UPGRADE + b"\r\n"
+
+ASKED = {
+    "WebSocket": UPGRADING,
+    "speak": post("/api/speak", {"text": "Hello!"}),
+    "voices": get("/api/voices"),
+    "metrics": get("/metrics"),
+    "nothing": get("/nothing"),
+}
+
+
+@pytest.mark.parametrize("request_", ASKED.values(), ids=ASKED)
+async def test_without_a_right_key_nothing_is_answered(
+    guarded: ServerProcess, request_: bytes
+) -> None:
+    for asked in (request_, with_key(request_, "not-a-key-of-the-tests")):
+        refusal = await ask(guarded.port, asked)
+        assert refusal.status == 401
+        assert refusal.headers["www-authenticate"].startswith("Bearer ")
+        assert refusal.json()["code"] == "unauthorized"
+
+
+async def test_health_and_the_page_need_no_key(guarded: ServerProcess) -> None:
+    for target in ("/health/live", "/health/ready", "/", "/web/server.js", "/docs"):
+        assert (await ask(guarded.port, get(target))).status == 200
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER_KEY])
+async def test_each_key_opens_every_door(guarded: ServerProcess, key: str) -> None:
+    assert (await ask(guarded.port, with_key(get("/api/voices"), key))).status == 200
+    spoken = await ask(guarded.port, with_key(post("/api/speak", {"text": "Hello!"}), key))
+    assert spoken.status == 200
+    for upgrade in (
+        with_key(UPGRADING, key),
+        UPGRADING.replace(b"/ws/stream", b"/ws/stream?key=" + key.encode()),
+    ):
+        async with connected(guarded.port) as connection:
+            await connection.send(upgrade)
+            await connection.read_more()
+            assert connection.buffer.startswith(b"HTTP/1.1 101 ")
+
+
+def speak(server: ServerProcess, query: str, headers: dict[str, str]) -> int:
+    """Say a word by an ordinary client; how many bytes of sound it heard."""
+    url = f"{server.websocket_url}?events=true{query}"
+    n_bytes = 0
+    with connect(url, additional_headers=headers) as socket:
+        socket.send(json.dumps({"token": "Hello!", "flush": True}))
+        for message in socket:
+            if isinstance(message, bytes):
+                n_bytes += len(message)
+            elif json.loads(message).get("event") == "flushed":
+                return n_bytes
+    return 0
+
+
+def test_an_ordinary_client_sends_its_key_as_a_header_or_in_the_url(
+    guarded: ServerProcess,
+) -> None:
+    assert speak(guarded, "", {"Authorization": f"Bearer {KEY}"}) > 10_000
+    assert speak(guarded, f"&key={KEY}", {}) > 10_000
+    with pytest.raises(websockets.exceptions.InvalidStatus, match="401"):
+        speak(guarded, "", {})
+
+
+async def test_a_key_in_the_url_is_no_trouble_where_none_is_needed(server: ServerProcess) -> None:
+    """A page may have one from the server that ran at this address before."""
+    async with connected(server.port) as connection:
+        await connection.send(UPGRADING.replace(b"/ws/stream", b"/ws/stream?key=old"))
+        await connection.read_more()
+        assert connection.buffer.startswith(b"HTTP/1.1 101 ")
+
+
+async def test_a_page_of_another_host_is_refused_for_http_too(server: ServerProcess) -> None:
+    asked = post("/api/speak", {"text": "Hello!"}, "Origin: http://evil.example")
+    refusal = await ask(server.port, asked)
+    assert (refusal.status, refusal.json()["code"]) == (403, "foreign_origin")
+
+
+def test_a_page_that_is_allowed_may_read_the_answer(guarded: ServerProcess) -> None:
+    """A browser asks first, without the key, and reads only what is said to be for that page."""
+    url = f"{guarded.http_url}/api/speak"
+    asks = {"Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
+    may = httpx.options(url, headers={"Origin": FRIEND, **asks})
+    assert may.status_code == 200
+    assert may.headers["access-control-allow-origin"] == FRIEND
+    headers = {"Origin": FRIEND, "Authorization": f"Bearer {KEY}"}
+    spoken = httpx.post(url, headers=headers, json={"text": "Hello!"})
+    assert spoken.status_code == 200
+    assert spoken.headers["access-control-allow-origin"] == FRIEND
+    assert httpx.options(url, headers={"Origin": "http://evil.example", **asks}).status_code == 403
+
+
+@pytest.mark.parametrize("request_", [UPGRADING, get("/"), get("/api/voices")])
+async def test_a_name_that_is_not_ours_is_refused(server: ServerProcess, request_: bytes) -> None:
+    """DNS rebinding: the page of evil.example, whose name now stands for 127.0.0.1."""
+    headers = b"Host: evil.example\r\nOrigin: http://evil.example"
+    refusal = await ask(server.port, request_.replace(b"Host: localhost", headers))
+    assert (refusal.status, refusal.json()["code"]) == (403, "foreign_host")
+
+
+def test_a_name_can_be_added() -> None:
+    with running_server("--allowed-hosts", "voice.example") as server:
+        asked = get("/").replace(b"localhost", b"voice.example:1")
+        assert trio.run(ask, server.port, asked).status == 200
+
+
+def refused_start(*options: str, **env: str) -> str:
+    """What the program says of these options instead of serving."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "server.py", "--port", "0", *options],
+        cwd=ROOT, env=clean | env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "myself.example"])  # noqa: S104
+def test_everybody_is_let_in_only_where_somebody_says_so(host: str) -> None:
+    told = refused_start("--host", host)
+    for named in (host, "--api-keys-file", "VOICE_API_KEYS", "--allow-no-key"):
+        assert named in told
+
+
+def test_with_those_words_everybody_is_let_in() -> None:
+    with running_server("--host", "0.0.0.0", "--allow-no-key") as server:  # noqa: S104
+        assert httpx.get(f"{server.http_url}/api/voices").status_code == 200
+
+
+def test_keys_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"# the bot's\n{KEY}\n")
+    with running_server("--api-keys-file", str(file)) as server:
+        url = f"{server.http_url}/api/voices"
+        assert httpx.get(url).status_code == 401
+        headers = {"Authorization": f"Bearer {KEY}"}
+        assert httpx.get(url, headers=headers).status_code == 200
+
+
+def test_keys_that_are_none_are_told_without_telling_them(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    assert str(file) in refused_start("--api-keys-file", str(file))
+    file.write_text("hunter2\n")
+    assert "hunter2" not in refused_start("--api-keys-file", str(file))
+    assert "hunter2" not in refused_start(VOICE_API_KEYS="hunter2")

@@ -1,0 +1,320 @@
+"""Voices are found as people lay them out; what cannot be taken is named and hides no other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stages.errors import UnusableModel
+from stages.rvc import library
+from stages.rvc.library import HeaderCache, find_voices
+from stages.rvc.settings import ConversionOverrides, ConversionSettings
+from stages.rvc.voice_header import read_header
+from tests.random_rvc import TINY, build_voice
+from tests.server_process import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stages.rvc.voice_config import VoiceConfig
+
+WITHOUT_MODELS = """
+import sys
+from pathlib import Path
+
+for name in ("torch", "faiss", "transformers", "rvc_python"):
+    sys.modules[name] = None  # an import of it fails
+from stages.rvc.library import HeaderCache, find_voices
+for voice in find_voices([Path(sys.argv[1])], None).voices.values():
+    print(voice.name, HeaderCache().describe(voice.path).sample_rate)
+"""
+
+
+def put(folder: Path, *names: str) -> None:
+    """Files with nothing in them: finding opens no voice."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def found(folder: Path) -> dict[str, tuple[str, str | None]]:
+    """By name the voice file and the index, as paths from the folder; without any problem."""
+    catalogue = find_voices([folder], None)
+    assert not catalogue.problems
+    return {
+        name: (
+            str(voice.path.relative_to(folder)),
+            str(voice.index.relative_to(folder)) if voice.index else None,
+        )
+        for name, voice in catalogue.voices.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "index"),
+    [
+        ([], None),
+        (["anna.index"], "anna.index"),
+        (["added_IVF256_Flat_nprobe_1_anna_v2.index"], "added_IVF256_Flat_nprobe_1_anna_v2.index"),
+        (["added_anna.index"], "added_anna.index"),
+        (["anna/added_xyz.index"], "anna/added_xyz.index"),
+        (["anna/anything.index"], "anna/anything.index"),
+        (["anna.index", "added_anna_v2.index", "anna/added_xyz.index"], "anna.index"),
+        (["trained_IVF256_Flat_nprobe_1_anna_v2.index"], None),
+        (["anna/trained_xyz.index"], None),
+        (["added_IVF256_Flat_nprobe_1_annabel_v2.index", "Anna.index", "bert.index"], None),
+        (["added_xyz.index"], None),
+    ],
+)
+def test_a_voice_beside_its_index(tmp_path: Path, files: list[str], index: str | None) -> None:
+    put(tmp_path, "anna.pth", *files)
+    assert found(tmp_path) == {"anna": ("anna.pth", index)}
+
+
+@pytest.mark.parametrize("name", ["v2", "Flat", "IVF256", "1"])
+def test_a_voice_named_like_a_part_of_all_indexes_takes_none(tmp_path: Path, name: str) -> None:
+    put(tmp_path, f"{name}.pth", "anna.pth", "added_IVF256_Flat_nprobe_1_anna_v2.index")
+    assert found(tmp_path)[name] == (f"{name}.pth", None)
+
+
+def test_a_folder_from_an_archive_names_its_one_voice(tmp_path: Path) -> None:
+    put(tmp_path, "Bert B/whatever_e300.pth", "Bert B/added_xyz.index", "Bert B/trained_xyz.index")
+    put(tmp_path, "Bert B/readme.txt", "Bert B/__MACOSX/._whatever.pth", "Bert B/._whatever.pth")
+    assert found(tmp_path) == {"Bert B": ("Bert B/whatever_e300.pth", "Bert B/added_xyz.index")}
+
+
+def test_a_folder_of_several_voices_names_them_by_their_files(tmp_path: Path) -> None:
+    put(
+        tmp_path, "choir/alto.pth", "choir/bass.pth", "choir/added_IVF9_Flat_nprobe_1_bass_v2.index"
+    )
+    assert found(tmp_path) == {
+        "alto": ("choir/alto.pth", None),
+        "bass": ("choir/bass.pth", "choir/added_IVF9_Flat_nprobe_1_bass_v2.index"),
+    }
+
+
+def test_of_several_indexes_the_newest_counts(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth", "anna/added_a.index", "anna/added_b.index", "anna/added_c.index")
+    os.utime(tmp_path / "anna/added_b.index", (2e9, 2e9))
+    assert found(tmp_path)["anna"][1] == "anna/added_b.index"
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    put(tmp_path, "elsewhere/x.pth", "elsewhere/x.index")
+    voices = tmp_path / "voices"
+    voices.mkdir()
+    (voices / "anna.pth").symlink_to(tmp_path / "elsewhere/x.pth")
+    (voices / "bert").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert found(voices) == {"anna": ("anna.pth", None), "bert": ("bert/x.pth", "bert/x.index")}
+
+
+def test_a_link_to_nothing_is_a_problem(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth")
+    (tmp_path / "gone.pth").symlink_to(tmp_path / "nowhere.pth")
+    catalogue = find_voices([tmp_path], None)
+    assert catalogue.problems == (f"{tmp_path}/gone.pth is a link to nothing",)
+    assert list(catalogue.voices) == ["anna"]
+
+
+def test_names_keep_their_case_and_come_in_order(tmp_path: Path) -> None:
+    put(tmp_path, "Zoe.pth", "anna.pth", "Ünal 2.pth")
+    assert list(find_voices([tmp_path], None).voices) == ["Zoe", "anna", "Ünal 2"]
+
+
+def test_of_two_voices_of_a_name_the_first_is_used(tmp_path: Path) -> None:
+    put(tmp_path, "a/anna.pth", "a/anna/other.pth", "b/anna.pth")
+    catalogue = find_voices([tmp_path / "b", tmp_path / "a"], None)
+    assert catalogue.voices["anna"].path == tmp_path / "b/anna.pth"
+    assert catalogue.problems == (
+        f"{tmp_path}/a/anna.pth has the same name as {tmp_path}/b/anna.pth, which is used",
+        f"{tmp_path}/a/anna/other.pth has the same name as {tmp_path}/b/anna.pth, which is used",
+    )
+
+
+def test_a_folder_that_is_not_there_has_no_voices(tmp_path: Path) -> None:
+    assert find_voices([tmp_path / "voices"], None) == library.Catalogue({}, ())
+
+
+def test_a_file_in_the_folders_place_is_a_problem(tmp_path: Path) -> None:
+    put(tmp_path, "voices")
+    assert find_voices([tmp_path / "voices"], None).problems == (
+        f"{tmp_path}/voices cannot be read: Not a directory",
+    )
+
+
+@pytest.mark.parametrize("weights", ["assets/weights", "weights"])
+def test_the_folders_of_rvc_webui(tmp_path: Path, weights: str) -> None:
+    put(tmp_path, f"{weights}/carl.pth", f"{weights}/dora_e20_s400.pth", f"{weights}/emil.pth")
+    put(tmp_path, "logs/carl/added_1.index", "logs/carl/trained_1.index", "logs/carl/G_2333333.pth")
+    put(tmp_path, "logs/dora/added_2.index", "logs/emil/trained_3.index", "logs/mute/x.index")
+    (tmp_path / weights / "carl.toml").write_text("index_rate = 0.5")
+    catalogue = find_voices([], tmp_path)
+    assert not catalogue.problems
+    assert {name: voice.index for name, voice in catalogue.voices.items()} == {
+        "carl": tmp_path / "logs/carl/added_1.index",
+        "dora_e20_s400": tmp_path / "logs/dora/added_2.index",
+        "emil": None,
+    }
+    assert catalogue.voices["carl"].settings.index_rate == 0.5
+
+
+def test_a_folder_that_is_not_rvc_webuis_is_a_problem(tmp_path: Path) -> None:
+    assert find_voices([], tmp_path).problems == (
+        f"{tmp_path} is not RVC-WebUI's folder: it has no assets/weights",
+    )
+
+
+FULL_TOML = """
+description = "A calm voice"
+language = "en-gb"
+gender = "female"
+speaks_with = "soprano"
+pitch_shift = -3.5
+pitch_method = "rmvpe"
+index_rate = 1
+protect = 0.5
+rms_mix_rate = 0.25
+filter_radius = 0
+speaker = 2
+formant_shift = -1
+"""
+
+
+@pytest.mark.parametrize(
+    ("voice", "toml"),
+    [
+        ("anna.pth", "anna.toml"),
+        ("anna/x.pth", "anna/voice.toml"),
+        ("anna/x.pth", "anna/x.toml"),
+    ],
+)
+def test_settings_lie_beside_the_voice(tmp_path: Path, voice: str, toml: str) -> None:
+    put(tmp_path, voice)
+    (tmp_path / toml).write_text(FULL_TOML)
+    entry = find_voices([tmp_path], None).voices["anna"]
+    assert entry.toml == tmp_path / toml
+    settings = entry.settings
+    assert (settings.description, settings.language) == ("A calm voice", "en-gb")
+    assert (settings.gender, settings.speaks_with) == ("female", "soprano")
+    assert (settings.pitch_shift, settings.pitch_method) == (-3.5, "rmvpe")
+    assert settings.conversion == ConversionSettings(1.0, 0.5, 0.25, 0, 2, -1.0)
+
+
+def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth")
+    settings = find_voices([tmp_path], None).voices["anna"].settings
+    assert (settings.speaks_with, settings.pitch_shift, settings.pitch_method) == (None, 0, "auto")
+    assert settings.conversion == ConversionSettings(0.75, 0.33, 1.0, 3, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("index_rte = 0.5", "index_rte: Extra inputs are not permitted"),
+        ("index_rate = 1.1", "index_rate: Input should be less than or equal to 1"),
+        ("index_rate = nan", "index_rate: Input should be"),
+        ('index_rate = "0.5"', "index_rate: Input should be a valid number"),
+        ("index_rate = true", "index_rate: Input should be a valid number"),
+        ("protect = 0.6", "protect: Input should be less than or equal to 0.5"),
+        ("rms_mix_rate = -0.1", "rms_mix_rate: Input should be greater than or equal to 0"),
+        ("filter_radius = 8", "filter_radius: Input should be less than or equal to 7"),
+        ("filter_radius = 2.5", "filter_radius: Input should be a valid integer"),
+        ("speaker = -1", "speaker: Input should be greater than or equal to 0"),
+        ("formant_shift = 13", "formant_shift: Input should be less than or equal to 12"),
+        ("pitch_shift = -25", "pitch_shift: Input should be greater than or equal to -24"),
+        ('pitch_method = "crepe"', "pitch_method: Input should be 'auto', 'pm', 'dio', 'harvest'"),
+        ('gender = "none"', "gender: Input should be 'female' or 'male'"),
+        ('language = "English"', "language: String should match pattern"),
+        ("a = 1\nb = 2", "a: Extra inputs are not permitted; b: Extra inputs are not permitted"),
+        ('"a\\nb" = 1', "a b: Extra inputs are not permitted"),
+        ("index_rate", "is not TOML: Expected '=' after a key"),
+        ("x = " + "[" * 5000, "is not TOML: "),
+        ("#" * 70_000, "has more than 64000 bytes"),
+    ],
+)
+def test_wrong_settings_are_named_and_leave_the_voice_out(
+    tmp_path: Path, toml: str, said: str
+) -> None:
+    put(tmp_path, "anna.pth", "bert.pth")
+    (tmp_path / "anna.toml").write_text(toml)
+    catalogue = find_voices([tmp_path], None)
+    (problem,) = catalogue.problems
+    assert problem.startswith(f"{tmp_path}/anna.toml {said}")
+    assert problem.endswith("; the voice anna is left out")
+    assert "\n" not in problem
+    assert list(catalogue.voices) == ["bert"]
+
+
+def test_settings_in_another_encoding_are_named(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth")
+    (tmp_path / "anna.toml").write_bytes("description = 'schön'".encode("latin-1"))
+    assert "is not TOML: 'utf-8' codec" in find_voices([tmp_path], None).problems[0]
+
+
+def test_a_connection_sets_over_the_voice() -> None:
+    settings = ConversionSettings(index_rate=0.5, protect=0.2)
+    assert settings.overlaid(ConversionOverrides()) == settings
+    overrides = ConversionOverrides(index_rate=0.0, formant_shift=2.0)
+    expected = ConversionSettings(index_rate=0.0, protect=0.2, formant_shift=2.0)
+    assert settings.overlaid(overrides) == expected
+
+
+def test_a_voice_is_described_and_read_again_only_when_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def read(path: Path) -> VoiceConfig:
+        reads.append(path)
+        return read_header(path)
+
+    monkeypatch.setattr(library, "read_header", read)
+    path = build_voice(tmp_path / "anna.pth", "v1", "40k", size=TINY, has_pitch=False)
+    cache = HeaderCache()
+    config = cache.describe(path)
+    assert (config.version, config.sample_rate, config.has_pitch) == ("v1", 40_000, False)
+    assert cache.describe(path) is config
+    assert reads == [path]
+    build_voice(path, size=TINY)
+    assert cache.describe(path).version == "v2"
+    assert reads == [path] * 2
+
+
+def test_what_is_no_voice_is_refused_each_time_and_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "anna.pth"
+    path.write_bytes(b"nothing")
+    cache = HeaderCache()
+    for _ in range(2):
+        with pytest.raises(UnusableModel, match="is not what"):
+            cache.describe(path)
+    path.unlink()
+    with pytest.raises(UnusableModel, match="No such file"):
+        cache.describe(path)
+
+
+def test_a_voice_of_changed_files_has_another_stamp(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth", "anna.index", "anna.toml")
+    entry = find_voices([tmp_path], None).voices["anna"]
+    stamps = {entry.stamp}
+    for name in ("anna.pth", "anna.index"):
+        (tmp_path / name).write_bytes(b"more")
+        stamps.add(entry.stamp)
+    os.utime(tmp_path / "anna.toml", (1e9, 1e9))
+    stamps.add(entry.stamp)
+    (tmp_path / "anna.index").unlink()
+    stamps.add(entry.stamp)
+    assert len(stamps) == 5
+
+
+def test_a_server_without_torch_lists_voices(tmp_path: Path) -> None:
+    build_voice(tmp_path / "anna.pth", size=TINY)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MODELS, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "anna 48000\n", done.stderr
