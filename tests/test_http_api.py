@@ -144,9 +144,7 @@ async def test_the_page_may_use_nothing_but_its_own_server(host: str, sockets: s
 async def test_a_page_of_another_version_is_not_used_from_a_cache(path: str) -> None:
     async with client(service()) as http:
         answer = await http.get(path)
-        assert answer.headers["cache-control"] == "no-cache"
-        again = await http.get(path, headers={"if-none-match": answer.headers["etag"]})
-    assert again.status_code in {200, 304}
+    assert answer.headers["cache-control"] == "no-cache"
 
 
 async def test_everything_else_is_not_found() -> None:

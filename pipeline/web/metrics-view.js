@@ -70,8 +70,9 @@ function noMetrics(status) {
 
 /** @param {string} name @param {string} type */
 function titleOf(name, type) {
-  const words = name.slice(PREFIX.length).replace(/_(seconds|bytes|total)\b/g, "");
-  return words.replaceAll("_", " ") + (type === "counter" ? ", a second" : "");
+  const words = name.slice(PREFIX.length).replaceAll("_", " ");
+  if (type === "counter") return `${words.replace(/ total$/, "")}, a second`;
+  return words.replace(/ (seconds|bytes)$/, "");
 }
 
 /** @param {string} name @param {string} type @returns {(value: number) => string} */

@@ -65,20 +65,20 @@ function numberOf(word) {
  * What to draw of a family: gauges as they are, counters a second, histograms by quantiles of
  * what came since `past`.
  * @param {Family} family
- * @param {Family | undefined} past the same, some seconds ago
+ * @param {Family | undefined} past the same, so many seconds ago; undefined: not known
  * @param {number} seconds
  * @returns {Values}
  */
 export function valuesOf(family, past, seconds) {
   if (family.type === "histogram") return quantilesOf(family, past);
-  const isCounter = family.type === "counter";
   const before = new Map(past?.samples.map((sample) => [labelsOf(sample), sample.value]));
   const drawn = family.samples.filter(({ name }) => !name.endsWith("_created"));
   return new Map(
     drawn.map((sample) => {
       const label = labelsOf(sample);
-      const since = past === undefined ? sample.value : (before.get(label) ?? 0);
-      return [label, isCounter ? Math.max(0, sample.value - since) / seconds : sample.value];
+      if (family.type !== "counter") return [label, sample.value];
+      const grown = sample.value - (before.get(label) ?? 0);
+      return [label, past === undefined ? null : Math.max(0, grown) / seconds];
     }),
   );
 }

@@ -56,6 +56,9 @@ LOOK_EVERY_S = 0.02
 MAX_MESSAGE_BYTES = 32 * 2**20
 """A screenshot comes as one message."""
 
+HEIGHT = 900
+"""Of the screen, in CSS pixels."""
+
 CONTROL = 2
 """The modifier, as Input.dispatchKeyEvent has it."""
 
@@ -252,10 +255,10 @@ class Page:
         )
         await self.call("Input.insertText", {"text": text})
 
-    async def screenshot(self, file: Path, *, is_whole: bool = True) -> None:
-        """Write a picture of the page, or of what is seen of it, as PNG."""
+    async def screenshot(self, file: Path) -> None:
+        """Write a picture of the whole page, as PNG."""
         shot = await self.call(
-            "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": is_whole}
+            "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
         )
         await trio.Path(file).write_bytes(base64.b64decode(shot["data"]))
 
@@ -267,15 +270,14 @@ async def open_page(
     *,
     before: str = "",
     width: int = 1000,
-    height: int = 900,
     is_dark: bool = False,
 ) -> AsyncIterator[Page]:
-    """A page at this URL, on a screen of this many CSS pixels."""
+    """A page at this URL, on a screen so many CSS pixels wide."""
     settings: dict[str, Mapping[str, Any]] = {
         "Emulation.setFocusEmulationEnabled": {"enabled": True},
         "Emulation.setDeviceMetricsOverride": {
             "width": width,
-            "height": height,
+            "height": HEIGHT,
             "deviceScaleFactor": 1,
             "mobile": False,
         },
