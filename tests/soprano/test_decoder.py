@@ -9,6 +9,7 @@ import pytest
 import torch
 from soprano.vocos.decoder import SopranoDecoder
 
+from stages.linear import pack_all
 from stages.tts.soprano.decoder import (
     FLUSH_UNITS,
     Piece,
@@ -18,7 +19,6 @@ from stages.tts.soprano.decoder import (
     n_samples_of,
 )
 from stages.tts.soprano.graphs import Graphs
-from stages.linear import pack_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
