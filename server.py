@@ -191,14 +191,15 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """The model thread with its engines installed, and what all listeners share."""
     engines = choose_engines(options, max_listeners)
-    if engines.why_not_soprano is not None:
-        log.info("%s", engines.why_not_soprano)
+    for remark in engines.remarks:
+        log.info("%s", remark)
     metrics = Metrics()
     async with open_executor(metrics) as executor:
         service = Service(
             executor=executor,
             synthesizers=engines.synthesizers,
             converter=PitchOnlyConverter(),
+            voice_converters=engines.voice_converters,
             voices=engines.voices,
             style=Style(engines.default_voice, options.pitch_shift, options.segmentation),
             segmenter_options=SegmenterOptions(
@@ -214,7 +215,7 @@ async def open_service(
             metrics=metrics,
         )
         await service.install_engines()
-        speaks = service.synthesizer_of(service.style)
+        speaks, _ = service.casting(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service
 

@@ -12,7 +12,7 @@ from pipeline.model_store import MANIFEST, SOURCES, StoreError, problems, read_m
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pipeline.engines import Engines
@@ -79,19 +79,23 @@ def _model(source: Source, models: Path) -> Iterator[str]:
 def _engines(engines: Engines) -> Iterator[str]:
     for engine in engines.synthesizers:
         yield engine.name
-    if engines.why_not_soprano is not None:
-        yield engines.why_not_soprano
+    yield from (engine.name for engine in engines.voice_converters)
+    yield from engines.remarks
 
 
-def _voices(voices: dict[str, Voice]) -> Iterator[str]:
+def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
     for voice in voices.values():
-        yield f"{voice.name}: {voice.description}, {voice.language}, by {voice.engine}"
+        words = [voice.description, voice.language or "", f"by {voice.engine}"]
+        if voice.version is not None:
+            words.append(f"{voice.version}, {voice.sample_rate} Hz")
+            words.append("with an index" if voice.has_index else "without an index")
+        yield f"{voice.name}: {', '.join(filter(None, words))}"
 
 
 def _load(engines: Engines) -> list[str]:
     """Read each engine's files, as the server would; what went wrong."""
     failures = []
-    for engine in engines.synthesizers:
+    for engine in (*engines.synthesizers, *engines.voice_converters):
         try:
             engine.load()
         except ServerError as error:
@@ -103,5 +107,9 @@ def _load(engines: Engines) -> list[str]:
 
 def _use(engines: Engines) -> Iterator[str]:
     voice = engines.voices[engines.default_voice]
-    runs = {engine.name: engine.runs_on for engine in engines.synthesizers}
+    all_engines = *engines.synthesizers, *engines.voice_converters
+    runs = {engine.name: engine.runs_on for engine in all_engines}
+    if voice.speaks_with is not None:
+        base = engines.voices[voice.speaks_with]
+        yield f"{base.engine}, on {runs[base.engine]}, speaks as {base.name}; converted by"
     yield f"{voice.engine}, on {runs[voice.engine]}, as {voice.name}"

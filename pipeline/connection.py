@@ -144,8 +144,8 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter)
-            start(synthesize, segments, to_rvc, service.synthesizer_of, models, clock)
-            start(convert, speech, to_sender, service.converter, models, clock)
+            start(synthesize, segments, to_rvc, service.casting, models, clock)
+            start(convert, speech, to_sender, service.converter_of, models, clock)
             start(
                 send_speech, converted, self._outbox, self._packer, self._transcript, self._backlog
             )

@@ -11,7 +11,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pipeline.model_store import MANIFEST, SOURCES
+from pipeline.voices import Voices
+from stages import rvc
 from stages.errors import CannotStart
+from stages.rvc.library import find_voices
 from stages.tts.espeak import EspeakEngine
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.settings import SpeechSettings
     from stages.engine import Engine
     from stages.tts.soprano.engine import SopranoEngine
-    from stages.voices import Voice
 
 SOPRANO = "soprano"
 """The name of the engine, of its voice, and of its model in the store."""
@@ -29,15 +31,20 @@ MODEL_PACKAGES = ("torch", "transformers", SOPRANO)
 """What `make setup` installs and the light set of packages lacks."""
 
 
+RVC_PACKAGES = ("torch", "transformers", "scipy", "parselmouth")
+"""Likewise, for RVC."""
+
+
 @dataclass(frozen=True)
 class Engines:
     """What is to be installed, the preferred one first."""
 
     synthesizers: tuple[Engine, ...]
-    voices: dict[str, Voice]
+    voice_converters: tuple[Engine, ...]
+    voices: Voices
     default_voice: str
-    why_not_soprano: str | None
-    """What it lacks, where it was not refused."""
+    remarks: tuple[str, ...]
+    """What is missing, and what cannot be used, where it was not refused; a line each."""
 
 
 def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
@@ -46,7 +53,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
         raise CannotStart(str(error)) from error
-    voices = {voice.name: voice for voice in espeak.voices()}
+    voices = espeak.voices()
     default_voice = f"{options.espeak_languages[0]}+f3"
     synthesizers: tuple[Engine, ...] = (espeak,)
     lack = None if options.engine == espeak.name else why_not_soprano(options.models)
@@ -55,15 +62,75 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     if options.engine != espeak.name and lack is None:
         soprano = _soprano(options, max_listeners)
         synthesizers = (soprano, espeak)
-        voices = {voice.name: voice for voice in soprano.voices()} | voices
+        voices = (*soprano.voices(), *voices)
         default_voice = SOPRANO
+    known = Voices(voices)
+    voice_converters, rvc_remarks = _rvc(options, known, default_voice)
+    remarks = (*([lack] if lack is not None else []), *rvc_remarks)
     if options.voice is not None:
         default_voice = options.voice
-    if default_voice not in voices:
-        why = f" ({lack})" if default_voice == SOPRANO and lack is not None else ""
-        msg = f"there is no voice {default_voice!r}{why}; there are {', '.join(voices)}"
+    if default_voice not in known:
+        why = f" ({'; '.join(remarks)})" if remarks else ""
+        msg = f"there is no voice {default_voice!r}{why}; there are {', '.join(known)}"
         raise CannotStart(msg)
-    return Engines(synthesizers, voices, default_voice, lack)
+    return Engines(synthesizers, voice_converters, known, default_voice, remarks)
+
+
+def _rvc(
+    options: SpeechSettings, voices: Voices, speaks_with: str
+) -> tuple[tuple[Engine, ...], list[str]]:
+    """RVC's engine, where there are voices for it and it lacks nothing; and what to say."""
+    if options.rvc_webui is not None and not options.rvc_webui.is_dir():
+        raise CannotStart(f"rvc_webui: there is no folder {options.rvc_webui}")
+    speaks_with = options.rvc_speaks_with or speaks_with
+    if speaks_with not in voices:
+        msg = f"rvc_speaks_with: there is no voice {speaks_with!r}; there are {', '.join(voices)}"
+        raise CannotStart(msg)
+    lack = why_not_rvc(options)
+    if lack is not None:
+        found = find_voices([options.voices], options.rvc_webui).voices
+        return (), [f"{len(found)} RVC voices are not offered: {lack}"] if found else []
+    voices.offer_rvc(options.voices, options.rvc_webui, speaks_with)
+    return (_rvc_engine(options, voices),), list(voices.problems)
+
+
+def why_not_rvc(options: SpeechSettings) -> str | None:
+    """What RVC lacks to convert, and the commands that get it; None: nothing."""
+    lacks = [name for name in RVC_PACKAGES if find_spec(name) is None]
+    commands = ["make setup"] if lacks else []
+    content = rvc_content(options)
+    if not content.exists():
+        lacks.append(f"{content}")
+        if options.rvc_content is None:
+            commands.append(".venv/bin/python server.py fetch hubert")
+    if not lacks:
+        return None
+    how = f"; to get it: {' && '.join(commands)}" if commands else ""
+    return f"RVC lacks {', '.join(lacks)}{how}"
+
+
+def rvc_content(options: SpeechSettings) -> Path:
+    """Where the content model lies."""
+    return options.rvc_content or options.models / SOURCES["hubert"].folder / rvc.HUBERT_FILE
+
+
+def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
+    # Imported here: see `_soprano`.
+    from stages import accelerator  # noqa: PLC0415
+    from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415
+
+    device = accelerator.choose_device(options.device)
+    return RvcEngine(
+        voices.entries,
+        RvcOptions(
+            content=rvc_content(options),
+            rmvpe=options.models / SOURCES["rmvpe"].folder / rvc.RMVPE_FILE,
+            device=device,
+            dtype=accelerator.choose_dtype(options.dtype, device),
+            block_frames=options.rvc_block_ms // 10,
+            max_voice_bytes=options.rvc_memory_mb * 1_000_000,
+        ),
+    )
 
 
 def why_not_soprano(models: Path) -> str | None:

@@ -94,6 +94,7 @@ class Executor:
     async def add(self, engine: Engine) -> None:
         """Load an engine off the model thread, then install it there; engines are added in
         the order of the data. Raises whatever the engine does."""
+        engine.wake = self.wake
         await trio.to_thread.run_sync(engine.load, limiter=self._loader)
         await self._call(engine.install)
         self._queues = {**self._queues, engine: []}

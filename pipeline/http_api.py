@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from pipeline import local
 from pipeline.metrics import CONTENT_TYPE
 from pipeline.protocol import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.voices import Voices
 from pipeline.web_page import add_page
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import Overloaded, ProtocolError, ServerError
@@ -123,7 +124,10 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
-        """The voices that can be asked for."""
+        """The voices that can be asked for. Folders are looked through anew, so a voice that was
+        put there can be asked for from here on."""
+        if isinstance(service.voices, Voices):
+            await trio.to_thread.run_sync(service.voices.refresh)
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
 
     @app.get("/metrics", dependencies=[key], response_class=Response)

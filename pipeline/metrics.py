@@ -94,7 +94,7 @@ class Metrics:
         self._gap_seconds = counter(
             "gap_seconds", "Silence in mid-segment, if clients play at once"
         )
-        self._segments = counter("segments", "Segments spoken to their end", "voice")
+        self._segments = counter("segments", "Segments that came to their end", "voice")
         self._speech = counter("speech_seconds", "Sound of these segments", "voice")
         self._sent = counter("sent_bytes", "Sound handed to the kernel")
         self._steps = histogram(
@@ -157,7 +157,7 @@ class Metrics:
         self._gap_seconds.inc(seconds)
 
     def ended(self, voice: str, sound_s: float) -> None:
-        """A segment was spoken to its end."""
+        """A segment came to its end, be it by failing."""
         self._segments.labels(voice).inc()
         self._speech.labels(voice).inc(sound_s)
 

@@ -28,6 +28,7 @@ from stages.items import (
     SegmentFailed,
     SegmentStarted,
 )
+from stages.rvc.settings import MAX_FILTER_RADIUS, MAX_FORMANT_SHIFT, MAX_PROTECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,9 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 MAX_PENDING_BYTES = 256 * 1024
 """Of text that was taken in and not spoken yet; above it the server stops reading."""
+
+MAX_SPEAKER = 10_000
+"""That can be asked for. RVC's training makes 109; which a voice has is known when it is read."""
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535
@@ -75,6 +79,12 @@ FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
+FormantShift = Annotated[
+    float, Field(ge=-MAX_FORMANT_SHIFT, le=MAX_FORMANT_SHIFT, allow_inf_nan=False)
+]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
 class Config(BaseModel):
     """The keys of ``{"config": {...}}``. A key that was not given is not in
     ``model_fields_set``; the defaults here stand for none of the settings."""
@@ -90,6 +100,13 @@ class Config(BaseModel):
     segmentation: Segmentation = "eager"
     events: bool = False
     seed: Seed | None = None
+    # Of RVC voices; null: as the voice is set.
+    index_rate: Share | None = None
+    protect: Annotated[float, Field(ge=0, le=MAX_PROTECT, allow_inf_nan=False)] | None = None
+    rms_mix_rate: Share | None = None
+    filter_radius: Annotated[int, Field(ge=0, le=MAX_FILTER_RADIUS)] | None = None
+    speaker: Annotated[int, Field(ge=0, le=MAX_SPEAKER)] | None = None
+    formant_shift: FormantShift | None = None
 
     def given(self) -> dict[str, Any]:
         """Only what was set."""

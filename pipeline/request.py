@@ -45,7 +45,10 @@ class QueuedRequest:
         """As the log calls it: the model thread knows no context of its own."""
         self._executor = executor
         self._clock = clock
-        self._arrived = trio.current_time()
+        timing = segment.timing
+        if timing.opened is None:
+            timing.opened = trio.current_time()
+        self._arrived = timing.opened
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
         self._ended = False

@@ -33,6 +33,7 @@ class Service:
         executor: Executor,
         synthesizers: Sequence[Engine],
         converter: Engine,
+        voice_converters: Sequence[Engine] = (),
         voices: Mapping[str, Voice],
         style: Style,
         segmenter_options: SegmenterOptions,
@@ -44,6 +45,8 @@ class Service:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
+        """For voices that speak for themselves, at another pitch."""
+        self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
         self.segmenter_options = segmenter_options
@@ -64,13 +67,24 @@ class Service:
 
     async def install_engines(self) -> None:
         """Load and warm up the engines, in the order of the data. Raises what they raise."""
-        for synthesizer in self.synthesizers.values():
-            await self.executor.add(synthesizer)
-        await self.executor.add(self.converter)
+        converters = self.converter, *self.voice_converters.values()
+        for engine in (*self.synthesizers.values(), *converters):
+            await self.executor.add(engine)
 
-    def synthesizer_of(self, style: Style) -> Engine:
-        """The engine that speaks with this style's voice."""
-        return self.synthesizers[self.voices[style.voice].engine]
+    def casting(self, style: Style) -> tuple[Engine, str]:
+        """The engine that speaks for this style, and the voice it has: the style's own, or the one
+        that is then converted into it."""
+        voice = self.voices[style.voice]
+        if voice.speaks_with is not None:
+            voice = self.voices[voice.speaks_with]
+        return self.synthesizers[voice.engine], voice.name
+
+    def converter_of(self, style: Style) -> Engine | None:
+        """The engine that gives speech this style's voice and pitch; None: it has them."""
+        voice = self.voices[style.voice]
+        if voice.speaks_with is not None:
+            return self.voice_converters[voice.engine]
+        return self.converter if style.pitch_shift else None
 
     @property
     def not_ready_because(self) -> str | None:

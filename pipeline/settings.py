@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("voice-server.toml")
 
+MAX_BLOCK_MS = 800
+"""That RVC converts at a time: of a window of 1.6 s half should be known before."""
+
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -144,6 +147,30 @@ class SpeechSettings(CommonSettings):
     )
     soprano_repetition_penalty: float = Field(
         1.2, ge=1, le=10, description="what makes tokens that were there before less likely"
+    )
+    voices: Path = Field(Path("voices"), description="folder for RVC voices")
+    rvc_webui: Path | None = Field(
+        None, description="RVC-WebUI's folder, whose voices are offered too"
+    )
+    rvc_content: Path | None = Field(
+        None,
+        description="hubert_base.pt, or a folder with a contentvec in transformers' format; without"
+        " it what `fetch hubert` got",
+    )
+    rvc_speaks_with: VoiceName | None = Field(
+        None,
+        description="whose speech becomes that of an RVC voice that does not say so itself; without"
+        " it Soprano's, and where that is not used the first language's +f3",
+    )
+    rvc_block_ms: int = Field(
+        320,
+        ge=160,
+        le=MAX_BLOCK_MS,
+        multiple_of=20,
+        description="how much is converted at a time: more takes less work, and longer to answer",
+    )
+    rvc_memory_mb: int = Field(
+        2000, ge=1, description="of RVC voices that are kept ready; the longest unused leave"
     )
     espeak_languages: Words = Field(
         ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"

@@ -11,6 +11,7 @@ import trio
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
     from trio.socket import SocketType
 
@@ -103,14 +104,19 @@ class Stream(trio.abc.HalfCloseableStream):
         self.is_sending = True
         try:
             for start in range(0, len(view), SEND_BUFFER_BYTES):
-                with trio.move_on_after(self._write_stall_s) as limit:
+                with self._stall_limit():
                     await self._stream.send_all(view[start : start + SEND_BUFFER_BYTES])
-                if limit.cancelled_caught:
-                    self.abort()
-                    msg = f"the client has not read for {self._write_stall_s:g} s"
-                    raise trio.BrokenResourceError(msg)
         finally:
             self.is_sending = False
+
+    @contextlib.contextmanager
+    def _stall_limit(self) -> Iterator[None]:
+        with trio.move_on_after(self._write_stall_s) as limit:
+            yield
+        if limit.cancelled_caught:
+            self.abort()
+            msg = f"the client has not read for {self._write_stall_s:g} s"
+            raise trio.BrokenResourceError(msg)
 
     async def wait_send_all_might_not_block(self) -> None:
         """See `trio.abc.SendStream`."""
@@ -122,7 +128,8 @@ class Stream(trio.abc.HalfCloseableStream):
         if self._tls is None:
             await self._tcp.send_eof()
         else:
-            await self._tls.aclose()
+            with self._stall_limit():
+                await self._tls.aclose()
 
     async def aclose(self) -> None:
         """See `trio.abc.AsyncResource`."""

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
@@ -76,6 +76,10 @@ class Engine(ABC):
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
+
+    wake: Callable[[], None] = staticmethod(lambda: None)
+    """The executor's: an engine that `can_step` after something happened on another thread calls
+    it then, from there."""
 
     def load(self) -> None:
         """Read and check what is slow to read, on the loader thread."""

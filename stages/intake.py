@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stages.audio.format import StreamFormat
 from stages.errors import ProtocolError, UnknownVoice
 from stages.items import Flush, Ready, Style, Token
+from stages.rvc.settings import ConversionOverrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from stages.tokens import TokenQueue
     from stages.voices import Voice
 
-STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
+CONVERSION_KEYS = frozenset(field.name for field in fields(ConversionOverrides))
+"""What is set over an RVC voice's own settings."""
+
+OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
+
+STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
 """What acts on the text that follows, at any time."""
 
 FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
@@ -60,7 +66,9 @@ class Conversation:
             for key in sorted(changes.keys() - STYLE_KEYS):
                 msg = f"{key}: can only be set before the first token"
                 raise ProtocolError(msg)
-        self.style = replace(self.style, **_only(changes, STYLE_KEYS))
+        conversion = replace(self.style.conversion, **_only(changes, CONVERSION_KEYS))
+        own = _only(changes, OWN_STYLE_KEYS)
+        self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
         self.events = changes.get("events", self.events)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stages.errors import ServerError
+from stages.rvc.settings import NO_OVERRIDES, ConversionOverrides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,8 @@ class Style:
     """Semitones, -24 to 24."""
     segmentation: Segmentation = "eager"
     """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
+    conversion: ConversionOverrides = NO_OVERRIDES
+    """What is set over an RVC voice's own settings."""
     seed: int | None = None
     """Makes sampling and noise repeatable, for engines that have any."""
 
@@ -79,6 +82,9 @@ class Timing:
     """The token that made the segment's boundary visible was taken in."""
     cut: float
     """The segmenter decided."""
+    opened: float | None = None
+    """The first of its engines was asked for it. All of them reckon from here when they are late:
+    else a synthesizer would finish a whole sentence before its first sound was converted."""
     started: float | None = None
     """The model thread took the segment up."""
     speech: float | None = None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+VoiceType: TypeAlias = Literal["built-in", "neural", "rvc"]
+"""What makes it: rules, a language model, or a conversion."""
+
 Gender: TypeAlias = Literal["female", "male"]
 
 
@@ -16,9 +19,16 @@ class Voice:
     """What a client asks for."""
     engine: str
     """The name of the engine that speaks it."""
-    language: str
+    language: str | None
     """A BCP 47 tag in lower case, such as ``en-us``."""
     gender: Gender | None
     description: str
     sample_rate: int
     """Hertz, of what the engine makes; a listener gets the rate it asked for."""
+    type: VoiceType = "built-in"
+    speaks_with: str | None = None
+    """The voice whose speech is converted into this one."""
+    version: str | None = None
+    """Of an RVC voice: ``v1`` or ``v2``."""
+    has_index: bool | None = None
+    """Whether an RVC voice has one."""

@@ -6,8 +6,9 @@ import { ask, useKey } from "./server.js";
 /**
  * @typedef {object} Voice
  * @property {string} name
+ * @property {string} type built-in, or rvc for one that another's speech is converted into
  * @property {string} engine
- * @property {string} language
+ * @property {string | null} language
  * @property {string} description
  */
 
@@ -40,7 +41,7 @@ export class Voices {
   /** @param {string} name */
   describe(name) {
     const voice = this.#byName.get(name);
-    return voice === undefined ? "" : `${voice.description} · ${voice.language}`;
+    return [voice?.description, voice?.language].filter(Boolean).join(" · ");
   }
 }
 
@@ -53,10 +54,11 @@ export function startKeyForm(given) {
   };
 }
 
-/** One group for each engine, and language if it has several. @param {Voice[]} voices */
+/** RVC's voices, and a group for each engine, and language if it has several. @param {Voice[]} voices */
 function groups(voices) {
   /** @param {Voice} voice */
-  const label = ({ engine, language }) => {
+  const label = ({ type, engine, language }) => {
+    if (type === "rvc") return "RVC";
     const isMixed = voices.some((one) => one.engine === engine && one.language !== language);
     return isMixed ? `${engine} · ${language}` : engine;
   };

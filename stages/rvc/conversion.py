@@ -16,12 +16,15 @@ import torch
 from stages.rvc.content import ContentState
 from stages.rvc.decoder import DecoderState
 from stages.rvc.noise import Noise
+from stages.rvc.pitch.estimator import BatchEstimator
 from stages.rvc.pitch.scale import shifted
 from stages.rvc.prior import FLOW_REACH
 from stages.rvc.settings import MAX_PROTECT
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    from numpy.typing import NDArray
 
     from stages.audio.format import Samples
     from stages.rvc.content import ContentEncoder
@@ -127,20 +130,26 @@ class Converter:
 
     def _pitch(self, streams: Sequence[Stream]) -> torch.Tensor:
         """(batch, n): of each frame of the windows, in Hz, shifted."""
-        found = [
-            stream.pitch(stream.voice.pitch.estimate(stream.speech_for_pitch()))
-            for stream in streams
-        ]
+        estimator = streams[0].voice.pitch
+        speech = [stream.speech_for_pitch() for stream in streams]
+        estimates: Sequence[NDArray[np.float32]]
+        if isinstance(estimator, BatchEstimator):
+            batch = torch.from_numpy(np.stack(speech)).to(self._device)
+            estimates = list(estimator.estimate_batch(batch).cpu().numpy())
+        else:
+            estimates = [estimator.estimate(samples) for samples in speech]
+        found = [stream.pitch(own) for stream, own in zip(streams, estimates, strict=True)]
         semitones = [stream.voice.semitones for stream in streams]
         rows = zip(torch.from_numpy(np.stack(found)), semitones, strict=True)
         return torch.stack([shifted(f0, by) for f0, by in rows]).to(self._device)
 
 
 def _kind(stream: Stream) -> Hashable:
-    """What streams must agree in to go through a voice together. Where formants are shifted, how
-    many frames a decoder gets depends on where they are, too."""
+    """What streams must agree in to go through a voice together, and its pitch. Where formants are
+    shifted, how many frames a decoder gets depends on where they are, too."""
     factor = stream.formant.factor
-    return id(stream.voice.synthesizer), factor, factor == 1 or stream.block
+    voice = stream.voice
+    return id(voice.synthesizer), id(voice.pitch), factor, factor == 1 or stream.block
 
 
 def _drawn_to_index(

@@ -47,3 +47,7 @@ class ConversionOverrides:
     filter_radius: int | None = None
     speaker: int | None = None
     formant_shift: float | None = None
+
+
+NO_OVERRIDES = ConversionOverrides()
+"""All as the voice is set."""

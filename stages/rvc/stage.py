@@ -16,9 +16,11 @@ from stages.errors import SynthesisError
 from stages.items import AudioChunk, SegmentFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stages.audio.format import Samples
     from stages.engine import Engine, Job, ModelThread
-    from stages.items import Segment, Speech
+    from stages.items import Segment, Speech, Style
     from stages.playback import PlaybackClock
 
 _SILENCE = np.empty(0, np.float32)
@@ -27,16 +29,18 @@ _SILENCE = np.empty(0, np.float32)
 async def convert(
     speech: trio.MemoryReceiveChannel[Speech],
     converted: trio.MemorySendChannel[Speech],
-    engine: Engine,
+    engine_of: Callable[[Style], Engine | None],
     models: ModelThread,
     clock: PlaybackClock,
 ) -> None:
-    """Convert each segment's speech on its way through, segment after segment."""
+    """Convert each segment's speech on its way through, segment after segment, with the engine for
+    its style; None: it stays as it is."""
     with speech, converted:
         async for item in speech:
             end = item
             if isinstance(item, AudioChunk):
-                if item.segment.style.pitch_shift:
+                engine = engine_of(item.segment.style)
+                if engine is not None:
                     with models.open(engine, item.segment, clock) as job:
                         end = await _through_engine(item, speech, converted, job)
                 else:

@@ -46,8 +46,8 @@ class Synthesizer:
         """About what it occupies."""
 
     def speaker(self, number: int) -> Speaker:
-        """Of a voice's `n_speakers`; of one that it does not have, the last."""
-        return self._speaker(min(number, self.config.n_speakers - 1))
+        """Of a voice's `n_speakers`, from 0."""
+        return self._speaker(number)
 
     def _make_speaker(self, number: int) -> Speaker:
         embedding = self._embeddings[number : number + 1]

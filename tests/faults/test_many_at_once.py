@@ -42,11 +42,22 @@ VOICES = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7"
 LONG_TEXT = "This is a sentence of a long speech. " * 100
 
 
-async def n_tasks(server: ServerProcess) -> int:
+async def figure(server: ServerProcess, name: str) -> int:
+    """What /metrics tells of this now."""
     metrics = (await ask(server.port, get("/metrics"))).body.decode()
-    found = re.search(r"^voice_tasks (\d+)", metrics, re.MULTILINE)
+    found = re.search(rf"^{name} (\d+)", metrics, re.MULTILINE)
     assert found
     return int(found[1])
+
+
+async def n_tasks(server: ServerProcess) -> int:
+    return await figure(server, "voice_tasks")
+
+
+async def wait_for_listeners(server: ServerProcess, n_listeners: int) -> None:
+    with trio.fail_after(SOON_S):
+        while await figure(server, "voice_listeners") != n_listeners:
+            await trio.sleep(0.01)
 
 
 async def repeat(times: int, act: Callable[[], Awaitable[object]]) -> None:
@@ -123,6 +134,7 @@ async def hear(port: int, text: str, query: str = "") -> bytes:
 async def test_those_who_have_a_place_hear_all_while_others_are_turned_away() -> None:
     async with open_server("--max-listeners", "3") as server:
         alone = await hear(server.port, LONG_TEXT)
+        await wait_for_listeners(server, 0)
         refusals: list[Response] = []
 
         async def knock() -> None:
@@ -142,7 +154,7 @@ async def test_those_who_have_a_place_hear_all_while_others_are_turned_away() ->
             async with trio.open_nursery() as listening:
                 for _ in range(3):
                     listening.start_soon(listen)
-                await trio.sleep(0.05)
+                await wait_for_listeners(server, 3)
                 for _ in range(5):
                     knocking.start_soon(knock)
             knocking.cancel_scope.cancel()

@@ -27,6 +27,20 @@ window.fetch = (path, options) => {{
 }};
 """
 
+MANY_VOICES = """
+const open = fetch;
+const voice = (name, engine, language, type = "built-in") =>
+  ({ name, engine, language, type, description: `the voice ${name}` });
+window.fetch = (path, options) =>
+  path !== "/api/voices" ? open(path, options) : Promise.resolve(Response.json({
+    default: "en-us",
+    voices: [
+      voice("ann", "rvc", null, "rvc"), voice("soprano", "soprano", "en"),
+      voice("en-us", "espeak-ng", "en-us"), voice("de", "espeak-ng", "de"),
+    ],
+  }));
+"""
+
 WITHOUT_METRICS = """
 const open = fetch;
 window.fetch = (path, options) =>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tests.page.stubs import MANY_VOICES
 from tests.page.visitor import STORY, TEXT, marked, sent, wait_status
 
 if TYPE_CHECKING:
@@ -114,6 +115,24 @@ async def test_a_voice_and_a_pitch_are_asked_for(visitor: Visitor) -> None:
         await page.click("#speak")
         await wait_status(page, "ended")
         assert (await sent(page))[0]["config"] == {"voice": "en-us", "pitch_shift": 2}
+
+
+async def test_voices_are_grouped_by_what_speaks_them(visitor: Visitor) -> None:
+    async with visitor.at(before=MANY_VOICES) as page:
+        groups = await page.evaluate(
+            "[...document.querySelectorAll('#voice optgroup')]"
+            ".map((group) => [group.label, ...[...group.children].map((one) => one.value)])"
+        )
+        assert groups == [
+            ["RVC", "ann"],
+            ["soprano", "soprano"],
+            ["espeak-ng · en-us", "en-us"],
+            ["espeak-ng · de", "de"],
+        ]
+        assert await page.evaluate("document.querySelector('#voice').value") == "en-us"
+        await page.evaluate("document.querySelector('#voice').focus()")
+        await page.press("Home")
+        assert await page.text("#voice-description") == "the voice ann"
 
 
 async def test_an_error_is_shown_in_words(visitor: Visitor) -> None:

@@ -33,11 +33,17 @@ def why_not(method: str, rmvpe_path: Path) -> str | None:
 
 
 def choose(
-    method: str, rmvpe_path: Path, device: torch.device, dtype: torch.dtype
+    method: str,
+    rmvpe_path: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    filter_radius: int = 3,
 ) -> PitchEstimator:
     """The estimator for a method, or for ``auto``: rmvpe on a GPU, where its file is there, and
     else pm, which takes 2 ms of CPU for a second of speech where rmvpe takes 100. `dtype` is for
-    rmvpe. Raises `CannotStart` for what cannot be had, and `UnusableModel` for a bad file.
+    rmvpe, `filter_radius` for dio and harvest. Raises `CannotStart` for what cannot be had, and
+    `UnusableModel` for a bad file.
 
     Its libraries are imported, and its file is read, here."""
     if method == "auto":
@@ -56,7 +62,7 @@ def choose(
         case "dio" | "harvest":
             from stages.rvc.pitch.world import WorldPitch  # noqa: PLC0415 - may not be installed
 
-            return WorldPitch(method)
+            return WorldPitch(method, filter_radius)
     from stages.rvc.pitch.praat import PraatPitch  # noqa: PLC0415 - may not be installed
 
     return PraatPitch()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
@@ -36,6 +37,14 @@ class PitchEstimator(Protocol):
 
         Frame j tells of the sound around sample 160 * j. What is too short to tell is not voiced,
         and neither is what is at either end."""
+
+
+@runtime_checkable
+class BatchEstimator(PitchEstimator, Protocol):
+    """One that is quicker with several at once."""
+
+    def estimate_batch(self, samples: torch.Tensor) -> torch.Tensor:
+        """As `estimate`, of (batch, n) on the estimator's device."""
 
 
 def unvoiced(samples: Samples) -> NDArray[np.float32]:

@@ -22,11 +22,17 @@ Method = Literal["dio", "harvest"]
 FRAME_MS = 1000 * HOP / RATE
 
 
+MEDIAN_FRAMES = 3
+"""Of upstream's filter, whatever more it is asked for."""
+
+
 class WorldPitch:
     """WORLD's; see the module. Safe to share: it remembers nothing."""
 
-    def __init__(self, name: Method) -> None:
+    def __init__(self, name: Method, filter_radius: int = MEDIAN_FRAMES) -> None:
+        """Without the median filter where `filter_radius` is less than its 3 frames."""
         self.name = name
+        self._is_filtered = filter_radius >= MEDIAN_FRAMES
         self._find = pyworld.dio if name == "dio" else pyworld.harvest
 
     def estimate(self, samples: Samples) -> NDArray[np.float32]:
@@ -39,7 +45,9 @@ class WorldPitch:
             sound, RATE, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=FRAME_MS
         )
         found = pyworld.stonemask(sound, found, times, RATE)
-        f0[:] = _median_of_three(found)[: len(f0)]  # there is one more, at the end
+        if self._is_filtered:
+            found = _median_of_three(found)
+        f0[:] = found[: len(f0)]  # there is one more, at the end
         return f0
 
 

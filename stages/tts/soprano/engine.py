@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 ENGINE = "soprano"
-VOICE = Voice(ENGINE, ENGINE, "en-us", None, "Soprano-1.1-80M", SAMPLE_RATE)
+VOICE = Voice(ENGINE, ENGINE, "en-us", None, "Soprano-1.1-80M", SAMPLE_RATE, "neural")
 
 FADE_SAMPLES = SAMPLE_RATE // 16
 """62 ms at the end of what is broken off: no click, and no word is made shorter by it."""

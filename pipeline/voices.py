@@ -1,0 +1,96 @@
+"""The voices that can be asked for: those of the synthesizers, and RVC's, which lie in folders and
+may be put there while the server runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from stages.errors import UnusableModel
+from stages.rvc.library import HeaderCache, find_voices
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from stages.rvc.library import VoiceEntry
+
+RVC = "rvc"
+"""The name of the engine, which is imported only where it is used."""
+
+
+class Voices(Mapping[str, Voice]):
+    """All of them, by name."""
+
+    def __init__(self, own: Sequence[Voice]) -> None:
+        """`own`: of the synthesizers."""
+        self._own = {voice.name: voice for voice in own}
+        self._converted: dict[str, Voice] = {}
+        self.entries: dict[str, VoiceEntry] = {}
+        """Where the RVC voices lie."""
+        self.problems: tuple[str, ...] = ()
+        """What is wrong with what lies there, each in a line."""
+        self._folders: tuple[Path, Path | None] | None = None
+        self._speaks_with = ""
+        self._headers = HeaderCache()
+
+    def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
+        """Offer the RVC voices there, too, spoken with this voice where they name none."""
+        self._folders = folder, webui
+        self._speaks_with = speaks_with
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again. From any thread: those who read meanwhile see the voices as they were."""
+        if self._folders is None:
+            return
+        folder, webui = self._folders
+        found = find_voices([folder], webui)
+        problems = list(found.problems)
+        converted: dict[str, Voice] = {}
+        for entry in found.voices.values():
+            try:
+                converted[entry.name] = self._voice(entry)
+            except UnusableModel as error:
+                problems.append(str(error))
+        # Voices that have gone stay known to the engine, which then says so: there may be speech
+        # on its way to them.
+        self.entries |= {name: found.voices[name] for name in converted}
+        self._converted = converted
+        self.problems = tuple(problems)
+
+    def _voice(self, entry: VoiceEntry) -> Voice:
+        if entry.name in self._own:
+            msg = f"{entry.path} has the name of a built-in voice, {entry.name}"
+            raise UnusableModel(msg)
+        settings = entry.settings
+        speaks_with = settings.speaks_with or self._speaks_with
+        base = self._own.get(speaks_with)
+        if base is None:
+            msg = f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}"
+            raise UnusableModel(msg)
+        config = self._headers.describe(entry.path)
+        return Voice(
+            name=entry.name,
+            engine=RVC,
+            language=settings.language or base.language,
+            gender=settings.gender,
+            description=settings.description or f"RVC voice, speaking with {base.name}",
+            sample_rate=config.sample_rate,
+            type="rvc",
+            speaks_with=base.name,
+            version=config.version,
+            has_index=entry.index is not None,
+        )
+
+    def __getitem__(self, name: str) -> Voice:
+        return self._converted.get(name) or self._own[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from self._converted
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._converted)

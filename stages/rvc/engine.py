@@ -1,0 +1,232 @@
+"""RVC as a converter: each listener's speech in the voice it chose, block by block.
+
+A step converts one block of one listener on a CPU, where two at once take twice as long, and of
+several on a GPU. Who else is converted changes nothing on a CPU. A voice that is not at hand is
+read on a thread of its own while others are spoken with.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from stages import accelerator
+from stages.audio.format import PIPELINE_RATE
+from stages.engine import Engine
+from stages.errors import ServerError, SynthesisError
+from stages.rvc.content import ContentEncoder
+from stages.rvc.content_file import read_content_model
+from stages.rvc.conversion import Converter
+from stages.rvc.streaming import Stream, Voice
+from stages.rvc.wardrobe import Wardrobe
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from stages.engine import Request
+    from stages.items import Segment
+    from stages.rvc.library import VoiceEntry
+    from stages.rvc.settings import ConversionSettings
+    from stages.rvc.wardrobe import Outfit
+
+ENGINE = "rvc"
+
+MAX_BATCH = 32
+"""Streams in a step on a GPU: what 320 ms of 200 listeners come to in seven steps. The state of
+each is 0.2 MB, and what a step computes with some 20 MB."""
+
+
+SEED_STEP = 1_000_003
+"""A prime, larger than a conversation has segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class RvcOptions:
+    """How the engine is set."""
+
+    content: Path
+    """``hubert_base.pt``, or a folder with a contentvec of transformers' format."""
+    rmvpe: Path
+    """``rmvpe.pt``, which need not be there."""
+    device: torch.device
+    dtype: torch.dtype
+    block_frames: int = 32
+    """Of 10 ms, even."""
+    max_voice_bytes: int = 2_000_000_000
+    """Of voices that are kept at hand."""
+
+
+@dataclass(slots=True, eq=False)
+class _Conversion:
+    """A request on its way."""
+
+    outfit: Future[Outfit]
+    voice: Voice | None = None
+    """None: it is still being read."""
+    stream: Stream | None = None
+    """None: no speech has come."""
+    has_ended: bool = False
+    """All its speech is in the stream."""
+
+
+class RvcEngine(Engine):
+    """All RVC voices there are."""
+
+    name = ENGINE
+    sample_rate = PIPELINE_RATE
+
+    _converter: Converter
+
+    def __init__(self, entries: Mapping[str, VoiceEntry], options: RvcOptions) -> None:
+        """`entries` may change while the engine runs."""
+        self._entries = entries
+        self._options = options
+        self.runs_on = accelerator.in_words(options.device, options.dtype)
+        self._wardrobe = Wardrobe(
+            max_bytes=options.max_voice_bytes,
+            device=options.device,
+            dtype=options.dtype,
+            rmvpe_path=options.rmvpe,
+            when_read=self._voice_was_read,
+        )
+        self._conversions: dict[Request, _Conversion] = {}
+
+    @torch.inference_mode()
+    def load(self) -> None:
+        """Read and check the content model. Raises `UnusableModel`."""
+        model = read_content_model(self._options.content)
+        encoder = ContentEncoder(model, self._options.dtype, self._options.device)
+        self._converter = Converter(encoder)
+
+    def prepare(self, voice: str) -> Future[Outfit]:
+        """Have a voice at hand before it is spoken with. From any thread."""
+        entry = self._entries[voice]
+        return self._wardrobe.outfit(entry, entry.settings.filter_radius)
+
+    def can_step(self, request: Request) -> bool:
+        """Its voice is at hand, and there is speech to take, or enough to convert. Raises
+        `SynthesisError` for a voice that cannot be had."""
+        conversion = self._conversions.get(request)
+        if conversion is None:
+            conversion = self._conversions[request] = _Conversion(self._outfit_for(request))
+        if conversion.voice is None:
+            if not conversion.outfit.done():
+                return False
+            conversion.voice = self._voice(request, conversion.outfit)
+        return request.has_input or request.input_ended or _is_due(conversion)
+
+    def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """The most urgent, and on a GPU those whose next block is of its shape."""
+        if self._options.device.type == "cpu":
+            return requests[:1]
+        shapes: dict[Request, Hashable] = {}
+        for request in requests:
+            conversion = self._take_in(request)
+            if conversion.stream is not None and conversion.stream.is_due:
+                shapes[request] = conversion.stream.block.shape
+        if not shapes:
+            return requests[:1]
+        shape = next(iter(shapes.values()))
+        return [request for request, own in shapes.items() if own == shape][:MAX_BATCH]
+
+    @torch.inference_mode()
+    def step(self, batch: Sequence[Request]) -> None:
+        """Convert a block of each, where enough of its speech is there."""
+        conversions = {request: self._take_in(request) for request in batch}
+        due = {
+            request: conversion.stream
+            for request, conversion in conversions.items()
+            if conversion.stream is not None and conversion.stream.is_due
+        }
+        if due:
+            for request, sound in zip(due, self._converter.advance([*due.values()]), strict=True):
+                request.emit(sound)
+        for request, conversion in conversions.items():
+            if conversion.has_ended and (
+                conversion.stream is None or conversion.stream.has_finished
+            ):
+                request.finish()
+                self.leave(request)
+
+    def leave(self, request: Request) -> None:
+        """Forget the request's state."""
+        self._conversions.pop(request, None)
+
+    def close(self) -> None:
+        """Read no more voices."""
+        self._wardrobe.close()
+        self._conversions.clear()
+
+    def _voice_was_read(self) -> None:
+        self.wake()
+
+    def _outfit_for(self, request: Request) -> Future[Outfit]:
+        entry = self._entry(request)
+        return self._wardrobe.outfit(entry, self._settings(request, entry).filter_radius)
+
+    def _entry(self, request: Request) -> VoiceEntry:
+        name = request.segment.style.voice
+        entry = self._entries.get(name)
+        if entry is None:
+            raise SynthesisError(f"the voice {name!r} is no longer there")
+        return entry
+
+    @staticmethod
+    def _settings(request: Request, entry: VoiceEntry) -> ConversionSettings:
+        return entry.settings.conversion.overlaid(request.segment.style.conversion)
+
+    def _voice(self, request: Request, outfit: Future[Outfit]) -> Voice:
+        try:
+            worn = outfit.result()
+        except ServerError as error:
+            raise SynthesisError(str(error)) from error
+        entry = self._entry(request)
+        settings = self._settings(request, entry)
+        n_speakers = worn.synthesizer.config.n_speakers
+        if settings.speaker >= n_speakers:
+            msg = f"speaker: {entry.name} has {n_speakers}, of which the last is {n_speakers - 1}"
+            raise SynthesisError(msg)
+        semitones = request.segment.style.pitch_shift + entry.settings.pitch_shift
+        return Voice(worn.synthesizer, worn.index, settings, semitones, worn.pitch)
+
+    def _take_in(self, request: Request) -> _Conversion:
+        """Give its stream the speech that has come."""
+        conversion = self._conversions[request]
+        # Asked before taking: what is pushed in between is then taken by the next step.
+        ended = request.input_ended
+        for chunk in request.take_input():
+            # The end may come as an empty chunk of any rate.
+            if len(chunk.samples):
+                self._stream(request, conversion, chunk.sample_rate).push(chunk.samples)
+        if ended and not conversion.has_ended:
+            conversion.has_ended = True
+            if conversion.stream is not None:
+                conversion.stream.end()
+        return conversion
+
+    def _stream(self, request: Request, conversion: _Conversion, in_rate: int) -> Stream:
+        if conversion.stream is None:
+            if conversion.voice is None:
+                raise RuntimeError("a step of a request that cannot be stepped")
+            conversion.stream = Stream(
+                conversion.voice,
+                in_rate=in_rate,
+                block_frames=self._options.block_frames,
+                seed=_seed(request.segment),
+            )
+        return conversion.stream
+
+
+def _is_due(conversion: _Conversion) -> bool:
+    return conversion.stream is not None and conversion.stream.is_due
+
+
+def _seed(segment: Segment) -> int:
+    """Of a segment's noise: its own, so that segments do not hiss alike."""
+    seed = segment.style.seed
+    return secrets.randbits(63) if seed is None else seed * SEED_STEP + segment.index
