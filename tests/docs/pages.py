@@ -70,7 +70,7 @@ class Page:
 
     def links(self) -> list[str]:
         """Where its links lead."""
-        return _LINK.findall(self.prose())
+        return _LINK.findall(re.sub(r"`[^`]*`", "", self.prose()))
 
     def anchors(self) -> set[str]:
         """Of its headings, as forges make them."""

@@ -157,8 +157,10 @@ def check_values(values: str, field: Mapping[str, Any]) -> None:
                 assert re.search(rf"(?<![\d.-]){kind[bound]:g}(?![\d.])", values), (values, bound)
 
 
-def read_default(shown: str) -> object:
-    """A default as the table shows it, in TOML's form."""
+def read_default(shown: str) -> str | float | None:
+    """A default as the table shows it: in TOML's form, or none."""
+    if shown == "none":
+        return None
     word = shown.strip("`")
     return word.strip('"') if word.startswith('"') else float(word)
 
