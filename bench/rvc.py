@@ -1,7 +1,7 @@
 """What does RVC cost here, how soon is its first sound, and does Soprano with RVC keep real time?
 
 In this process, without a server. First the converter alone, fed with speech as fast as it takes
-it: what each part of a block costs beside its arithmetic, and how block sizes and listeners come out.
+it: what each part of a block costs beside its arithmetic, and how blocks and listeners come out.
 Then rvc-python's own offline ``Pipeline`` on the same weights. Then the whole chain, through our
 model thread: a sentence of 5 s, from text to sound, beside the naive chain, which lets the package
 speak the whole sentence (``SopranoTTS.infer``) and converts the whole of it (``Pipeline``); both
@@ -10,8 +10,8 @@ as they are (float32), and the latter under autocast to bfloat16 as well, which 
 **The weights are random**, of the architecture and size of the published ones (``--tiny``: of tiny
 ones): they prove nothing about how a voice sounds. The pitch is Praat's (pm).
 
-The floors are the arithmetic of a part of full size (2 x weights x steps) over the rate of the decoder's largest
-convolution in this run.
+The floors are the arithmetic of a part of full size (2 x weights x steps) over the rate of the
+decoder's largest convolution in this run.
 
 Predicted on 2 cores with AVX-512 BF16 (450 GFLOP/s): a block of 320 ms 160 ms, of which the decoder
 100 and HuBERT 50; one of 640 ms 260 ms; the first 110 ms; the chain's first sound 300 ms.
