@@ -14,6 +14,7 @@ import torch
 from scipy import signal
 from torch import nn
 
+from stages.rvc.content import REACH
 from stages.rvc.settings import MAX_PROTECT
 from stages.rvc.speech import HIGH_PASS, HOP, RATE
 
@@ -56,16 +57,19 @@ def convert(
     index: FeatureIndex | None = None,
     pads: tuple[int, int] = (PAD, PAD),
     loses_end: bool = False,
+    is_window: bool = False,
 ) -> Samples:
     """Speech (n,) at 16 kHz to sound (n // 160 * hop,) at the voice's rate.
 
     `pads`: frames that are mirrored before and behind it. `loses_end`: without the last 10 or 20
-    ms, as upstream, which has no features for them; here the last are taken twice."""
+    ms, as upstream, which has no features for them; here the last are taken twice. `is_window`: as
+    if more came behind the padding, which is how a stream sees its windows."""
     config = synthesizer.config
     audio = signal.filtfilt(*HIGH_PASS, speech)
     before, after = pads
-    padded = np.pad(audio, (before * HOP, after * HOP), mode="reflect").astype(np.float32)
-    local, _ = encoder.local(torch.from_numpy(padded)[None], encoder.start(), is_all=True)
+    n_seen = REACH if is_window else 0
+    padded = np.pad(audio, (before * HOP, after * HOP + n_seen), "reflect").astype(np.float32)
+    local, _ = encoder.local(torch.from_numpy(padded)[None], encoder.start(), is_all=not is_window)
     features = encoder.encode(local, config.version)
     n_frames = len(padded) // HOP
     if loses_end:
