@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import statistics
 import sys
 import tempfile
@@ -54,7 +55,7 @@ from stages.rvc.content import FRAME, REACH, ContentEncoder
 from stages.rvc.content_file import read_content_model
 from stages.rvc.conversion import Converter
 from stages.rvc.convolution import SoundConv
-from stages.rvc.engine import RvcEngine, RvcOptions
+from stages.rvc.engine import MAX_BATCH, RvcEngine, RvcOptions
 from stages.rvc.index import read_index
 from stages.rvc.pitch.praat import PraatPitch
 from stages.rvc.pitch_only import PitchOnlyConverter
@@ -224,20 +225,23 @@ class Bench:
         return times
 
     def listen(self, n_listeners: int, block_frames: int, *, index: bool = False) -> Result:
-        """All have their speech at once, and are converted in turn."""
+        """All have their speech at once, and are converted in turn; on a GPU several together."""
         voice = self.indexed if index else self.voice
+        at_once = 1 if self.device.type == "cpu" else MAX_BATCH
         waiting = deque(self.stream(block_frames, voice=voice) for _ in range(n_listeners))
         began = time.perf_counter()
         first: list[float] = []
         n_samples = 0
         while waiting:
-            stream = waiting.popleft()
-            sound = self.converter.advance([stream])[0]
-            n_samples += len(sound)
+            # They began together, so those at the front have blocks of one shape.
+            shape = waiting[0].block.shape
+            batch = [s for s in itertools.islice(waiting, at_once) if s.block.shape == shape]
+            for _ in batch:
+                waiting.popleft()
+            n_samples += sum(map(len, self.converter.advance(batch)))
             if len(first) < n_listeners:
-                first.append(time.perf_counter() - began)
-            if not stream.has_finished:
-                waiting.append(stream)
+                first += [time.perf_counter() - began] * len(batch)
+            waiting += [stream for stream in batch if not stream.has_finished]
         wall_s = time.perf_counter() - began
         return {
             "case": "with an index" if index else "listeners",
