@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.rvc.index import FeatureIndex
+    from stages.rvc.pitch.estimator import PitchEstimator
     from tests.random_rvc import Rate, Size, Version
     from tests.random_rvc_features import HubertSize
 
@@ -127,7 +128,7 @@ class GivenPitch:
 
 def start(
     synthesizer: Synthesizer,
-    f0_hz: NDArray[np.float32] | float = 200.0,
+    pitch: PitchEstimator | NDArray[np.float32] | float = 200.0,
     *,
     settings: ConversionSettings | None = None,
     index: FeatureIndex | None = None,
@@ -136,11 +137,13 @@ def start(
     block_frames: int = 32,
     seed: int = 0,
 ) -> Stream:
-    """A stream whose pitch is given."""
-    pitch = GivenPitch(f0_hz)
-    voice = Voice(synthesizer, index, settings or ConversionSettings(), semitones, pitch)
-    pitch.stream = Stream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
-    return pitch.stream
+    """A stream whose pitch is given, or found."""
+    estimator = GivenPitch(pitch) if isinstance(pitch, float | np.ndarray) else pitch
+    voice = Voice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
+    stream = Stream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
+    if isinstance(estimator, GivenPitch):
+        estimator.stream = stream
+    return stream
 
 
 def pieces_of(

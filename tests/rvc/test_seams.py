@@ -86,7 +86,8 @@ def flux(sound: Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
         return logs
 
     changes = [spectrum(place) - spectrum(place - FRAME) for place in places]
-    return np.sqrt(np.square(changes).mean(axis=1))
+    mean: NDArray[np.float64] = np.sqrt(np.square(changes).mean(axis=1))
+    return mean
 
 
 def kinks(sound: Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
