@@ -6,13 +6,13 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
+import logging
 import math
 import os
 import signal
 import sys
 import wave
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +26,7 @@ from pipeline.executor import open_executor
 from pipeline.logs import open_log
 from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
+from pipeline.progress import Progress
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
 from pipeline.settings import (
@@ -172,17 +173,26 @@ async def speak(options: SpeakSettings) -> None:
         log.info("speaking what you type; end with Ctrl-D")
     to_pipe = options.output == STANDARD_STREAM
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
+    bytes_per_s = options.sample_rate * (4 if encoding == "f32le" else 2)
     with ExitStack() as stack:
         async with open_service(options, 1, math.inf) as service:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
+            # What is typed stands on the terminal already, and is not to be written over.
+            is_typed = options.text is None and sys.stdin.isatty()
+            progress = stack.enter_context(
+                Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
+            )
+
+            async def play(pcm: bytes) -> None:
+                # In a thread, since a pipe may block for as long as a player likes.
+                await trio.to_thread.run_sync(write, pcm, abandon_on_cancel=True)
+                progress.add(len(pcm) / bytes_per_s)
+
             await local.speak(
-                service,
-                texts,
-                partial(_write, write),
-                {"encoding": encoding, "sample_rate": options.sample_rate},
+                service, texts, play, {"encoding": encoding, "sample_rate": options.sample_rate}
             )
     if not to_pipe:
-        log.info("wrote %s", options.output)
+        log.info("wrote %s: %s", options.output, progress)
 
 
 @asynccontextmanager
@@ -263,11 +273,6 @@ async def _standard_input() -> AsyncIterator[str]:
             yield text
     if text := decoder.decode(b"", final=True):
         yield text
-
-
-async def _write(write: Callable[[bytes], object], data: bytes) -> None:
-    """In a thread, since a pipe may block for as long as a player likes."""
-    await trio.to_thread.run_sync(write, data, abandon_on_cancel=True)
 
 
 def _to_pipe(data: bytes) -> None:

@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from pipeline.logs import LogFormat
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
-from stages.audio.format import Encoding
+from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.items import Segmentation
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class SpeechSettings(CommonSettings):
         " GPU if there is one",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of language models; auto: what the device is best at"
+        "auto", description="precision of models; auto: what the device is best at"
     )
     soprano_chunk_size: int = Field(
         3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
@@ -199,6 +199,9 @@ class ServeSettings(SpeechSettings):
     python server.py fetch [options]        get models from the Hugging Face hub; see fetch --help
     python server.py check [options]        say what there is, and what would be used
 
+    python server.py --port 9000 --voice en-us+m3
+    python server.py --host 0.0.0.0 --api-keys-file keys
+
     Each option is also an environment variable (--espeak-rate: VOICE_ESPEAK_RATE) and a key in
     the TOML file (espeak_rate). A flag beats the variable, which beats the file.
     """
@@ -243,9 +246,14 @@ class SpeakSettings(SpeechSettings):
 
     python server.py speak "Hello there!" -o hello.wav
     my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
+
+    Ends with 0 when all was spoken, 1 when something failed, 2 for an option that does not exist,
+    130 after Ctrl-C, and 141 where whoever reads the sound has had enough.
     """
 
-    model_config = SettingsConfigDict(cli_shortcuts={"output": "o"})
+    model_config = SettingsConfigDict(
+        cli_prog_name="server.py speak", cli_shortcuts={"output": "o"}
+    )
 
     text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
     output: Path = Field(
@@ -253,7 +261,9 @@ class SpeakSettings(SpeechSettings):
         description="a WAV file, or - for bare PCM on standard output",
     )
     encoding: Encoding = Field("s16le", description="of bare PCM")
-    sample_rate: SampleRate = Field(48_000, description="hertz")
+    sample_rate: SampleRate = Field(
+        48_000, description=f"hertz: one of {', '.join(map(str, SAMPLE_RATES))}"
+    )
 
 
 class FetchSettings(CommonSettings):
@@ -265,7 +275,12 @@ class FetchSettings(CommonSettings):
 
     A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,
     HF_TOKEN is for what is not public. Nothing else here downloads anything.
+
+    Ends with 0 when all is there and whole, 1 when something failed, 2 for a model or an option
+    that does not exist, and 130 after Ctrl-C.
     """
+
+    model_config = SettingsConfigDict(cli_prog_name="server.py fetch")
 
     names: CliPositionalArg[list[str]] = Field(
         ["soprano"], min_length=1, description="which models"
@@ -285,6 +300,8 @@ class CheckSettings(SpeechSettings):
     python server.py check
     python server.py check --engine soprano --device cuda
     """
+
+    model_config = SettingsConfigDict(cli_prog_name="server.py check")
 
 
 S = TypeVar("S", bound=CommonSettings)

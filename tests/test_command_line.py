@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import re
 import select
 import signal
 import socket
@@ -289,7 +292,7 @@ def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert done.stdout == b""
     *_, last = done.stderr.decode().splitlines()
-    assert last.startswith("server.py: error: unrecognized arguments: ")
+    assert ": error: unrecognized arguments: " in last
     assert arguments[-1] in last
 
 
@@ -347,3 +350,41 @@ def test_a_misspelt_command_is_named() -> None:
         ended.stderr
         == "server.py: there is no command 'spaek'; there are serve, speak, fetch and check\n"
     )
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What a person sees of a run: its standard error, on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end open any more
+            while data := os.read(ours, 4096):
+                seen += data
+        assert process.wait(WITHIN_S) == 0
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_terminal_shows_how_far_it_is() -> None:
+    seen = on_a_terminal("speak", "One, two, three. " * 20)
+    *_, before, last = re.split(r"\r\x1b\[K", seen)
+    assert re.fullmatch(r"\d+\.\d s of speech in \d+\.\d s", before)
+    assert re.search(r"wrote speech\.wav: \d\d\.\d s of speech in \d+\.\d s\r\n$", last)
+
+
+def test_a_terminal_is_left_alone_where_only_warnings_are_wanted() -> None:
+    assert on_a_terminal("speak", "Hello!", "--log-level", "warning") == ""
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
+    assert b"\r" not in run("speak", "Hello!").stderr
+
+
+@pytest.mark.parametrize("command", ["speak", "fetch", "check"])
+def test_help_names_its_command_and_shows_how_it_is_used(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    told = done.stdout.decode()
+    assert told.startswith(f"usage: server.py {command} ")
+    assert f"    python server.py {command}" in told

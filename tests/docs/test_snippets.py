@@ -1,0 +1,164 @@
+"""Every command and snippet of the README and the pages under docs/ does what it should.
+
+Each page's commands run in their order, in a folder where the project has just been unpacked. What
+is replaced: the port that a server has, the hub that models come from, and which engine speaks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline import protocol, settings
+from pipeline.settings import ServeSettings
+from stages.rvc.voice_settings import read_settings
+from tests.docs.pages import PAGES, Page, Snippet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.server_process import ServerProcess
+
+WITHIN_S = 100
+"""For one command; a second or two, on a machine that does nothing else."""
+LOOK_EVERY_S = 0.02
+
+LANGUAGES = {"sh", "python", "toml", "json", "text"}
+"""For each of which there is a test below; what is ``text`` is a picture."""
+
+NOT_RUN: dict[str, str] = {}
+"""How commands begin that a test cannot run (it has no GPU, no microphone, no container engine, no
+network), and which of these it is."""
+
+SERVES = re.compile(r"^(VOICE_\w+=\S+ )*\.venv/bin/python server\.py( serve)?( --.*)?( +#.*)?$")
+
+each_with_commands = pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.snippets("sh")], ids=lambda page: page.name
+)
+
+
+def each_snippet(language: str) -> pytest.MarkDecorator:
+    snippets = [snippet for page in PAGES for snippet in page.snippets(language)]
+    return pytest.mark.parametrize("snippet", snippets, ids=lambda snippet: snippet.where)
+
+
+def is_left_out(command: str) -> bool:
+    return any(command.startswith(start) for start in NOT_RUN)
+
+
+def test_every_snippet_says_what_it_is() -> None:
+    odd = [
+        each.where for page in PAGES for each in page.snippets() if each.language not in HAS_A_TEST
+    ]
+    assert odd == []
+
+
+def test_what_is_not_run_still_stands_there() -> None:
+    commands = [
+        command for page in PAGES for each in page.snippets("sh") for command in each.commands()
+    ]
+    stale = [start for start in NOT_RUN if not any(each.startswith(start) for each in commands)]
+    assert stale == []
+
+
+@each_with_commands
+def test_commands_do_what_they_should(
+    page: Page, folder: Path, environment: dict[str, str], server: ServerProcess
+) -> None:
+    has_curl = shutil.which("curl") is not None
+    for snippet in page.snippets("sh"):
+        for command in snippet.commands():
+            if is_left_out(command) or (command.startswith("curl ") and not has_curl):
+                continue
+            if SERVES.match(command):
+                check_serving(command, folder, environment, snippet.where)
+                continue
+            done = shell(runnable(command, server), folder, environment)
+            assert done.returncode == 0, f"{snippet.where}: {command}\n{done.stdout}{done.stderr}"
+            assert "Traceback" not in done.stderr
+    if not has_curl and "\ncurl " in page.text:
+        pytest.skip("curl is missing: its commands were not run")
+
+
+def runnable(command: str, server: ServerProcess) -> str:
+    """A command as the test runs it."""
+    # What make installs comes from the network: it is only asked what it would do.
+    command = re.sub(r"^make ", "make --dry-run ", command)
+    command = re.sub(r"^curl ", "curl --fail --silent --show-error ", command)
+    return command.replace("localhost:8765", f"localhost:{server.port}")
+
+
+def shell(
+    command: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=WITHIN_S, check=False,
+    )  # fmt: skip
+
+
+def check_serving(command: str, folder: Path, environment: dict[str, str], where: str) -> None:
+    """It listens, and SIGTERM ends it well."""
+    log = folder / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=errors, stderr=errors, start_new_session=True,
+        )  # fmt: skip
+    try:
+        give_up_at = time.monotonic() + WITHIN_S
+        while "listening on port" not in log.read_text():
+            assert process.poll() is None, f"{where}: {command}\n{log.read_text()}"
+            assert time.monotonic() < give_up_at, f"{where}: {command}\n{log.read_text()}"
+            time.sleep(LOOK_EVERY_S)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0, f"{where}: {command}\n{log.read_text()}"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@each_snippet("python")
+def test_programs_run(snippet: Snippet, tmp_path: Path, server: ServerProcess) -> None:
+    program = snippet.text.replace("localhost:8765", f"localhost:{server.port}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    written = [path for path in tmp_path.iterdir() if path.stat().st_size > 10_000]
+    assert written or done.stdout, "it shows nothing of what it did"
+
+
+@each_snippet("toml")
+def test_files_of_options_are_taken(
+    snippet: Snippet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their first line says which file it is."""
+    for name in os.environ:
+        if name.startswith("VOICE_"):
+            monkeypatch.delenv(name)
+    file = tmp_path / "options.toml"
+    file.write_text(snippet.text, encoding="utf-8")
+    if snippet.text.startswith("# voices/"):
+        assert read_settings(file).model_fields_set
+    else:
+        assert snippet.text.startswith("# voice-server.toml\n")
+        assert settings.load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}
+
+
+@each_snippet("json")
+def test_messages_are_taken(snippet: Snippet) -> None:
+    for line in snippet.commands():
+        protocol.parse(line)
