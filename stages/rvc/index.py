@@ -115,7 +115,8 @@ class FeatureIndex:
         vectors = self.vectors[here]
         if len(vectors) <= N_NEIGHBOURS:
             return vectors
-        distances = self.squares[here] - 2 * np.einsum("ij,j->i", vectors, feature)
+        products: NDArray[np.float32] = np.einsum("ij,j->i", vectors, feature)
+        distances = self.squares[here] - 2 * products
         return vectors[distances.argpartition(N_NEIGHBOURS)[:N_NEIGHBOURS]]
 
 
