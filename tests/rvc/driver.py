@@ -24,6 +24,7 @@ from tests.random_rvc import TINY
 from tests.random_rvc import voice as random_voice
 from tests.random_rvc_features import MINUTE, build_hubert
 from tests.random_rvc_features import TINY as TINY_HUBERT
+from tests.rvc_upstream import synthesizer as upstream_synthesizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,18 @@ def voice_file(kind: Kind) -> VoiceFile:
 @lru_cache
 def synthesizer(kind: Kind) -> Synthesizer:
     return Synthesizer(voice_file(kind), CPU, torch.float32)
+
+
+@lru_cache
+def upstream_network(kind: Kind) -> Any:  # noqa: ANN401 - without types
+    """rvc-python's, with the same weights."""
+    saved = saved_voice(kind)
+    network = upstream_synthesizer(kind.version, saved["config"], has_pitch=kind.has_pitch)
+    del network.enc_q  # not in the file: only training needs it
+    network.load_state_dict({name: weight.float() for name, weight in saved["weight"].items()})
+    network.dec.remove_weight_norm()
+    network.flow.remove_weight_norm()
+    return network
 
 
 @lru_cache

@@ -9,7 +9,6 @@ mirrored ends are off by some 1e-5 of a turn. Recordings are short for that."""
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +24,11 @@ from tests.rvc.driver import (
     Kind,
     content_encoder,
     content_model,
-    saved_voice,
     synthesizer,
+    upstream_network,
     voice_file,
 )
 from tests.rvc.voices import words
-from tests.rvc_upstream import synthesizer as upstream_synthesizer
 from tests.rvc_upstream import upstream
 
 if TYPE_CHECKING:
@@ -72,17 +70,6 @@ class Hubert:
         return torch.nn.functional.linear(
             x, self._read.final_proj_weight, self._read.final_proj_bias
         )
-
-
-@lru_cache
-def upstream_network(kind: Kind) -> Any:  # noqa: ANN401 - without types
-    saved = saved_voice(kind)
-    network = upstream_synthesizer(kind.version, saved["config"], has_pitch=kind.has_pitch)
-    del network.enc_q  # not in the file: only training needs it
-    network.load_state_dict({name: weight.float() for name, weight in saved["weight"].items()})
-    network.dec.remove_weight_norm()
-    network.flow.remove_weight_norm()
-    return network
 
 
 def given_for(kind: Kind, n_samples: int, seed: int = 0) -> offline.Given:
