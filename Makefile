@@ -28,10 +28,11 @@ setup: .venv/.full ## Install all that the models, the tests and the checks need
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	$(BIN)/python -m pytest
 
-check: .venv/.full ## Formatting, lint and types
+check: .venv/.full ## Formatting, lint and types, of the Dockerfile too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -43,10 +44,14 @@ coverage: .venv/.full browser ## Run the tests and tell which branches none of t
 	$(BIN)/coverage report
 
 # Keeps the versions it finds as long as pyproject.toml allows them; UPGRADE=--upgrade takes
-# the newest. The light pins follow the full ones, so that one .venv can be either.
+# the newest. The other pins follow the full ones, so that one .venv can be either; the models'
+# are for images, which need no tools.
 lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
 	$(LOCK) $(UPGRADE) --extra models --group dev --no-emit-package torch \
 		--constraint requirements/torch.txt --output-file requirements/full.txt
+	$(LOCK) --extra models --no-emit-package torch \
+		--constraint requirements/full.txt --constraint requirements/torch.txt \
+		--output-file requirements/models.txt
 	$(LOCK) --constraint requirements/full.txt --output-file requirements/light.txt
 
 clean: ## Remove what was installed and all caches

@@ -8,6 +8,12 @@ The floor of a step on an H100 (3.35 TB/s) is 45 µs for the weights, and for 25
 for the whole of the cache, which graphs always look at. Predicted: a step 0.6 ms at 8 slots and
 1.5 ms at 256; first audio of one listener 5 ms; 256 listeners in real time, with a factor below
 0.1.
+
+Then RVC likewise, v2 at 48 kHz: a stream of the GPU's in float32 against the CPU's, and what
+``bench/rvc.py`` measures, for up to 200 listeners; the whole chain too. A block of 320 ms is 60
+GFLOP, which an H100 computes in 0.2 ms; it is some 900 kernels, started one by one (there are no
+graphs for it yet). Predicted: 6 ms for one block, 25 ms for one of 32 listeners at once, so 200
+listeners in real time with a factor of 0.5.
 """
 
 from __future__ import annotations
@@ -17,13 +23,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import soprano
+from bench import rvc, soprano
 from bench.common import Result, report
+from pipeline.logs import open_log
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from tests.random_soprano import FULL, build
@@ -66,20 +74,50 @@ def parity(folder: Path) -> Result:
     }
 
 
+@torch.inference_mode()
+def converted_on(device: str, files: rvc.Files) -> Samples:
+    """A stream's sound in float32."""
+    bench = rvc.Bench(files, torch.device(device), torch.float32)
+    stream = bench.stream(32)
+    sounds = []
+    while stream.is_due:
+        sounds += bench.converter.advance([stream])
+    return np.concatenate(sounds)
+
+
+def rvc_parity(files: rvc.Files) -> Result:
+    """How far the GPU's conversion is from the CPU's: the largest difference, of sound that is
+    some 0.5 high."""
+    here, there = converted_on("cpu", files), converted_on("cuda", files)
+    return {
+        "case": "RVC parity, float32",
+        "samples": len(here),
+        "difference": float(abs(here - there).max()),
+    }
+
+
 def measure_all(options: argparse.Namespace) -> Iterator[Result]:
-    """Parity, then `bench/soprano.py`."""
+    """Parity, then `bench/soprano.py`; and the same of RVC."""
     with tempfile.TemporaryDirectory() as folder:
         yield parity(build(Path(folder) / "soprano", FULL, dtype=torch.float32))
     yield from soprano.measure_all(options)
+    with tempfile.TemporaryDirectory() as folder:
+        yield rvc_parity(rvc.Files.build(Path(folder), tiny=False))
+    how = rvc.options(None).parse_args(["--device", "cuda", "--without-upstream"])
+    how.listeners, how.chains = [8, 32, 128, 200], [1, 8, 64]
+    yield from rvc.measure_all(how)
 
 
 def main() -> None:
+    open_log("warning", "text", show_texts=False)
     parser = soprano.options(__doc__)
     parser.set_defaults(listeners=[1, 8, 32, 128, 256], device="cuda")
     asked = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("bench/gpu.py: there is no CUDA device here; nothing was measured")
-    columns = {**soprano.COLUMNS, "same_samples": "same", "difference": "differ"}
+    columns = {
+        **soprano.COLUMNS, **rvc.COLUMNS, "same_samples": "same", "difference": "differ"
+    }  # fmt: skip
     report("gpu", [], columns, measure_all(asked))
 
 

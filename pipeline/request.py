@@ -70,6 +70,9 @@ class QueuedRequest:
     def can_step(self) -> bool:
         try:
             return self.engine.can_step(self)
+        except SynthesisError as error:  # the engine's own words, for this request's listener
+            self.fail(error)
+            return False
         except Exception as error:  # contained: it is told to this request's listener
             log.exception("%s failed", self.engine.name, connections=[self.connection])
             self.fail(as_synthesis_error(self.engine, error))

@@ -66,10 +66,14 @@ class Service:
         self._left = trio.lowlevel.ParkingLot()
 
     async def install_engines(self) -> None:
-        """Load and warm up the engines, in the order of the data. Raises what they raise."""
+        """Load and warm up the engines, in the order of the data, and the default voice. Raises
+        what they raise."""
         converters = self.converter, *self.voice_converters.values()
         for engine in (*self.synthesizers.values(), *converters):
             await self.executor.add(engine)
+        converter = self.voice_converters.get(self.voices[self.style.voice].engine)
+        if converter is not None:
+            await trio.to_thread.run_sync(converter.prepare, self.style.voice)
 
     def casting(self, style: Style) -> tuple[Engine, str]:
         """The engine that speaks for this style, and the voice it has: the style's own, or the one

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("voice-server.toml")
 
-MAX_BLOCK_MS = 800
-"""That RVC converts at a time: of a window of 1.6 s half should be known before."""
+MAX_BLOCK_MS = 640
+"""That RVC converts at a time: of a window of 1.28 s half should be known before."""
 
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -87,6 +87,10 @@ class Engine(ABC):
     def install(self) -> None:
         """Take over what was loaded and warm up, on the model thread."""
 
+    def prepare(self, voice: str) -> None:
+        """Have one of its voices at hand before it is spoken with, on any thread but the model
+        thread. It takes as long as it takes, and raises what is wrong with the voice."""
+
     def can_step(self, request: Request) -> bool:
         """Whether a step could do something for this request now."""
         return True

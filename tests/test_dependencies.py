@@ -91,16 +91,25 @@ def test_light_and_full_pins_agree() -> None:
     assert light.items() <= full.items()
 
 
+def test_the_models_pins_are_what_is_tested_without_the_tools() -> None:
+    """They are what images hold."""
+    light, models, full = pins("light.txt"), pins("models.txt"), pins("full.txt")
+    assert light.items() <= models.items() <= full.items()
+    assert {"transformers", "faiss-cpu"} <= models.keys()
+    assert not models.keys() & {"pytest", "ruff", "mypy", "hypothesis", "torch"}
+
+
 def test_light_pins_hold_no_torch() -> None:
     assert not pins("light.txt").keys() & (pins("torch.txt").keys() | {"transformers", "numba"})
 
 
-def test_full_pins_leave_torch_and_its_cuda_packages_to_the_machine() -> None:
-    left = [name for name in pins("full.txt") if re.match(r"torch$|nvidia-|cuda-|triton", name)]
+@pytest.mark.parametrize("name", ["full.txt", "models.txt"])
+def test_pins_leave_torch_and_its_cuda_packages_to_the_machine(name: str) -> None:
+    left = [name for name in pins(name) if re.match(r"torch$|nvidia-|cuda-|triton", name)]
     assert not left
 
 
-@pytest.mark.parametrize("name", ["light.txt", "full.txt", "torch.txt"])
+@pytest.mark.parametrize("name", ["light.txt", "models.txt", "full.txt", "torch.txt"])
 def test_pins_name_no_source_and_no_path(name: str) -> None:
     """Versions and conditions alone, so that pip asks whatever it is set up to ask."""
     lines = (REQUIREMENTS / name).read_text().splitlines()

@@ -103,10 +103,10 @@ class RvcEngine(Engine):
         encoder = ContentEncoder(model, self._options.dtype, self._options.device)
         self._converter = Converter(encoder)
 
-    def prepare(self, voice: str) -> Future[Outfit]:
-        """Have a voice at hand before it is spoken with. From any thread."""
+    def prepare(self, voice: str) -> None:
+        """Read a voice, as it is set by itself. Raises `UnusableModel`."""
         entry = self._entries[voice]
-        return self._wardrobe.outfit(entry, entry.settings.filter_radius)
+        self._wardrobe.outfit(entry, entry.settings.filter_radius).result()
 
     def can_step(self, request: Request) -> bool:
         """Its voice is at hand, and there is speech to take, or enough to convert. Raises

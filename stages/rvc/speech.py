@@ -48,6 +48,8 @@ class Speech:
     def filtered(self, start: int, stop: int) -> Samples:
         """Samples from `start`, which may lie before the segment, to `stop`, which may lie behind
         it once it has ended."""
+        if not self.n_samples:  # of speech at 48 kHz, one sample makes none here
+            return np.zeros(stop - start, np.float32)
         # What is mirrored at the end lies as far before it.
         needed_from = min(start, 2 * self.n_samples - stop)
         first = max(0, needed_from - SETTLES, self._n_forgotten)

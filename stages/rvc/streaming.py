@@ -151,7 +151,7 @@ class Stream:
         if is_last:
             made = np.concatenate([made, self._to_48k.flush()])
         made = self._loudness.push(made, is_all=is_last)
-        if self._has_ended:
+        if self._has_ended:  # a block before the last may reach it, since frames are whole
             made = made[: self._n_wanted - self._n_out]
         self._n_out += len(made)
         self._next = next(self._blocks)

@@ -1,0 +1,510 @@
+"""What does RVC cost here, how soon is its first sound, and does Soprano with RVC keep real time?
+
+In this process, without a server. First the converter alone, fed with speech as fast as it takes
+it: what each part of a block costs beside its arithmetic, and how blocks and listeners come out.
+Then rvc-python's own offline ``Pipeline`` on the same weights. Then the whole chain, through our
+model thread: a sentence of 5 s, from text to sound, beside the naive chain, which lets the package
+speak the whole sentence (``SopranoTTS.infer``) and converts the whole of it (``Pipeline``); both
+as they are (float32), and the latter under autocast to bfloat16 as well, which neither does.
+
+**The weights are random**, of the architecture and size of the published ones (``--tiny``: of tiny
+ones): they prove nothing about how a voice sounds. The pitch is Praat's (pm).
+
+The floors are the arithmetic of a part of full size (2 x weights x steps) over the rate of the
+decoder's largest convolution in this run.
+
+Predicted on 2 cores with AVX-512 BF16 (450 GFLOP/s): a block of 320 ms 160 ms, of which the decoder
+100 and HuBERT 50; one of 640 ms 260 ms; the first 110 ms; the chain's first sound 300 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import trio
+
+sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.common import Result, report
+from pipeline import local
+from pipeline.executor import open_executor
+from pipeline.logs import open_log
+from pipeline.protocol import MAX_PENDING_BYTES
+from pipeline.service import Service
+from pipeline.voices import Voices
+from stages import accelerator
+from stages.items import Style
+from stages.rvc import schedule
+from stages.rvc.content import FRAME, REACH, ContentEncoder
+from stages.rvc.content_file import read_content_model
+from stages.rvc.conversion import Converter
+from stages.rvc.convolution import SoundConv
+from stages.rvc.engine import MAX_BATCH, RvcEngine, RvcOptions
+from stages.rvc.index import read_index
+from stages.rvc.pitch.praat import PraatPitch
+from stages.rvc.pitch_only import PitchOnlyConverter
+from stages.rvc.prior import FLOW_REACH
+from stages.rvc.settings import ConversionSettings
+from stages.rvc.streaming import PITCH_FRAMES, Stream, Voice
+from stages.rvc.synthesizer import Synthesizer
+from stages.rvc.voice_file import read_voice
+from stages.segmenter import SegmenterOptions
+from stages.tts.soprano.engine import SopranoEngine
+from stages.tts.soprano.model import SopranoOptions
+from tests import random_rvc, random_rvc_features, random_soprano
+from tests.rvc.voices import words
+from tests.rvc_upstream import synthesizer as upstream_synthesizer
+from tests.rvc_upstream import upstream
+from tests.soprano.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stages.audio.format import Samples
+    from stages.rvc.content_file import ContentModel
+    from stages.rvc.voice_config import VoiceConfig
+
+IN_RATE = 32_000
+"""Soprano's."""
+SPEECH_S = 10.0
+SENTENCE = (
+    "The quick brown fox jumps over the lazy dogs of the village near the river bank tonight."
+)
+SENTENCE_STATES = 79
+"""5 s of Soprano's: 78 tokens of 64 ms."""
+
+
+def timed_ms(function: Callable[[], object], repeats: int) -> float:
+    """The median of a call, after three that warm up."""
+    times = []
+    for number in range(3 + repeats):
+        began = time.perf_counter()
+        function()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        if number >= 3:
+            times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Random models, as files."""
+
+    voice: Path
+    index: Path
+    hubert: Path
+    soprano: Path
+
+    @classmethod
+    def build(cls, folder: Path, *, tiny: bool) -> Files:
+        """Write them all."""
+        sizes: Any = random_rvc.TINY if tiny else random_rvc.FULL
+        hubert: Any = random_rvc_features.TINY if tiny else random_rvc_features.FULL
+        soprano = random_soprano.TINY if tiny else random_soprano.FULL
+        (folder / "voices").mkdir()
+        return cls(
+            voice=random_rvc.build_voice(folder / "voices" / "anna.pth", size=sizes),
+            index=random_rvc.build_index(folder / "voices" / "anna.index", n_vectors=20_000),
+            hubert=random_rvc_features.build_hubert(folder / "hubert_base.pt", size=hubert),
+            soprano=random_soprano.build(folder / "soprano", soprano),
+        )
+
+
+class Bench:
+    """The converter, read once."""
+
+    def __init__(self, files: Files, device: torch.device, dtype: torch.dtype) -> None:
+        self.content: ContentModel = read_content_model(files.hubert)
+        self.encoder = ContentEncoder(self.content, dtype, device)
+        self.converter = Converter(self.encoder)
+        self.synthesizer = Synthesizer(read_voice(files.voice), device, dtype)
+        self.config = self.synthesizer.config
+        self.voice = Voice(self.synthesizer, None, ConversionSettings(), 0.0, PraatPitch())
+        self.indexed = replace(self.voice, index=read_index(files.index, self.config.content_width))
+        self.device, self.dtype = device, dtype
+        self.speech = words(round(SPEECH_S * 16_000)).repeat(2)  # at 32 kHz, near enough
+        self.flops = self._rate()
+
+    def _rate(self) -> float:
+        """FLOPs a second of the convolution that most of the time goes to."""
+        n, kernel, steps = 128, 11, 3840
+        weight = torch.randn(n, n, kernel, device=self.device).to(self.dtype)
+        convolve = SoundConv(weight, weight[:, 0, 0].contiguous())
+        x = torch.randn(1, n, 1, steps + kernel - 1, device=self.device).to(self.dtype)
+        x = x.contiguous(memory_format=torch.channels_last)
+        timed_ms(partial(convolve, x), 200)  # until the processor is awake
+        return 2 * n * n * kernel * steps / (timed_ms(partial(convolve, x), 50) / 1000)
+
+    def stream(self, block_frames: int, *, voice: Voice | None = None) -> Stream:
+        """With all the speech in it."""
+        stream = Stream(voice or self.voice, in_rate=IN_RATE, block_frames=block_frames, seed=1)
+        stream.push(self.speech)
+        stream.end()
+        return stream
+
+    def parts(self, block_frames: int, repeats: int) -> Iterator[Result]:
+        """A block in mid-stream."""
+        n, window, config = block_frames, schedule.WINDOW, self.config
+        samples = torch.randn(1, n // 2 * FRAME + REACH, device=self.device) * 0.1
+        whole = torch.randn(1, window // 2 * FRAME + REACH, device=self.device) * 0.1
+        local, _ = self.encoder.local(whole, self.encoder.start())
+        features = torch.randn(1, window, config.content_width, device=self.device)
+        f0 = torch.full((1, window), 150.0, device=self.device)
+        n_latents = min(window, FLOW_REACH + n + schedule.MARGIN)
+        noise = torch.randn(1, n_latents, config.inter_channels, device=self.device)
+        speaker = self.synthesizer.speaker(0)
+        decoder = self.synthesizer.decoder
+        latents = torch.randn(1, config.inter_channels, 1, n, device=self.device).to(self.dtype)
+        n_first = n + decoder.left_frames + decoder.right_frames
+        first = latents.repeat(1, 1, 1, n_first // n + 1)
+        source = torch.randn(1, 1, 1, first.shape[-1] * config.hop, device=self.device)
+        source = source.to(self.dtype)
+        _, state = decoder(first, source, speaker.decoder, decoder.start())
+        source = source[..., : n * config.hop]
+        flops = _Flops(config)
+        speech = self.speech[: PITCH_FRAMES * 160]
+        encoder, synthesizer = self.encoder, self.synthesizer
+        n_local = flops.local(n // 2)
+        n_layers = flops.layers(window // 2)
+        n_prior = flops.latents(window, n_latents)
+        n_decoder = flops.decoder(n)
+        for case, call, n_flops in (
+            ("HuBERT, local", lambda: encoder.local(samples, encoder.start()), n_local),
+            ("HuBERT, layers", lambda: encoder.encode(local, config.version), n_layers),
+            ("pitch (pm)", lambda: self.voice.pitch.estimate(speech), 0),
+            (
+                "prior and flow",
+                lambda: synthesizer.latents(features, f0, noise, speaker.flow),
+                n_prior,
+            ),
+            ("decoder", lambda: decoder(latents, source, speaker.decoder, state), n_decoder),
+        ):
+            floor_ms = 1000 * n_flops / self.flops
+            ms = timed_ms(call, repeats)
+            yield {
+                "case": case,
+                "block_ms": 10 * n,
+                "ms": round(ms, 2),
+                "floor_ms": round(floor_ms, 2) if n_flops else None,
+            }
+        floor_ms = 1000 * (n_local + n_layers + n_prior + n_decoder) / self.flops
+        times = self.block_times(block_frames)[len(schedule.RAMP) : -1]
+        yield {
+            "case": "a block",
+            "block_ms": 10 * n,
+            "ms": round(1000 * statistics.median(times), 2),
+            "floor_ms": round(floor_ms, 2),
+            "factor": round(100 * statistics.median(times) / n, 3),
+        }
+
+    def block_times(self, block_frames: int, voice: Voice | None = None) -> list[float]:
+        """Seconds of each block of the speech."""
+        stream = self.stream(block_frames, voice=voice)
+        times = []
+        while stream.is_due:
+            began = time.perf_counter()
+            self.converter.advance([stream])
+            times.append(time.perf_counter() - began)
+        return times
+
+    def listen(self, n_listeners: int, block_frames: int, *, index: bool = False) -> Result:
+        """All have their speech at once, and are converted in turn; on a GPU several together."""
+        voice = self.indexed if index else self.voice
+        at_once = 1 if self.device.type == "cpu" else MAX_BATCH
+        waiting = deque(self.stream(block_frames, voice=voice) for _ in range(n_listeners))
+        began = time.perf_counter()
+        first: list[float] = []
+        n_samples = 0
+        while waiting:
+            # They began together, so those at the front have blocks of one shape.
+            shape = waiting[0].block.shape
+            batch = [s for s in itertools.islice(waiting, at_once) if s.block.shape == shape]
+            for _ in batch:
+                waiting.popleft()
+            n_samples += sum(map(len, self.converter.advance(batch)))
+            if len(first) < n_listeners:
+                first += [time.perf_counter() - began] * len(batch)
+            waiting += [stream for stream in batch if not stream.has_finished]
+        wall_s = time.perf_counter() - began
+        return {
+            "case": "with an index" if index else "listeners",
+            "listeners": n_listeners,
+            "block_ms": 10 * block_frames,
+            "first_ms": round(1000 * statistics.median(first), 1),
+            "s_per_s": round(n_samples / 48_000 / wall_s, 2),
+            "factor": round(wall_s * 48_000 / n_samples, 3),
+        }
+
+
+class _Flops:
+    """Of each part: twice its weights for each step."""
+
+    def __init__(self, config: VoiceConfig) -> None:
+        self._config = config
+
+    @staticmethod
+    def local(n_units: int) -> float:
+        """Convolutions of 512 channels; each layer's steps for 20 ms."""
+        weights = 10 * 512 * 64
+        for kernel, steps in ((3, 32), (3, 16), (3, 8), (3, 4), (2, 2), (2, 1)):
+            weights += kernel * 512 * 512 * steps
+        return 2.0 * weights * n_units
+
+    @staticmethod
+    def layers(n_units: int) -> float:
+        """HuBERT base: 12 layers, the projection, and the position's convolution."""
+        weights = 12 * (4 * 768**2 + 2 * 768 * 3072) + 512 * 768 + 768 * 48 * 128
+        return 2.0 * weights * n_units
+
+    def latents(self, n_frames: int, n_latents: int) -> float:
+        """The text encoder for all frames, the flow for the last."""
+        config = self._config
+        hidden = config.hidden_channels
+        layer = 4 * hidden**2 + 2 * hidden * config.filter_channels * config.kernel_size
+        flow = 4 * 3 * (hidden * 2 * hidden * 5 + hidden * 2 * hidden)
+        return 2.0 * (config.n_layers * layer * n_frames + flow * n_latents)
+
+    def decoder(self, n_frames: int) -> float:
+        """Three residual blocks at each rate, and the way up."""
+        config = self._config
+        channels, steps, total = config.upsample_initial_channel, 1, 7 * 192 * 512
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
+            total += channels * channels // 2 * kernel * steps
+            channels, steps = channels // 2, steps * rate
+            blocks = zip(config.resblock_kernels, config.resblock_dilations, strict=True)
+            total += steps * channels**2 * sum(2 * k * len(dilations) for k, dilations in blocks)
+        return 2.0 * total * n_frames
+
+
+class Naive:
+    """rvc-python's own pipeline on the same files, and the package's own Soprano before it."""
+
+    def __init__(self, files: Files, content: ContentModel) -> None:
+        saved = torch.load(files.voice, weights_only=True)
+        network = upstream_synthesizer("v2", saved["config"], has_pitch=True)
+        del network.enc_q
+        network.load_state_dict({name: w.float() for name, w in saved["weight"].items()})
+        network.dec.remove_weight_norm()
+        network.flow.remove_weight_norm()
+        self._network = network
+        self._content = content
+        config = SimpleNamespace(
+            x_pad=1, x_query=6, x_center=38, x_max=41, is_half=False, device=torch.device("cpu")
+        )
+        self._rate = int(saved["config"][-1])
+        self._pipeline: Any = upstream("modules.vc.pipeline").Pipeline(self._rate, config, "")
+
+    def extract_features(
+        self, source: torch.Tensor, padding_mask: torch.Tensor, output_layer: int
+    ) -> tuple[torch.Tensor]:
+        """As fairseq's model has it."""
+        assert output_layer == 12
+        assert not padding_mask.any()
+        return (self._content.model(source).last_hidden_state.float(),)
+
+    def convert(self, speech_16k: Samples, *, autocast: bool) -> Samples:
+        """The whole of it, with pm and without an index."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            made: Samples = self._pipeline.pipeline(
+                self, self._network, 0, speech_16k, "", [0, 0, 0],
+                0, "pm", "", 0, 1, 3, self._rate, 0, 1, "v2", 0.33,
+            )  # fmt: skip
+        return made
+
+
+def naive_chain(files: Files, bench: Bench, runs: int) -> Iterator[Result]:
+    """Offline conversion alone, and behind the package's whole sentence: its first sound."""
+    naive = Naive(files, bench.content)
+    reference = Reference(files.soprano)
+    for autocast in (False, True):
+        name = "bf16 autocast" if autocast else "fp32"
+        offline, chain, sound_s = [], [], 0.0
+        for number in range(1 + runs):
+            began = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()):
+                sound, _ = reference.infer(SENTENCE, SENTENCE_STATES)
+            spoken_s = time.perf_counter() - began
+            sound_s = len(sound) / IN_RATE
+            began = time.perf_counter()
+            naive.convert(sound[::2].astype(np.float32), autocast=autocast)
+            converted_s = time.perf_counter() - began
+            if number:  # the first warms up
+                offline.append(converted_s)
+                chain.append(spoken_s + converted_s)
+        yield {
+            "case": f"Pipeline, {name}",
+            "first_ms": round(1000 * statistics.median(offline), 1),
+            "factor": round(statistics.median(offline) / sound_s, 3),
+        }
+        yield {
+            "case": f"naive chain, {name}",
+            "first_ms": round(1000 * statistics.median(chain), 1),
+            "factor": round(statistics.median(chain) / sound_s, 3),
+        }
+
+
+async def chain(files: Files, asked: argparse.Namespace, where: tuple[Any, Any]) -> list[Result]:
+    """Text in, sound out, through the stages and the model thread."""
+    device, dtype = where
+    soprano = SopranoEngine(
+        files.soprano,
+        SopranoOptions(device=device, dtype=dtype, n_slots=max(asked.chains)),
+        force_length=lambda _: SENTENCE_STATES,
+    )
+    voices = Voices(soprano.voices())
+    voices.offer_rvc(files.voice.parent, None, "soprano")
+    rvc = RvcEngine(
+        voices.entries,
+        RvcOptions(files.hubert, files.hubert.with_name("rmvpe.pt"), device, dtype),
+    )
+    results = []
+    async with open_executor() as executor:
+        service = Service(
+            executor=executor,
+            synthesizers=[soprano],
+            converter=PitchOnlyConverter(),
+            voice_converters=[rvc],
+            voices=voices,
+            style=Style("anna", segmentation="sentence"),
+            segmenter_options=SegmenterOptions(),
+            max_listeners=max(asked.chains),
+            max_pending_bytes=MAX_PENDING_BYTES,
+            idle_timeout_s=float("inf"),
+        )
+        await service.install_engines()
+        for n_listeners in asked.chains:
+            runs = [await _chains(service, n_listeners) for _ in range(1 + asked.runs)][1:]
+            middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+            results.append(
+                {
+                    "case": "chain",
+                    "listeners": n_listeners,
+                    "block_ms": 320,
+                    **{key: round(value, 3) for key, value in middle.items()},
+                }
+            )
+    return results
+
+
+async def _chains(service: Service, n_listeners: int) -> dict[str, float]:
+    listeners = [_Listener() for _ in range(n_listeners)]
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for listener in listeners:
+            nursery.start_soon(
+                local.speak, service, local.once(SENTENCE), listener.play, {"index_rate": 0.0}
+            )
+    wall_s = time.perf_counter() - began
+    sound_s = sum(listener.sound_s for listener in listeners)
+    return {
+        "first_ms": 1000 * statistics.median(each.first - began for each in listeners),
+        "s_per_s": sound_s / wall_s,
+        "factor": wall_s * n_listeners / sound_s,
+        "gap_ms": 1000 * max(listener.gap_s for listener in listeners),
+    }
+
+
+class _Listener:
+    """Plays what comes at once."""
+
+    def __init__(self) -> None:
+        self.first = 0.0
+        self.sound_s = 0.0
+        self.gap_s = 0.0
+        self._dry_at = 0.0
+
+    async def play(self, data: bytes) -> None:
+        now = time.perf_counter()
+        self.first = self.first or now
+        if self._dry_at:
+            self.gap_s += max(0.0, now - self._dry_at)
+        seconds = len(data) / 4 / 48_000
+        self._dry_at = max(self._dry_at, now) + seconds
+        self.sound_s += seconds
+        await trio.lowlevel.checkpoint()
+
+
+def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
+    """The machine, the parts, the listeners, upstream, the chain."""
+    device = accelerator.choose_device(asked.device)
+    dtype = accelerator.choose_dtype(asked.dtype, device)
+    with tempfile.TemporaryDirectory() as folder:
+        files = Files.build(Path(folder), tiny=asked.tiny)
+        with torch.inference_mode():
+            bench = Bench(files, device, dtype)
+            yield {
+                "case": "machine",
+                "conv_gflops": round(bench.flops / 1e9),
+                "runs_on": accelerator.in_words(device, dtype),
+            }
+            for block_frames in (32, 64):
+                yield from bench.parts(block_frames, asked.repeats)
+            firsts = [bench.block_times(32)[0] for _ in range(1 + asked.runs)][1:]
+            yield {
+                "case": "the first block",
+                "block_ms": 10 * schedule.RAMP[0],
+                "ms": round(1000 * statistics.median(firsts), 1),
+            }
+            for block_frames in (32, 64):
+                yield bench.listen(1, block_frames)
+            yield bench.listen(1, 32, index=True)
+            for n_listeners in asked.listeners:
+                yield bench.listen(n_listeners, 32)
+            if not asked.without_upstream:
+                yield from naive_chain(files, bench, asked.runs)
+        yield from trio.run(chain, files, asked, (device, dtype))
+
+
+COLUMNS = {
+    "case": "case",
+    "listeners": "listeners",
+    "block_ms": "block ms",
+    "ms": "ms",
+    "floor_ms": "floor ms",
+    "first_ms": "first ms",
+    "s_per_s": "s a second",
+    "factor": "factor",
+    "gap_ms": "gap ms",
+}
+
+
+def options(docstring: str | None) -> argparse.ArgumentParser:
+    """What can be asked of `measure_all`."""
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--listeners", type=int, nargs="*", default=[2, 4, 8, 16])
+    parser.add_argument("--chains", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--repeats", type=int, default=15, help="of each part")
+    parser.add_argument("--runs", type=int, default=3, help="of the chains and the first block")
+    parser.add_argument("--tiny", action="store_true", help="tiny models: to try the script")
+    parser.add_argument("--without-upstream", action="store_true")
+    return parser
+
+
+def main() -> None:
+    open_log("warning", "text", show_texts=False)
+    report("rvc", [], COLUMNS, measure_all(options(__doc__).parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Drives conversions without an engine: random models, pitch that is given, speech in pieces."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from stages.rvc.content import ContentEncoder
+from stages.rvc.content_file import ContentModel, read_content_model
+from stages.rvc.conversion import Converter
+from stages.rvc.pitch.estimator import HOP
+from stages.rvc.settings import ConversionSettings
+from stages.rvc.streaming import Stream, Voice
+from stages.rvc.synthesizer import Synthesizer
+from stages.rvc.voice_file import VoiceFile, read_voice
+from tests.random_rvc import TINY
+from tests.random_rvc import voice as random_voice
+from tests.random_rvc_features import MINUTE, build_hubert
+from tests.random_rvc_features import TINY as TINY_HUBERT
+from tests.rvc_upstream import synthesizer as upstream_synthesizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from stages.audio.format import Samples
+    from stages.rvc.index import FeatureIndex
+    from stages.rvc.pitch.estimator import PitchEstimator
+    from tests.random_rvc import Rate, Size, Version
+    from tests.random_rvc_features import HubertSize
+
+CPU = torch.device("cpu")
+LEAST = replace(TINY, upsample_initial_channel=32)
+"""The smallest decoder there can be: with five stages, its last has one channel."""
+
+
+@lru_cache
+def content_model(size: HubertSize = MINUTE) -> ContentModel:
+    """Read from fairseq's file. `MINUTE` is enough for voices of v1; those of v2 take features of
+    768, which `TINY` has."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_content_model(build_hubert(Path(folder) / "hubert_base.pt", size))
+
+
+@lru_cache
+def content_encoder(size: HubertSize = MINUTE) -> ContentEncoder:
+    return ContentEncoder(content_model(size), torch.float32, CPU)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Of voice. The default is the cheapest at 48 kHz."""
+
+    version: Version = "v1"
+    rate: Rate = "48k"
+    has_pitch: bool = True
+    size: Size = LEAST
+    seed: int = 0
+
+    @property
+    def hubert(self) -> HubertSize:
+        return MINUTE if self.version == "v1" else TINY_HUBERT
+
+
+@lru_cache
+def saved_voice(kind: Kind) -> dict[str, Any]:
+    """What is in the file."""
+    return random_voice(
+        kind.version, kind.rate, has_pitch=kind.has_pitch, size=kind.size, seed=kind.seed
+    )
+
+
+@lru_cache
+def voice_file(kind: Kind) -> VoiceFile:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.pth"
+        torch.save(saved_voice(kind), path)
+        return read_voice(path)
+
+
+@lru_cache
+def synthesizer(kind: Kind) -> Synthesizer:
+    return Synthesizer(voice_file(kind), CPU, torch.float32)
+
+
+@lru_cache
+def upstream_network(kind: Kind) -> Any:  # noqa: ANN401 - without types
+    """rvc-python's, with the same weights."""
+    saved = saved_voice(kind)
+    network = upstream_synthesizer(kind.version, saved["config"], has_pitch=kind.has_pitch)
+    del network.enc_q  # not in the file: only training needs it
+    network.load_state_dict({name: weight.float() for name, weight in saved["weight"].items()})
+    network.dec.remove_weight_norm()
+    network.flow.remove_weight_norm()
+    return network
+
+
+@lru_cache
+def converter(size: HubertSize = MINUTE) -> Converter:
+    """One for all: it holds nothing of those who use it."""
+    return Converter(content_encoder(size))
+
+
+def mirrored(values: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The values of frames that may lie before the first or behind the last, where they come
+    again backwards, as speech does there."""
+    if len(values) == 1:
+        return np.repeat(values, len(frames))
+    period = 2 * (len(values) - 1)
+    places = np.abs(frames) % period
+    result: NDArray[np.float32] = values[np.minimum(places, period - places)]
+    return result
+
+
+class GivenPitch:
+    """A pitch for each frame, whatever is said. It has to know whose block it is asked about."""
+
+    name = "given"
+
+    def __init__(self, f0_hz: NDArray[np.float32] | float) -> None:
+        self._f0 = np.atleast_1d(np.asarray(f0_hz, np.float32))
+        self.stream: Stream | None = None
+
+    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+        n_frames = len(samples) // HOP
+        if self.stream is None:
+            if len(self._f0) > 1:
+                raise ValueError("whose pitch?")
+            return np.repeat(self._f0, n_frames)
+        stop = self.stream.block.stop
+        return mirrored(self._f0, np.arange(stop - n_frames, stop))
+
+
+def start(
+    synthesizer: Synthesizer,
+    pitch: PitchEstimator | NDArray[np.float32] | float = 200.0,
+    *,
+    settings: ConversionSettings | None = None,
+    index: FeatureIndex | None = None,
+    semitones: float = 0.0,
+    in_rate: int = 16_000,
+    block_frames: int = 32,
+    seed: int = 0,
+) -> Stream:
+    """A stream whose pitch is given, or found."""
+    estimator = GivenPitch(pitch) if isinstance(pitch, float | np.ndarray) else pitch
+    voice = Voice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
+    stream = Stream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
+    if isinstance(estimator, GivenPitch):
+        estimator.stream = stream
+    return stream
+
+
+def pieces_of(
+    stream: Stream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
+) -> list[Samples]:
+    """What comes out at each turn, when speech comes in pieces that end at `cuts`."""
+    edges = [0, *sorted(min(cut, len(speech)) for cut in cuts), len(speech)]
+    made: list[Samples] = []
+    for a, b in itertools.pairwise(edges):
+        stream.push(speech[a:b])
+        while stream.is_due:
+            made += converter(size).advance([stream])
+    stream.end()
+    while stream.is_due:
+        made += converter(size).advance([stream])
+    return made
+
+
+def converted(
+    stream: Stream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
+) -> Samples:
+    """All of it."""
+    whole: Samples = np.concatenate(
+        [np.empty(0, np.float32), *pieces_of(stream, speech, cuts, size)]
+    )
+    return whole

@@ -1,0 +1,245 @@
+"""RVC's engine: many listeners, many voices, and voices that cannot be had."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from stages.audio.resample import resampled_length
+from stages.rvc.engine import RvcEngine, RvcOptions
+from stages.rvc.library import VoiceEntry
+from stages.rvc.settings import ConversionOverrides
+from stages.rvc.voice_settings import VoiceSettings
+from tests.engine_driver import DrivenRequest, make_segment
+from tests.random_rvc import TINY, build_index, build_voice
+from tests.random_rvc_features import TINY as TINY_HUBERT
+from tests.random_rvc_features import build_hubert
+from tests.rvc.voices import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from stages.audio.format import Samples
+    from stages.items import Segment
+
+RATE = 16_000
+SOON_S = 30.0
+
+SPEECH = words(17_600)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_hubert(tmp_path_factory.mktemp("hubert") / "hubert_base.pt", size=TINY_HUBERT)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices")
+    build_voice(folder / "anna.pth", size=TINY, seed=1)
+    build_voice(folder / "bert.pth", version="v1", rate="40k", size=TINY, seed=2)
+    build_voice(folder / "carl.pth", rate="32k", has_pitch=False, size=TINY, seed=3)
+    build_index(folder / "anna.index", n_vectors=200)
+    (folder / "torn.pth").write_bytes((folder / "anna.pth").read_bytes()[:5000])
+    return folder
+
+
+def entry(folder: Path, name: str, **settings: float) -> VoiceEntry:
+    index = folder / f"{name}.index"
+    return VoiceEntry(
+        name,
+        folder / f"{name}.pth",
+        index if index.exists() else None,
+        None,
+        VoiceSettings.model_validate(settings),
+    )
+
+
+def entries(folder: Path) -> dict[str, VoiceEntry]:
+    return {name: entry(folder, name) for name in ("anna", "bert", "carl", "torn")}
+
+
+def made(voices: dict[str, VoiceEntry], content: Path, max_voice_bytes: int) -> RvcEngine:
+    options = RvcOptions(
+        content=content,
+        rmvpe=content.with_name("rmvpe.pt"),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        max_voice_bytes=max_voice_bytes,
+    )
+    engine = RvcEngine(voices, options)
+    engine.load()
+    return engine
+
+
+@pytest.fixture
+def engine(folder: Path, content: Path) -> Iterator[RvcEngine]:
+    engine = made(entries(folder), content, max_voice_bytes=2**30)
+    yield engine
+    engine.close()
+
+
+def segment_for(
+    voice: str, *, pitch_shift: float = 0, seed: int = 1, **overrides: float
+) -> Segment:
+    segment = make_segment("Said.", voice, pitch_shift)
+    conversion = ConversionOverrides(**overrides)  # type: ignore[arg-type]
+    return replace(segment, style=replace(segment.style, seed=seed, conversion=conversion))
+
+
+def request_for(segment: Segment, speech: Samples = SPEECH) -> DrivenRequest:
+    request = DrivenRequest(segment)
+    request.push(speech, RATE)
+    request.push(np.empty(0, np.float32), RATE, is_last=True)
+    return request
+
+
+def step(engine: RvcEngine, request: DrivenRequest) -> bool:
+    """One step, as the executor would do it; False while the voice is being read."""
+    if not engine.can_step(request):
+        return False
+    engine.step(engine.choose([request]))
+    return True
+
+
+def run(engine: RvcEngine, request: DrivenRequest) -> Samples:
+    ends = time.monotonic() + SOON_S
+    while not request.finished:
+        assert time.monotonic() < ends
+        if not step(engine, request):
+            time.sleep(0.002)
+    return request.sound
+
+
+def converted(engine: RvcEngine, segment: Segment, speech: Samples = SPEECH) -> Samples:
+    return run(engine, request_for(segment, speech))
+
+
+@pytest.mark.parametrize("voice", ["anna", "bert", "carl"])
+def test_speech_is_as_long_in_every_voice(engine: RvcEngine, voice: str) -> None:
+    sound = converted(engine, segment_for(voice))
+    assert len(sound) == resampled_length(len(SPEECH), RATE, 48_000) == 3 * len(SPEECH)
+    assert np.abs(sound).max() > 0.01
+
+
+def test_no_speech_is_no_sound(engine: RvcEngine) -> None:
+    assert len(converted(engine, segment_for("anna"), np.empty(0, np.float32))) == 0
+
+
+def test_a_voice_is_read_while_others_are_spoken_with(engine: RvcEngine) -> None:
+    converted(engine, segment_for("anna"))
+    newcomer, other = request_for(segment_for("bert")), request_for(segment_for("anna"))
+    was_ready = engine.can_step(newcomer)
+    other_sound = run(engine, other)
+    assert not was_ready
+    assert len(other_sound)
+    assert len(run(engine, newcomer))
+
+
+def test_the_executor_is_woken_when_a_voice_was_read(engine: RvcEngine) -> None:
+    woken: list[float] = []
+    engine.wake = lambda: woken.append(time.monotonic())
+    assert not engine.can_step(request_for(segment_for("anna")))
+    ends = time.monotonic() + SOON_S
+    while not woken:
+        assert time.monotonic() < ends
+        time.sleep(0.002)
+
+
+def test_listeners_do_not_hear_each_other(engine: RvcEngine) -> None:
+    """Their voices, pitches and seeds differ, their blocks come in turn; and one leaves."""
+    segments = [
+        segment_for("anna", seed=3),
+        segment_for("bert", pitch_shift=-5, seed=4),
+        segment_for("anna", pitch_shift=7, seed=5),
+        segment_for("carl", seed=6, formant_shift=2.0),
+    ]
+    alone = [converted(engine, segment) for segment in segments]
+    leaver = request_for(segment_for("bert"))
+    together = [request_for(segment) for segment in segments]
+    while not all(request.finished for request in together):
+        for request in (*together, leaver):
+            if not request.finished:
+                step(engine, request)
+        if len(leaver.emitted) == 2:
+            engine.leave(leaver)
+    for sound, request in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(request.sound, sound)
+
+
+def test_a_connection_sets_over_what_the_voice_sets(folder: Path, content: Path) -> None:
+    voices = {"anna": entry(folder, "anna", index_rate=1.0, pitch_shift=4.0, speaker=2)}
+    engine = made(voices, content, max_voice_bytes=2**30)
+    as_set = converted(engine, segment_for("anna"))
+    same = converted(engine, segment_for("anna", index_rate=1.0, speaker=2))
+    np.testing.assert_array_equal(as_set, same)
+    for overrides in ({"index_rate": 0.0}, {"speaker": 1}, {"protect": 0.5}, {"rms_mix_rate": 0.0}):
+        other = converted(engine, segment_for("anna", **overrides))
+        assert not np.array_equal(other, as_set), overrides
+    plain = made({"anna": entry(folder, "anna", index_rate=1.0, speaker=2)}, content, 2**30)
+    np.testing.assert_array_equal(converted(plain, segment_for("anna", pitch_shift=4)), as_set)
+    engine.close()
+    plain.close()
+
+
+def test_the_seed_decides_the_noise(engine: RvcEngine) -> None:
+    first, second = (converted(engine, segment_for("anna", seed=seed)) for seed in (1, 2))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(converted(engine, segment_for("anna", seed=1)), first)
+
+
+def refusal(engine: RvcEngine, segment: Segment) -> str:
+    request = request_for(segment)
+    ends = time.monotonic() + SOON_S
+    while time.monotonic() < ends:
+        try:
+            engine.can_step(request)
+        except Exception as error:  # noqa: BLE001 - the executor, too, tells whatever it is
+            engine.leave(request)
+            return f"{type(error).__name__}: {error}"
+        time.sleep(0.002)
+    raise AssertionError("it was not refused")
+
+
+def test_a_voice_that_cannot_be_read_fails_its_segments_alone(engine: RvcEngine) -> None:
+    assert "torn.pth is not what torch.save writes" in refusal(engine, segment_for("torn"))
+    assert "the voice 'dora' is no longer there" in refusal(engine, segment_for("dora"))
+    message = refusal(engine, segment_for("anna", speaker=5000))
+    assert message.startswith("SynthesisError: speaker: anna has ")
+    assert len(converted(engine, segment_for("anna")))
+
+
+def test_a_changed_file_is_picked_up(tmp_path: Path, content: Path) -> None:
+    path = build_voice(tmp_path / "anna.pth", size=TINY, seed=1)
+    engine = made({"anna": entry(tmp_path, "anna")}, content, max_voice_bytes=2**30)
+    before = converted(engine, segment_for("anna"))
+    under_way = request_for(segment_for("anna"))
+    step(engine, under_way)
+    build_voice(path, size=TINY, seed=2)
+    os.utime(path, ns=(0, 0))  # as a copy with its old time would have it
+    after = converted(engine, segment_for("anna"))
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(run(engine, under_way), before)
+    engine.close()
+
+
+def test_voices_leave_when_memory_is_short_and_come_back(folder: Path, content: Path) -> None:
+    engine = made(entries(folder), content, max_voice_bytes=1)
+    first = converted(engine, segment_for("anna"))
+    converted(engine, segment_for("bert"))
+    request = request_for(segment_for("anna"))
+    assert not engine.can_step(request)  # it is read anew
+    np.testing.assert_array_equal(run(engine, request), first)
+    engine.close()
+
+
+def test_what_is_asked_for_before_it_is_spoken_with_is_at_hand(engine: RvcEngine) -> None:
+    engine.prepare("anna")
+    assert engine.can_step(request_for(segment_for("anna")))
