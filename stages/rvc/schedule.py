@@ -29,7 +29,7 @@ HuBERT, a quarter of all work, cost in proportion."""
 MARGIN = 8
 """Frames at a window's end that are computed and thrown away: they miss their future. Beyond
 these, a window's last frame is no further off than its others, and no border can be told from
-the frames around it; see `tests/rvc/test_streaming.py`."""
+the frames around it; see `tests/rvc/test_seams.py`."""
 
 RAMP = (16, 16, 24)
 """Frames of the first turns. A listener is to hear something soon, and then not to run dry while
