@@ -36,6 +36,11 @@ RAMP = (16, 16, 24)
 the next turn waits for more speech and is computed."""
 
 
+END_STEP = 8
+"""Frames that the lengths of last blocks differ by. Each length that is new to it oneDNN compiles
+kernels for, which takes 0.1 s, and it keeps those of few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One turn of a stream."""
@@ -75,6 +80,11 @@ def blocks(block_frames: int, left_frames: int, right_frames: int) -> Iterator[B
         new_from, stop = stop, push_to + MARGIN
         yield Block(lead, max(-lead, stop - WINDOW), new_from, stop, pushed, push_to)
         pushed = push_to
+
+
+def end(n: int) -> int:
+    """Where a stream's last block ends that needs `n` frames."""
+    return n + -n % END_STEP
 
 
 def even(n: int) -> int:

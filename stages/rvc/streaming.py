@@ -165,7 +165,7 @@ class Stream:
     @property
     def _last_frame(self) -> int:
         """Behind the last that is decoded. One more than there are: lengths are rounded."""
-        return schedule.even(self._speech.n_samples // HOP + 1 + self._n_right)
+        return schedule.end(self._speech.n_samples // HOP + 1 + self._n_right)
 
     @property
     def _n_wanted(self) -> int:
