@@ -25,8 +25,9 @@ run: .venv/.light ## Start the server; ARGS="--port 9000" are its options
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need
 
+# One thread a process: tests run servers beside them, and torch's threads wait for each other's cores.
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile too
 	$(BIN)/ruff format --check .
