@@ -22,12 +22,14 @@ RVC = "rvc"
 
 
 class Voices(Mapping[str, Voice]):
-    """All of them, by name."""
+    """All of them, by name. One that has gone is not among them, but what it was can still be
+    looked up: there may be text on its way to it."""
 
     def __init__(self, own: Sequence[Voice]) -> None:
         """`own`: of the synthesizers."""
         self._own = {voice.name: voice for voice in own}
         self._converted: dict[str, Voice] = {}
+        self._known = dict(self._own)
         self.entries: dict[str, VoiceEntry] = {}
         """Where the RVC voices lie."""
         self.problems: tuple[str, ...] = ()
@@ -55,9 +57,9 @@ class Voices(Mapping[str, Voice]):
                 converted[entry.name] = self._voice(entry)
             except UnusableModel as error:
                 problems.append(str(error))
-        # Voices that have gone stay known to the engine, which then says so: there may be speech
-        # on its way to them.
+        # The engine, too, goes on knowing those that have gone, and says that they cannot be read.
         self.entries |= {name: found.voices[name] for name in converted}
+        self._known |= converted
         self._converted = converted
         self.problems = tuple(problems)
 
@@ -86,7 +88,10 @@ class Voices(Mapping[str, Voice]):
         )
 
     def __getitem__(self, name: str) -> Voice:
-        return self._converted.get(name) or self._own[name]
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._converted
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own

@@ -179,8 +179,17 @@ async def test_a_voice_that_is_put_there_can_be_asked_for(
     shutil.copy(voices / "anna.pth", voices / "dora.pth")
     assert "dora" in await offered(server)
     assert await spoken(server, voice="dora", seed=1)
-    (voices / "dora.pth").unlink()
-    assert "dora" not in await offered(server)
+    async with websocket(server.port, "events=true") as client:
+        await client.say(config={"voice": "dora"})
+        (voices / "dora.pth").unlink()
+        assert "dora" not in await offered(server)
+        await client.speak("Hello!", flush=True)  # the voice has gone, the connection has not
+        errors = errors_in(await client.frames_until_event("flushed"))
+        assert ["dora.pth" in error["error"] for error in errors] == [True]
+        await client.say(config={"voice": "dora"})
+        [error] = errors_in([await client.next_frame()])
+        assert error["code"] == "unknown_voice"
+        await client.close()
 
 
 async def test_one_request_speaks_with_one(server: ServerProcess) -> None:
