@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,15 @@ OTHERS_FLAGS = {
     "--help": "every program's",
     "--burst": "bench/sessions.py's",
     "--no-deps": "pip's",
+    "--build-arg": "docker's",
+    "--gpus": "docker's",
+    "--group-add": "docker's",
+    "--init": "docker's",
+    "--profile": "docker's",
+    "--read-only": "docker's",
+    "--rm": "docker's",
+    "--target": "docker's, and deploy/try_in_chroot.sh's",
+    "--tmpfs": "docker's",
 }
 """Flags that the pages name and the server does not have."""
 
@@ -101,6 +111,18 @@ def test_make_has_what_it_is_asked_for(page: Page) -> None:
     code = re.findall(r"`([^`]+)`", page.prose()) + [each.text for each in page.snippets("sh")]
     asked = re.findall(r"(?:^|&& )make ([a-z]+)", "\n".join(code), re.MULTILINE)
     assert set(asked) - targets == set()
+
+
+def test_every_package_has_its_licence_told() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["models"],
+        *project["dependency-groups"]["dev"],
+    ]
+    told = " ".join(row[0] for row in rows(page("docs/licences.md").text))
+    names = [re.split(r"[\[<>=]", each)[0] for each in wanted]
+    assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}\b", told)] == []
 
 
 def test_the_tables_of_options_are_up_to_date() -> None:
