@@ -27,21 +27,25 @@ ARG UV_DEFAULT_INDEX
 COPY requirements/models.txt requirements/torch.txt requirements/
 RUN /opt/uv/bin/uv pip install --no-deps -r requirements/models.txt
 
-# These three differ in torch alone, which brings its own CUDA or ROCm.
+# These three differ in torch alone, which brings its own CUDA or ROCm. Without a TORCH_BACKEND it
+# is the one of the index that everything else comes from; uv refuses an empty name.
 FROM models-packages AS cpu-packages
 ARG UV_DEFAULT_INDEX
-ARG UV_TORCH_BACKEND=cpu
-RUN /opt/uv/bin/uv pip install -r requirements/torch.txt -c requirements/models.txt
+ARG TORCH_BACKEND=cpu
+RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt -c requirements/models.txt
 
 FROM models-packages AS cuda-packages
 ARG UV_DEFAULT_INDEX
-ARG UV_TORCH_BACKEND=cu130
-RUN /opt/uv/bin/uv pip install -r requirements/torch.txt -c requirements/models.txt
+ARG TORCH_BACKEND=cu130
+RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt -c requirements/models.txt
 
 FROM models-packages AS rocm-packages
 ARG UV_DEFAULT_INDEX
-ARG UV_TORCH_BACKEND=rocm7.2
-RUN /opt/uv/bin/uv pip install -r requirements/torch.txt -c requirements/models.txt
+ARG TORCH_BACKEND=rocm7.2
+RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt -c requirements/models.txt
 
 FROM base AS program
 COPY LICENSE server.py deploy/healthcheck.py ./

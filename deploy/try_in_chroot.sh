@@ -126,15 +126,16 @@ copy() {
     }
 }
 
-# The server as process 1 of its own; with arguments as `docker run` would have them.
-# serve VARIABLE=VALUE... -- ARGUMENT...
-start() {
+# What `docker run` would do, into the array `program`: process 1 of its own, as the image's user.
+# An array, so that what is started in the background is unshare itself, and $! its number.
+# as_image VARIABLE=VALUE... -- ARGUMENT...
+as_image() {
     local variables=()
     while [ "$1" != -- ]; do variables+=("$1") && shift; done
     shift
-    unshare --pid --fork --kill-child=KILL chroot --userspec="$user" "$root" \
-        /usr/bin/env -i "HOME=$home" "${environment[@]}" "${variables[@]}" \
-        /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$folder" "${entrypoint[@]}" "$@"
+    program=(unshare --pid --fork --kill-child=KILL chroot --userspec="$user" "$root"
+        /usr/bin/env -i "HOME=$home" "${environment[@]}" "${variables[@]}"
+        /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$folder" "${entrypoint[@]}" "$@")
 }
 
 is_healthy() {
@@ -166,14 +167,17 @@ key=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')
 url=http://127.0.0.1:$port
 
 say "without a key it refuses to start"
-if start "VOICE_PORT=$port" -- 2>"$roots/log"; then fail "it started"; fi
+as_image "VOICE_PORT=$port" --
+if "${program[@]}" 2>"$roots/log"; then fail "it started"; fi
 grep VOICE_API_KEYS "$roots/log" || { cat "$roots/log"; fail "it did not say why"; }
 
 say "check"
-start -- check || fail "check"
+as_image -- check
+"${program[@]}" || fail "check"
 
 say "it starts, as user $user and process 1"
-start "VOICE_PORT=$port" "VOICE_API_KEYS=$key" -- 2>"$roots/log" &
+as_image "VOICE_PORT=$port" "VOICE_API_KEYS=$key" --
+"${program[@]}" 2>"$roots/log" &
 server=$!
 for ((second = 0; ; second++)); do
     ! is_healthy || break

@@ -121,7 +121,7 @@ def test_each_kind_of_torch_is_asked_for_by_name() -> None:
         target: [
             argument.rest.partition("=")[2]
             for argument in STAGES[f"{target}-packages"].named("ARG")
-            if argument.rest.startswith("UV_TORCH_BACKEND=")
+            if argument.rest.startswith("TORCH_BACKEND=")
         ]
         for target in ("cpu", "cuda", "rocm")
     }
@@ -182,11 +182,11 @@ def test_every_source_of_a_copy_is_a_stage_above() -> None:
 
 
 def test_the_program_is_run_with_what_the_file_says() -> None:
-    lines = list(shell_lines(TEXT, "cpu", {"UV_TORCH_BACKEND": "cpu"}))
+    lines = list(shell_lines(TEXT, "cpu", {"TORCH_BACKEND": "cpu"}))
     runs = [shlex.split(line) for line in lines if line.startswith("run ")]
     torch = next(words for words in runs if "torch.txt" in words[3])
     assert torch[1:3] == ["cpu-packages", "/app"]
-    assert "UV_TORCH_BACKEND=cpu" in torch[4:]
+    assert "TORCH_BACKEND=cpu" in torch[4:]
     assert "VIRTUAL_ENV=/opt/venv" in torch[4:]  # from a stage that it is built on
     assert "UV_DEFAULT_INDEX" not in " ".join(torch[4:])  # neither given nor with a default
     assert "copy program '' /app/pipeline/ pipeline/" in lines

@@ -33,6 +33,7 @@ OTHERS_FLAGS = {
     "--help": "every program's",
     "--burst": "bench/sessions.py's",
     "--no-deps": "pip's",
+    "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
     "--gpus": "docker's",
     "--group-add": "docker's",
