@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pipeline import devices
+from pipeline import devices, processors
 from pipeline.engines import choose_engines
 from pipeline.model_store import MANIFEST, SOURCES, StoreError, problems, read_manifest
 from stages.errors import ServerError
@@ -50,6 +50,7 @@ def _devices() -> Iterator[str]:
 
     from stages import accelerator  # noqa: PLC0415 - imports torch, too
 
+    accelerator.limit_threads(processors.available())
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):
         device = torch.device(wanted)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from pipeline import processors
 from pipeline.model_store import MANIFEST, SOURCES
 from pipeline.voices import Voices
 from stages import rvc
@@ -19,6 +20,8 @@ from stages.tts.espeak import EspeakEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
     from pipeline.settings import SpeechSettings
     from stages.engine import Engine
@@ -115,18 +118,17 @@ def rvc_content(options: SpeechSettings) -> Path:
 
 
 def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
-    # Imported here: see `_soprano`.
-    from stages import accelerator  # noqa: PLC0415
+    # Imported here: see `_runs_on`.
     from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415
 
-    device = accelerator.choose_device(options.device)
+    device, dtype = _runs_on(options)
     return RvcEngine(
         voices.entries,
         RvcOptions(
             content=rvc_content(options),
             rmvpe=options.models / SOURCES["rmvpe"].folder / rvc.RMVPE_FILE,
             device=device,
-            dtype=accelerator.choose_dtype(options.dtype, device),
+            dtype=dtype,
             block_frames=options.rvc_block_ms // 10,
             max_voice_bytes=options.rvc_memory_mb * 1_000_000,
         ),
@@ -158,18 +160,17 @@ def soprano_folder(models: Path) -> Path:
 
 
 def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
-    # Imported here: torch takes two seconds, and the light set of packages has none.
-    from stages import accelerator  # noqa: PLC0415
+    # Imported here: see `_runs_on`.
     from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415
     from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415
     from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415
 
-    device = accelerator.choose_device(options.device)
+    device, dtype = _runs_on(options)
     return SopranoEngine(
         soprano_folder(options.models),
         SopranoOptions(
             device=device,
-            dtype=accelerator.choose_dtype(options.dtype, device),
+            dtype=dtype,
             chunk_states=options.soprano_chunk_size,
             sampling=Sampling(
                 options.soprano_temperature,
@@ -179,3 +180,12 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
             n_slots=max_listeners,
         ),
     )
+
+
+def _runs_on(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
+    # Imported here: torch takes two seconds, and the light set of packages has none.
+    from stages import accelerator  # noqa: PLC0415
+
+    accelerator.limit_threads(processors.available())
+    device = accelerator.choose_device(options.device)
+    return device, accelerator.choose_dtype(options.dtype, device)

@@ -45,6 +45,12 @@ def cpu_has_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch tells it nowhere else
 
 
+def limit_threads(n_processors: int) -> None:
+    """Let each product be shared by no more threads than there are processors for us: they wait for
+    each other, so one too many makes all of them wait for its turn."""
+    torch.set_num_threads(min(torch.get_num_threads(), n_processors))
+
+
 def in_words(device: torch.device, dtype: torch.dtype) -> str:
     """``cpu in bfloat16``, or the GPU's name."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
