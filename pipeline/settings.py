@@ -143,7 +143,7 @@ class SpeechSettings(CommonSettings):
         0.0, ge=0, le=2, description="of sampling; 0: always the likeliest token"
     )
     soprano_top_p: float = Field(
-        0.95, gt=0, le=1, description="sample among the likeliest tokens of this probability"
+        0.95, ge=0.001, le=1, description="sample among the likeliest tokens of this probability"
     )
     soprano_repetition_penalty: float = Field(
         1.2, ge=1, le=10, description="what makes tokens that were there before less likely"

@@ -14,14 +14,16 @@ ALIGNMENT = 64
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. Raises
-    `CannotStart` for one that is not there."""
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. A GPU comes
+    with its number, which torch wants where a thread chooses it. Raises `CannotStart` for one that
+    is not there."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)
     if device.type == "cuda":
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= n_devices:
+        device = torch.device("cuda", device.index or 0)
+        if device.index >= n_devices:
             msg = f"device: there is no {wanted}; this torch, {torch.__version__}, sees {n_devices}"
             raise CannotStart(msg)
     return device

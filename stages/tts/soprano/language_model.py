@@ -149,7 +149,8 @@ class LanguageModel(nn.Module):
         slots.seen[rows] = seen
         slots.states[rows, 0] = last.float()
         tokens = sample(self.head(last), seen, draws, self.sampling)
-        return Stepped(tokens, torch.full((n,), torch.inf, device=x.device))
+        change = torch.where(last.isfinite().all(-1), torch.inf, torch.nan)
+        return Stepped(tokens, change)
 
     def step(
         self,
