@@ -93,11 +93,12 @@ def _conditions() -> dict[str, str]:
 
 
 def estimate(runs: Sequence[Run], known: Results) -> str:
-    """How long they will take, going by how long they took."""
-    times_s = [known.of(run.name).took_s for run in runs if run.name in known]
+    """How long they will take, going by how long they took with the same options."""
+    kept = [(run, known.of(run.name)) for run in runs if run.name in known]
+    times_s = [result.took_s for run, result in kept if result.command == run.command]
     n_new = len(runs) - len(times_s)
     told = f"{len(runs)} runs, about {sum(times_s) / 60:.1f} minutes"
-    return told + (f" and what {n_new} take that have not run yet" if n_new else "")
+    return told + (f" and what {n_new} take that have not run so yet" if n_new else "")
 
 
 def measure_all(runs: Sequence[Run], root: Path = ROOT) -> int:
@@ -120,8 +121,12 @@ def measure_all(runs: Sequence[Run], root: Path = ROOT) -> int:
 
 
 def write() -> None:
-    """What is out of date."""
-    for path, text in pages.render(results.read_all()).items():
+    """What is out of date; ends the program if a result lacks what a page shows."""
+    try:
+        rendered = pages.render(results.read_all())
+    except BadResult as error:
+        sys.exit(f"nothing was written: {error}")
+    for path, text in rendered.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")

@@ -15,9 +15,8 @@ from bench.reporting.figures import BUILT_IN, GROUPS
 from bench.reporting.plots import PLOTS
 from bench.reporting.quantities import Cell, MostWithoutGaps, Times, at_least, at_most
 from bench.reporting.results import BadResult, NotMeasured, Result, Results
-from bench.reporting.runs import RUNS, Run
+from bench.reporting.runs import ROOT, RUNS, Run
 from docs import regions
-from tests.test_benches import BENCHES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +73,12 @@ def test_what_has_not_been_measured_says_so() -> None:
 
 
 def test_every_bench_has_an_entry() -> None:
-    assert {f"{run.script}.py" for run in RUNS} == set(BENCHES) - {"report.py"}
+    programs = {
+        path.stem
+        for path in (ROOT / "bench").glob("*.py")
+        if "\ndef main() " in path.read_text(encoding="utf-8")
+    }
+    assert {run.script for run in RUNS} == programs - {"report"}
     assert len({run.name for run in RUNS}) == len(RUNS)
 
 
@@ -214,9 +218,10 @@ def test_a_bench_that_fails_keeps_its_old_result_and_is_told(
 
 
 def test_what_a_run_will_take_goes_by_the_last_time() -> None:
-    runs = [Run("sessions", "", "sessions"), Run("new", "", "new")]
-    told = report.estimate(runs, Results({"sessions": RESULT}))
-    assert told == "2 runs, about 1.0 minutes and what 1 take that have not run yet"
+    known = Results({"sessions": RESULT, "soak": replace(RESULT, name="soak")})
+    runs = [Run("sessions", "", "sessions"), Run("new", "", "new"), Run("soak", "", "soak", "--x")]
+    told = report.estimate(runs, known)
+    assert told == "3 runs, about 1.0 minutes and what 2 take that have not run so yet"
 
 
 def test_a_region_must_be_there_once() -> None:
