@@ -99,13 +99,21 @@ def main(arguments: list[str]) -> None:
 def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
     """Run a command, with its log on standard error."""
     open_log(options.log_level, options.log_format, show_texts=options.log_text)
+    warn_of_strange_variables()
     trio.run(command, options)
 
 
 def run_plain(command: Callable[[Common], None], options: Common) -> None:
     """Run one beside which nothing else goes on, so that it needs no loop."""
     open_log(options.log_level, options.log_format, show_texts=False)
+    warn_of_strange_variables()
     command(options)
+
+
+def warn_of_strange_variables() -> None:
+    """Of those that may be misspelt options. They are not refused: others may own them."""
+    for line in settings.strange_variables_of(os.environ):
+        log.warning("%s", line)
 
 
 async def serve(options: ServeSettings) -> None:

@@ -31,7 +31,7 @@ from stages.items import (
 from stages.rvc.settings import MAX_FILTER_RADIUS, MAX_FORMANT_SHIFT, MAX_PROTECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from stages.items import Answer, Outgoing, Timing
 
@@ -156,10 +156,17 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
         raise ProtocolError(in_words(error.errors())) from None
 
 
-def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
+def _in_message(error: Mapping[str, Any]) -> str:
+    return ".".join(map(str, error["loc"])) or "message"
+
+
+def in_words(
+    errors: Sequence[Mapping[str, Any]],
+    place: Callable[[Mapping[str, Any]], str] = _in_message,
+) -> str:
     """What was wrong and where, from pydantic's list; without the input, which may be long
-    or private."""
-    places = [".".join(map(str, error["loc"]))[:MAX_KEY_TOLD] or "message" for error in errors]
+    or private. `place` says where one was."""
+    places = [place(error)[:MAX_KEY_TOLD] for error in errors]
     told = [f"{place}: {reason(error)}" for place, error in zip(places, errors, strict=True)]
     more = len(told) - MAX_ERRORS_TOLD
     return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")

@@ -6,12 +6,12 @@ beats the default.
 
 from __future__ import annotations
 
+import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -21,15 +21,23 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.access import KEYS_VARIABLE
 from pipeline.logs import LogFormat
+from pipeline.option_sources import (
+    DEFAULT_FILE,
+    PREFIX,
+    OptionPlaces,
+    TomlFile,
+    UnreadableFile,
+    as_flag,
+    strange_variables,
+)
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.items import Segmentation
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
-DEFAULT_FILE = Path("voice-server.toml")
+    from collections.abc import Iterable, Iterator, Mapping
 
 MAX_BLOCK_MS = 640
 """That RVC converts at a time: of a window of 1.28 s half should be known before."""
@@ -52,35 +60,11 @@ Origins = Annotated[
 """Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
 
 
-class _File(PydanticBaseSettingsSource):
-    """The TOML file that ``config`` names, or the one in the current folder if there is one."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: the file is taken whole."""
-        raise NotImplementedError(field_name, field)
-
-    def __call__(self) -> dict[str, Any]:
-        named = self.current_state.get("config")
-        path = DEFAULT_FILE if named is None else Path(named)
-        if named is None and not path.exists():
-            return {}
-        with path.open("rb") as file:
-            options = tomllib.load(file)
-        # One file for all commands: what another one knows is no mistake.
-        commands = ServeSettings, SpeakSettings, FetchSettings, CheckSettings
-        known = {name for command in commands for name in command.model_fields}
-        return {
-            name: value
-            for name, value in options.items()
-            if name in self.settings_cls.model_fields or name not in known
-        }
-
-
 class CommonSettings(BaseSettings):
     """What all commands have in common."""
 
     model_config = SettingsConfigDict(
-        env_prefix="VOICE_",
+        env_prefix=PREFIX,
         extra="forbid",
         cli_kebab_case=True,
         cli_implicit_flags=True,
@@ -99,6 +83,16 @@ class CommonSettings(BaseSettings):
     )
     log_format: LogFormat = Field("text", description="lines for people, or an object on each")
 
+    _places: OptionPlaces = PrivateAttr(default_factory=OptionPlaces)
+
+    def place_of(self, name: str) -> str:
+        """Who set this option, or, where nobody did, the flag that does."""
+        return self._places.of(name) if name in self.model_fields_set else as_flag(name)
+
+    def remember(self, places: OptionPlaces) -> None:
+        """Whose words these options are."""
+        self._places = places
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -109,7 +103,7 @@ class CommonSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags come in with `init_settings`."""
-        return init_settings, env_settings, _File(settings_cls)
+        return init_settings, env_settings, TomlFile(settings_cls, _all_options())
 
 
 class SpeechSettings(CommonSettings):
@@ -306,12 +300,42 @@ class CheckSettings(SpeechSettings):
 
 S = TypeVar("S", bound=CommonSettings)
 
+UNKNOWN = "extra_forbidden"
+"""pydantic's word for a key that is no option. Only the file can have one: argparse refuses such a
+flag, and a variable may be another program's."""
+
 
 def load(settings: type[S], arguments: list[str]) -> S:
-    """Read the options from everywhere. Ends the program, saying why, where one is wrong."""
+    """Read the options from everywhere. Ends the program, saying why, where one is wrong: with 2
+    where there is no such option, as for a flag, and else with 1."""
+    places = OptionPlaces(arguments, os.environ)
     try:
-        return CliApp.run(settings, cli_args=arguments)
+        options = CliApp.run(settings, cli_args=arguments)
     except ValidationError as error:
-        sys.exit(f"server.py: {in_words(error.errors())}")
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        sys.exit(f"server.py: the config file cannot be read: {error}")
+        errors = error.errors()
+        told = f"server.py: {in_words(errors, lambda each: _place(each, places))}"
+        if not any(each["type"] == UNKNOWN for each in errors):
+            sys.exit(told)
+        sys.stderr.write(f"{told}\n")
+        sys.exit(2)
+    except UnreadableFile as error:
+        sys.exit(f"server.py: {error}")
+    options.remember(places)
+    return options
+
+
+def _place(error: Mapping[str, Any], places: OptionPlaces) -> str:
+    name, *inside = map(str, error["loc"])
+    place = places.in_file(name) if error["type"] == UNKNOWN else places.of(name)
+    return f"{place}, word {int(inside[0]) + 1}" if inside and inside[0].isdigit() else place
+
+
+def strange_variables_of(environment: Iterable[str]) -> Iterator[str]:
+    """A line for each variable that looks like an option and is none of any command."""
+    known = {f"{PREFIX}{name}".upper() for name in _all_options()}
+    return strange_variables(environment, known | {KEYS_VARIABLE})
+
+
+def _all_options() -> set[str]:
+    commands = ServeSettings, SpeakSettings, FetchSettings, CheckSettings
+    return {name for command in commands for name in command.model_fields}

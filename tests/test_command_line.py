@@ -216,6 +216,14 @@ def test_a_text_without_words_makes_an_empty_file(text: str) -> None:
     assert says("speak", text=text) == b""
 
 
+@pytest.mark.parametrize("command", ["speak", "check"])
+def test_a_misspelt_variable_is_told_and_not_refused(command: str) -> None:
+    done = run(command, text="Hello!", env={"VOICE_PROT": "9"})
+    assert done.returncode == 0
+    (told,) = [line for line in done.stderr.decode().splitlines() if " WARNING " in line]
+    assert told.endswith("which is no option; did you mean VOICE_PORT?")
+
+
 def test_no_such_voice() -> None:
     told = complaint(run("speak", "Hello!", "--voice", "nobody"))
     assert told.startswith("server.py: there is no voice 'nobody'")
