@@ -93,9 +93,7 @@ async def test_sound_is_float32_within_one(server: ServerProcess) -> None:
     assert np.abs(samples).max() > 0.1
 
 
-@pytest.mark.parametrize(
-    ("opcode", "payload", "code"), [(3, b"", 1002), (TEXT, b"\xff", 1007)]
-)  # fmt: skip
+@pytest.mark.parametrize(("opcode", "payload", "code"), [(3, b"", 1002), (TEXT, b"\xff", 1007)])
 async def test_a_breach_in_mid_speech_is_told_between_frames(
     server: ServerProcess, opcode: int, payload: bytes, code: int
 ) -> None:
