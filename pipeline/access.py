@@ -71,7 +71,15 @@ class Access:
         return bool(self._digests)
 
     def check(self, request: Request) -> None:
-        """Raises `Refused` for a request that is not to be answered."""
+        """Raises `Refused` for a request that is not to be answered. A page that may use the server
+        may read why: a browser keeps from it what is not marked as being for it."""
+        try:
+            self._check(request)
+        except Refused as refusal:
+            refusal.headers += self._for_page(request)
+            raise
+
+    def _check(self, request: Request) -> None:
         path = request.target.partition("?")[0]
         if path in HEALTH_PATHS and not request.is_upgrade:
             return
@@ -99,7 +107,7 @@ class Access:
 
     def _check_origin(self, request: Request) -> None:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
-        if not origins or (len(origins) == 1 and origins[0] in self._origins):
+        if not origins or self._allowed_origin(request) is not None:
             return
         # Before us may be a proxy that speaks TLS, so the scheme does not count.
         hosts = [_canonical(host) for host in request.values(b"host")]
@@ -107,6 +115,20 @@ class Access:
             raise Refused(
                 403, "foreign_origin", "a page of another host may not speak through this one"
             )
+
+    def _allowed_origin(self, request: Request) -> str | None:
+        """Of the page of another host that asks, if it may; None: there is none, or it may not."""
+        origins = request.values(b"origin")
+        is_allowed = len(origins) == 1 and _canonical(origins[0]) in self._origins
+        # Browsers write other letters in Punycode, and no header of ours could repeat them.
+        return origins[0] if is_allowed and origins[0].isascii() else None
+
+    def _for_page(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """The headers that let such a page read an answer (Fetch, CORS protocol)."""
+        origin = self._allowed_origin(request)
+        if origin is None:
+            return ()
+        return ("access-control-allow-origin", origin), ("vary", "origin")
 
     def _check_key(self, request: Request) -> None:
         presented = _presented_keys(request)

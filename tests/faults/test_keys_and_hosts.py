@@ -133,6 +133,10 @@ def test_a_page_that_is_allowed_may_read_the_answer(guarded: ServerProcess) -> N
     spoken = httpx.post(url, headers=headers, json={"text": "Hello!"})
     assert spoken.status_code == 200
     assert spoken.headers["access-control-allow-origin"] == FRIEND
+    refused = httpx.post(url, headers=headers | {"Authorization": "Bearer no"}, json={"text": "Hi"})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == FRIEND
+    assert refused.headers["vary"] == "origin"
     assert httpx.options(url, headers={"Origin": "http://evil.example", **asks}).status_code == 403
 
 

@@ -230,6 +230,8 @@ def test_check_finds_a_damaged_model(tiny_model: Path, tmp_path: Path) -> None:
 def test_check_without_a_model_would_use_the_built_in_engine(tmp_path: Path, torch: bool) -> None:
     done = program("check", "--models", str(tmp_path), torch=torch)
     assert done.returncode == 0, done.stderr
-    assert f"  not in {tmp_path}/soprano; `.venv/bin/python server.py fetch" in done.stdout
+    assert (
+        f"  not in {tmp_path}/soprano; to get it: .venv/bin/python server.py fetch" in done.stdout
+    )
     assert ("no torch: only the built-in engine can run" in done.stdout) == (not torch)
     assert done.stdout.endswith("would be used\n  espeak-ng, on cpu, as en-us+f3\n")
