@@ -125,7 +125,7 @@ async def serve(options: ServeSettings) -> None:
     from pipeline.listener import Listener  # noqa: PLC0415
 
     access = open_access(options)
-    tls = server_context(options.tls_certificate, options.tls_key)
+    tls = server_context(options)
     log.info("%s", devices.in_words())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     async with open_service(options, options.max_listeners, idle_timeout_s) as service:
@@ -141,7 +141,8 @@ async def serve(options: ServeSettings) -> None:
                 await nursery.start(listener.serve, sockets)
                 hosts = [socket.socket.getsockname()[0] for socket in sockets]
                 port = sockets[0].socket.getsockname()[1]
-                log.info("listening on port %d of %s", port, " and ".join(hosts))
+                here = page_url(options.host, port, is_secure=tls is not None)
+                log.info("listening on port %d of %s: %s", port, " and ".join(hosts), here)
                 await anext(signals)
                 log.info("closing; %d listeners may finish", service.n_listeners)
                 service.closing.set()
@@ -154,10 +155,23 @@ async def serve(options: ServeSettings) -> None:
     log.info("closed")
 
 
+def page_url(host: str, port: int, *, is_secure: bool) -> str:
+    """What a browser on this machine opens to get the page. `host` is what is listened on: all
+    addresses, and the usual loopback one, go by the name that browsers trust without TLS."""
+    if host in {LOOPBACK, "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
+        host = "localhost"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"{'https' if is_secure else 'http'}://{host}:{port}/"
+
+
 def open_access(options: ServeSettings) -> Access:
     """Who may use the port. Raises `CannotStart` where that would be everybody who reaches it,
     and nobody has said so."""
-    keys = read_keys(options.api_keys_file, os.environ.get(KEYS_VARIABLE, ""))
+    file = options.api_keys_file
+    if file is not None and not file.exists():
+        raise CannotStart(f"{options.place_of('api_keys_file')}: there is no file {file}")
+    keys = read_keys(file, os.environ.get(KEYS_VARIABLE, ""))
     if not keys and not is_loopback(options.host) and not options.allow_no_key:
         msg = (
             f"{options.host} can be reached from other machines, and there is no key: give one by"
@@ -199,6 +213,8 @@ async def speak(options: SpeakSettings) -> None:
             await local.speak(
                 service, texts, play, {"encoding": encoding, "sample_rate": options.sample_rate}
             )
+    if not progress.sound_s:
+        log.warning("there was nothing to speak")
     if not to_pipe:
         log.info("wrote %s: %s", options.output, progress)
 
@@ -211,6 +227,10 @@ async def open_service(
     engines = choose_engines(options, max_listeners)
     for remark in engines.remarks:
         log.info("%s", remark)
+    if engines.advice is not None:
+        # Who has one text spoken is not to be told each time.
+        level = logging.DEBUG if isinstance(options, SpeakSettings) else logging.INFO
+        log.log(level, "%s", engines.advice)
     metrics = Metrics()
     async with open_executor(metrics) as executor:
         service = Service(

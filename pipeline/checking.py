@@ -62,7 +62,7 @@ def _devices() -> Iterator[str]:
 def _model(source: Source, models: Path) -> Iterator[str]:
     folder = models / source.folder
     if not folder.is_dir():
-        yield f"not in {folder}; to get it: {remedies().model(source.name)}"
+        yield f"not in {folder}; to get it: {remedies().model(folder)}"
         return
     try:
         manifest = read_manifest(folder)
@@ -83,10 +83,13 @@ def _engines(engines: Engines) -> Iterator[str]:
         yield engine.name
     yield from (engine.name for engine in engines.voice_converters)
     yield from engines.remarks
+    if engines.advice is not None:
+        yield engines.advice
 
 
 def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
-    for voice in voices.values():
+    # Those that somebody put there come before the many that are always there.
+    for voice in sorted(voices.values(), key=lambda voice: voice.type == "built-in"):
         words = [voice.description, voice.language or "", f"by {voice.engine}"]
         if voice.version is not None:
             words.append(f"{voice.version}, {voice.sample_rate} Hz")

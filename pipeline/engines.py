@@ -6,7 +6,9 @@ never downloads anything by itself.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -47,21 +49,43 @@ class Engines:
     voices: Voices
     default_voice: str
     remarks: tuple[str, ...]
-    """What is missing, and what cannot be used, where it was not refused; a line each."""
+    """What cannot be used as it is, where it was not refused; a line each."""
+    advice: str | None = None
+    """How to get a better engine, where nobody has tried to; one line."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What an engine lacks, and the commands that get it."""
+
+    engine: str
+    what: tuple[str, ...]
+    commands: tuple[str, ...]
+    is_begun: bool
+    """Some of it is there: somebody wants the engine."""
+
+    @property
+    def how(self) -> str:
+        """The commands, in one line."""
+        return remedies().then.join(self.commands)
+
+    def __str__(self) -> str:
+        return f"{self.engine} lacks {', '.join(self.what)}; to get it: {self.how}"
 
 
 def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     """What these options and this machine make of it. Raises `CannotStart`. Nothing is loaded."""
+    _check_paths(options)
     try:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
-        raise CannotStart(str(error)) from error
+        raise CannotStart(f"{options.place_of('espeak_languages')}: {error}") from error
     voices = espeak.voices()
     default_voice = f"{options.espeak_languages[0]}+f3"
     synthesizers: tuple[Engine, ...] = (espeak,)
     lack = None if options.engine == espeak.name else why_not_soprano(options.models)
     if options.engine == SOPRANO and lack is not None:
-        raise CannotStart(lack)
+        raise CannotStart(f"{options.place_of('engine')}: {lack}")
     if options.engine != espeak.name and lack is None:
         soprano = _soprano(options, max_listeners)
         synthesizers = (soprano, espeak)
@@ -69,26 +93,54 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
         default_voice = SOPRANO
     known = Voices(voices)
     voice_converters, rvc_remarks = _rvc(options, known, default_voice)
-    remarks = (*([lack] if lack is not None else []), *rvc_remarks)
+    remarks = rvc_remarks if lack is None else [str(lack), *rvc_remarks]
     if options.voice is not None:
         default_voice = options.voice
     if default_voice not in known:
-        why = f" ({'; '.join(remarks)})" if remarks else ""
-        msg = f"there is no voice {default_voice!r}{why}; there are {', '.join(known)}"
-        raise CannotStart(msg)
-    return Engines(synthesizers, voice_converters, known, default_voice, remarks)
+        told = f"{options.place_of('voice')}: {_no_voice(default_voice, known)}"
+        raise CannotStart("; ".join([told, *remarks]))
+    advice = None
+    if lack is not None and not lack.is_begun:
+        remarks = rvc_remarks
+        missing = ", ".join(lack.what)
+        advice = (
+            f"the built-in engine speaks; to get {lack.engine}, a neural voice: {lack.how}"
+            f" (missing: {missing})"
+        )
+    return Engines(synthesizers, voice_converters, known, default_voice, tuple(remarks), advice)
+
+
+def _check_paths(options: SpeechSettings) -> None:
+    """Raises `CannotStart` for a folder that somebody named and that is not there; those that
+    nobody named may be missing."""
+    folders = {
+        "models": options.models,
+        "voices": options.voices,
+        "rvc_webui": options.rvc_webui,
+    }
+    for name, folder in folders.items():
+        if name in options.model_fields_set and folder is not None and not folder.is_dir():
+            raise CannotStart(f"{options.place_of(name)}: there is no folder {folder}")
+    content = options.rvc_content
+    if content is not None and not content.exists():
+        raise CannotStart(f"{options.place_of('rvc_content')}: there is no {content}")
+
+
+def _no_voice(name: str, voices: Voices) -> str:
+    """That there is none of this name, what it is like, and which there are."""
+    near = get_close_matches(name, voices, n=2)
+    hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
+    return f"there is no voice {name!r}{hint}{', '.join(voices)}"
 
 
 def _rvc(
     options: SpeechSettings, voices: Voices, speaks_with: str
 ) -> tuple[tuple[Engine, ...], list[str]]:
     """RVC's engine, where there are voices for it and it lacks nothing; and what to say."""
-    if options.rvc_webui is not None and not options.rvc_webui.is_dir():
-        raise CannotStart(f"rvc_webui: there is no folder {options.rvc_webui}")
     speaks_with = options.rvc_speaks_with or speaks_with
     if speaks_with not in voices:
-        msg = f"rvc_speaks_with: there is no voice {speaks_with!r}; there are {', '.join(voices)}"
-        raise CannotStart(msg)
+        place = options.place_of("rvc_speaks_with")
+        raise CannotStart(f"{place}: {_no_voice(speaks_with, voices)}")
     lack = why_not_rvc(options)
     if lack is not None:
         found = find_voices([options.voices], options.rvc_webui).voices
@@ -97,20 +149,15 @@ def _rvc(
     return (_rvc_engine(options, voices),), list(voices.problems)
 
 
-def why_not_rvc(options: SpeechSettings) -> str | None:
-    """What RVC lacks to convert, and the commands that get it; None: nothing."""
+def why_not_rvc(options: SpeechSettings) -> Lack | None:
+    """What RVC lacks to convert; None: nothing."""
     lacks = [name for name in RVC_PACKAGES if find_spec(name) is None]
-    ways = remedies()
-    commands = [ways.packages] if lacks else []
+    commands = [remedies().packages] if lacks else []
     content = rvc_content(options)
     if not content.exists():
         lacks.append(f"{content}")
-        if options.rvc_content is None:
-            commands.append(ways.model("hubert"))
-    if not lacks:
-        return None
-    how = f"; to get it: {ways.then.join(commands)}" if commands else ""
-    return f"RVC lacks {', '.join(lacks)}{how}"
+        commands.append(remedies().model(content.parent))
+    return Lack("RVC", tuple(lacks), tuple(commands), is_begun=True) if lacks else None
 
 
 def rvc_content(options: SpeechSettings) -> Path:
@@ -136,24 +183,22 @@ def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
     )
 
 
-def why_not_soprano(models: Path) -> str | None:
-    """What Soprano lacks to speak, and the commands that get it; None: nothing."""
+def why_not_soprano(models: Path) -> Lack | None:
+    """What Soprano lacks to speak; None: nothing."""
     folder = soprano_folder(models)
     packages = [name for name in MODEL_PACKAGES if find_spec(name) is None]
     files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
-    ways = remedies()
-    commands = [ways.packages] if packages else []
+    has_files = folder.is_dir() and any(folder.iterdir())
+    commands = [remedies().packages] if packages else []
     lacks = packages
     if files:
-        has_other_files = folder.is_dir() and any(folder.iterdir())
-        if has_other_files and not (folder / MANIFEST).exists():
-            commands.append(f"mv {folder} {folder}.old")  # fetch replaces only what it fetched
-        commands.append(ways.model(SOPRANO))
-        what = ", ".join(files) if has_other_files else "the model"
+        if has_files and not (folder / MANIFEST).exists():
+            old = shlex.quote(f"{folder}.old")  # fetch replaces only what it fetched
+            commands.append(f"mv {shlex.quote(str(folder))} {old}")
+        commands.append(remedies().model(folder))
+        what = ", ".join(files) if has_files else "the model"
         lacks = [f"{what} in {folder}", *packages]
-    if not lacks:
-        return None
-    return f"Soprano lacks {', '.join(lacks)}; to get it: {ways.then.join(commands)}"
+    return Lack("Soprano", tuple(lacks), tuple(commands), is_begun=has_files) if lacks else None
 
 
 def soprano_folder(models: Path) -> Path:

@@ -25,11 +25,12 @@ class Progress:
         self._is_shown = is_shown and sys.stderr.isatty()
         self._began_at = time.monotonic()
         self._drawn_at = 0.0
-        self._sound_s = 0.0
+        self.sound_s = 0.0
+        """How much was written."""
 
     def add(self, sound_s: float) -> None:
         """So much more was written."""
-        self._sound_s += sound_s
+        self.sound_s += sound_s
         now = time.monotonic()
         if self._is_shown and now - self._drawn_at >= REDRAW_EVERY_S:
             self._drawn_at = now
@@ -37,7 +38,7 @@ class Progress:
 
     def __str__(self) -> str:
         took_s = time.monotonic() - self._began_at
-        return f"{self._sound_s:.1f} s of speech in {took_s:.1f} s"
+        return f"{self.sound_s:.1f} s of speech in {took_s:.1f} s"
 
     def __enter__(self) -> Self:
         return self

@@ -35,6 +35,7 @@ from pipeline.option_sources import (
 from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.items import Segmentation
+from stages.remedies import IN_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -77,7 +78,7 @@ class CommonSettings(BaseSettings):
     config: Path | None = Field(
         None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
     )
-    models: Path = Field(Path("models"), description="folder for models")
+    models: Path = Field(IN_SOURCE.models, description="folder for models")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is told on standard error"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +20,23 @@ class Remedies:
     """Gets the model whose name comes behind it."""
     then: str
     """Between two of them."""
+    models: Path
+    """Where models go if nobody says otherwise."""
 
-    def model(self, name: str) -> str:
-        """Gets this model."""
-        return f"{self.fetch} {name}"
+    def model(self, folder: Path) -> str:
+        """Gets the model that has this folder among the models: it is named as the folder is."""
+        models = folder.parent
+        where = "" if models == self.models else f" --models {shlex.quote(str(models))}"
+        return f"{self.fetch} {folder.name}{where}"
 
 
-IN_SOURCE = Remedies("make setup", ".venv/bin/python server.py fetch", " && ")
+IN_SOURCE = Remedies("make setup", ".venv/bin/python server.py fetch", " && ", Path("models"))
 
 IN_IMAGE = Remedies(
-    "take the image's target cpu, cuda or rocm", "run the image with: fetch", ", then "
+    "take the image's target cpu, cuda or rocm",
+    "run the image with: fetch",
+    ", then ",
+    Path("/models"),
 )
 """Nothing can be installed there: its user may not write to it, and it has no pip."""
 

@@ -123,7 +123,9 @@ def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
         log = Path(folder) / "log"
         # Without the models that whoever runs the tests has in this folder.
-        clean["VOICE_MODELS"] = str(Path(folder) / "models")
+        models = Path(folder) / "models"
+        models.mkdir()
+        clean["VOICE_MODELS"] = str(models)
         with log.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "server.py", "--port", "0", *options],

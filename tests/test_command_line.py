@@ -16,10 +16,12 @@ import wave
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
+from server import page_url
 from stages.audio.resample import resampled_length
 from stages.tts.espeak import EspeakEngine
 from stages.tts.espeak_library import SAMPLE_RATE
@@ -210,10 +212,13 @@ def test_what_is_not_utf_8_does_not_end_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "... 🙂"])
 def test_a_text_without_words_makes_an_empty_file(text: str) -> None:
-    assert run("speak", text, "-o", "out.wav").returncode == 0
+    for done in (run("speak", text, "-o", "out.wav"), run("speak", "-o", "-", text=text)):
+        assert done.returncode == 0
+        assert done.stdout == b""
+        (told,) = [line for line in done.stderr.splitlines() if b" WARNING " in line]
+        assert told.endswith(b"there was nothing to speak")
     with wave.open("out.wav", "rb") as wav:
         assert wav.getnframes() == 0
-    assert says("speak", text=text) == b""
 
 
 @pytest.mark.parametrize("command", ["speak", "check"])
@@ -226,14 +231,26 @@ def test_a_misspelt_variable_is_told_and_not_refused(command: str) -> None:
 
 def test_no_such_voice() -> None:
     told = complaint(run("speak", "Hello!", "--voice", "nobody"))
-    assert told.startswith("server.py: there is no voice 'nobody'")
-    assert "en-us+f3" in told
+    assert told.startswith("server.py: --voice: there is no voice 'nobody'; there are en-us, ")
     assert not Path("speech.wav").exists()
 
 
 def test_no_such_language() -> None:
     told = complaint(run("speak", "Hello!", "--espeak-languages", "tlh-piqad"))
+    assert told.startswith("server.py: --espeak-languages: ")
     assert "tlh-piqad" in told
+
+
+@pytest.mark.parametrize("option", ["models", "voices", "api-keys-file", "tls-certificate"])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_path_that_somebody_names_must_be_there(option: str, *, by_variable: bool) -> None:
+    """The defaults, `models` and `voices`, are not there either, and nobody minds."""
+    variable = f"VOICE_{option.upper().replace('-', '_')}"
+    arguments, env = ([], {variable: "nowhere"}) if by_variable else ([f"--{option}=nowhere"], {})
+    told = complaint(run("--port", "0", *arguments, env=env))
+    place = variable if by_variable else f"--{option}"
+    what = "folder" if option in {"models", "voices"} else "file"
+    assert told == f"server.py: {place}: there is no {what} nowhere"
 
 
 @pytest.mark.parametrize("output", ["no/such/folder/out.wav", "."])
@@ -314,6 +331,29 @@ def test_serves_without_a_command_and_with_one() -> None:
         assert server.status is None
     with started("serve", "--port", "0") as process:
         wait_for_log(process, b"listening on port")
+
+
+def test_it_says_where_its_page_is() -> None:
+    with running_server() as running:
+        address = f"http://localhost:{running.port}/"
+        assert f"{address}\n" in running.log
+        with urlopen(address, timeout=WITHIN_S) as answer:
+            assert b"<html" in answer.read()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_secure", "url"),
+    [
+        ("127.0.0.1", False, "http://localhost:1/"),
+        ("0.0.0.0", True, "https://localhost:1/"),  # noqa: S104 - nothing listens
+        ("::", False, "http://localhost:1/"),
+        ("::1", False, "http://[::1]:1/"),
+        ("192.0.2.1", True, "https://192.0.2.1:1/"),
+        ("voice.example.org", False, "http://voice.example.org:1/"),
+    ],
+)
+def test_the_address_of_the_page(host: str, url: str, *, is_secure: bool) -> None:
+    assert page_url(host, 1, is_secure=is_secure) == url
 
 
 def test_options_come_from_the_file_in_the_folder() -> None:

@@ -29,6 +29,7 @@ from transformers import HubertConfig, HubertModel
 from stages.archives import MAX_REASON, one_line, some, why
 from stages.checkpoints import check_finite, check_weights, load_pickle
 from stages.errors import UnusableModel
+from stages.remedies import remedies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +123,7 @@ def read_content_model(path: Path, dtype: torch.dtype = torch.float32) -> Conten
 
 def _read_fairseq(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise UnusableModel(f"{path} is missing; `server.py fetch hubert` gets it")
+        raise UnusableModel(f"{path} is missing; to get it: {remedies().model(path.parent)}")
     stand_ins = {"fairseq.data.dictionary.Dictionary": _Dictionary}
     read = load_pickle(path, max_bytes=MAX_BYTES, stand_ins=stand_ins)
     weights = read.get("model") if isinstance(read, dict) else None

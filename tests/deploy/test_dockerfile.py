@@ -198,6 +198,7 @@ def test_in_an_image_what_is_missing_is_to_be_had_in_other_ways_than_here(tmp_pa
             shutil.copytree(ROOT / source, tmp_path / source)
         else:
             shutil.copy(ROOT / source, tmp_path)
+    (tmp_path / "models").mkdir()
     checks = [sys.executable, "-c", WITHOUT_TORCH, "server.py", "check", "--models", "models"]
     done = subprocess.run(
         checks, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -192,9 +193,10 @@ def test_each_method_can_be_chosen(tmp_path: Path) -> None:
 def test_a_method_that_cannot_be_had_is_refused_with_the_command_that_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "rmvpe.pt"
+    path = tmp_path / "rmvpe" / "rmvpe.pt"
     assert available_methods(path) == ["pm", "dio", "harvest"]
-    with pytest.raises(CannotStart, match=r"rmvpe\.pt; to get it: .* server\.py fetch rmvpe"):
+    gets_it = f"server.py fetch rmvpe --models {tmp_path}"
+    with pytest.raises(CannotStart, match=rf"rmvpe\.pt; to get it: .* {re.escape(gets_it)}"):
         choose("rmvpe", path, CPU, torch.float32)
     with pytest.raises(CannotStart, match="no pitch method 'crepe'; there are auto, pm, dio, har"):
         choose("crepe", path, CPU, torch.float32)

@@ -159,7 +159,9 @@ def complaint(path: Path) -> str:
 
 
 def test_a_missing_file_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:
-    assert "is missing; `server.py fetch rmvpe` gets it" in complaint(tmp_path / RMVPE)
+    path = tmp_path / "rmvpe" / RMVPE
+    told = f"is missing; to get it: .venv/bin/python server.py fetch rmvpe --models {tmp_path}"
+    assert told in complaint(path)
 
 
 @pytest.mark.parametrize("keep", [0, 0.5, 0.99])

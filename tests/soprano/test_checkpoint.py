@@ -83,7 +83,8 @@ def test_a_good_model_is_read(model: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named_with_the_command_that_gets_it(model: Path, name: str) -> None:
     (model / name).unlink()
-    assert f"{name} is missing; `server.py fetch soprano`" in complaint(model)
+    gets_it = f"server.py fetch {model.name} --models {model.parent}"
+    assert f"{name} is missing; to get the model: .venv/bin/python {gets_it}" in complaint(model)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -122,25 +122,38 @@ def test_the_built_in_engine_can_be_had_all_the_same(
 
 
 def test_without_a_model_it_says_so_and_speaks_built_in(tmp_path: Path) -> None:
-    nothing, out = str(tmp_path / "models"), str(tmp_path / "out.wav")
-    done = program("speak", "Hi!", "-o", out, "--models", nothing)
+    nothing, out = tmp_path / "my models", str(tmp_path / "out.wav")
+    nothing.mkdir()
+    arguments = "speak", "Hi!", "-o", out, "--models", str(nothing)
+    gets_it = f".venv/bin/python server.py fetch soprano --models '{nothing}'"
+    done = program(*arguments, "--log-level", "debug")
     assert done.returncode == 0
-    assert f"Soprano lacks the model in {nothing}/soprano; to get it:" in done.stderr
-    assert "server.py fetch soprano" in done.stderr
+    (advice,) = [line for line in done.stderr.splitlines() if "to get Soprano" in line]
+    assert f": {gets_it} (missing: the model in {nothing}/soprano)" in advice
     assert "espeak-ng speaks" in done.stderr
-    refused = program("speak", "Hi!", "-o", out, "--models", nothing, "--engine", "soprano")
+    refused = program(*arguments, "--engine", "soprano")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("server.py: Soprano lacks the model")
-    unknown = program("speak", "Hi!", "-o", out, "--models", nothing, "--voice", "soprano")
+    assert refused.stderr.startswith("server.py: --engine: Soprano lacks the model")
+    assert refused.stderr.endswith(f"; to get it: {gets_it}\n")
+    unknown = program(*arguments, "--voice", "soprano")
     assert unknown.returncode == 1
-    assert "there is no voice 'soprano' (Soprano lacks the model" in unknown.stderr
+    assert "there is no voice 'soprano'; there are en-us, " in unknown.stderr
+    assert unknown.stderr.endswith(f"; to get it: {gets_it}\n")
+
+
+def test_a_server_advises_and_speaking_does_not(tmp_path: Path) -> None:
+    """Who has one text spoken is not to be told each time what else there is."""
+    done = program("speak", "Hi!", "-o", str(tmp_path / "out.wav"), "--models", str(tmp_path))
+    assert "Soprano" not in done.stderr
+    with running_server() as running:
+        assert " INFO    server: the built-in engine speaks; to get Soprano, a n" in running.log
 
 
 @pytest.mark.parametrize(
     ("missing", "lacks"),
     [
         ("decoder.pth", "Soprano lacks decoder.pth in {0}; to get it: mv {0} {0}.old && "),
-        (None, "Soprano lacks the model in {0}; to get it: .venv/bin/python server.py fetch"),
+        (None, "to get Soprano, a neural voice: .venv/bin/python server.py fetch soprano"),
     ],
 )
 def test_half_a_model_is_as_good_as_none(
@@ -152,7 +165,9 @@ def test_half_a_model_is_as_good_as_none(
     for path in tiny_model.iterdir() if missing else ():
         if path.name != missing:
             (folder / path.name).symlink_to(path)
-    done = program("speak", "Hi!", "-o", str(tmp_path / "out.wav"), "--models", str(tmp_path))
+    level = ("--log-level", "info" if missing else "debug")
+    arguments = "-o", str(tmp_path / "out.wav"), "--models", str(tmp_path), *level
+    done = program("speak", "Hi!", *arguments)
     assert done.returncode == 0, done.stderr
     assert lacks.format(folder) in done.stderr
     assert "espeak-ng speaks" in done.stderr

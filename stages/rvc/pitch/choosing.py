@@ -29,7 +29,7 @@ def why_not(method: str, rmvpe_path: Path) -> str | None:
     if find_spec(PACKAGES[method]) is None:
         return f"{method} needs {PACKAGES[method]}; to get it: {remedies().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():
-        return f"rmvpe needs {rmvpe_path}; to get it: {remedies().model('rmvpe')}"
+        return f"rmvpe needs {rmvpe_path}; to get it: {remedies().model(rmvpe_path.parent)}"
     return None
 
 

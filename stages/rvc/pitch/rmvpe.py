@@ -16,6 +16,7 @@ from torch import nn
 
 from stages.checkpoints import check_weights, load_pickle
 from stages.errors import UnusableModel
+from stages.remedies import remedies
 from stages.rvc.pitch.estimator import HOP
 from stages.rvc.pitch.mel import MIN_SAMPLES, LogMel
 from stages.rvc.pitch.rmvpe_network import FRAME_MULTIPLE, Rmvpe, RmvpeSize
@@ -99,7 +100,7 @@ def decode(salience: torch.Tensor) -> torch.Tensor:
 def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePitch:
     """Read and check the file. Raises `UnusableModel`."""
     if not path.exists():
-        raise UnusableModel(f"{path} is missing; `server.py fetch rmvpe` gets it")
+        raise UnusableModel(f"{path} is missing; to get it: {remedies().model(path.parent)}")
     weights = load_pickle(path, max_bytes=MAX_BYTES)
     if not isinstance(weights, dict):
         raise UnusableModel(f"{path} is not a state dict")
