@@ -8,6 +8,11 @@ import { ask } from "./server.js";
 const EVERY_MS = 1_000;
 const WINDOW = 6; // polls, over which rates and quantiles are taken
 const PREFIX = "voice_";
+const TITLES = new Map([ // where the name says little to who has not read docs/metrics.md
+  ["voice_ready", "ready for newcomers"],
+  ["voice_admitted_total", "new listeners, a second"],
+  ["voice_tasks", "tasks inside the server"],
+]);
 
 export class MetricsView {
   /** @type {Map<string, Chart>} */
@@ -70,6 +75,8 @@ function noMetrics(status) {
 
 /** @param {string} name @param {string} type */
 function titleOf(name, type) {
+  const title = TITLES.get(name);
+  if (title !== undefined) return title;
   const words = name.slice(PREFIX.length).replaceAll("_", " ");
   if (type === "counter") return `${words.replace(/ total$/, "")}, a second`;
   return words.replace(/ (seconds|bytes)$/, "");
@@ -77,6 +84,7 @@ function titleOf(name, type) {
 
 /** @param {string} name @param {string} type @returns {(value: number) => string} */
 function formatOf(name, type) {
+  if (name === "voice_ready") return (value) => (value ? "yes" : "no");
   if (name.includes("_bytes")) return inBytes;
   if (!name.includes("_seconds")) {
     return (value) => (Number.isInteger(value) ? String(value) : value.toPrecision(2));

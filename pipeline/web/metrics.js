@@ -62,15 +62,18 @@ function numberOf(word) {
 }
 
 /**
- * What to draw of a family: gauges as they are, counters a second, histograms by quantiles of
- * what came since `past`.
+ * What to draw of a family: gauges as they are, counters a second, of histograms what came since
+ * `past`: quantiles, and the mean of what is counted in whole numbers, since a quantile would lie
+ * between them.
  * @param {Family} family
  * @param {Family | undefined} past the same, so many seconds ago; undefined: not known
  * @param {number} seconds
  * @returns {Values}
  */
 export function valuesOf(family, past, seconds) {
-  if (family.type === "histogram") return quantilesOf(family, past);
+  if (family.type === "histogram") {
+    return countsWholes(family) ? meansOf(family, past) : quantilesOf(family, past);
+  }
   const before = new Map(past?.samples.map((sample) => [labelsOf(sample), sample.value]));
   const drawn = family.samples.filter(({ name }) => !name.endsWith("_created"));
   return new Map(
@@ -98,6 +101,39 @@ function quantilesOf(family, past) {
     }),
   );
   return new Map(lines);
+}
+
+/** @param {Family} family */
+function countsWholes(family) {
+  const bounds = [...bucketsOf(family).values()].flat().map(([le]) => le);
+  return bounds.some(Number.isFinite) && bounds.every((le) => le === Infinity || Number.isInteger(le));
+}
+
+/** @param {Family} family @param {Family | undefined} past @returns {Values} */
+function meansOf(family, past) {
+  const now = totalsOf(family);
+  const before = totalsOf(past);
+  return new Map(
+    [...now].map(([label, { sum, count }]) => {
+      const then = before.get(label) ?? { sum: 0, count: 0 };
+      const isKnown = past !== undefined && count > then.count;
+      const mean = isKnown ? (sum - then.sum) / (count - then.count) : null;
+      return [`${label} mean`.trim(), mean];
+    }),
+  );
+}
+
+/** The sum and the count for each set of labels. @param {Family | undefined} family */
+function totalsOf(family) {
+  /** @type {Map<string, {sum: number, count: number}>} */
+  const totals = new Map();
+  for (const { name, labels, value } of family?.samples ?? []) {
+    const [, part] = /_(sum|count)$/.exec(name) ?? [];
+    if (part === undefined) continue;
+    const label = Object.values(labels).join(" ");
+    totals.set(label, { ...(totals.get(label) ?? { sum: 0, count: 0 }), [part]: value });
+  }
+  return totals;
 }
 
 /** The buckets for each set of the other labels. @param {Family | undefined} family */

@@ -1,5 +1,5 @@
 // The page's views, one at a time, chosen as the ARIA practices have it for tabs: arrows move,
-// Home and End jump. The one that is shown is in the URL.
+// Home and End jump. The one that is shown is in the URL, and follows it.
 
 /** @param {(view: string) => void} shown */
 export function startTabs(shown) {
@@ -26,5 +26,10 @@ export function startTabs(shown) {
       choose(next);
     };
   });
-  choose(tabs.find((tab) => `#/${tab.dataset.view}` === location.hash) ?? tabs[0]);
+  const named = () => tabs.find((tab) => `#/${tab.dataset.view}` === location.hash);
+  addEventListener("hashchange", () => {
+    const tab = named();
+    if (tab) choose(tab);
+  });
+  choose(named() ?? tabs[0]);
 }

@@ -13,6 +13,15 @@ voice_first_audio_seconds_bucket{le="0.01"} ${n * 10}
 voice_first_audio_seconds_bucket{le="+Inf"} ${n * 10}
 voice_first_audio_seconds_sum ${n}
 voice_first_audio_seconds_count ${n * 10}
+# HELP voice_ready 1: a newcomer would be served
+# TYPE voice_ready gauge
+voice_ready 1
+# TYPE voice_batch_size histogram
+voice_batch_size_bucket{engine="a",le="1.0"} ${n}
+voice_batch_size_bucket{engine="a",le="4.0"} ${n * 2}
+voice_batch_size_bucket{engine="a",le="+Inf"} ${n * 2}
+voice_batch_size_sum{engine="a"} ${n * 4}
+voice_batch_size_count{engine="a"} ${n * 2}
 # TYPE other_things gauge
 other_things 1
 """

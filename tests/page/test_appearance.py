@@ -96,3 +96,37 @@ async def test_all_controls_and_regions_have_names(visitor: Visitor) -> None:
         assert nameless == []
         assert named <= roles
         assert "status" in roles
+
+
+async def test_on_a_phone_the_head_takes_one_line(visitor: Visitor) -> None:
+    async with visitor.at(width=PHONE) as page:
+        assert (
+            await page.evaluate(
+                "new Set(['h1', '#connection', '#theme'].map((one) => {"
+                "  const { top, bottom } = document.querySelector(one).getBoundingClientRect();"
+                "  return Math.round((top + bottom) / 8); })).size"
+            )
+            == 1
+        )
+
+
+async def test_keys_are_not_told_to_who_has_none(visitor: Visitor) -> None:
+    shown = "document.querySelector('#keys').checkVisibility()"
+    async with visitor.at() as page:
+        assert await page.evaluate(shown)
+        await page.call("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        await page.call("Emulation.setEmitTouchEventsForMouse", {"enabled": True})
+        await page.call(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": PHONE, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+        )
+        await page.wait_for(f"!{shown}")
+
+
+async def test_the_url_chooses_the_view_also_when_it_changes(visitor: Visitor) -> None:
+    async with visitor.at() as page:
+        for view in ("listeners", "speak"):
+            await page.evaluate(f"location.hash = '/{view}'")
+            await page.wait_for(f"document.querySelector('#view-{view}').checkVisibility()")
+        await page.evaluate("location.hash = '/elsewhere'")
+        assert await page.evaluate("document.querySelector('#view-speak').checkVisibility()")

@@ -48,7 +48,15 @@ async def test_metrics_are_drawn_whatever_they_are(visitor: Visitor) -> None:
         await page.wait_for(f"({chart})('listeners') === '3'")
         await page.wait_for(f"/^overloaded [1-9]/.test(({chart})('errors, a second'))")
         await page.wait_for(f"({chart})('first audio') === 'p50 5.0 msp95 9.5 ms'")
+        await page.wait_for(f"({chart})('ready for newcomers') === 'yes'")
+        await page.wait_for(f"({chart})('batch size') === 'a mean 2'")
         titles = await page.evaluate(
             "[...document.querySelectorAll('.chart figcaption')].map((one) => one.textContent)"
         )
-        assert titles[2:] == ["listeners", "errors, a second", "first audio"]
+        assert titles[2:] == [
+            "listeners",
+            "errors, a second",
+            "first audio",
+            "ready for newcomers",
+            "batch size",
+        ]
