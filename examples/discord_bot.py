@@ -25,13 +25,14 @@ import contextlib
 import json
 import logging
 import os
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,7 +193,11 @@ class Voice(commands.Cog):
         answer = self._answers[context.guild.id] = Answer(voice_client, self._url)
         if before is not None:
             await before.interrupt()
-        await answer.speak(llm_stream(prompt))
+        try:
+            await answer.speak(llm_stream(prompt))
+        except (OSError, InvalidHandshake) as error:
+            log.warning("cannot connect to the voice server at %s: %s", self._url, error)
+            await context.send("I have lost my voice: the voice server does not answer.")
 
     async def _join(self, context: commands.Context[commands.Bot]) -> discord.VoiceProtocol | None:
         author = context.author
@@ -202,15 +207,22 @@ class Voice(commands.Cog):
         return None if channel is None else await channel.connect()
 
 
-async def main() -> None:
+async def main(token: str) -> None:
     """Run the bot."""
     discord.utils.setup_logging()
     intents = discord.Intents.default()
     intents.message_content = True
     async with commands.Bot("!", intents=intents) as bot:
         await bot.add_cog(Voice())
-        await bot.start(os.environ["DISCORD_TOKEN"])
+        try:
+            await bot.start(token)
+        except discord.LoginFailure as error:
+            sys.exit(f"Discord does not take the token in DISCORD_TOKEN: {error}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if not os.environ.get("DISCORD_TOKEN"):
+        sys.exit(
+            "DISCORD_TOKEN is not set: it holds the bot's token, from Discord's developer portal"
+        )
+    asyncio.run(main(os.environ["DISCORD_TOKEN"]))

@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
 
@@ -50,10 +50,14 @@ def play(ws: ClientConnection) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Speak standard input as it arrives.")
     parser.add_argument("--url", default="ws://localhost:8765/ws/stream")
-    url = parser.parse_args().url + "?encoding=s16le&events=true"
-    # The player takes its time, and we read no faster than it: the answer to a ping of ours
-    # would come late, behind sound that waits.
-    with connect(url, ping_interval=None) as connection:
+    url = parser.parse_args().url
+    try:
+        # The player takes its time, and we read no faster than it: the answer to a ping of ours
+        # would come late, behind sound that waits.
+        connection = connect(url + "?encoding=s16le&events=true", ping_interval=None)
+    except (OSError, InvalidHandshake) as error:
+        sys.exit(f"cannot connect to {url}: {error}")
+    with connection:
         threading.Thread(target=send_tokens, args=[connection], daemon=True).start()
         try:
             play(connection)

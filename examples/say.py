@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import wave
 
 import websockets
@@ -16,7 +17,11 @@ import websockets
 
 async def say(text: str, path: str, url: str, pitch_shift: float) -> None:
     """Send a text word by word, as a language model would, and write its sound."""
-    async with websockets.connect(url + "?encoding=s16le&events=true") as ws:
+    try:
+        ws = await websockets.connect(url + "?encoding=s16le&events=true")
+    except (OSError, websockets.InvalidHandshake) as error:
+        sys.exit(f"cannot connect to {url}: {error}")
+    async with ws:
         for word in text.split():
             await ws.send(json.dumps({"token": word + " ", "pitch_shift": pitch_shift}))
         await ws.send(json.dumps({"flush": True}))
@@ -34,7 +39,7 @@ async def say(text: str, path: str, url: str, pitch_shift: float) -> None:
                     print(event["error"])
                 elif event["event"] == "flushed":  # after the last sound of what was flushed
                     return
-    raise ConnectionError("the server closed before it had said everything")
+    sys.exit("the server closed before it had said everything")
 
 
 if __name__ == "__main__":

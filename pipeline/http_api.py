@@ -186,6 +186,11 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
     return bytes(pcm)
 
 
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
 def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
@@ -208,7 +213,10 @@ class _ErrorAnswers:
         code = HTTPStatus(error.status_code).name.lower()
         return self._answer(error.status_code, error.detail, code)
 
-    async def bad_request(self, _: Request, error: Exception) -> Response:
+    async def bad_request(self, request: Request, error: Exception) -> Response:
+        if not _is_json(request):  # then FastAPI parses nothing, and finds the body to be no object
+            msg = "send JSON, with Content-Type: application/json"
+            return self._answer(422, msg, ProtocolError.code)
         errors = error.errors() if isinstance(error, RequestValidationError) else []
         return self._answer(422, in_words(errors), ProtocolError.code)
 

@@ -7,7 +7,7 @@ is read here, within a time and a size, cannot hang or flood what comes behind.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
@@ -97,6 +97,8 @@ class Listener:
             path = request.target.partition("?")[0]  # behind it may be a key
             log.debug("asked", method=request.method, path=path, upgrade=request.is_upgrade)
             self._access.check(request)
+            if path == WEBSOCKET_PATH and request.method == "GET" and not request.is_upgrade:
+                _ask_for_upgrade()
             stream.give_back(request.raw)
             with self._service.serving():
                 if request.is_upgrade:
@@ -132,6 +134,13 @@ class Listener:
         except Overloaded as error:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
+
+
+def _ask_for_upgrade() -> NoReturn:
+    """As RFC 9110 (7.8, 15.5.22) has it. Who gets this has mostly opened the path in a browser."""
+    msg = f"{WEBSOCKET_PATH} is a WebSocket: open it by ws:// or wss://"
+    upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
+    raise Refused(426, "upgrade_required", msg, headers=upgrade)
 
 
 async def _shake_hands(stream: Stream, tls: ssl.SSLContext) -> None:

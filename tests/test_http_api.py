@@ -67,6 +67,28 @@ async def test_a_bad_request_is_refused_by_name(
     assert answer.json()["code"] in {"bad_message", "unknown_voice"}
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "text/plain"}],
+)
+async def test_json_that_does_not_say_so_is_told_what_to_say(
+    autojump_clock: MockClock, headers: dict[str, str]
+) -> None:
+    """curl's ``-d`` says that it sends a form."""
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", content='{"text": "Hi!"}', headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "send JSON, with Content-Type: application/json"
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_malformed_json_is_told_as_such(autojump_clock: MockClock, kind: str) -> None:
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", content="{", headers={"content-type": kind})
+    assert answer.status_code == 422
+    assert "JSON decode error" in answer.json()["error"]
+
+
 async def test_what_the_engine_cannot_say_is_a_500_with_the_reason(
     autojump_clock: MockClock,
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from examples import discord_bot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+
+NOBODY = "ws://127.0.0.1:1/ws/stream"
 
 
 class RecordingVoiceClient(discord.VoiceClient):
@@ -75,7 +79,8 @@ class RecordingVoiceClient(discord.VoiceClient):
 
 
 async def main(url: str, text: str, story: str) -> None:
-    """Speak a text; then a story, which is interrupted; then the text again."""
+    """Speak a text; then a story, which is interrupted; then the text again; and once more where
+    there is no server."""
     voice_client = RecordingVoiceClient()
     voice = discord_bot.Voice(url)
     guild = SimpleNamespace(id=1)
@@ -118,6 +123,11 @@ async def main(url: str, text: str, story: str) -> None:
     await command("...")  # without a sound
     nothing = voice_client.take()
     await asyncio.sleep(0.1)
+    late = voice_client.take()
+
+    logging.disable(logging.WARNING)  # on standard error there shall be faults alone
+    voice = discord_bot.Voice(NOBODY)
+    await command(text)
     json.dump(
         {
             "told": told,
@@ -125,7 +135,7 @@ async def main(url: str, text: str, story: str) -> None:
             "interrupted": interrupted,
             "again": again,
             "nothing": nothing,
-            "late": voice_client.take(),
+            "late": late,
         },
         sys.stdout,
     )

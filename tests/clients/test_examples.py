@@ -149,7 +149,10 @@ def test_discord_bot_feeds_the_player_of_discord_py(server: ServerProcess) -> No
     )
     assert (done.returncode, done.stderr) == (0, "")
     played = json.loads(done.stdout)
-    assert played["told"] == ["You need to be in a voice channel!"]
+    assert played["told"] == [
+        "You need to be in a voice channel!",
+        "I have lost my voice: the voice server does not answer.",
+    ]
 
     expected = b""
     for utterance in SENTENCES:  # with a pause between them, so that each fills its frames
@@ -169,3 +172,43 @@ def test_discord_bot_feeds_the_player_of_discord_py(server: ServerProcess) -> No
 
     for silent in (played["nothing"], played["late"]):
         assert (silent["players"], silent["pcm"]) == (0, "")
+
+
+NOBODY = "ws://127.0.0.1:1/ws/stream"
+
+
+@pytest.mark.parametrize("example", ["say.py", "llm_to_speech.py"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_server_that_does_not_answer_is_told_in_a_line(
+    server: ServerProcess, example: str, *, is_there: bool
+) -> None:
+    """Neither one that is not there, nor one that refuses."""
+    url = f"{server.websocket_url}/elsewhere" if is_there else NOBODY
+    texts = [TEXT] if example == "say.py" else []
+    done = subprocess.run(
+        [*PYTHON, EXAMPLES / example, "--url", url, *texts],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(f"cannot connect to {url}: ")
+
+
+def test_the_discord_bot_says_that_it_needs_a_token() -> None:
+    if importlib.util.find_spec("discord") is None:
+        pytest.skip("discord.py is not installed; `make setup` installs it")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "discord_bot.py"],
+        env={name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("DISCORD_TOKEN is not set")
+    assert "Traceback" not in done.stderr

@@ -95,7 +95,8 @@ def runnable(command: str, server: ServerProcess) -> str:
     """A command as the test runs it."""
     # What make installs comes from the network: it is only asked what it would do.
     command = re.sub(r"^make ", "make --dry-run ", command)
-    command = re.sub(r"^curl ", "curl --fail --silent --show-error ", command)
+    fail = "" if " --fail-with-body " in command else "--fail "  # curl takes only one of them
+    command = re.sub(r"^curl ", f"curl {fail}--silent --show-error ", command)
     return command.replace("localhost:8765", f"localhost:{server.port}")
 
 

@@ -80,6 +80,13 @@ async def test_a_page_of_our_own_is_served(server: ServerProcess) -> None:
         assert connection.buffer.startswith(b"HTTP/1.1 101 ")
 
 
+async def test_who_does_not_ask_for_an_upgrade_is_told_to(server: ServerProcess) -> None:
+    response = await ask(server.port, get("/ws/stream?encoding=s16le"))
+    assert response.status == 426
+    assert response.headers["upgrade"] == "websocket"
+    assert "ws://" in response.json()["error"]
+
+
 @pytest.mark.parametrize("path", ["/", "/ws", "/ws/stream/", "/WS/STREAM", "/api/speak"])
 async def test_an_upgrade_elsewhere_is_not_found(server: ServerProcess, path: str) -> None:
     response = await ask(server.port, upgrade(path))
