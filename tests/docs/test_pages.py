@@ -32,6 +32,7 @@ OPTIONS = {
 OTHERS_FLAGS = {
     "--help": "every program's",
     "--no-deps": "pip's",
+    "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
     "--gpus": "docker's",
