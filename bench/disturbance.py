@@ -1,7 +1,7 @@
 """Does one client that means no good make ten others wait?
 
-Ten listeners each ask for a short sentence, hear it out at the speed of playing, and ask again; timed
-from asking to the first binary message. One disturber (bench/hostile.py) comes and goes beside them:
+Ten listeners each ask for a short sentence, hear it out at the speed of playing, and ask again;
+timed from asking to the first binary message. One disturber (bench/hostile.py) comes and goes:
 
 stalls           asks for minutes of speech, and reads none of it
 tokens, flushes, configs, bad messages, pings, pongs, fragments
@@ -10,13 +10,13 @@ bad frames       a frame that breaks the WebSocket protocol; connects again, and
 no http          the same with 200 bytes that are no HTTP; bad upgrades: with ones of a version 12
 connects         connects and closes
 
-Rounds of ``--seconds`` take turns: nobody there ("alone"), the disturber at a second server that has
-nothing else to do ("elsewhere"), and the disturber at theirs ("beside"). What "elsewhere" adds to
-"alone" is the machine's: there are two cores here, for two servers, the listeners and the disturber,
-which is pinned to one of them. What "beside" adds to "elsewhere" is the server's.
+Rounds of ``--seconds`` take turns: nobody there ("alone"), the disturber at a second server that
+has nothing else to do ("elsewhere"), and the disturber at theirs ("beside"). What "elsewhere" adds
+to "alone" is the machine's: two cores for two servers, the listeners and the disturber, which is
+pinned to one of them. What "beside" adds to "elsewhere" is the server's.
 
-change    of first audio's p95, beside against elsewhere; `+-` is half of a bootstrap's 90 % interval
-noise     the same of alone, the even rounds against the odd ones: what such a p95 differs by anyhow
+change    of first audio's p95, beside against elsewhere; `+-`: half of a bootstrap's 90 % interval
+noise     of alone, the even rounds against the odd ones: what such a p95 differs by anyhow
 
 The floor: no change. Target: less than 10 %. Predicted, before there were turns: stalls 0 %; floods
 double it, since each of the loop's turns then has a message of theirs in it (0.2 ms) and a sentence
@@ -32,7 +32,7 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -81,12 +81,15 @@ class Listener(Client):
         if message.get("event") == "flushed":
             self._flushed.set()
 
+    def _begin(self) -> None:
+        self._first_at = None
+        self._flushed.clear()
+
     async def listen(self, chance: random.Random) -> None:
         """For ever."""
         await asyncio.sleep(chance.random())
         while True:
-            self._first_at = None
-            self._flushed.clear()
+            self._begin()
             asked_at = self.send({"token": SENTENCE, "flush": True})
             async with asyncio.timeout(WITHIN_S):
                 await self._flushed.wait()
@@ -101,9 +104,14 @@ Rounds = list[list[float]]
 """The waits of each round, in ms."""
 
 
-async def measure(
-    server: Server, other: Server, kind: str, n_listeners: int, n_rounds: int, seconds: float
-) -> Result:
+class Plan(NamedTuple):
+    n_listeners: int
+    n_rounds: int
+    seconds: float
+
+
+async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Result:
+    n_listeners, n_rounds, seconds = plan
     chance = random.Random(SEED)
     listeners = [Listener() for _ in range(n_listeners)]
     for listener in listeners:
@@ -111,20 +119,23 @@ async def measure(
     waits: dict[str, Rounds] = {condition: [] for condition in CONDITIONS}
     cpu: dict[str, list[float]] = {condition: [] for condition in CONDITIONS}
     others_cpu: list[float] = []
+    used_s = 0.0  # by the disturber beside them
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listener.listen(chance)) for listener in listeners]
         await asyncio.sleep(1)
         for number in range(n_rounds * len(CONDITIONS)):
             condition = CONDITIONS[number % len(CONDITIONS)]
             port = (server if condition == "beside" else other).port
-            with (
-                contextlib.nullcontext() if condition == "alone" else disturbing(kind, port)
-            ) as disturber:
+            with contextlib.ExitStack() as stack:
+                disturber = None
+                if condition != "alone":
+                    disturber = stack.enter_context(disturbing(kind, port))
                 await asyncio.sleep(SETTLE_S)
                 meter, began = Meter(server), time.perf_counter()
-                used = disturber.cpu_s() if disturber else 0.0
+                used_before_s = disturber.cpu_s() if disturber else 0.0
                 await asyncio.sleep(seconds)
-                used = disturber.cpu_s() - used if disturber else 0.0
+                if disturber and condition == "beside":
+                    used_s += disturber.cpu_s() - used_before_s
                 ended, usage = time.perf_counter(), meter.read()
             cpu[condition].append(usage["server_cpu"])
             # Of the disturber's and the other server's, only alone tells strangers apart.
@@ -152,7 +163,7 @@ async def measure(
         "change_percent": change,
         "change_error": error,
         "noise_percent": noise,
-        "disturber_cpu": round(used / seconds, 3),
+        "disturber_cpu": round(used_s / n_rounds / seconds, 3),
         "others_cpu": round(sum(others_cpu) / n_rounds, 3),
     }
 
@@ -203,22 +214,22 @@ def main() -> None:
         options.server_options,
         columns,
         measure_all(
-            options.kinds, options.listeners, options.rounds, options.seconds, options.server_options
+            options.kinds,
+            options.listeners,
+            options.rounds,
+            options.seconds,
+            options.server_options,
         ),
     )
 
 
 def measure_all(
-    kinds: Sequence[str],
-    n_listeners: int,
-    n_rounds: int,
-    seconds: float,
-    server_options: Sequence[str],
+    kinds: Sequence[str], plan: Plan, server_options: Sequence[str]
 ) -> Iterator[Result]:
     """Every kind, on one pair of servers."""
     with running_server(server_options) as server, running_server(server_options) as other:
         for kind in kinds:
-            yield asyncio.run(measure(server, other, kind, n_listeners, n_rounds, seconds))
+            yield asyncio.run(measure(server, other, kind, plan))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,9 @@ DISTURBERS: dict[str, Callable[[int], None]] = {
     "fragments": flood(frame(CONTINUATION) * BLOB_FRAMES, first=frame(TEXT & 0x0F)),
     "bad frames": knock(frame(TEXT | RESERVED_BITS, b"{}"), upgrade=True),
     "no http": knock(random.Random(1).randbytes(200) + b"\r\n\r\n"),
-    "bad upgrades": knock(UPGRADE.replace(": 13", ": 12").format(query="", host="", port=1).encode()),
+    "bad upgrades": knock(
+        UPGRADE.replace(": 13", ": 12").format(query="", host="", port=1).encode()
+    ),
     "connects": knock(b"", waits=False),
 }
 

@@ -125,7 +125,9 @@ class Listener:
             conversation.configure(config)
             with self._service.admit():
                 await serve_websocket(
-                    stream, lambda peer: hold_conversation(peer, self._service, conversation)
+                    stream,
+                    lambda peer: hold_conversation(peer, self._service, conversation),
+                    are_others=lambda: self._service.n_listeners > 1,
                 )
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None

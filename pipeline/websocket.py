@@ -18,6 +18,7 @@ from wsproto.utilities import LocalProtocolError
 
 from pipeline import protocol
 from pipeline.connection import CloseCode
+from pipeline.turns import FairStream
 from stages.errors import Disconnected, ProtocolError
 from stages.items import PcmFrame
 
@@ -113,12 +114,16 @@ class WebSocketPeer:
 
 
 async def serve_websocket(
-    stream: Stream, converse: Callable[[WebSocketPeer], Awaitable[CloseCode]]
+    stream: Stream,
+    converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
+    are_others: Callable[[], bool],
 ) -> None:
-    """Answer an upgrade whose request lies in the stream, hold the conversation, and close."""
+    """Answer an upgrade whose request lies in the stream, hold the conversation, and close.
+
+    `are_others` tells whether anybody would wait for a client that sends too much."""
     try:
         async with trio.open_nursery() as nursery:
-            peer = await _accept(nursery, stream)
+            peer = await _accept(nursery, stream, are_others)
             nursery.start_soon(peer.cut_when_vanished)
             try:
                 code = await converse(peer)
@@ -134,9 +139,12 @@ async def serve_websocket(
     await stream.linger()
 
 
-async def _accept(nursery: trio.Nursery, stream: Stream) -> WebSocketPeer:
+async def _accept(
+    nursery: trio.Nursery, stream: Stream, are_others: Callable[[], bool]
+) -> WebSocketPeer:
+    fair = FairStream(stream, are_others)
     with trio.fail_after(HANDSHAKE_WITHIN_S):
         request = await wrap_server_stream(
-            nursery, stream, max_message_size=protocol.MAX_MESSAGE_BYTES
+            nursery, fair, max_message_size=protocol.MAX_MESSAGE_BYTES
         )
         return WebSocketPeer(await request.accept(), stream)

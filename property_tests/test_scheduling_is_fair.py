@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scheduling import pick
+from pipeline.scheduling import FAR_AHEAD_S, REMEMBERED_S, SPARE_SHARE, SpareTime, pick
 from stages.playback import PlaybackClock
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Waiting:
     is_dead: bool = False
     has_room: bool = True
     can_step: bool = True
+    listener: str = "somebody"
 
 
 mostly = st.sampled_from([True, True, True, False])
@@ -90,3 +91,35 @@ def test_no_request_starves_while_newcomers_keep_coming(
         queue.remove(picked[1][0])
         now += step_s
         assert now <= max(request.deadline for request in first) + step_s * (len(first) + 1)
+
+
+FAR = FAR_AHEAD_S + 10
+
+
+def test_who_is_far_ahead_gets_a_small_share_beside_somebody_who_is_spoken_to() -> None:
+    spare, step_s, now, n_far = SpareTime(), 0.01, 0.0, 0
+    while now < 50:
+        spare.stepped([Waiting(now + 0.1, listener="near")], now, step_s)  # again and again
+        if not spare.wait_s([Waiting(now + FAR, listener="far")], now):
+            spare.stepped([Waiting(now + FAR, listener="far")], now, step_s)
+            n_far += 1
+        now += step_s
+    assert abs(n_far * step_s / now - SPARE_SHARE) < SPARE_SHARE / 10
+
+
+def test_who_is_far_ahead_and_alone_waits_for_nobody() -> None:
+    spare = SpareTime()
+    spare.stepped([Waiting(1.0, listener="one")], 0.0, 0.01)
+    spare.stepped([Waiting(FAR, listener="one")], 0.0, 0.01)
+    assert spare.wait_s([Waiting(FAR, listener="one")], 0.01) == 0
+    assert spare.wait_s([Waiting(FAR, listener="other")], 0.01) > 0
+    assert spare.wait_s([Waiting(3 * FAR, listener="other")], REMEMBERED_S) == 0
+
+
+@given(st.floats(0, 3 * FAR), st.floats(0.001, 100))
+def test_nobody_is_held_up_so_long_that_it_is_heard(ahead_s: float, step_s: float) -> None:
+    spare = SpareTime()
+    spare.stepped([Waiting(0.1, listener="near")], 0.0, step_s)
+    spare.stepped([Waiting(3 * FAR, listener="far")], 0.0, step_s)
+    wait_s = spare.wait_s([Waiting(ahead_s, listener="far")], 0.0)
+    assert wait_s <= max(0.0, ahead_s - FAR_AHEAD_S)
