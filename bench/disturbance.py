@@ -81,16 +81,17 @@ class Listener(Client):
         if message.get("event") == "flushed":
             self._flushed.set()
 
-    def _begin(self) -> None:
+    def _ask(self) -> float:
+        """Returns when."""
         self._first_at = None
         self._flushed.clear()
+        return self.send({"token": SENTENCE, "flush": True})
 
     async def listen(self, chance: random.Random) -> None:
         """For ever."""
         await asyncio.sleep(chance.random())
         while True:
-            self._begin()
-            asked_at = self.send({"token": SENTENCE, "flush": True})
+            asked_at = self._ask()
             async with asyncio.timeout(WITHIN_S):
                 await self._flushed.wait()
             if self._first_at is None:
@@ -215,9 +216,7 @@ def main() -> None:
         columns,
         measure_all(
             options.kinds,
-            options.listeners,
-            options.rounds,
-            options.seconds,
+            Plan(options.listeners, options.rounds, options.seconds),
             options.server_options,
         ),
     )

@@ -3,7 +3,8 @@
 A read of 4 KiB holds up to 682 frames, and the WebSocket library deals with those that it need
 not hand on (pongs, fragments) in one go: 4 ms at a time, for ever, if a client sends nothing else.
 So what a client sent is handed to the library a few frames at a time. And one that keeps sending
-more than a language model ever does is slowed down, if there are others who would wait for it.
+more than a language model ever does is slowed down, if there are others who would wait for it. So
+are those who knock at the port again and again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,21 @@ each a twentieth of the loop."""
 BURST_FRAMES = 1000
 """At once: an answer of ten minutes that has been written already, token by token."""
 
+CONNECTIONS_PER_S = 100.0
+"""In the long run, while somebody listens: at 0.7 ms each for one that comes to nothing, a
+fifteenth of the loop."""
+
+BURST_CONNECTIONS = 200
+"""At once: everybody comes back after a network was away."""
+
+IN_VAIN_COST = 9
+IN_VAIN_S = 1.0
+"""Connections that a WebSocket counts for in addition if it ends within this time and nothing was
+said: the upgrade, its ten tasks and its close take 5 ms. One that idled for long has paid."""
+
+LONGEST_WAIT_S = 1.0
+"""That what others did before can cost whoever comes next."""
+
 HEAD_END = b"\r\n\r\n"
 
 HAS_MASK = 0x80
@@ -46,7 +62,8 @@ class Pace:
 
     def charge(self, n: int, now: float) -> float:
         """Take these on; returns for how many seconds there should be no more."""
-        self._paid_until = max(self._paid_until, now) + n * self._each_s
+        paid_until = max(self._paid_until, now) + n * self._each_s
+        self._paid_until = min(paid_until, now + self._burst_s + LONGEST_WAIT_S)
         return max(0.0, self._paid_until - now - self._burst_s)
 
 
@@ -150,3 +167,29 @@ class FairStream(trio.abc.Stream):
     async def aclose(self) -> None:
         """See `trio.abc.AsyncResource`."""
         await self._stream.aclose()
+
+
+class PacedListener(trio.abc.Listener[trio.SocketStream]):
+    """A door through which not too many come at once. Who waits does so in the kernel's queue, in
+    the order of coming."""
+
+    def __init__(
+        self, listener: trio.SocketListener, pace: Pace, are_others: Callable[[], bool]
+    ) -> None:
+        """Doors of one house share a `pace`; `are_others` is as for `FairStream`."""
+        self._listener = listener
+        self._pace = pace
+        self._are_others = are_others
+        self._n_taken = 0
+
+    async def accept(self) -> trio.SocketStream:
+        """See `trio.abc.Listener`."""
+        if self._are_others():
+            await trio.sleep(self._pace.charge(self._n_taken, trio.current_time()))
+        stream = await self._listener.accept()
+        self._n_taken = 1
+        return stream
+
+    async def aclose(self) -> None:
+        """See `trio.abc.AsyncResource`."""
+        await self._listener.aclose()

@@ -10,10 +10,22 @@ import trio
 import trio.testing
 
 from pipeline.streams import Stream
-from pipeline.turns import BURST_FRAMES, FRAMES_A_TURN, FRAMES_PER_S, FairStream, FrameCutter, Pace
-from tests.faults.raw_client import websocket
+from pipeline.turns import (
+    BURST_CONNECTIONS,
+    BURST_FRAMES,
+    CONNECTIONS_PER_S,
+    FRAMES_A_TURN,
+    FRAMES_PER_S,
+    IN_VAIN_COST,
+    LONGEST_WAIT_S,
+    FairStream,
+    FrameCutter,
+    Pace,
+    PacedListener,
+)
+from tests.faults.raw_client import connected, websocket
 from tests.faults.raw_frames import PING, PONG, TEXT, frame
-from tests.server_process import open_server
+from tests.server_process import HOST, open_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,6 +78,11 @@ def test_a_pace_lets_a_burst_through_and_then_so_many_a_second() -> None:
     assert [round(pace.charge(1, 0.0), 3) for _ in range(8)] == [0, 0, 0, 0, 0, 0.1, 0.2, 0.3]
     assert pace.charge(1, 0.8) == pytest.approx(0.0)  # it has caught up with all but the burst
     assert pace.charge(5, 100.0) == 0.0
+
+
+def test_nobody_waits_long_for_what_was_charged_before() -> None:
+    pace = Pace(10, burst=5)
+    assert pace.charge(10_000, 0.0) == LONGEST_WAIT_S
 
 
 class Crowd:
@@ -136,6 +153,22 @@ async def test_who_flooded_while_alone_owes_nothing_when_others_come(
         assert trio.current_time() == began
 
 
+@pytest.mark.parametrize("are_others", [True, False])
+async def test_doors_take_in_so_many_together_while_somebody_listens(
+    autojump_clock: trio.testing.MockClock, are_others: bool
+) -> None:
+    pace = Pace(10, burst=5)
+    listeners = [(await trio.open_tcp_listeners(0, host=HOST))[0] for _ in range(2)]
+    doors = [PacedListener(listener, pace, lambda: are_others) for listener in listeners]
+    began = trio.current_time()
+    for door, listener in zip(doors, listeners, strict=True):
+        async with door:
+            for _ in range(10):
+                async with connected(listener.socket.getsockname()[1]):
+                    await (await door.accept()).aclose()
+    assert trio.current_time() - began == pytest.approx(1.3 if are_others else 0.0)
+
+
 async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
     """No client here can be slower than it is told to be, so this holds on any machine."""
     n_pings = BURST_FRAMES + round(FRAMES_PER_S)
@@ -146,3 +179,25 @@ async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
             assert (await client.next_frame()).opcode == PONG
         assert trio.current_time() - began > 0.9
         await client.close()
+
+
+async def test_a_server_slows_knocking_down_while_somebody_listens() -> None:
+    n_knocks = BURST_CONNECTIONS + round(CONNECTIONS_PER_S)
+    async with open_server() as server, websocket(server.port):
+        began = trio.current_time()
+        for _ in range(n_knocks):
+            async with connected(server.port) as knock:
+                knock.half_close()
+                assert await knock.read_to_end() == b""
+        assert trio.current_time() - began > 0.9
+
+
+async def test_websockets_that_say_nothing_count_for_more() -> None:
+    each = 1 + IN_VAIN_COST
+    n_knocks = round((BURST_CONNECTIONS + CONNECTIONS_PER_S) / each)
+    async with open_server() as server, websocket(server.port):
+        began = trio.current_time()
+        for _ in range(n_knocks):
+            async with websocket(server.port) as client:
+                await client.close()
+        assert trio.current_time() - began > 0.8
