@@ -108,6 +108,7 @@ class _Connection:
             return await self._live()
         finally:
             self._service.backlogs.discard(self._backlog)
+            self._clock.has_left = True
 
     async def _live(self) -> CloseCode:
         with self._life:

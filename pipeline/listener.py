@@ -64,6 +64,7 @@ class Listener:
         self._tls = tls
         self._write_stall_s = write_stall_s
         self._streams: set[Stream] = set()
+        self._conversations: set[Conversation] = set()
         self._pace = Pace(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
 
@@ -74,11 +75,13 @@ class Listener:
         task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        doors = [
-            PacedListener(listener, self._pace, lambda: self._service.n_listeners > 0)
-            for listener in listeners
-        ]
+        doors = [PacedListener(listener, self._pace, self._is_heard) for listener in listeners]
         await trio.serve_listeners(self._answer, doors, task_status=task_status)
+
+    def _is_heard(self, but: Conversation | None = None) -> bool:
+        """Somebody uses the server, not counting this one: who has only connected waits for
+        nothing."""
+        return any(other.has_begun for other in self._conversations if other is not but)
 
     def abort(self) -> None:
         """Cut everybody off. A cancel alone would not: sends are shielded from it."""
@@ -136,22 +139,29 @@ class Listener:
             query = parse_qsl(url.query, keep_blank_values=True)
             config = protocol.parse_query(pair for pair in query if pair[0] != KEY_PARAMETER)
             conversation.configure(config)
-            came_at = trio.current_time()
             with self._service.admit():
-                await serve_websocket(
-                    stream,
-                    lambda peer: hold_conversation(peer, self._service, conversation),
-                    are_others=lambda: self._service.n_listeners > 1,
-                )
-            now = trio.current_time()
-            in_vain = not conversation.has_begun and now < came_at + IN_VAIN_S
-            if in_vain and self._service.n_listeners:
-                self._pace.charge(IN_VAIN_COST, now)
+                await self._converse(stream, conversation)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except Overloaded as error:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
+
+    async def _converse(self, stream: Stream, conversation: Conversation) -> None:
+        came_at = trio.current_time()
+        self._conversations.add(conversation)
+        try:
+            await serve_websocket(
+                stream,
+                lambda peer: hold_conversation(peer, self._service, conversation),
+                are_others=lambda: self._is_heard(but=conversation),
+            )
+        finally:
+            self._conversations.discard(conversation)
+            now = trio.current_time()
+            in_vain = not conversation.has_begun and now < came_at + IN_VAIN_S
+            if in_vain and self._is_heard():
+                self._pace.charge(IN_VAIN_COST, now)
 
 
 async def _shake_hands(stream: Stream, tls: ssl.SSLContext) -> None:

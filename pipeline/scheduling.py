@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from stages.engine import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from stages.engine import Engine
 
@@ -27,6 +27,14 @@ REMEMBERED_S = 5.0
 """How long somebody who was spoken to is expected to want more: a sentence and a breath."""
 
 
+class Listener(Protocol):
+    """Whoever hears it."""
+
+    @property
+    def has_left(self) -> bool:
+        """And will want nothing more."""
+
+
 class Due(Protocol):
     """Work for somebody's ear."""
 
@@ -35,7 +43,7 @@ class Due(Protocol):
         """When its listener runs dry, in seconds on Trio's clock."""
 
     @property
-    def listener(self) -> Hashable:
+    def listener(self) -> Listener:
         """The same for all requests of one listener."""
 
 
@@ -76,7 +84,7 @@ class SpareTime:
     """Holds those up who are far ahead of their ears while others are being spoken to."""
 
     def __init__(self) -> None:
-        self._served_at: dict[Hashable, float] = {}  # who was not far ahead
+        self._served_at: dict[Listener, float] = {}  # who was not far ahead
         self._next_at = 0.0
 
     def wait_s(self, requests: Sequence[Due], now: float) -> float:
@@ -85,7 +93,9 @@ class SpareTime:
         if in_hand_s <= 0:
             return 0.0
         self._served_at = {
-            listener: at for listener, at in self._served_at.items() if now < at + REMEMBERED_S
+            listener: at
+            for listener, at in self._served_at.items()
+            if now < at + REMEMBERED_S and not listener.has_left
         }
         if self._served_at.keys() <= {request.listener for request in requests}:
             return 0.0  # everybody there is far ahead by now

@@ -153,6 +153,15 @@ async def test_who_flooded_while_alone_owes_nothing_when_others_come(
         assert trio.current_time() == began
 
 
+@asynccontextmanager
+async def somebody(port: int) -> AsyncIterator[None]:
+    """Who has something spoken, and stays."""
+    async with websocket(port, "events=true") as listener:
+        await listener.speak("Hello!", flush=True)
+        await listener.next_event("flushed")
+        yield
+
+
 @pytest.mark.parametrize("are_others", [True, False])
 async def test_doors_take_in_so_many_together_while_somebody_listens(
     autojump_clock: trio.testing.MockClock, are_others: bool
@@ -172,7 +181,7 @@ async def test_doors_take_in_so_many_together_while_somebody_listens(
 async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
     """No client here can be slower than it is told to be, so this holds on any machine."""
     n_pings = BURST_FRAMES + round(FRAMES_PER_S)
-    async with open_server() as server, websocket(server.port), websocket(server.port) as client:
+    async with open_server() as server, somebody(server.port), websocket(server.port) as client:
         began = trio.current_time()
         await client.send(frame(PING) * n_pings)
         for _ in range(n_pings):
@@ -183,7 +192,7 @@ async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
 
 async def test_a_server_slows_knocking_down_while_somebody_listens() -> None:
     n_knocks = BURST_CONNECTIONS + round(CONNECTIONS_PER_S)
-    async with open_server() as server, websocket(server.port):
+    async with open_server() as server, somebody(server.port):
         began = trio.current_time()
         for _ in range(n_knocks):
             async with connected(server.port) as knock:
@@ -195,7 +204,7 @@ async def test_a_server_slows_knocking_down_while_somebody_listens() -> None:
 async def test_websockets_that_say_nothing_count_for_more() -> None:
     each = 1 + IN_VAIN_COST
     n_knocks = round((BURST_CONNECTIONS + CONNECTIONS_PER_S) / each)
-    async with open_server() as server, websocket(server.port):
+    async with open_server() as server, somebody(server.port):
         began = trio.current_time()
         for _ in range(n_knocks):
             async with websocket(server.port) as client:
