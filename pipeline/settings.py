@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -46,10 +46,8 @@ def _split(words: object) -> object:
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list; in a flag and in the environment, words with commas between them."""
 
-Origins = Annotated[
-    list[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]], NoDecode, BeforeValidator(_split)
-]
-"""Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
+"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
 
 
 class _File(PydanticBaseSettingsSource):
@@ -220,7 +218,7 @@ class ServeSettings(SpeechSettings):
         [],
         description="further names of this server; while there is no key, it answers to no other",
     )
-    allowed_origins: Origins = Field(
+    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
         [], description="web pages of other hosts that may use this server (https://example.org)"
     )
     tls_certificate: Path | None = Field(

@@ -217,6 +217,14 @@ def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert languages(*arguments) == ["de", "it"]
 
 
+def test_origins_are_as_browsers_send_them() -> None:
+    """Who compares them compares letter by letter."""
+    options = settings.load(
+        ServeSettings, ["--allowed-origins", "HTTPS://Friend.Example,http://b:8000"]
+    )
+    assert options.allowed_origins == ["https://friend.example", "http://b:8000"]
+
+
 @pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings, FetchSettings])
 def test_help_tells_every_option(
     settings_class: type[CommonSettings],
