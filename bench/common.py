@@ -303,6 +303,7 @@ def report(
         "bench": bench,
         "machine": machine,
         "server": {"options": list(server_options)},
+        "columns": dict(columns),
         "results": measured,
     }
     print(json.dumps(whole))

@@ -228,6 +228,7 @@ class _Connection:
                     segment=segment.index,
                     voice=segment.style.voice,
                     sound_s=round(item.n_samples / rate, 3),
+                    remarks=segment.remarks,
                     text=segment.source,
                 )
             case Cancelled():
