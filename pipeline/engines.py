@@ -119,6 +119,7 @@ def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
     from stages import accelerator  # noqa: PLC0415
     from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415
 
+    accelerator.keep_kernels()  # no engine has computed anything yet
     device = accelerator.choose_device(options.device)
     return RvcEngine(
         voices.entries,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from stages.errors import CannotStart
 
 ALIGNMENT = 64
 """Bytes, as torch's own memory has it: a cache line, and the widest vector."""
+
+KERNELS_KEPT = 8192
+"""For the six architectures of RVC's that there are, and twice as many again."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -49,6 +53,14 @@ def in_words(device: torch.device, dtype: torch.dtype) -> str:
     """``cpu in bfloat16``, or the GPU's name."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{name} in {str(dtype).removeprefix('torch.')}"
+
+
+def keep_kernels() -> None:
+    """Let oneDNN keep all kernels that are compiled. It keeps 1024 unless its environment says
+    otherwise, and RVC voices need some 650 for each architecture: with two of them, each
+    sentence would compile anew. A kernel takes a few kB. To be called before anything is computed:
+    oneDNN looks once."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_KEPT))
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
