@@ -82,4 +82,6 @@ class Errands:
 
 def _yield_to_others() -> None:
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        nicest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # it can only rise
+        os.setpriority(os.PRIO_PROCESS, thread, nicest)
