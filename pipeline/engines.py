@@ -170,7 +170,7 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
         soprano_folder(options.models),
         SopranoOptions(
             device=device,
-            dtype=accelerator.choose_dtype(options.dtype, device),
+            dtype=accelerator.with_its_range(accelerator.choose_dtype(options.dtype, device)),
             chunk_states=options.soprano_chunk_size,
             sampling=Sampling(
                 options.soprano_temperature,

@@ -133,8 +133,10 @@ class SpeechSettings(CommonSettings):
         description="what models run on: cpu, cuda or cuda:1 (AMD's GPUs are cuda, too); auto: a"
         " GPU if there is one",
     )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of models; auto: what the device is best at"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="precision of models; auto: bfloat16 where the device multiplies it itself, and"
+        " else float32; float16 is for RVC on GPUs, and Soprano stays in float32",
     )
     soprano_chunk_size: int = Field(
         3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
