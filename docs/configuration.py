@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.option_sources import CommonSettings
 from pipeline.settings import (
     CheckSettings,
-    CommonSettings,
     FetchSettings,
     ServeSettings,
     SpeakSettings,
