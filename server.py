@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 import trio
 
-from pipeline import checking, devices, fetching, local, settings
+from pipeline import checking, devices, fetching, local
 from pipeline.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
 from pipeline.logs import open_log
 from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
+from pipeline.option_sources import CommonSettings, load, strange_variables_of
 from pipeline.progress import Progress
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
 from pipeline.settings import (
     CheckSettings,
-    CommonSettings,
     FetchSettings,
     ServeSettings,
     SpeakSettings,
@@ -76,17 +76,17 @@ def main(arguments: list[str]) -> None:
     try:
         match arguments:
             case ["speak", *rest]:
-                run(speak, settings.load(SpeakSettings, rest))
+                run(speak, load(SpeakSettings, rest))
             case ["fetch", *rest]:
-                run_plain(fetching.fetch, settings.load(FetchSettings, rest))
+                run_plain(fetching.fetch, load(FetchSettings, rest))
             case ["check", *rest]:
-                run_plain(checking.check, settings.load(CheckSettings, rest))
+                run_plain(checking.check, load(CheckSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
                 ending = 2  # as for every other error of usage
             case ["serve", *rest] | rest:
-                run(serve, settings.load(ServeSettings, rest))
+                run(serve, load(ServeSettings, rest))
     except* BrokenPipeError:
         ending = 128 + signal.SIGPIPE  # whoever read our sound has had enough
     except* (ServerError, StoreError, OSError) as failure:
@@ -112,7 +112,7 @@ def run_plain(command: Callable[[Common], None], options: Common) -> None:
 
 def warn_of_strange_variables() -> None:
     """Of those that may be misspelt options. They are not refused: others may own them."""
-    for line in settings.strange_variables_of(os.environ):
+    for line in strange_variables_of(os.environ):
         log.warning("%s", line)
 
 
@@ -123,6 +123,7 @@ async def serve(options: ServeSettings) -> None:
     from pipeline.http_api import create_app  # noqa: PLC0415
     from pipeline.http_server import HttpServer  # noqa: PLC0415
     from pipeline.listener import Listener  # noqa: PLC0415
+    from pipeline.web_page import page_url  # noqa: PLC0415
 
     access = open_access(options)
     tls = server_context(options)
@@ -153,16 +154,6 @@ async def serve(options: ServeSettings) -> None:
                 listener.abort()
                 nursery.cancel_scope.cancel()
     log.info("closed")
-
-
-def page_url(host: str, port: int, *, is_secure: bool) -> str:
-    """What a browser on this machine opens to get the page. `host` is what is listened on: all
-    addresses, and the usual loopback one, go by the name that browsers trust without TLS."""
-    if host in {LOOPBACK, "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
-        host = "localhost"
-    elif ":" in host:
-        host = f"[{host}]"
-    return f"{'https' if is_secure else 'http'}://{host}:{port}/"
 
 
 def open_access(options: ServeSettings) -> Access:

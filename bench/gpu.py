@@ -10,7 +10,7 @@ for the whole of the cache, which graphs always look at. Predicted: a step 0.6 m
 0.1.
 
 Then RVC likewise, v2 at 48 kHz: a stream of the GPU's in float32 against the CPU's, and what
-``bench/rvc.py`` measures, for up to 200 listeners; the whole chain too. A block of 320 ms is 60
+``bench/rvc.py`` measures, for up to 200 listeners; and ``bench/chain.py``. A block of 320 ms is 60
 GFLOP, which an H100 computes in 0.2 ms; it is some 900 kernels, started one by one (there are no
 graphs for it yet). Predicted: 6 ms for one block, 25 ms for one of 32 listeners at once, so 200
 listeners in real time with a factor of 0.5.
@@ -29,7 +29,7 @@ import torch
 sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import rvc, soprano
+from bench import chain, rvc, rvc_models, soprano
 from bench.common import Result, report
 from pipeline.logs import open_log
 from stages.tts.soprano.engine import SopranoEngine
@@ -75,7 +75,7 @@ def parity(folder: Path) -> Result:
 
 
 @torch.inference_mode()
-def converted_on(device: str, files: rvc.Files) -> Samples:
+def converted_on(device: str, files: rvc_models.Files) -> Samples:
     """A stream's sound in float32."""
     bench = rvc.Bench(files, torch.device(device), torch.float32)
     stream = bench.stream(32)
@@ -85,7 +85,7 @@ def converted_on(device: str, files: rvc.Files) -> Samples:
     return np.concatenate(sounds)
 
 
-def rvc_parity(files: rvc.Files) -> Result:
+def rvc_parity(files: rvc_models.Files) -> Result:
     """How far the GPU's conversion is from the CPU's: the largest difference, of sound that is
     some 0.5 high."""
     here, there = converted_on("cpu", files), converted_on("cuda:0", files)
@@ -102,10 +102,13 @@ def measure_all(options: argparse.Namespace) -> Iterator[Result]:
         yield parity(build(Path(folder) / "soprano", FULL, dtype=torch.float32))
     yield from soprano.measure_all(options)
     with tempfile.TemporaryDirectory() as folder:
-        yield rvc_parity(rvc.Files.build(Path(folder), tiny=False))
-    how = rvc.options(None).parse_args(["--device", "cuda", "--without-upstream"])
-    how.listeners, how.chains = [8, 32, 128, 200], [1, 8, 64]
+        yield rvc_parity(rvc_models.Files.build(Path(folder), tiny=False))
+    how = rvc.rvc_options(None).parse_args(["--device", "cuda"])
+    how.listeners = [8, 32, 128, 200]
     yield from rvc.measure_all(how)
+    how = chain.chain_options(None).parse_args(["--device", "cuda", "--without-upstream"])
+    how.chains = [1, 8, 64]
+    yield from chain.measure_all(how)
 
 
 def main() -> None:
@@ -116,7 +119,7 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("bench/gpu.py: there is no CUDA device here; nothing was measured")
     columns = {
-        **soprano.COLUMNS, **rvc.COLUMNS, "same_samples": "same", "difference": "differ"
+        **soprano.COLUMNS, **rvc_models.COLUMNS, "same_samples": "same", "difference": "differ"
     }  # fmt: skip
     report("gpu", [], columns, measure_all(asked))
 

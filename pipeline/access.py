@@ -35,7 +35,7 @@ MIN_KEY_CHARS = 16
 """Of a key: 96 bits if they are random, which nobody guesses over a network."""
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
-OPEN_FOLDER = "/web/"
+OPEN_FOLDERS = ("/web/", "/docs/files/")
 """What needs no key: the page, which asks for it, and the API's description are the same on every
 server; and what watches over the server need not be able to speak through it. Compared as they
 stand in the request: whoever writes a path in another way needs a key for it."""
@@ -86,7 +86,7 @@ class Access:
         if not self.needs_key:
             self._check_host(request)
         self._check_origin(request)
-        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER) or _is_preflight(request)
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or _is_preflight(request)
         if self.needs_key and (request.is_upgrade or not is_open):
             self._check_key(request)
 

@@ -208,6 +208,7 @@ def soprano_folder(models: Path) -> Path:
 
 def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
     # Imported here: see `_runs_on`.
+    from stages import accelerator  # noqa: PLC0415
     from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415
     from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415
     from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415
@@ -217,7 +218,7 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
         soprano_folder(options.models),
         SopranoOptions(
             device=device,
-            dtype=dtype,
+            dtype=accelerator.with_its_range(dtype),
             chunk_states=options.soprano_chunk_size,
             sampling=Sampling(
                 options.soprano_temperature,
@@ -233,6 +234,7 @@ def _runs_on(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
     # Imported here: torch takes two seconds, and the light set of packages has none.
     from stages import accelerator  # noqa: PLC0415
 
+    accelerator.keep_kernels()  # no engine has computed anything yet
     accelerator.limit_threads(processors.available())
     device = accelerator.choose_device(options.device)
     return device, accelerator.choose_dtype(options.dtype, device)

@@ -1,44 +1,20 @@
 """Every option, defined once: as a flag, as an environment variable, and in a TOML file.
 
-A flag beats the environment (``VOICE_`` and the option's name), which beats the file, which
-beats the default.
+``pipeline/option_sources.py`` reads them.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    CliApp,
-    CliPositionalArg,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
-from pipeline.access import KEYS_VARIABLE
-from pipeline.logs import LogFormat
-from pipeline.option_sources import (
-    DEFAULT_FILE,
-    PREFIX,
-    OptionPlaces,
-    TomlFile,
-    UnreadableFile,
-    as_flag,
-    strange_variables,
-)
-from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
+from pipeline.option_sources import CommonSettings
+from pipeline.protocol import PitchShift, SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.items import Segmentation
-from stages.remedies import IN_SOURCE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 MAX_BLOCK_MS = 640
 """That RVC converts at a time: of a window of 1.28 s half should be known before."""
@@ -55,56 +31,8 @@ def _split(words: object) -> object:
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list; in a flag and in the environment, words with commas between them."""
 
-Origins = Annotated[
-    list[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]], NoDecode, BeforeValidator(_split)
-]
-"""Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
-
-
-class CommonSettings(BaseSettings):
-    """What all commands have in common."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        extra="forbid",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_parse_none_str="(none)",  # the default, None, is a word that may be spoken
-        cli_prog_name="server.py",
-    )
-
-    config: Path | None = Field(
-        None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
-    )
-    models: Path = Field(IN_SOURCE.models, description="folder for models")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="how much is told on standard error"
-    )
-    log_format: LogFormat = Field("text", description="lines for people, or an object on each")
-
-    _places: OptionPlaces = PrivateAttr(default_factory=OptionPlaces)
-
-    def place_of(self, name: str) -> str:
-        """Who set this option, or, where nobody did, the flag that does."""
-        return self._places.of(name) if name in self.model_fields_set else as_flag(name)
-
-    def remember(self, places: OptionPlaces) -> None:
-        """Whose words these options are."""
-        self._places = places
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags come in with `init_settings`."""
-        return init_settings, env_settings, TomlFile(settings_cls, _all_options())
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
+"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
 
 
 class SpeechSettings(CommonSettings):
@@ -128,8 +56,10 @@ class SpeechSettings(CommonSettings):
         description="what models run on: cpu, cuda or cuda:1 (AMD's GPUs are cuda, too); auto: a"
         " GPU if there is one",
     )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of models; auto: what the device is best at"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="precision of models; auto: bfloat16 where the device multiplies it itself, and"
+        " else float32; float16 is for RVC on GPUs, and Soprano stays in float32",
     )
     soprano_chunk_size: int = Field(
         3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
@@ -215,7 +145,7 @@ class ServeSettings(SpeechSettings):
         [],
         description="further names of this server; while there is no key, it answers to no other",
     )
-    allowed_origins: Origins = Field(
+    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
         [], description="web pages of other hosts that may use this server (https://example.org)"
     )
     tls_certificate: Path | None = Field(
@@ -297,46 +227,3 @@ class CheckSettings(SpeechSettings):
     """
 
     model_config = SettingsConfigDict(cli_prog_name="server.py check")
-
-
-S = TypeVar("S", bound=CommonSettings)
-
-UNKNOWN = "extra_forbidden"
-"""pydantic's word for a key that is no option. Only the file can have one: argparse refuses such a
-flag, and a variable may be another program's."""
-
-
-def load(settings: type[S], arguments: list[str]) -> S:
-    """Read the options from everywhere. Ends the program, saying why, where one is wrong: with 2
-    where there is no such option, as for a flag, and else with 1."""
-    places = OptionPlaces(arguments, os.environ)
-    try:
-        options = CliApp.run(settings, cli_args=arguments)
-    except ValidationError as error:
-        errors = error.errors()
-        told = f"server.py: {in_words(errors, lambda each: _place(each, places))}"
-        if not any(each["type"] == UNKNOWN for each in errors):
-            sys.exit(told)
-        sys.stderr.write(f"{told}\n")
-        sys.exit(2)
-    except UnreadableFile as error:
-        sys.exit(f"server.py: {error}")
-    options.remember(places)
-    return options
-
-
-def _place(error: Mapping[str, Any], places: OptionPlaces) -> str:
-    name, *inside = map(str, error["loc"])
-    place = places.in_file(name) if error["type"] == UNKNOWN else places.of(name)
-    return f"{place}, word {int(inside[0]) + 1}" if inside and inside[0].isdigit() else place
-
-
-def strange_variables_of(environment: Iterable[str]) -> Iterator[str]:
-    """A line for each variable that looks like an option and is none of any command."""
-    known = {f"{PREFIX}{name}".upper() for name in _all_options()}
-    return strange_variables(environment, known | {KEYS_VARIABLE})
-
-
-def _all_options() -> set[str]:
-    commands = ServeSettings, SpeakSettings, FetchSettings, CheckSettings
-    return {name for command in commands for name in command.model_fields}

@@ -70,3 +70,13 @@ class _Files(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(HEADERS)
         return response
+
+
+def page_url(host: str, port: int, *, is_secure: bool) -> str:
+    """What a browser on this machine opens to get the page. `host` is what is listened on: all
+    addresses, and the usual loopback one, go by the name that browsers trust without TLS."""
+    if host in {"127.0.0.1", "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
+        host = "localhost"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"{'https' if is_secure else 'http'}://{host}:{port}/"

@@ -20,6 +20,7 @@ from wsproto.utilities import LocalProtocolError
 
 from pipeline import protocol
 from pipeline.connection import CloseCode
+from pipeline.turns import FairStream
 from stages.errors import Disconnected, ProtocolError
 from stages.items import PcmFrame
 
@@ -126,7 +127,7 @@ class _Wire(trio.abc.Stream):
     """The stream as the library has it. Where a client broke the protocol the library closes it
     without having sent a close; then what lies beneath stays open, and ours is the last word."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: FairStream) -> None:
         self._stream = stream
         self._is_closed = False
         self._has_sent_close = False
@@ -167,10 +168,14 @@ class _Wire(trio.abc.Stream):
 
 
 async def serve_websocket(
-    stream: Stream, converse: Callable[[WebSocketPeer], Awaitable[CloseCode]]
+    stream: Stream,
+    converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
+    are_others: Callable[[], bool],
 ) -> None:
-    """Answer an upgrade whose request lies in the stream, hold the conversation, and close."""
-    wire = _Wire(stream)
+    """Answer an upgrade whose request lies in the stream, hold the conversation, and close.
+
+    `are_others` tells whether anybody would wait for a client that sends too much."""
+    wire = _Wire(FairStream(stream, are_others))
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -150,7 +150,9 @@ def test_without_a_right_key_nothing_opens(authorization: str, target: str) -> N
     assert refusal(access, asked) == (401, "unauthorized")
 
 
-@pytest.mark.parametrize("target", ["/", "/?a=b", "/web/page.js", "/docs", "/openapi.json"])
+@pytest.mark.parametrize(
+    "target", ["/", "/?a=b", "/web/page.js", "/docs", "/docs/files/x.js", "/openapi.json"]
+)
 def test_the_page_loads_without_a_key_since_it_is_what_asks_for_it(target: str) -> None:
     assert refusal(Access(keys=[KEY]), request(target)) is None
     assert refusal(Access(keys=[KEY]), request(target, upgrade=True)) == (401, "unauthorized")

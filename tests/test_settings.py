@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline import settings
-from pipeline.settings import CommonSettings, FetchSettings, ServeSettings, SpeakSettings
+from pipeline.option_sources import CommonSettings, load, strange_variables_of
+from pipeline.settings import FetchSettings, ServeSettings, SpeakSettings
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -31,7 +31,7 @@ def write_file(text: str, name: str = "voice-server.toml") -> None:
 def complaint(settings_class: type[CommonSettings], *arguments: str) -> str:
     """The one line that a wrong option ends the program with; its exit status is then 1."""
     with pytest.raises(SystemExit) as ending:
-        settings.load(settings_class, list(arguments))
+        load(settings_class, list(arguments))
     assert isinstance(ending.value.code, str)
     assert "\n" not in ending.value.code
     assert ending.value.code.startswith("server.py: ")
@@ -39,20 +39,20 @@ def complaint(settings_class: type[CommonSettings], *arguments: str) -> str:
 
 
 def test_nothing_need_be_said() -> None:
-    served = settings.load(ServeSettings, [])
+    served = load(ServeSettings, [])
     assert (served.host, served.port) == ("127.0.0.1", 8765)  # what the document's clients use
     assert served.voice is None
-    spoken = settings.load(SpeakSettings, [])
+    spoken = load(SpeakSettings, [])
     assert spoken.text is None
     assert spoken.output == Path("speech.wav")
-    fetched = settings.load(FetchSettings, [])
+    fetched = load(FetchSettings, [])
     assert (fetched.names, fetched.models) == (["soprano"], Path("models"))
     assert fetched.revision is None
 
 
 def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
     def port(*arguments: str) -> int:
-        return settings.load(ServeSettings, list(arguments)).port
+        return load(ServeSettings, list(arguments)).port
 
     assert port() == 8765
     write_file("port = 1001\n")
@@ -67,7 +67,7 @@ def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.Mon
 def test_sources_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     write_file('host = "::1"\nport = 1001\nskip_emoji = false\n')
     monkeypatch.setenv("VOICE_PORT", "1002")
-    served = settings.load(ServeSettings, ["--voice", "en-us+m1"])
+    served = load(ServeSettings, ["--voice", "en-us+m1"])
     assert (served.host, served.port, served.voice) == ("::1", 1002, "en-us+m1")
     assert not served.skip_emoji
     assert served.skip_markdown
@@ -80,7 +80,7 @@ def test_the_file_can_be_named(how: str, monkeypatch: pytest.MonkeyPatch) -> Non
     arguments = ["--config", "other.toml"] if how == "flag" else []
     if how == "environment":
         monkeypatch.setenv("VOICE_CONFIG", "other.toml")
-    assert settings.load(ServeSettings, arguments).port == 1002
+    assert load(ServeSettings, arguments).port == 1002
 
 
 def test_a_file_that_is_named_must_be_there() -> None:
@@ -166,7 +166,7 @@ def test_of_a_list_the_wrong_word_is_told() -> None:
 def test_options_know_who_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
     write_file('voice = "en-us"\n')
     monkeypatch.setenv("VOICE_MODELS", "elsewhere")
-    served = settings.load(ServeSettings, ["--no-skip-emoji", "--port=1001"])
+    served = load(ServeSettings, ["--no-skip-emoji", "--port=1001"])
     names = "skip_emoji", "port", "models", "voice", "rvc_webui"
     assert [served.place_of(name) for name in names] == [
         "--skip-emoji",
@@ -190,7 +190,7 @@ def test_a_revision_has_a_name() -> None:
 def test_the_folder_of_the_models_is_said_once_for_all_commands() -> None:
     write_file('models = "/srv/models"\nport = 1001\n')
     kinds = (ServeSettings, SpeakSettings, FetchSettings)
-    assert {settings.load(kind, []).models for kind in kinds} == {Path("/srv/models")}
+    assert {load(kind, []).models for kind in kinds} == {Path("/srv/models")}
 
 
 def test_several_mistakes_are_told_at_once() -> None:
@@ -210,7 +210,7 @@ def test_an_unknown_key_in_the_file_is_named(
     monkeypatch.setenv("VOICE_PROT", "1003")  # which is nobody's, and not meant
     write_file('port = "high"\nprot = 1002\n')
     with pytest.raises(SystemExit) as ending:
-        settings.load(ServeSettings, [])
+        load(ServeSettings, [])
     assert ending.value.code == 2
     told = capsys.readouterr().err
     assert told.endswith("; voice-server.toml: prot: unknown key\n")
@@ -219,9 +219,9 @@ def test_an_unknown_key_in_the_file_is_named(
 
 def test_variables_that_are_no_options_are_told_with_the_nearest_that_is() -> None:
     ours = ["VOICE_PORT", "voice_port", "VOICE_REVISION", "VOICE_API_KEYS", "PATH", "INVOICE_PROT"]
-    assert list(settings.strange_variables_of(ours)) == []
+    assert list(strange_variables_of(ours)) == []
     strange = ["VOICE_PROT", *ours, "VOICE_XQZ", "voice_api_key"]
-    assert list(settings.strange_variables_of(strange)) == [
+    assert list(strange_variables_of(strange)) == [
         "the environment has VOICE_PROT, which is no option; did you mean VOICE_PORT?",
         "the environment has VOICE_XQZ, which is no option",
         "the environment has voice_api_key, which is no option; did you mean VOICE_API_KEYS?",
@@ -230,20 +230,20 @@ def test_variables_that_are_no_options_are_told_with_the_nearest_that_is() -> No
 
 def test_speaking_does_not_mind_what_serving_needs() -> None:
     write_file("port = 1001\n")
-    assert settings.load(SpeakSettings, []).voice is None
+    assert load(SpeakSettings, []).voice is None
 
 
 def test_a_misspelt_key_is_named_by_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     write_file("speakng_rate = 200\n")
     for kind in (ServeSettings, SpeakSettings, FetchSettings):
         with pytest.raises(SystemExit):
-            settings.load(kind, [])
+            load(kind, [])
         assert "speakng_rate" in capsys.readouterr().err
 
 
 def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:
-        settings.load(ServeSettings, ["--prot", "1001"])
+        load(ServeSettings, ["--prot", "1001"])
     assert ending.value.code == 2
     told = capsys.readouterr().err.splitlines()
     assert told[-1] == "server.py: error: unrecognized arguments: --prot 1001"
@@ -252,27 +252,27 @@ def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("text", ["None", "null", "true", "5", "[1, 2]", '{"a": 1}', "a, b", ""])
 def test_any_text_is_a_text(text: str) -> None:
     """Also one that looks like a value to whatever reads the command line."""
-    assert settings.load(SpeakSettings, [text]).text == text
+    assert load(SpeakSettings, [text]).text == text
 
 
 @pytest.mark.parametrize("flag", ["-o", "--output"])
 def test_output_has_a_short_flag(flag: str) -> None:
-    assert settings.load(SpeakSettings, [flag, "a.wav"]).output == Path("a.wav")
+    assert load(SpeakSettings, [flag, "a.wav"]).output == Path("a.wav")
 
 
 def test_environment_variables_begin_with_voice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else any shell that has exported `output` would move the file."""
     for name in ("o", "output", "text", "voice", "config"):
         monkeypatch.setenv(name, "elsewhere")
-    spoken = settings.load(SpeakSettings, [])
+    spoken = load(SpeakSettings, [])
     assert (spoken.output, spoken.voice, spoken.text) == (Path("speech.wav"), None, None)
     monkeypatch.setenv("VOICE_OUTPUT", "a.wav")
-    assert settings.load(SpeakSettings, []).output == Path("a.wav")
+    assert load(SpeakSettings, []).output == Path("a.wav")
 
 
 def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     def languages(*arguments: str) -> list[str]:
-        return settings.load(SpeakSettings, list(arguments)).espeak_languages
+        return load(SpeakSettings, list(arguments)).espeak_languages
 
     write_file('espeak_languages = ["en-us", "ru"]\n')
     assert languages() == ["en-us", "ru"]
@@ -285,6 +285,12 @@ def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert languages(*arguments) == ["de", "it"]
 
 
+def test_origins_are_as_browsers_send_them() -> None:
+    """Who compares them compares letter by letter."""
+    options = load(ServeSettings, ["--allowed-origins", "HTTPS://Friend.Example,http://b:8000"])
+    assert options.allowed_origins == ["https://friend.example", "http://b:8000"]
+
+
 @pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings, FetchSettings])
 def test_help_tells_every_option(
     settings_class: type[CommonSettings],
@@ -293,7 +299,7 @@ def test_help_tells_every_option(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as ending:
-        settings.load(settings_class, ["--help"])
+        load(settings_class, ["--help"])
     assert ending.value.code == 0
     told = capsys.readouterr().out
     assert max(len(line) for line in told.splitlines()) <= 100

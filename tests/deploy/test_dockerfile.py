@@ -26,16 +26,10 @@ from deploy.dockerfile import (
 from pipeline.access import KEYS_VARIABLE, is_loopback
 from pipeline.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from server import LAST_WORDS_S
+from tests.server_process import WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent
 TARGETS = "light", "cpu", "cuda", "rocm"
-
-WITHOUT_TORCH = """
-import runpy, sys
-sys.modules["torch"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 DOCKER_STOP_S = 10
 """Between SIGTERM and SIGKILL, where nobody says otherwise (docs.docker.com, docker stop)."""

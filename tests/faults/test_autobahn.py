@@ -54,8 +54,8 @@ class Exchange:
                     self.frames.append(await self._client.next_frame())
                     self._came.unpark_all()
                     if self.frames[-1].opcode == CLOSE:
-                        nursery.cancel_scope.cancel()  # nobody listens any more
                         break
+            nursery.cancel_scope.cancel()  # all was answered, or nobody listens any more
 
     async def _send(self) -> None:
         """The server may close in mid-way."""

@@ -65,7 +65,8 @@ async def test_without_a_right_key_nothing_is_answered(
 
 
 async def test_health_and_the_page_need_no_key(guarded: ServerProcess) -> None:
-    for target in ("/health/live", "/health/ready", "/", "/web/server.js", "/docs"):
+    pages = ("/", "/web/server.js", "/docs", "/docs/files/swagger-ui.css")
+    for target in ("/health/live", "/health/ready", *pages):
         assert (await ask(guarded.port, get(target))).status == 200
 
 

@@ -13,7 +13,7 @@ import pytest
 from pipeline.model_store import MANIFEST, FetchedFile, Manifest, sha256
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import events, sound
-from tests.server_process import ROOT, running_server
+from tests.server_process import ROOT, WITHOUT_TORCH, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from tests.server_process import ServerProcess
 
 WITHIN_S = 120
-
-WITHOUT_TORCH = """
-import runpy, sys
-sys.modules["torch"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 @pytest.fixture(scope="module")
