@@ -38,8 +38,19 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
             return torch.bfloat16
     if device.type == "cuda":
         with torch.cuda.device(device):
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+            multiplies = torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.bfloat16 if multiplies else torch.float32
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+
+
+def use(device: torch.device) -> None:
+    """Make this the GPU of this thread, where streams and graphs are made; and let torch compute
+    attention without cuDNN, in the whole process. On some GPUs torch would prefer that, which
+    builds a plan for each batch and length that it has not met (ATen's ``cudnn/MHA.cpp``): tens of
+    milliseconds, in the middle of somebody's speech."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cuda.enable_cudnn_sdp(enabled=False)
 
 
 def cpu_has_bfloat16() -> bool:

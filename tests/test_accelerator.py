@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -29,6 +31,34 @@ def test_a_gpu_comes_with_its_number(wanted: str, device: str) -> None:
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(CannotStart, match="there is no cuda:2"):
         accelerator.choose_device("cuda:2")
+
+
+@pytest.mark.usefixtures("_two_gpus")
+@pytest.mark.parametrize(("multiplies", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_gpu_that_only_emulates_bfloat16_gets_float32(
+    monkeypatch: pytest.MonkeyPatch, multiplies: bool, dtype: torch.dtype
+) -> None:
+    def is_supported(*, including_emulation: bool = True) -> bool:
+        return including_emulation or multiplies
+
+    monkeypatch.setattr("torch.cuda.device", lambda _device: nullcontext())
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", is_supported)
+    assert accelerator.choose_dtype("auto", torch.device("cuda:1")) is dtype
+    assert accelerator.choose_dtype("bfloat16", torch.device("cuda:1")) is torch.bfloat16
+
+
+def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[object] = []
+    monkeypatch.setattr("torch.cuda.set_device", used.append)
+    monkeypatch.setattr(
+        "torch.backends.cuda.enable_cudnn_sdp", lambda *, enabled: used.append(enabled)
+    )
+    accelerator.use(torch.device("cpu"))
+    assert not used
+    accelerator.use(torch.device("cuda:1"))
+    assert used == [torch.device("cuda:1"), False]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
