@@ -38,8 +38,7 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
             return torch.bfloat16
     if device.type == "cuda":
         with torch.cuda.device(device):
-            multiplies = torch.cuda.is_bf16_supported(including_emulation=False)
-            return torch.bfloat16 if multiplies else torch.float32
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 

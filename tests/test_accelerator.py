@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 
@@ -33,18 +31,11 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
         accelerator.choose_device("cuda:2")
 
 
-@pytest.mark.usefixtures("_two_gpus")
-@pytest.mark.parametrize(("multiplies", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_gpu_that_only_emulates_bfloat16_gets_float32(
-    monkeypatch: pytest.MonkeyPatch, multiplies: bool, dtype: torch.dtype
-) -> None:
-    def is_supported(*, including_emulation: bool = True) -> bool:
-        return including_emulation or multiplies
-
-    monkeypatch.setattr("torch.cuda.device", lambda _device: nullcontext())
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", is_supported)
-    assert accelerator.choose_dtype("auto", torch.device("cuda:1")) is dtype
-    assert accelerator.choose_dtype("bfloat16", torch.device("cuda:1")) is torch.bfloat16
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_without_a_gpu_there_is_the_cpu() -> None:
+    assert accelerator.choose_device("auto") == torch.device("cpu")
+    with pytest.raises(CannotStart, match="there is no cuda"):
+        accelerator.choose_device("cuda")
 
 
 def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
@@ -59,10 +50,3 @@ def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
     assert not used
     accelerator.use(torch.device("cuda:1"))
     assert used == [torch.device("cuda:1"), False]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_without_a_gpu_there_is_the_cpu() -> None:
-    assert accelerator.choose_device("auto") == torch.device("cpu")
-    with pytest.raises(CannotStart, match="there is no cuda"):
-        accelerator.choose_device("cuda")
