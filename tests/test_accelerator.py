@@ -46,6 +46,7 @@ def test_without_a_gpu_there_is_the_cpu() -> None:
         accelerator.choose_device("cuda")
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("wanted", "dtype"),
     [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)],
@@ -105,3 +106,17 @@ def test_more_kernels_are_kept_than_onednn_would() -> None:
     created = [line for line in done.stdout.splitlines() if ",convolution," in line]
     assert len(created) > 1500
     assert "cache_hit" in created[-1]
+=======
+def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[object] = []
+    monkeypatch.setattr("torch.cuda.set_device", used.append)
+    monkeypatch.setattr(
+        "torch.backends.cuda.enable_cudnn_sdp", lambda *, enabled: used.append(enabled)
+    )
+    accelerator.use(torch.device("cpu"))
+    assert not used
+    accelerator.use(torch.device("cuda:1"))
+    assert used == [torch.device("cuda:1"), False]
+>>>>>>> gpupath

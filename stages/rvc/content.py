@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from stages import accelerator
 from stages.linear import packed
 from stages.rvc.convolution import FrameConv
 
@@ -66,6 +67,7 @@ class ContentEncoder:
     """HuBERT base (ContentVec), for speech that comes bit by bit."""
 
     def __init__(self, read: ContentModel, dtype: torch.dtype, device: torch.device) -> None:
+        accelerator.use(device)
         self.device = device
         self._dtype = dtype
         config = read.model.config

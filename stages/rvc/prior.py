@@ -80,10 +80,12 @@ class _Band:
 
     @classmethod
     def of(cls, n: int, device: torch.device) -> _Band:
-        frames = torch.arange(n, device=device)
+        # On the CPU: how many pairs there are a GPU would have to be asked, and waited for.
+        frames = torch.arange(n)
         distance = frames[None, :] - frames[:, None] + RELATIVE_REACH
         rows, columns = torch.where((distance >= 0) & (distance <= 2 * RELATIVE_REACH))
-        return cls(rows, columns, distance[rows, columns])
+        parts = rows, columns, distance[rows, columns]
+        return cls(*(part.to(device) for part in parts))
 
 
 class _Layer:

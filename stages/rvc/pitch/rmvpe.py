@@ -58,7 +58,8 @@ class RmvpePitch:
         self._device = device
         self._dtype = dtype
         self._mel = LogMel().to(device)
-        self._network = network.to(device, dtype)
+        self._network = network.to(device)
+        self._network.compute_in(dtype)
         for weight in self._network.parameters():
             if weight.dim() == 4:  # in float32 a CPU is twice as fast with the channels last
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)

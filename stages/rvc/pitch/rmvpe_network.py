@@ -56,6 +56,12 @@ class Rmvpe(nn.Module):
         salience: torch.Tensor = self.fc(folded.transpose(1, 2).flatten(2))
         return salience.sigmoid()
 
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """All but the recurrent layer, a small part of the work: torch lays its weights out for
+        cuDNN in float32 and not in bfloat16, where they would be laid out for each call."""
+        for part in (self.unet, self.cnn, self.fc[1]):
+            part.to(dtype)
+
     def fuse(self) -> None:
         """Fold each normalisation into the convolution before it. For good, and in eval mode."""
         for module in self.modules():
@@ -183,8 +189,8 @@ class _BiGru(nn.Module):
         self.gru = nn.GRU(n_in, n_out, batch_first=True, bidirectional=True)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.gru(frames)[0]
-        return out
+        out: torch.Tensor = self.gru(frames.float())[0]
+        return out.to(frames.dtype)
 
 
 def _fuse(layers: nn.Sequential) -> None:

@@ -39,7 +39,8 @@ class Graphs:
 
     def run(self, key: Hashable, function: Callable[..., Out], *inputs: torch.Tensor) -> Out:
         """``function(*inputs)``, on the device. The same key must mean the same function and the
-        same shapes. What a graph returns is written over by the next run with its key.
+        same shapes. What a graph returns is written over by the next run with any key, since they
+        share their memory: it must be fetched before.
 
         The first run with a key runs the function several times, so it should be one whose
         effects do no harm."""

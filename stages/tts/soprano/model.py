@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stages import accelerator
 from stages.linear import pack_all
 from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder, Tails
 from stages.tts.soprano.graphs import Graphs
@@ -74,8 +75,7 @@ class SopranoModel:
     def install(self) -> None:
         """Go where it runs, take memory, and run every shape once."""
         device = self._options.device
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # of this thread: graphs and streams are made there
+        accelerator.use(device)
         self._lm.to(device)
         self._decoder.to(device)
         n_slots = self._spare + 1
