@@ -53,12 +53,12 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 
-<<<<<<< HEAD
 def with_its_range(dtype: torch.dtype) -> torch.dtype:
     """For networks that were trained in bfloat16: their values may be beyond float16's 65 504, and
     are then computed in float32."""
     return torch.float32 if dtype is torch.float16 else dtype
-=======
+
+
 def use(device: torch.device) -> None:
     """Make this the GPU of this thread, where streams and graphs are made; and let torch compute
     attention without cuDNN, in the whole process. On some GPUs torch would prefer that, which
@@ -67,7 +67,6 @@ def use(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cuda.enable_cudnn_sdp(enabled=False)
->>>>>>> gpupath
 
 
 def cpu_has_bfloat16() -> bool:

@@ -46,7 +46,6 @@ def test_without_a_gpu_there_is_the_cpu() -> None:
         accelerator.choose_device("cuda")
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("wanted", "dtype"),
     [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)],
@@ -106,7 +105,8 @@ def test_more_kernels_are_kept_than_onednn_would() -> None:
     created = [line for line in done.stdout.splitlines() if ",convolution," in line]
     assert len(created) > 1500
     assert "cache_hit" in created[-1]
-=======
+
+
 def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -119,4 +119,3 @@ def test_a_gpu_is_used_by_the_thread_and_without_plans_for_attention(
     assert not used
     accelerator.use(torch.device("cuda:1"))
     assert used == [torch.device("cuda:1"), False]
->>>>>>> gpupath
