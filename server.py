@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 import trio
 
-from pipeline import checking, devices, fetching, local, settings
+from pipeline import checking, devices, fetching, local
 from pipeline.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.engines import choose_engines
 from pipeline.executor import open_executor
 from pipeline.logs import open_log
 from pipeline.metrics import Metrics
 from pipeline.model_store import StoreError
+from pipeline.option_sources import CommonSettings, load
 from pipeline.progress import Progress
 from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
 from pipeline.settings import (
     CheckSettings,
-    CommonSettings,
     FetchSettings,
     ServeSettings,
     SpeakSettings,
@@ -76,17 +76,17 @@ def main(arguments: list[str]) -> None:
     try:
         match arguments:
             case ["speak", *rest]:
-                run(speak, settings.load(SpeakSettings, rest))
+                run(speak, load(SpeakSettings, rest))
             case ["fetch", *rest]:
-                run_plain(fetching.fetch, settings.load(FetchSettings, rest))
+                run_plain(fetching.fetch, load(FetchSettings, rest))
             case ["check", *rest]:
-                run_plain(checking.check, settings.load(CheckSettings, rest))
+                run_plain(checking.check, load(CheckSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
                 ending = 2  # as for every other error of usage
             case ["serve", *rest] | rest:
-                run(serve, settings.load(ServeSettings, rest))
+                run(serve, load(ServeSettings, rest))
     except* BrokenPipeError:
         ending = 128 + signal.SIGPIPE  # whoever read our sound has had enough
     except* (ServerError, StoreError, OSError) as failure:

@@ -10,7 +10,7 @@ for the whole of the cache, which graphs always look at. Predicted: a step 0.6 m
 0.1.
 
 Then RVC likewise, v2 at 48 kHz: a stream of the GPU's in float32 against the CPU's, and what
-``bench/rvc.py`` measures, for up to 200 listeners; the whole chain too. A block of 320 ms is 60
+``bench/rvc.py`` measures, for up to 200 listeners; and ``bench/chain.py``. A block of 320 ms is 60
 GFLOP, which an H100 computes in 0.2 ms; it is some 900 kernels, started one by one (there are no
 graphs for it yet). Predicted: 6 ms for one block, 25 ms for one of 32 listeners at once, so 200
 listeners in real time with a factor of 0.5.
@@ -34,7 +34,7 @@ import torch
 sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import rvc, soprano
+from bench import chain, rvc, rvc_models, soprano
 from bench.common import Result, report
 from pipeline.logs import open_log
 from stages import accelerator
@@ -89,7 +89,7 @@ def soprano_parity(asked: argparse.Namespace) -> Iterator[Result]:
 
 
 @torch.inference_mode()
-def converted_on(device: torch.device, files: rvc.Files) -> Samples:
+def converted_on(device: torch.device, files: rvc_models.Files) -> Samples:
     """A stream's sound in float32."""
     bench = rvc.Bench(files, device, torch.float32)
     stream = bench.stream(32)
@@ -105,7 +105,7 @@ def rvc_parity(asked: argparse.Namespace) -> Iterator[Result]:
     device = accelerator.choose_device(asked.device)
     torch.backends.cudnn.allow_tf32 = False  # else float32's convolutions have 10 bits there
     with tempfile.TemporaryDirectory() as folder:
-        files = rvc.Files.build(Path(folder), tiny=asked.tiny)
+        files = rvc_models.Files.build(Path(folder), tiny=asked.tiny)
         here, there = converted_on(CPU, files), converted_on(device, files)
     yield {
         "case": "RVC parity, float32",
@@ -116,10 +116,17 @@ def rvc_parity(asked: argparse.Namespace) -> Iterator[Result]:
 
 def rvc_alone(asked: argparse.Namespace) -> Iterator[Result]:
     """`bench/rvc.py`, for more listeners."""
-    how = rvc.options(None).parse_args(["--device", asked.device, "--without-upstream"])
+    how = rvc.rvc_options(None).parse_args(["--device", asked.device])
     how.tiny, how.repeats, how.runs = asked.tiny, asked.repeats, asked.runs
-    how.listeners, how.chains = asked.rvc_listeners, asked.chains
+    how.listeners = asked.rvc_listeners
     yield from rvc.measure_all(how)
+
+
+def chains(asked: argparse.Namespace) -> Iterator[Result]:
+    """`bench/chain.py`, for more listeners."""
+    how = chain.chain_options(None).parse_args(["--device", asked.device, "--without-upstream"])
+    how.tiny, how.runs, how.chains = asked.tiny, asked.runs, asked.chains
+    yield from chain.measure_all(how)
 
 
 PARTS = {
@@ -127,6 +134,7 @@ PARTS = {
     "soprano": soprano.measure_all,
     "rvc-parity": rvc_parity,
     "rvc": rvc_alone,
+    "chain": chains,
 }
 
 
@@ -170,7 +178,7 @@ def main() -> None:
     except CannotStart as error:
         sys.exit(f"bench/gpu.py: {error}; nothing was measured")
     columns = {
-        **soprano.COLUMNS, **rvc.COLUMNS, "same_samples": "same", "difference": "differ"
+        **soprano.COLUMNS, **rvc_models.COLUMNS, "same_samples": "same", "difference": "differ"
     }  # fmt: skip
     report("gpu", [], columns, measure_all(asked))
 

@@ -1,11 +1,8 @@
-"""What does RVC cost here, how soon is its first sound, and does Soprano with RVC keep real time?
+"""What does RVC cost here, how soon is its first sound, and how many listeners can be converted?
 
-In this process, without a server. First the converter alone, fed with speech as fast as it takes
+In this process, without a server. The converter alone, fed with speech as fast as it takes
 it: what each part of a block costs beside its arithmetic, and how blocks and listeners come out.
-Then rvc-python's own offline ``Pipeline`` on the same weights. Then the whole chain, through our
-model thread: a sentence of 5 s, from text to sound, beside the naive chain, which lets the package
-speak the whole sentence (``SopranoTTS.infer``) and converts the whole of it (``Pipeline``); both
-as they are (float32), and the latter under autocast to bfloat16 as well, which neither does.
+`bench/chain.py` has Soprano before it, and rvc-python's own pipeline beside it.
 
 **The weights are random**, of the architecture and size of the published ones (``--tiny``: of tiny
 ones): they prove nothing about how a voice sounds. The pitch is Praat's (pm).
@@ -14,80 +11,53 @@ The floors are the arithmetic of a part of full size (2 x weights x steps) over 
 decoder's largest convolution in this run.
 
 Predicted on 2 cores with AVX-512 BF16 (450 GFLOP/s): a block of 320 ms 160 ms, of which the decoder
-100 and HuBERT 50; one of 640 ms 260 ms; the first 110 ms; the chain's first sound 300 ms.
+100 and HuBERT 50; one of 640 ms 260 ms; the first 110 ms.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
 import itertools
 import statistics
 import sys
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-import trio
 
 sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
-from pipeline import local
-from pipeline.executor import open_executor
+from bench.rvc_models import COLUMNS, IN_RATE, Files, options
 from pipeline.logs import open_log
-from pipeline.protocol import MAX_PENDING_BYTES
-from pipeline.service import Service
-from pipeline.voices import Voices
 from stages import accelerator
-from stages.items import Style
 from stages.rvc import schedule
 from stages.rvc.content import FRAME, REACH, ContentEncoder
 from stages.rvc.content_file import read_content_model
 from stages.rvc.conversion import Converter
 from stages.rvc.convolution import SoundConv
-from stages.rvc.engine import MAX_BATCH, RvcEngine, RvcOptions
+from stages.rvc.engine import MAX_BATCH
 from stages.rvc.index import read_index
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.pitch_only import PitchOnlyConverter
 from stages.rvc.prior import FLOW_REACH
 from stages.rvc.settings import ConversionSettings
 from stages.rvc.streaming import PITCH_FRAMES, Stream, Voice
 from stages.rvc.synthesizer import Synthesizer
 from stages.rvc.voice_file import read_voice
-from stages.segmenter import SegmenterOptions
-from stages.tts.soprano.engine import SopranoEngine
-from stages.tts.soprano.model import SopranoOptions
-from tests import random_rvc, random_rvc_features, random_soprano
 from tests.rvc.voices import words
-from tests.rvc_upstream import synthesizer as upstream_synthesizer
-from tests.rvc_upstream import upstream
-from tests.soprano.reference import Reference
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
-    from stages.audio.format import Samples
-    from stages.rvc.content_file import ContentModel
     from stages.rvc.voice_config import VoiceConfig
 
-IN_RATE = 32_000
-"""Soprano's."""
 SPEECH_S = 10.0
-SENTENCE = (
-    "The quick brown fox jumps over the lazy dogs of the village near the river bank tonight."
-)
-SENTENCE_STATES = 79
-"""5 s of Soprano's: 78 tokens of 64 ms."""
 
 
 def timed_ms(function: Callable[[], object], repeats: int) -> float:
@@ -103,36 +73,11 @@ def timed_ms(function: Callable[[], object], repeats: int) -> float:
     return 1000 * statistics.median(times)
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Random models, as files."""
-
-    voice: Path
-    index: Path
-    hubert: Path
-    soprano: Path
-
-    @classmethod
-    def build(cls, folder: Path, *, tiny: bool) -> Files:
-        """Write them all."""
-        sizes: Any = random_rvc.TINY if tiny else random_rvc.FULL
-        hubert: Any = random_rvc_features.TINY if tiny else random_rvc_features.FULL
-        soprano = random_soprano.TINY if tiny else random_soprano.FULL
-        (folder / "voices").mkdir()
-        return cls(
-            voice=random_rvc.build_voice(folder / "voices" / "anna.pth", size=sizes),
-            index=random_rvc.build_index(folder / "voices" / "anna.index", n_vectors=20_000),
-            hubert=random_rvc_features.build_hubert(folder / "hubert_base.pt", size=hubert),
-            soprano=random_soprano.build(folder / "soprano", soprano),
-        )
-
-
 class Bench:
     """The converter, read once."""
 
     def __init__(self, files: Files, device: torch.device, dtype: torch.dtype) -> None:
-        self.content: ContentModel = read_content_model(files.hubert)
-        self.encoder = ContentEncoder(self.content, dtype, device)
+        self.encoder = ContentEncoder(read_content_model(files.hubert), dtype, device)
         self.converter = Converter(self.encoder)
         self.synthesizer = Synthesizer(read_voice(files.voice), device, dtype)
         self.config = self.synthesizer.config
@@ -293,156 +238,9 @@ class _Flops:
         return 2.0 * total * n_frames
 
 
-class Naive:
-    """rvc-python's own pipeline on the same files, and the package's own Soprano before it."""
-
-    def __init__(self, files: Files, content: ContentModel) -> None:
-        saved = torch.load(files.voice, weights_only=True)
-        network = upstream_synthesizer("v2", saved["config"], has_pitch=True)
-        del network.enc_q
-        network.load_state_dict({name: w.float() for name, w in saved["weight"].items()})
-        network.dec.remove_weight_norm()
-        network.flow.remove_weight_norm()
-        self._network = network
-        self._content = content
-        config = SimpleNamespace(
-            x_pad=1, x_query=6, x_center=38, x_max=41, is_half=False, device=torch.device("cpu")
-        )
-        self._rate = int(saved["config"][-1])
-        self._pipeline: Any = upstream("modules.vc.pipeline").Pipeline(self._rate, config, "")
-
-    def extract_features(
-        self, source: torch.Tensor, padding_mask: torch.Tensor, output_layer: int
-    ) -> tuple[torch.Tensor]:
-        """As fairseq's model has it."""
-        assert output_layer == 12
-        assert not padding_mask.any()
-        return (self._content.model(source).last_hidden_state.float(),)
-
-    def convert(self, speech_16k: Samples, *, autocast: bool) -> Samples:
-        """The whole of it, with pm and without an index."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            made: Samples = self._pipeline.pipeline(
-                self, self._network, 0, speech_16k, "", [0, 0, 0],
-                0, "pm", "", 0, 1, 3, self._rate, 0, 1, "v2", 0.33,
-            )  # fmt: skip
-        return made
-
-
-def naive_chain(files: Files, bench: Bench, runs: int) -> Iterator[Result]:
-    """Offline conversion alone, and behind the package's whole sentence: its first sound."""
-    naive = Naive(files, bench.content)
-    reference = Reference(files.soprano)
-    for autocast in (False, True):
-        name = "bf16 autocast" if autocast else "fp32"
-        offline, chain, sound_s = [], [], 0.0
-        for number in range(1 + runs):
-            began = time.perf_counter()
-            with contextlib.redirect_stdout(io.StringIO()):
-                sound, _ = reference.infer(SENTENCE, SENTENCE_STATES)
-            spoken_s = time.perf_counter() - began
-            sound_s = len(sound) / IN_RATE
-            began = time.perf_counter()
-            naive.convert(sound[::2].astype(np.float32), autocast=autocast)
-            converted_s = time.perf_counter() - began
-            if number:  # the first warms up
-                offline.append(converted_s)
-                chain.append(spoken_s + converted_s)
-        yield {
-            "case": f"Pipeline, {name}",
-            "first_ms": round(1000 * statistics.median(offline), 1),
-            "factor": round(statistics.median(offline) / sound_s, 3),
-        }
-        yield {
-            "case": f"naive chain, {name}",
-            "first_ms": round(1000 * statistics.median(chain), 1),
-            "factor": round(statistics.median(chain) / sound_s, 3),
-        }
-
-
-async def chain(files: Files, asked: argparse.Namespace, where: tuple[Any, Any]) -> list[Result]:
-    """Text in, sound out, through the stages and the model thread."""
-    device, dtype = where
-    soprano = SopranoEngine(
-        files.soprano,
-        SopranoOptions(device=device, dtype=dtype, n_slots=max(asked.chains)),
-        force_length=lambda _: SENTENCE_STATES,
-    )
-    voices = Voices(soprano.voices())
-    voices.offer_rvc(files.voice.parent, None, "soprano")
-    rvc = RvcEngine(
-        voices.entries,
-        RvcOptions(files.hubert, files.hubert.with_name("rmvpe.pt"), device, dtype),
-    )
-    results = []
-    async with open_executor() as executor:
-        service = Service(
-            executor=executor,
-            synthesizers=[soprano],
-            converter=PitchOnlyConverter(),
-            voice_converters=[rvc],
-            voices=voices,
-            style=Style("anna", segmentation="sentence"),
-            segmenter_options=SegmenterOptions(),
-            max_listeners=max(asked.chains),
-            max_pending_bytes=MAX_PENDING_BYTES,
-            idle_timeout_s=float("inf"),
-        )
-        await service.install_engines()
-        for n_listeners in asked.chains:
-            runs = [await _chains(service, n_listeners) for _ in range(1 + asked.runs)][1:]
-            middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            results.append(
-                {
-                    "case": "chain",
-                    "listeners": n_listeners,
-                    "block_ms": 320,
-                    **{key: round(value, 3) for key, value in middle.items()},
-                }
-            )
-    return results
-
-
-async def _chains(service: Service, n_listeners: int) -> dict[str, float]:
-    listeners = [_Listener() for _ in range(n_listeners)]
-    began = time.perf_counter()
-    async with trio.open_nursery() as nursery:
-        for listener in listeners:
-            nursery.start_soon(
-                local.speak, service, local.once(SENTENCE), listener.play, {"index_rate": 0.0}
-            )
-    wall_s = time.perf_counter() - began
-    sound_s = sum(listener.sound_s for listener in listeners)
-    return {
-        "first_ms": 1000 * statistics.median(each.first - began for each in listeners),
-        "s_per_s": sound_s / wall_s,
-        "factor": wall_s * n_listeners / sound_s,
-        "gap_ms": 1000 * max(listener.gap_s for listener in listeners),
-    }
-
-
-class _Listener:
-    """Plays what comes at once."""
-
-    def __init__(self) -> None:
-        self.first = 0.0
-        self.sound_s = 0.0
-        self.gap_s = 0.0
-        self._dry_at = 0.0
-
-    async def play(self, data: bytes) -> None:
-        now = time.perf_counter()
-        self.first = self.first or now
-        if self._dry_at:
-            self.gap_s += max(0.0, now - self._dry_at)
-        seconds = len(data) / 4 / 48_000
-        self._dry_at = max(self._dry_at, now) + seconds
-        self.sound_s += seconds
-        await trio.lowlevel.checkpoint()
-
-
 def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
-    """The machine, the parts, the listeners, upstream, the chain."""
+    """The machine, the parts, the listeners."""
+    accelerator.keep_kernels()
     device = accelerator.choose_device(asked.device)
     dtype = accelerator.choose_dtype(asked.dtype, device)
     with tempfile.TemporaryDirectory() as folder:
@@ -467,43 +265,20 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             yield bench.listen(1, 32, index=True)
             for n_listeners in asked.listeners:
                 yield bench.listen(n_listeners, 32)
-            if not asked.without_upstream:
-                yield from naive_chain(files, bench, asked.runs)
-        yield from trio.run(chain, files, asked, (device, dtype))
 
 
-COLUMNS = {
-    "case": "case",
-    "listeners": "listeners",
-    "block_ms": "block ms",
-    "ms": "ms",
-    "floor_ms": "floor ms",
-    "first_ms": "first ms",
-    "s_per_s": "s a second",
-    "factor": "factor",
-    "gap_ms": "gap ms",
-}
-
-
-def options(docstring: str | None) -> argparse.ArgumentParser:
+def rvc_options(docstring: str | None) -> argparse.ArgumentParser:
     """What can be asked of `measure_all`."""
-    parser = argparse.ArgumentParser(
-        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(docstring)
     parser.add_argument("--listeners", type=int, nargs="*", default=[2, 4, 8, 16])
-    parser.add_argument("--chains", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--repeats", type=int, default=15, help="of each part")
-    parser.add_argument("--runs", type=int, default=3, help="of the chains and the first block")
-    parser.add_argument("--tiny", action="store_true", help="tiny models: to try the script")
-    parser.add_argument("--without-upstream", action="store_true")
+    parser.add_argument("--runs", type=int, default=3, help="of the first block")
     return parser
 
 
 def main() -> None:
     open_log("warning", "text", show_texts=False)
-    report("rvc", [], COLUMNS, measure_all(options(__doc__).parse_args()))
+    report("rvc", [], COLUMNS, measure_all(rvc_options(__doc__).parse_args()))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docs.regions import replaced
+from pipeline.option_sources import CommonSettings
 from pipeline.settings import (
     CheckSettings,
-    CommonSettings,
     FetchSettings,
     ServeSettings,
     SpeakSettings,

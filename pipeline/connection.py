@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.intake import Conversation
-    from stages.items import ClientMessage, Outgoing
+    from stages.items import ClientMessage, Outgoing, Style
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -104,10 +104,17 @@ class _Connection:
 
     async def run(self) -> CloseCode:
         self._service.backlogs.add(self._backlog)
+        self._expect(self._conversation.style)
         try:
             return await self._live()
         finally:
+            self._service.forget(self)
             self._service.backlogs.discard(self._backlog)
+            self._clock.has_left = True
+
+    def _expect(self, style: Style) -> None:
+        """The client has chosen how it will speak next."""
+        self._service.expect(self, style)
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -154,7 +161,8 @@ class _Connection:
                 tokens,
                 self._conversation,
                 self._outbox,
-                self._note,
+                note=self._note,
+                expect=self._expect,
             )
             if cancel is not None:
                 self._cancels_taken_in.append(trio.current_time())

@@ -11,7 +11,7 @@ from pipeline.metrics import Metrics, State
 from stages.errors import Overloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from stages.backlog import Backlog
@@ -89,6 +89,21 @@ class Service:
         if voice.speaks_with is not None:
             return self.voice_converters[voice.engine]
         return self.converter if style.pitch_shift else None
+
+    def expect(self, listener: Hashable, style: Style) -> None:
+        """A listener will speak in this style next, until it is forgotten: what that takes can be
+        got ready."""
+        engine = self.voices[style.voice].engine
+        for converter in self.voice_converters.values():
+            if converter.name == engine:
+                converter.expect(listener, style)
+            else:
+                converter.forget(listener)
+
+    def forget(self, listener: Hashable) -> None:
+        """A listener has gone."""
+        for converter in self.voice_converters.values():
+            converter.forget(listener)
 
     @property
     def not_ready_because(self) -> str | None:

@@ -1,35 +1,20 @@
 """Every option, defined once: as a flag, as an environment variable, and in a TOML file.
 
-A flag beats the environment (``VOICE_`` and the option's name), which beats the file, which
-beats the default.
+``pipeline/option_sources.py`` reads them.
 """
 
 from __future__ import annotations
 
-import sys
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    CliApp,
-    CliPositionalArg,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
-from pipeline.logs import LogFormat
-from pipeline.protocol import PitchShift, SampleRate, VoiceName, in_words
+from pipeline.option_sources import CommonSettings
+from pipeline.protocol import PitchShift, SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.items import Segmentation
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
-DEFAULT_FILE = Path("voice-server.toml")
 
 MAX_BLOCK_MS = 640
 """That RVC converts at a time: of a window of 1.28 s half should be known before."""
@@ -46,70 +31,8 @@ def _split(words: object) -> object:
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list; in a flag and in the environment, words with commas between them."""
 
-Origins = Annotated[
-    list[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]], NoDecode, BeforeValidator(_split)
-]
-"""Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
-
-
-class _File(PydanticBaseSettingsSource):
-    """The TOML file that ``config`` names, or the one in the current folder if there is one."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: the file is taken whole."""
-        raise NotImplementedError(field_name, field)
-
-    def __call__(self) -> dict[str, Any]:
-        named = self.current_state.get("config")
-        path = DEFAULT_FILE if named is None else Path(named)
-        if named is None and not path.exists():
-            return {}
-        with path.open("rb") as file:
-            options = tomllib.load(file)
-        # One file for all commands: what another one knows is no mistake.
-        commands = ServeSettings, SpeakSettings, FetchSettings, CheckSettings
-        known = {name for command in commands for name in command.model_fields}
-        return {
-            name: value
-            for name, value in options.items()
-            if name in self.settings_cls.model_fields or name not in known
-        }
-
-
-class CommonSettings(BaseSettings):
-    """What all commands have in common."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="VOICE_",
-        extra="forbid",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_parse_none_str="(none)",  # the default, None, is a word that may be spoken
-        cli_prog_name="server.py",
-    )
-
-    config: Path | None = Field(
-        None, description=f"TOML file with options; without it {DEFAULT_FILE}, if there is one"
-    )
-    models: Path = Field(Path("models"), description="folder for models")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="how much is told on standard error"
-    )
-    log_format: LogFormat = Field("text", description="lines for people, or an object on each")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags come in with `init_settings`."""
-        return init_settings, env_settings, _File(settings_cls)
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
+"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
 
 
 class SpeechSettings(CommonSettings):
@@ -133,8 +56,10 @@ class SpeechSettings(CommonSettings):
         description="what models run on: cpu, cuda or cuda:1 (AMD's GPUs are cuda, too); auto: a"
         " GPU if there is one",
     )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of models; auto: what the device is best at"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="precision of models; auto: bfloat16 where the device multiplies it itself, and"
+        " else float32; float16 is for RVC on GPUs, and Soprano stays in float32",
     )
     soprano_chunk_size: int = Field(
         3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
@@ -220,7 +145,7 @@ class ServeSettings(SpeechSettings):
         [],
         description="further names of this server; while there is no key, it answers to no other",
     )
-    allowed_origins: Origins = Field(
+    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
         [], description="web pages of other hosts that may use this server (https://example.org)"
     )
     tls_certificate: Path | None = Field(
@@ -302,16 +227,3 @@ class CheckSettings(SpeechSettings):
     """
 
     model_config = SettingsConfigDict(cli_prog_name="server.py check")
-
-
-S = TypeVar("S", bound=CommonSettings)
-
-
-def load(settings: type[S], arguments: list[str]) -> S:
-    """Read the options from everywhere. Ends the program, saying why, where one is wrong."""
-    try:
-        return CliApp.run(settings, cli_args=arguments)
-    except ValidationError as error:
-        sys.exit(f"server.py: {in_words(error.errors())}")
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        sys.exit(f"server.py: the config file cannot be read: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from stages.errors import CannotStart
 
 ALIGNMENT = 64
 """Bytes, as torch's own memory has it: a cache line, and the widest vector."""
+
+KERNELS_KEPT = 8192
+"""For the six architectures of RVC's that there are, and twice as many again."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -30,16 +34,29 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """``auto``: bfloat16, half the bytes to read, where the processor multiplies it itself."""
+    """``auto``: bfloat16, half the bytes to read, where the processor multiplies it itself. Raises
+    `CannotStart` for float16 on a CPU, which is slower there than float32."""
     match wanted:
         case "float32":
             return torch.float32
         case "bfloat16":
             return torch.bfloat16
+        case "float16":
+            if device.type == "cpu":
+                raise CannotStart("dtype: float16 is for GPUs; a CPU is quicker in float32")
+            return torch.float16
     if device.type == "cuda":
         with torch.cuda.device(device):
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+            # Older cards (before Ampere) can do it by way of float32, which is slower than that.
+            has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_it else torch.float32
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+
+
+def with_its_range(dtype: torch.dtype) -> torch.dtype:
+    """For networks that were trained in bfloat16: their values may be beyond float16's 65 504, and
+    are then computed in float32."""
+    return torch.float32 if dtype is torch.float16 else dtype
 
 
 def use(device: torch.device) -> None:
@@ -67,6 +84,14 @@ def in_words(device: torch.device, dtype: torch.dtype) -> str:
     """``cpu in bfloat16``, or the GPU's name."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{name} in {str(dtype).removeprefix('torch.')}"
+
+
+def keep_kernels() -> None:
+    """Let oneDNN keep all kernels that are compiled. It keeps 1024 unless its environment says
+    otherwise, and RVC voices need some 650 for each architecture: with two of them, each
+    sentence would compile anew. A kernel takes a few kB. To be called before anything is computed:
+    oneDNN looks once."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_KEPT))
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

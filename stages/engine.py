@@ -20,12 +20,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
     from stages.errors import SynthesisError
-    from stages.items import AudioChunk, Segment
+    from stages.items import AudioChunk, Segment, Style
     from stages.playback import PlaybackClock
 
 
@@ -90,6 +90,13 @@ class Engine(ABC):
     def prepare(self, voice: str) -> None:
         """Have one of its voices at hand before it is spoken with, on any thread but the model
         thread. It takes as long as it takes, and raises what is wrong with the voice."""
+
+    def expect(self, listener: Hashable, style: Style) -> None:
+        """This listener has chosen one of its voices, in place of any it chose before, and may
+        speak soon. On the Trio thread: what takes long is done elsewhere."""
+
+    def forget(self, listener: Hashable) -> None:
+        """This listener will not speak with its voices, or is gone. On the Trio thread."""
 
     def can_step(self, request: Request) -> bool:
         """Whether a step could do something for this request now."""

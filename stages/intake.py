@@ -89,6 +89,11 @@ class Conversation:
         return said
 
     @property
+    def has_begun(self) -> bool:
+        """Something was said, or a flush asked for."""
+        return self._has_begun
+
+    @property
     def ready(self) -> Ready:
         """The settings as they hold now."""
         return Ready(self._voices[self.style.voice].engine, self.style, self.stream_format)
@@ -99,12 +104,14 @@ async def take_in(
     tokens: TokenQueue,
     conversation: Conversation,
     outbox: Outbox,
+    *,
     note: Callable[[Token | Flush], None],
+    expect: Callable[[Style], None],
 ) -> ClientMessage | None:
     """Read until the client cancels, and return that message; None: until it has ended.
 
-    `note` is told of everything before it is handed on. What breaks the protocol is answered
-    and the session lives."""
+    `note` is told of everything before it is handed on, and `expect` of the style that a config
+    makes. What breaks the protocol is answered and the session lives."""
     with closing(tokens):
         while True:
             try:
@@ -115,6 +122,8 @@ async def take_in(
             except ProtocolError as error:
                 await outbox.put(error)
                 continue
+            if message.config is not None:
+                expect(conversation.style)
             if message.config is not None and conversation.events:
                 await outbox.put(conversation.ready)
             for item in said:

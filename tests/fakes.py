@@ -294,6 +294,7 @@ def service(
     models: InlineModels | Executor | None = None,
     synthesizer: Engine | None = None,
     *,
+    voice_converters: Sequence[Engine] = (),
     options: SegmenterOptions = SegmenterOptions(),  # noqa: B008 - frozen
     max_listeners: int = 10,
     max_pending_bytes: int = 1 << 18,
@@ -305,6 +306,7 @@ def service(
         executor=cast("Executor", models or InlineModels()),
         synthesizers=[synthesizer],
         converter=Negating(),
+        voice_converters=voice_converters,
         voices={name: replace(voice, engine=synthesizer.name) for name, voice in VOICES.items()},
         style=STYLE,
         segmenter_options=options,

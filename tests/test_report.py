@@ -13,7 +13,7 @@ from bench import report
 from bench.reporting import pages, results
 from bench.reporting.figures import BUILT_IN, GROUPS
 from bench.reporting.plots import PLOTS
-from bench.reporting.quantities import Cell, MostWithoutGaps, Times, at_least, at_most
+from bench.reporting.quantities import Cell, Largest, MostWithoutGaps, Times, at_least, at_most
 from bench.reporting.results import BadResult, NotMeasured, Result, Results
 from bench.reporting.runs import ROOT, RUNS, Run
 from docs import regions
@@ -78,7 +78,7 @@ def test_every_bench_has_an_entry() -> None:
         for path in (ROOT / "bench").glob("*.py")
         if "\ndef main() " in path.read_text(encoding="utf-8")
     }
-    assert {run.script for run in RUNS} == programs - {"report"}
+    assert {run.script for run in RUNS} == programs - {"report", "hostile"}  # which bench/disturbance.py starts
     assert len({run.name for run in RUNS}) == len(RUNS)
 
 
@@ -130,6 +130,9 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_gaps_end_the_count_of_listeners() -> None:
     known = Results({"sessions": RESULT})
+    assert Largest("sessions", "gaps").read(known) == 7
+    with pytest.raises(BadResult, match=r"sessions.json has no row with bats"):
+        Largest("sessions", "bats").read(known)
     assert MostWithoutGaps("sessions", 0.0).read(known) == 100
     assert MostWithoutGaps("sessions", 4.0).read(known) == 0
     with pytest.raises(BadResult, match="pitch shift"):

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline import settings
-from pipeline.settings import CommonSettings, FetchSettings, ServeSettings, SpeakSettings
+from pipeline.option_sources import CommonSettings, load
+from pipeline.settings import FetchSettings, ServeSettings, SpeakSettings
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -31,7 +31,7 @@ def write_file(text: str, name: str = "voice-server.toml") -> None:
 def complaint(settings_class: type[CommonSettings], *arguments: str) -> str:
     """The one line that a wrong option ends the program with; its exit status is then 1."""
     with pytest.raises(SystemExit) as ending:
-        settings.load(settings_class, list(arguments))
+        load(settings_class, list(arguments))
     assert isinstance(ending.value.code, str)
     assert "\n" not in ending.value.code
     assert ending.value.code.startswith("server.py: ")
@@ -39,20 +39,20 @@ def complaint(settings_class: type[CommonSettings], *arguments: str) -> str:
 
 
 def test_nothing_need_be_said() -> None:
-    served = settings.load(ServeSettings, [])
+    served = load(ServeSettings, [])
     assert (served.host, served.port) == ("127.0.0.1", 8765)  # what the document's clients use
     assert served.voice is None
-    spoken = settings.load(SpeakSettings, [])
+    spoken = load(SpeakSettings, [])
     assert spoken.text is None
     assert spoken.output == Path("speech.wav")
-    fetched = settings.load(FetchSettings, [])
+    fetched = load(FetchSettings, [])
     assert (fetched.names, fetched.models) == (["soprano"], Path("models"))
     assert fetched.revision is None
 
 
 def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
     def port(*arguments: str) -> int:
-        return settings.load(ServeSettings, list(arguments)).port
+        return load(ServeSettings, list(arguments)).port
 
     assert port() == 8765
     write_file("port = 1001\n")
@@ -67,7 +67,7 @@ def test_flag_beats_environment_beats_file_beats_default(monkeypatch: pytest.Mon
 def test_sources_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     write_file('host = "::1"\nport = 1001\nskip_emoji = false\n')
     monkeypatch.setenv("VOICE_PORT", "1002")
-    served = settings.load(ServeSettings, ["--voice", "en-us+m1"])
+    served = load(ServeSettings, ["--voice", "en-us+m1"])
     assert (served.host, served.port, served.voice) == ("::1", 1002, "en-us+m1")
     assert not served.skip_emoji
     assert served.skip_markdown
@@ -80,7 +80,7 @@ def test_the_file_can_be_named(how: str, monkeypatch: pytest.MonkeyPatch) -> Non
     arguments = ["--config", "other.toml"] if how == "flag" else []
     if how == "environment":
         monkeypatch.setenv("VOICE_CONFIG", "other.toml")
-    assert settings.load(ServeSettings, arguments).port == 1002
+    assert load(ServeSettings, arguments).port == 1002
 
 
 def test_a_file_that_is_named_must_be_there() -> None:
@@ -143,7 +143,7 @@ def test_a_revision_has_a_name() -> None:
 def test_the_folder_of_the_models_is_said_once_for_all_commands() -> None:
     write_file('models = "/srv/models"\nport = 1001\n')
     kinds = (ServeSettings, SpeakSettings, FetchSettings)
-    assert {settings.load(kind, []).models for kind in kinds} == {Path("/srv/models")}
+    assert {load(kind, []).models for kind in kinds} == {Path("/srv/models")}
 
 
 def test_several_mistakes_are_told_at_once() -> None:
@@ -163,19 +163,19 @@ def test_an_unknown_key_in_the_file_is_named() -> None:
 
 def test_speaking_does_not_mind_what_serving_needs() -> None:
     write_file("port = 1001\n")
-    assert settings.load(SpeakSettings, []).voice is None
+    assert load(SpeakSettings, []).voice is None
 
 
 def test_a_misspelt_key_is_named_by_every_command() -> None:
     write_file("speakng_rate = 200\n")
     for kind in (ServeSettings, SpeakSettings, FetchSettings):
         with pytest.raises(SystemExit, match="speakng_rate"):
-            settings.load(kind, [])
+            load(kind, [])
 
 
 def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:
-        settings.load(ServeSettings, ["--prot", "1001"])
+        load(ServeSettings, ["--prot", "1001"])
     assert ending.value.code == 2
     told = capsys.readouterr().err.splitlines()
     assert told[-1] == "server.py: error: unrecognized arguments: --prot 1001"
@@ -184,27 +184,27 @@ def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("text", ["None", "null", "true", "5", "[1, 2]", '{"a": 1}', "a, b", ""])
 def test_any_text_is_a_text(text: str) -> None:
     """Also one that looks like a value to whatever reads the command line."""
-    assert settings.load(SpeakSettings, [text]).text == text
+    assert load(SpeakSettings, [text]).text == text
 
 
 @pytest.mark.parametrize("flag", ["-o", "--output"])
 def test_output_has_a_short_flag(flag: str) -> None:
-    assert settings.load(SpeakSettings, [flag, "a.wav"]).output == Path("a.wav")
+    assert load(SpeakSettings, [flag, "a.wav"]).output == Path("a.wav")
 
 
 def test_environment_variables_begin_with_voice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else any shell that has exported `output` would move the file."""
     for name in ("o", "output", "text", "voice", "config"):
         monkeypatch.setenv(name, "elsewhere")
-    spoken = settings.load(SpeakSettings, [])
+    spoken = load(SpeakSettings, [])
     assert (spoken.output, spoken.voice, spoken.text) == (Path("speech.wav"), None, None)
     monkeypatch.setenv("VOICE_OUTPUT", "a.wav")
-    assert settings.load(SpeakSettings, []).output == Path("a.wav")
+    assert load(SpeakSettings, []).output == Path("a.wav")
 
 
 def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     def languages(*arguments: str) -> list[str]:
-        return settings.load(SpeakSettings, list(arguments)).espeak_languages
+        return load(SpeakSettings, list(arguments)).espeak_languages
 
     write_file('espeak_languages = ["en-us", "ru"]\n')
     assert languages() == ["en-us", "ru"]
@@ -217,6 +217,12 @@ def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert languages(*arguments) == ["de", "it"]
 
 
+def test_origins_are_as_browsers_send_them() -> None:
+    """Who compares them compares letter by letter."""
+    options = load(ServeSettings, ["--allowed-origins", "HTTPS://Friend.Example,http://b:8000"])
+    assert options.allowed_origins == ["https://friend.example", "http://b:8000"]
+
+
 @pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings, FetchSettings])
 def test_help_tells_every_option(
     settings_class: type[CommonSettings],
@@ -225,7 +231,7 @@ def test_help_tells_every_option(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as ending:
-        settings.load(settings_class, ["--help"])
+        load(settings_class, ["--help"])
     assert ending.value.code == 0
     told = capsys.readouterr().out
     assert max(len(line) for line in told.splitlines()) <= 100

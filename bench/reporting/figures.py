@@ -10,6 +10,7 @@ from bench.reporting.quantities import (
     Cell,
     Figure,
     Group,
+    Largest,
     MostWithoutGaps,
     Times,
     at_least,
@@ -19,8 +20,6 @@ from bench.reporting.quantities import (
 )
 
 MEDIAN_AND_P95 = ("first_audio_ms_p50", "first_audio_ms_p95")
-CHAIN = "rvc"
-"""The run that has the whole chain."""
 
 
 def _sessions(key: str, listeners: int, pitch_shift: float = 0.0) -> Cell:
@@ -235,15 +234,15 @@ RVC = Group(
         ),
         Figure(
             "Soprano and RVC, a sentence of 5 s: first sound",
-            (cell(CHAIN, "first_ms", case="chain", listeners=1),),
+            (cell("chain", "first_ms", case="chain", listeners=1),),
             "ms", at_most(450), "300 ms", in_readme=True,
         ),
         Figure(
             "how many times sooner than the naive chain, as it is / under autocast to bfloat16",
             tuple(
                 Times(
-                    cell(CHAIN, "first_ms", case=f"naive chain, {kind}"),
-                    cell(CHAIN, "first_ms", case="chain", listeners=1),
+                    cell("chain", "first_ms", case=f"naive chain, {kind}"),
+                    cell("chain", "first_ms", case="chain", listeners=1),
                 )
                 for kind in ("fp32", "bf16 autocast")
             ),
@@ -251,13 +250,59 @@ RVC = Group(
         ),
         Figure(
             "seconds of work for one of speech, Soprano and RVC",
-            (cell(CHAIN, "factor", case="chain", listeners=1),),
+            (cell("chain", "factor", case="chain", listeners=1),),
             target=at_most(1), in_readme=True,
         ),
         Figure(
             "silence in all between its first sound and its last",
-            (cell(CHAIN, "gap_ms", case="chain", listeners=1),),
+            (cell("chain", "gap_ms", case="chain", listeners=1),),
             "ms", at_most(0), in_readme=True,
+        ),
+    ),
+)  # fmt: skip
+
+ROBUSTNESS = Group(
+    "Good clients, bad clients and none",
+    "espeak-ng; ten listeners who ask for a sentence at a time, beside one client of each kind "
+    "that `bench/disturbance.py` has.",
+    (
+        Figure(
+            "an open WebSocket that is silent: memory, opened only / after a sentence / over TLS",
+            tuple(
+                cell("idle", "kb_each", case=case) for case in ("opened", "has heard", "over TLS")
+            ),
+            "kB", at_most(100), "70 / 90 / 120 kB", in_readme=True,
+        ),
+        Figure(
+            "first sound's p95 beside the worst of those: how much later",
+            (Largest("disturbance", "change_percent"),),
+            "%", at_most(10), in_readme=True,
+        ),
+        Figure(
+            "the same, beside a second server that it disturbs instead: what the cores have left",
+            (Largest("disturbance", "machine_percent"),),
+            "%",
+        ),
+        Figure(
+            "what it differs by with nobody there, at most",
+            (Largest("disturbance", "noise_percent"),),
+            "%",
+        ),
+        Figure(
+            "SIGTERM while 20 listen and 10 do not read: later than the grace, at most",
+            (Largest("leaving", "late_s"),),
+            "s", at_most(1), "0.6 s", in_readme=True,
+        ),
+        Figure("its exit status, the largest", (Largest("leaving", "status"),), target=at_most(0)),
+        Figure(
+            "the page, from the press to the first sound, p50 / p95",
+            cells("page", ("first_sound_ms_p50", "first_sound_ms_p95"), case="later ones"),
+            "ms", at_most(100), "40 / 60 ms", in_readme=True,
+        ),
+        Figure(
+            "the same, the first press on a fresh page",
+            cells("page", ("first_sound_ms_p50", "first_sound_ms_p95"), case="first press"),
+            "ms", at_most(100), "100 ms more",
         ),
     ),
 )  # fmt: skip
@@ -284,4 +329,4 @@ GPU = Group(
     ),
 )  # fmt: skip
 
-GROUPS = (BUILT_IN, SOPRANO, RVC, GPU)
+GROUPS = (BUILT_IN, ROBUSTNESS, SOPRANO, RVC, GPU)

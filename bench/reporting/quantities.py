@@ -86,6 +86,24 @@ class MostWithoutGaps:
         return most
 
 
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The largest figure of a column, over all rows that have it."""
+
+    run: str
+    key: str
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return (self.run,)
+
+    def read(self, results: Results) -> float:
+        figures = [row[self.key] for row in results.of(self.run).rows if self.key in row]
+        if not figures:
+            raise BadResult(f"{self.run}.json has no row with {self.key}")
+        return float(max(figures))
+
+
 class Target(NamedTuple):
     """What was asked for."""
 

@@ -63,8 +63,13 @@ RUNS = (
     Run("burst", "All at once", "sessions", "--burst"),
     Run("barge_in", "Barge-in", "barge_in"),
     Run("connections", "Connections and the start", "connections"),
+    Run("idle", "Silent WebSockets", "idle"),
+    Run("disturbance", "Beside one who means no good", "disturbance"),
+    Run("leaving", "The end under load", "leaving"),
+    Run("page", "The page", "page"),
     Run("soprano", "Soprano", "soprano", random_weights=True),
     Run("rvc", "RVC", "rvc", random_weights=True),
+    Run("chain", "Soprano and RVC", "chain", random_weights=True),
     Run("soak", "A soak", "soak", left_out_because="it takes ten minutes"),
     Run(
         "gpu",

@@ -20,8 +20,10 @@ from stages.errors import ServerError, SynthesisError
 from stages.rvc.content import ContentEncoder
 from stages.rvc.content_file import read_content_model
 from stages.rvc.conversion import Converter
+from stages.rvc.settings import ConversionSettings
 from stages.rvc.streaming import Stream, Voice
 from stages.rvc.wardrobe import Wardrobe
+from stages.rvc.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.engine import Request
-    from stages.items import Segment
+    from stages.items import Segment, Style
     from stages.rvc.library import VoiceEntry
-    from stages.rvc.settings import ConversionSettings
     from stages.rvc.wardrobe import Outfit
 
 ENGINE = "rvc"
@@ -81,6 +82,7 @@ class RvcEngine(Engine):
     sample_rate = PIPELINE_RATE
 
     _converter: Converter
+    _warmth: WarmUp
 
     def __init__(self, entries: Mapping[str, VoiceEntry], options: RvcOptions) -> None:
         """`entries` may change while the engine runs."""
@@ -92,7 +94,8 @@ class RvcEngine(Engine):
             device=options.device,
             dtype=options.dtype,
             rmvpe_path=options.rmvpe,
-            when_read=self._voice_was_read,
+            when_read=lambda: self.wake(),  # noqa: PLW0108 - which is set later
+            warm_up=self._warm_up,
         )
         self._conversions: dict[Request, _Conversion] = {}
 
@@ -102,11 +105,22 @@ class RvcEngine(Engine):
         model = read_content_model(self._options.content)
         encoder = ContentEncoder(model, self._options.dtype, self._options.device)
         self._converter = Converter(encoder)
+        self._warmth = WarmUp(self._converter, self._options.block_frames)
 
     def prepare(self, voice: str) -> None:
-        """Read a voice, as it is set by itself. Raises `UnusableModel`."""
+        """Read a voice, as it is set by itself, and warm up. Raises `UnusableModel`."""
         entry = self._entries[voice]
-        self._wardrobe.outfit(entry, entry.settings.filter_radius).result()
+        self._wardrobe.prepare(entry, entry.settings.filter_radius)
+
+    def expect(self, listener: Hashable, style: Style) -> None:
+        """Read the style's voice, if there is room for it."""
+        entry = self._entries.get(style.voice)
+        if entry is not None:
+            self._wardrobe.expect(listener, entry, _settings(entry, style).filter_radius)
+
+    def forget(self, listener: Hashable) -> None:
+        """Read nothing for this listener."""
+        self._wardrobe.leave(listener)
 
     def can_step(self, request: Request) -> bool:
         """Its voice is at hand, and there is speech to take, or enough to convert. Raises
@@ -156,18 +170,21 @@ class RvcEngine(Engine):
     def leave(self, request: Request) -> None:
         """Forget the request's state."""
         self._conversions.pop(request, None)
+        self._wardrobe.leave(request)
 
     def close(self) -> None:
         """Read no more voices."""
         self._wardrobe.close()
         self._conversions.clear()
 
-    def _voice_was_read(self) -> None:
-        self.wake()
+    def _warm_up(self, outfit: Outfit) -> None:
+        plain = ConversionSettings()
+        self._warmth.meet(Voice(outfit.synthesizer, None, plain, 0.0, outfit.pitch))
 
     def _outfit_for(self, request: Request) -> Future[Outfit]:
         entry = self._entry(request)
-        return self._wardrobe.outfit(entry, self._settings(request, entry).filter_radius)
+        settings = _settings(entry, request.segment.style)
+        return self._wardrobe.outfit(request, entry, settings.filter_radius)
 
     def _entry(self, request: Request) -> VoiceEntry:
         name = request.segment.style.voice
@@ -176,17 +193,13 @@ class RvcEngine(Engine):
             raise SynthesisError(f"the voice {name!r} is no longer there")
         return entry
 
-    @staticmethod
-    def _settings(request: Request, entry: VoiceEntry) -> ConversionSettings:
-        return entry.settings.conversion.overlaid(request.segment.style.conversion)
-
     def _voice(self, request: Request, outfit: Future[Outfit]) -> Voice:
         try:
             worn = outfit.result()
         except ServerError as error:
             raise SynthesisError(str(error)) from error
         entry = self._entry(request)
-        settings = self._settings(request, entry)
+        settings = _settings(entry, request.segment.style)
         n_speakers = worn.synthesizer.config.n_speakers
         if settings.speaker >= n_speakers:
             msg = f"speaker: {entry.name} has {n_speakers}, of which the last is {n_speakers - 1}"
@@ -220,6 +233,10 @@ class RvcEngine(Engine):
                 seed=_seed(request.segment),
             )
         return conversion.stream
+
+
+def _settings(entry: VoiceEntry, style: Style) -> ConversionSettings:
+    return entry.settings.conversion.overlaid(style.conversion)
 
 
 def _is_due(conversion: _Conversion) -> bool:

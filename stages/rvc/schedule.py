@@ -11,6 +11,7 @@ Times are in frames of 10 ms, those of windows even, since a content feature is 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ the next turn waits for more speech and is computed."""
 
 
 END_STEP = 8
-"""Frames that the lengths of last blocks differ by. Each length that is new to it oneDNN compiles
-kernels for, which takes 0.1 s, and it keeps those of few."""
+"""Frames by which a last block may be shorter than it would else be, or a multiple of that. Each
+length that is new to it oneDNN compiles kernels for, which takes 0.1 s: so there are few, and
+`warm_up.py` meets all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class Block:
         """Streams whose blocks agree in this can be converted together."""
         return self.stop - self.start, self.stop - self.new_from, self.push_to - self.push_from
 
-    def ending_at(self, push_to: int) -> Block:
-        """The same block, but shorter, where the stream ends."""
+    def ending_at(self, frame: int) -> Block:
+        """The same block, but shorter, where a stream ends that needs the frames before `frame`
+        and no others."""
+        push_to = self.push_to - (self.push_to - frame) // END_STEP * END_STEP
         stop = push_to + MARGIN
         return replace(self, start=max(-self.lead, stop - WINDOW), stop=stop, push_to=push_to)
 
@@ -82,9 +86,25 @@ def blocks(block_frames: int, left_frames: int, right_frames: int) -> Iterator[B
         pushed = push_to
 
 
-def end(n: int) -> int:
-    """Where a stream's last block ends that needs `n` frames."""
-    return n + -n % END_STEP
+def pushed_lengths(
+    block_frames: int, left_frames: int, right_frames: int
+) -> tuple[set[int], set[int]]:
+    """How many frames a decoder can get, last blocks included: in a stream's first block, and in
+    later ones."""
+    first, *others = itertools.islice(
+        blocks(block_frames, left_frames, right_frames), 1 + len(RAMP)
+    )
+    return (
+        # With less than both its sides of context a decoder makes nothing.
+        _lengths(first, right_frames + 1),
+        {n for block in others for n in _lengths(block, block.push_from + 1)},
+    )
+
+
+def _lengths(block: Block, least: int) -> set[int]:
+    """Of this block where the stream ends in it, and needs at least the frames before `least`."""
+    ends = range(least, block.push_to + 1)
+    return {block.ending_at(end).push_to - block.push_from for end in ends}
 
 
 def even(n: int) -> int:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable
 
 T = TypeVar("T")
 
 
 class Shelf(Generic[T]):
-    """Keeps what was used last, up to a number of bytes; the rest leaves, longest unused first.
+    """Keeps what was used last, up to a number of bytes; the rest leaves, longest unused first,
+    and what is in use after all others.
 
     What was put last stays even if it alone is larger: it is about to be used. What has left
     lives on for those who still hold it, so memory can exceed the bound by what is in use. Any
@@ -47,16 +48,47 @@ class Shelf(Generic[T]):
             self._kept.move_to_end(key)
             return kept.value
 
-    def put(self, key: Hashable, value: T, n_bytes: int, stamp: Hashable) -> None:
-        """Keep a value in place of what was under its key. The stamp must be of before its files
-        were read: then a change meanwhile is noticed."""
+    def put(
+        self,
+        key: Hashable,
+        value: T,
+        n_bytes: int,
+        stamp: Hashable,
+        in_use: Collection[Hashable] = (),
+    ) -> None:
+        """Keep a value in place of what was under its key; what leaves for it is first what is
+        under none of the keys `in_use`. The stamp must be of before its files were read: then a
+        change meanwhile is noticed."""
         with self._lock:
-            if key in self._kept:
-                self._drop(key)
-            self._kept[key] = _Kept(value, n_bytes, stamp)
-            self._n_bytes += n_bytes
-            while self._n_bytes > self._max_bytes and len(self._kept) > 1:
-                self._drop(next(iter(self._kept)))
+            self._put(key, _Kept(value, n_bytes, stamp), in_use)
+
+    def offer(
+        self,
+        key: Hashable,
+        value: T,
+        n_bytes: int,
+        stamp: Hashable,
+        in_use: Collection[Hashable] = (),
+    ) -> bool:
+        """As `put`, but only where nothing in use has to leave for it; says whether it is kept."""
+        with self._lock:
+            others = (
+                kept.n_bytes for own, kept in self._kept.items() if own in in_use and own != key
+            )
+            if sum(others) + n_bytes > self._max_bytes:
+                return False
+            self._put(key, _Kept(value, n_bytes, stamp), in_use)
+            return True
+
+    def _put(self, key: Hashable, kept: _Kept[T], in_use: Collection[Hashable]) -> None:
+        if key in self._kept:
+            self._drop(key)
+        for other in sorted(self._kept, key=lambda own: own in in_use):  # else in order of use
+            if self._n_bytes + kept.n_bytes <= self._max_bytes:
+                break
+            self._drop(other)
+        self._kept[key] = kept
+        self._n_bytes += kept.n_bytes
 
     def _drop(self, key: Hashable) -> None:
         self._n_bytes -= self._kept.pop(key).n_bytes

@@ -116,9 +116,9 @@ class Stream:
     @property
     def block(self) -> Block:
         """The next block; the last one ends with the segment."""
-        if not self._has_ended or self._next.push_to <= self._last_frame:
+        if not self._has_ended or self._next.push_to <= self._end_frame:
             return self._next
-        return self._next.ending_at(self._last_frame)
+        return self._next.ending_at(self._end_frame)
 
     def hear(self) -> Samples:
         """The speech at 16 kHz that the next block is about: of its new frames, and `REACH`."""
@@ -144,7 +144,7 @@ class Stream:
     def take(self, sound: Samples) -> Samples:
         """The decoder's sound of the next block, at the voice's rate, to what goes out. The block
         is then done."""
-        is_last = self._has_ended and self.block.push_to == self._last_frame
+        is_last = self._has_ended and self.block.push_to >= self._end_frame
         n_skipped = min(self._n_to_skip, len(sound))
         self._n_to_skip -= n_skipped
         made = self._to_48k.push(sound[n_skipped:])
@@ -163,9 +163,9 @@ class Stream:
         return max(self.block.start, self.block.stop - PITCH_FRAMES)
 
     @property
-    def _last_frame(self) -> int:
-        """Behind the last that is decoded. One more than there are: lengths are rounded."""
-        return schedule.end(self._speech.n_samples // HOP + 1 + self._n_right)
+    def _end_frame(self) -> int:
+        """Behind the last that is needed. One more than there are: lengths are rounded."""
+        return self._speech.n_samples // HOP + 1 + self._n_right
 
     @property
     def _n_wanted(self) -> int:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import protocol, settings
+from pipeline import protocol
+from pipeline.option_sources import load
 from pipeline.settings import ServeSettings
 from stages.rvc.voice_settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
@@ -158,7 +159,7 @@ def test_files_of_options_are_taken(
         assert read_settings(file).model_fields_set
     else:
         assert snippet.text.startswith("# voice-server.toml\n")
-        assert settings.load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}
+        assert load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}
 
 
 @each_snippet("json")

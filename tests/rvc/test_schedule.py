@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stages.rvc import schedule
-from stages.rvc.schedule import LEAD, MARGIN, RAMP, WINDOW, Block
+from stages.rvc.schedule import END_STEP, LEAD, MARGIN, RAMP, WINDOW, Block
 from stages.rvc.streaming import PITCH_FRAMES
 from tests.random_rvc import ROWS
 from tests.rvc.driver import Kind, synthesizer
@@ -60,13 +60,40 @@ def test_pitch_is_found_in_all_new_frames() -> None:
         assert block.stop - block.new_from < PITCH_FRAMES
 
 
-@pytest.mark.parametrize("push_to", range(40, 80, 2))
-def test_the_last_block_ends_with_the_segment(push_to: int) -> None:
-    block = next(block for block in blocks_of(32) if block.push_to >= push_to)
-    last = block.ending_at(push_to)
-    assert (last.push_from, last.push_to) == (block.push_from, push_to)
-    assert last.new_from == block.new_from < last.stop == push_to + MARGIN
+@pytest.mark.parametrize("end", range(30, 120))
+def test_the_last_block_ends_with_the_segment(end: int) -> None:
+    block = next(block for block in blocks_of(32) if block.push_to >= end)
+    last = block.ending_at(end)
+    assert end <= last.push_to < end + END_STEP
+    assert last.push_from == block.push_from < last.push_to <= block.push_to
+    assert last.new_from == block.new_from < last.stop == last.push_to + MARGIN
     assert -last.lead <= last.start <= block.start
+
+
+@pytest.mark.parametrize("block_frames", [16, 18, 24, 32, 34, 64])
+@pytest.mark.parametrize(("left", "right"), [(11, 11), (12, 13), (19, 8)])
+def test_the_lengths_that_a_decoder_can_get_are_told(
+    block_frames: int, left: int, right: int
+) -> None:
+    firsts, laters = schedule.pushed_lengths(block_frames, left, right)
+    first, *others = blocks_of(block_frames, left, right)
+    met = {first.push_to - first.push_from}
+    met |= {
+        first.ending_at(end).push_to - first.push_from for end in range(right + 1, first.push_to)
+    }
+    assert firsts == met
+    met = set()
+    for block in others:
+        met |= {
+            block.ending_at(end).push_to - block.push_from
+            for end in range(block.push_from + 1, block.push_to + 1)
+        }
+    assert laters == met
+
+
+def test_blocks_of_the_usual_size_have_few_lengths() -> None:
+    """Each costs 0.1 s at a start."""
+    assert schedule.pushed_lengths(32, 10, 11) == ({22, 30, 38}, {8, 16, 24, 32})
 
 
 @pytest.mark.parametrize(("version", "rate"), ROWS)

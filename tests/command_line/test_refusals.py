@@ -1,0 +1,72 @@
+"""What it says when it cannot do what was asked: one line, and a status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_line.program import complaint, run
+from tests.server_process import ROOT, running_server
+
+
+def test_no_such_voice() -> None:
+    told = complaint(run("speak", "Hello!", "--voice", "nobody"))
+    assert told.startswith("server.py: there is no voice 'nobody'")
+    assert "en-us+f3" in told
+    assert not Path("speech.wav").exists()
+
+
+def test_no_such_language() -> None:
+    told = complaint(run("speak", "Hello!", "--espeak-languages", "tlh-piqad"))
+    assert "tlh-piqad" in told
+
+
+@pytest.mark.parametrize("output", ["no/such/folder/out.wav", "."])
+def test_a_path_that_cannot_be_written(output: str) -> None:
+    told = complaint(run("speak", "Hello!", "-o", output))
+    assert told in {
+        f"server.py: {output}: No such file or directory",
+        f"server.py: {output}: Is a directory",
+    }
+
+
+def test_a_disk_that_is_full() -> None:
+    assert "No space left" in complaint(run("speak", "Hello!", "-o", "/dev/full"))
+
+
+def test_a_port_that_is_in_use() -> None:
+    with running_server() as other:
+        told = complaint(run("--port", str(other.port)))
+    assert "in use" in told
+    assert str(other.port) in told
+
+
+def test_an_address_that_is_not_ours() -> None:
+    told = complaint(run("--host", "192.0.2.1", "--allow-no-key"))  # RFC 5737: nobody's
+    assert "cannot listen" in told
+    assert "192.0.2.1" in told
+
+
+@pytest.mark.parametrize("arguments", [["speak", "Hello!", "there"], ["--prot", "1"]])
+def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    *_, last = done.stderr.decode().splitlines()
+    assert ": error: unrecognized arguments: " in last
+    assert arguments[-1] in last
+
+
+def test_a_misspelt_command_is_named() -> None:
+    ended = subprocess.run(
+        [sys.executable, "server.py", "spaek", "hi"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert (
+        ended.stderr
+        == "server.py: there is no command 'spaek'; there are serve, speak, fetch and check\n"
+    )
