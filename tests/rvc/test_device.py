@@ -22,6 +22,7 @@ from stages.rvc.pitch.choosing import choose
 from stages.rvc.pitch.rmvpe import read_rmvpe
 from stages.rvc.settings import ConversionOverrides
 from stages.rvc.voice_settings import VoiceSettings
+from stages.rvc.warm_up import WarmUp
 from tests.engine_driver import DrivenRequest, make_segment
 from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.streaming import Stream
+    from stages.rvc.streaming import Stream, Voice
 
 RATE = 16_000
 SPEECH = words(12_000)
@@ -98,6 +99,13 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
         "carl": entry(folder, "carl", "pm"),
     }
     monkeypatch.setattr(wardrobe, "choose", choose_pitch)
+    meet = WarmUp.meet
+
+    def meet_on_the_device(self: WarmUp, voice: Voice) -> None:
+        with ResultsAreZero():  # of this thread, which reads the voices
+            meet(self, voice)
+
+    monkeypatch.setattr(WarmUp, "meet", meet_on_the_device)
     options = RvcOptions(folder / "hubert_base.pt", folder / "rmvpe.pt", DEVICE, torch.bfloat16)
     engine = RvcEngine(entries, options)
     engine.load()
