@@ -29,11 +29,12 @@ setup: .venv/.full ## Install all that the models, the tests and the checks need
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-check: .venv/.full ## Formatting, lint and types, of the Dockerfile too
+check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run deploy/*.sh tests/*.sh tests/*/*.sh
 
 format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -297,6 +297,8 @@ def _messages(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _messages(error)
+        elif isinstance(error, OSError) and error.strerror and error.filename is not None:
+            yield f"{error.filename}: {error.strerror}"  # without the number, which tells nobody
         else:
             yield str(error)
 

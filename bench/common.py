@@ -67,6 +67,11 @@ class Server:
             time.sleep(0.002)
         raise RuntimeError(f"the server did not start:\n{log.read_text()}")
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """As an operator would, and not for ever."""
         self._process.terminate()
@@ -298,6 +303,7 @@ def report(
         "bench": bench,
         "machine": machine,
         "server": {"options": list(server_options)},
+        "columns": dict(columns),
         "results": measured,
     }
     print(json.dumps(whole))

@@ -63,7 +63,7 @@ def sound_on(device: str, folder: Path) -> Samples:
 
 def parity(folder: Path) -> Result:
     """How far the GPU's sound is from the CPU's."""
-    here, there = sound_on("cpu", folder), sound_on("cuda", folder)
+    here, there = sound_on("cpu", folder), sound_on("cuda:0", folder)
     difference = abs(here - there)
     differs = (difference > AUDIBLE).nonzero()[0]
     return {
@@ -88,7 +88,7 @@ def converted_on(device: str, files: rvc_models.Files) -> Samples:
 def rvc_parity(files: rvc_models.Files) -> Result:
     """How far the GPU's conversion is from the CPU's: the largest difference, of sound that is
     some 0.5 high."""
-    here, there = converted_on("cpu", files), converted_on("cuda", files)
+    here, there = converted_on("cpu", files), converted_on("cuda:0", files)
     return {
         "case": "RVC parity, float32",
         "samples": len(here),

@@ -61,6 +61,7 @@ STALLS_FOR_S = 6.0
 SMALL = 8 * 1024
 WITHIN_S = 30
 KB_PER_MB = 1024
+MOST_SHOWN = 200  # looks that go into the result, for a plot as wide
 SEED = 1
 
 
@@ -228,7 +229,15 @@ async def soak(server: Server, minutes: float, clients: int, every_s: float) -> 
         result |= {f"{name}_per_min": round(added, 3), f"{name}_per_min_error": round(error, 3)}
     failures = sum(crowd.failures.values())
     visits = {"visits": sum(crowd.visits.values()), "failures": failures}
-    return {**result, **visits, "failed": dict(crowd.failures.most_common(10)), **meter.read()}
+    seen = samples[:: math.ceil(len(samples) / MOST_SHOWN)]
+    return {
+        **result,
+        **visits,
+        "failed": dict(crowd.failures.most_common(10)),
+        "minutes": [round(sample.minutes, 2) for sample in seen],
+        "rss_mb": [round(sample.rss_kb / KB_PER_MB, 2) for sample in seen],
+        **meter.read(),
+    }
 
 
 def measure_all(

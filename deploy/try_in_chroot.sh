@@ -126,6 +126,10 @@ copy() {
     }
 }
 
+# An image starts its program in its folder, which chroot knows nothing of.
+# shellcheck disable=SC2016 # it is for the shell in there
+in_folder='cd "$1" && shift && exec "$@"'
+
 # What `docker run` would do, into the array `program`: process 1 of its own, as the image's user.
 # An array, so that what is started in the background is unshare itself, and $! its number.
 # as_image VARIABLE=VALUE... -- ARGUMENT...
@@ -135,12 +139,12 @@ as_image() {
     shift
     program=(unshare --pid --fork --kill-child=KILL chroot --userspec="$user" "$root"
         /usr/bin/env -i "HOME=$home" "${environment[@]}" "${variables[@]}"
-        /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$folder" "${entrypoint[@]}" "$@")
+        /bin/sh -c "$in_folder" sh "$folder" "${entrypoint[@]}" "$@")
 }
 
 is_healthy() {
     chroot --userspec="$user" "$root" /usr/bin/env -i "HOME=$home" "${environment[@]}" \
-        "VOICE_PORT=$port" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "$folder" \
+        "VOICE_PORT=$port" /bin/sh -c "$in_folder" sh "$folder" \
         "${healthcheck[@]}" 2>"$roots/health"
 }
 

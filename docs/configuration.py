@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docs.regions import replaced
 from pipeline.option_sources import CommonSettings
 from pipeline.settings import (
     CheckSettings,
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 PATH = Path(__file__).with_name("configuration.md")
 
-BEGIN = "<!-- options:"
-END = "<!-- end of options -->"
-
 SECTIONS: tuple[tuple[str, str, type[CommonSettings]], ...] = (
     ("All commands", "", CommonSettings),
     ("How to speak", "Of `serve`, `speak` and `check`.", SpeechSettings),
@@ -38,11 +36,8 @@ SECTIONS: tuple[tuple[str, str, type[CommonSettings]], ...] = (
 
 def render(page: str) -> str:
     """The page with its tables written anew."""
-    head, begin, rest = page.partition(BEGIN)
-    remark, _, rest = rest.partition("\n")
-    _, end, tail = rest.partition(END)
     tables = "\n".join(filter(None, (_section(*section) for section in SECTIONS)))
-    return f"{head}{begin}{remark}\n\n{tables}\n{end}{tail}"
+    return replaced(page, "options", tables)
 
 
 def _section(title: str, remark: str, settings: type[CommonSettings]) -> str:

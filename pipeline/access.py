@@ -35,7 +35,7 @@ MIN_KEY_CHARS = 16
 """Of a key: 96 bits if they are random, which nobody guesses over a network."""
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
-OPEN_FOLDER = "/web/"
+OPEN_FOLDERS = ("/web/", "/docs/files/")
 """What needs no key: the page, which asks for it, and the API's description are the same on every
 server; and what watches over the server need not be able to speak through it. Compared as they
 stand in the request: whoever writes a path in another way needs a key for it."""
@@ -71,14 +71,22 @@ class Access:
         return bool(self._digests)
 
     def check(self, request: Request) -> None:
-        """Raises `Refused` for a request that is not to be answered."""
+        """Raises `Refused` for a request that is not to be answered. A page that may use the server
+        may read why: a browser keeps from it what is not marked as being for it."""
+        try:
+            self._check(request)
+        except Refused as refusal:
+            refusal.headers += self._for_page(request)
+            raise
+
+    def _check(self, request: Request) -> None:
         path = request.target.partition("?")[0]
         if path in HEALTH_PATHS and not request.is_upgrade:
             return
         if not self.needs_key:
             self._check_host(request)
         self._check_origin(request)
-        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER) or _is_preflight(request)
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or _is_preflight(request)
         if self.needs_key and (request.is_upgrade or not is_open):
             self._check_key(request)
 
@@ -99,7 +107,7 @@ class Access:
 
     def _check_origin(self, request: Request) -> None:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
-        if not origins or (len(origins) == 1 and origins[0] in self._origins):
+        if not origins or self._allowed_origin(request) is not None:
             return
         # Before us may be a proxy that speaks TLS, so the scheme does not count.
         hosts = [_canonical(host) for host in request.values(b"host")]
@@ -107,6 +115,20 @@ class Access:
             raise Refused(
                 403, "foreign_origin", "a page of another host may not speak through this one"
             )
+
+    def _allowed_origin(self, request: Request) -> str | None:
+        """Of the page of another host that asks, if it may; None: there is none, or it may not."""
+        origins = request.values(b"origin")
+        is_allowed = len(origins) == 1 and _canonical(origins[0]) in self._origins
+        # Browsers write other letters in Punycode, and no header of ours could repeat them.
+        return origins[0] if is_allowed and origins[0].isascii() else None
+
+    def _for_page(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """The headers that let such a page read an answer (Fetch, CORS protocol)."""
+        origin = self._allowed_origin(request)
+        if origin is None:
+            return ()
+        return ("access-control-allow-origin", origin), ("vary", "origin")
 
     def _check_key(self, request: Request) -> None:
         presented = _presented_keys(request)

@@ -6,10 +6,11 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pipeline import devices
+from pipeline import devices, processors
 from pipeline.engines import choose_engines
 from pipeline.model_store import MANIFEST, SOURCES, StoreError, problems, read_manifest
 from stages.errors import ServerError
+from stages.remedies import remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,12 +45,13 @@ def _tell(title: str, lines: Iterator[str] | list[str]) -> None:
 def _devices() -> Iterator[str]:
     yield devices.in_words()
     if find_spec("torch") is None:
-        yield "no torch: only the built-in engine can run; `make setup` installs it"
+        yield f"no torch: only the built-in engine can run; to get it: {remedies().packages}"
         return
     import torch  # noqa: PLC0415 - two seconds
 
     from stages import accelerator  # noqa: PLC0415 - imports torch, too
 
+    accelerator.limit_threads(processors.available())
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):
         device = torch.device(wanted)
@@ -60,7 +62,7 @@ def _devices() -> Iterator[str]:
 def _model(source: Source, models: Path) -> Iterator[str]:
     folder = models / source.folder
     if not folder.is_dir():
-        yield f"not in {folder}; `.venv/bin/python server.py fetch {source.name}` gets it"
+        yield f"not in {folder}; to get it: {remedies().model(source.name)}"
         return
     try:
         manifest = read_manifest(folder)

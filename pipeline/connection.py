@@ -110,6 +110,7 @@ class _Connection:
         finally:
             self._service.forget(self)
             self._service.backlogs.discard(self._backlog)
+            self._clock.has_left = True
 
     def _expect(self, style: Style) -> None:
         """The client has chosen how it will speak next."""
@@ -234,6 +235,7 @@ class _Connection:
                     segment=segment.index,
                     voice=segment.style.voice,
                     sound_s=round(item.n_samples / rate, 3),
+                    remarks=segment.remarks,
                     text=segment.source,
                 )
             case Cancelled():

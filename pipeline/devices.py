@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from pipeline import processors
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 """A folder for each GPU; its file ``information`` has a line ``Model:``."""
@@ -29,4 +30,4 @@ def in_words() -> str:
     names = gpu_names()
     if names:
         return "Found GPU " + ", ".join(names)
-    return f"Found no GPU; the CPU has {len(os.sched_getaffinity(0))} cores for us"
+    return f"Found no GPU; the CPU has {processors.available()} cores for us"

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from pipeline import processors
 from pipeline.model_store import MANIFEST, SOURCES
 from pipeline.voices import Voices
 from stages import rvc
 from stages.errors import CannotStart
+from stages.remedies import remedies
 from stages.rvc.library import find_voices
 from stages.tts.espeak import EspeakEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
     from pipeline.settings import SpeechSettings
     from stages.engine import Engine
@@ -28,8 +32,7 @@ SOPRANO = "soprano"
 """The name of the engine, of its voice, and of its model in the store."""
 
 MODEL_PACKAGES = ("torch", "transformers", SOPRANO)
-"""What `make setup` installs and the light set of packages lacks."""
-
+"""What the full set of packages has and the light one lacks."""
 
 RVC_PACKAGES = ("torch", "transformers", "scipy", "parselmouth")
 """Likewise, for RVC."""
@@ -97,15 +100,16 @@ def _rvc(
 def why_not_rvc(options: SpeechSettings) -> str | None:
     """What RVC lacks to convert, and the commands that get it; None: nothing."""
     lacks = [name for name in RVC_PACKAGES if find_spec(name) is None]
-    commands = ["make setup"] if lacks else []
+    ways = remedies()
+    commands = [ways.packages] if lacks else []
     content = rvc_content(options)
     if not content.exists():
         lacks.append(f"{content}")
         if options.rvc_content is None:
-            commands.append(".venv/bin/python server.py fetch hubert")
+            commands.append(ways.model("hubert"))
     if not lacks:
         return None
-    how = f"; to get it: {' && '.join(commands)}" if commands else ""
+    how = f"; to get it: {ways.then.join(commands)}" if commands else ""
     return f"RVC lacks {', '.join(lacks)}{how}"
 
 
@@ -115,19 +119,17 @@ def rvc_content(options: SpeechSettings) -> Path:
 
 
 def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
-    # Imported here: see `_soprano`.
-    from stages import accelerator  # noqa: PLC0415
+    # Imported here: see `_runs_on`.
     from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415
 
-    accelerator.keep_kernels()  # no engine has computed anything yet
-    device = accelerator.choose_device(options.device)
+    device, dtype = _runs_on(options)
     return RvcEngine(
         voices.entries,
         RvcOptions(
             content=rvc_content(options),
             rmvpe=options.models / SOURCES["rmvpe"].folder / rvc.RMVPE_FILE,
             device=device,
-            dtype=accelerator.choose_dtype(options.dtype, device),
+            dtype=dtype,
             block_frames=options.rvc_block_ms // 10,
             max_voice_bytes=options.rvc_memory_mb * 1_000_000,
         ),
@@ -139,18 +141,19 @@ def why_not_soprano(models: Path) -> str | None:
     folder = soprano_folder(models)
     packages = [name for name in MODEL_PACKAGES if find_spec(name) is None]
     files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
-    commands = ["make setup"] if packages else []
+    ways = remedies()
+    commands = [ways.packages] if packages else []
     lacks = packages
     if files:
         has_other_files = folder.is_dir() and any(folder.iterdir())
         if has_other_files and not (folder / MANIFEST).exists():
             commands.append(f"mv {folder} {folder}.old")  # fetch replaces only what it fetched
-        commands.append(f".venv/bin/python server.py fetch {SOPRANO}")
+        commands.append(ways.model(SOPRANO))
         what = ", ".join(files) if has_other_files else "the model"
         lacks = [f"{what} in {folder}", *packages]
     if not lacks:
         return None
-    return f"Soprano lacks {', '.join(lacks)}; to get it: {' && '.join(commands)}"
+    return f"Soprano lacks {', '.join(lacks)}; to get it: {ways.then.join(commands)}"
 
 
 def soprano_folder(models: Path) -> Path:
@@ -159,18 +162,18 @@ def soprano_folder(models: Path) -> Path:
 
 
 def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
-    # Imported here: torch takes two seconds, and the light set of packages has none.
+    # Imported here: see `_runs_on`.
     from stages import accelerator  # noqa: PLC0415
     from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415
     from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415
     from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415
 
-    device = accelerator.choose_device(options.device)
+    device, dtype = _runs_on(options)
     return SopranoEngine(
         soprano_folder(options.models),
         SopranoOptions(
             device=device,
-            dtype=accelerator.with_its_range(accelerator.choose_dtype(options.dtype, device)),
+            dtype=accelerator.with_its_range(dtype),
             chunk_states=options.soprano_chunk_size,
             sampling=Sampling(
                 options.soprano_temperature,
@@ -180,3 +183,13 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
             n_slots=max_listeners,
         ),
     )
+
+
+def _runs_on(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
+    # Imported here: torch takes two seconds, and the light set of packages has none.
+    from stages import accelerator  # noqa: PLC0415
+
+    accelerator.keep_kernels()  # no engine has computed anything yet
+    accelerator.limit_threads(processors.available())
+    device = accelerator.choose_device(options.device)
+    return device, accelerator.choose_dtype(options.dtype, device)

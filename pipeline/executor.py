@@ -26,7 +26,7 @@ import trio
 
 from pipeline.metrics import Metrics
 from pipeline.request import QueuedRequest, as_synthesis_error
-from pipeline.scheduling import pick
+from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Executor:
         self._has_ended = False
         self._arrivals: deque[QueuedRequest] = deque()
         self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
+        self._spare_time = SpareTime()
         self._spoken_to: deque[QueuedRequest] = deque()  # requests that have something to tell
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.step_under_way: tuple[Engine, float] | None = None
@@ -194,8 +195,7 @@ class Executor:
         try:
             while not self._stopping:
                 self._wake.clear()
-                if not self._turn():
-                    self._wake.wait()
+                self._wake.wait(self._turn())
             for engine in self._queues:
                 engine.close()
         except BaseException as error:
@@ -208,8 +208,9 @@ class Executor:
             while self._calls:
                 self._calls.popleft().abandon()
 
-    def _turn(self) -> bool:
-        """One turn: calls, newcomers, one step. False if there was nothing to do."""
+    def _turn(self) -> float | None:
+        """One turn: calls, newcomers, one step. Returns when to look again, in seconds; None:
+        there was nothing to do."""
         while self._calls:
             self._calls.popleft().run()
         while self._arrivals:
@@ -218,9 +219,11 @@ class Executor:
         self._drop_dead()
         picked = pick(self._queues.items())
         if picked is None:
-            return False
-        self._step(*picked)
-        return True
+            return None
+        wait_s = self._spare_time.wait_s(picked[1], self._clock.current_time())
+        if not wait_s:
+            self._step(*picked)
+        return wait_s
 
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch: Sequence[Request] = able
@@ -242,6 +245,7 @@ class Executor:
             took_s = time.perf_counter() - began
             for request in cast("Sequence[QueuedRequest]", batch):  # they come from `able`
                 request.steps_s += took_s
+            self._spare_time.stepped(able, now, took_s)
             self._metrics.stepped(engine.name, len(batch), took_s)
 
     def _drop_dead(self) -> None:

@@ -30,6 +30,7 @@ from pipeline.model_store import (
     sha256,
     writing,
 )
+from stages.remedies import remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ def _ask_hub(source: Source, revision: str) -> Snapshot:
     try:
         from pipeline import model_hub  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        msg = f"to fetch models, {error.name} is needed; `make setup` installs it"
+        msg = f"to fetch models, {error.name} is needed; to get it: {remedies().packages}"
         raise StoreError(msg) from error
     return model_hub.snapshot(source.repo, revision)
 

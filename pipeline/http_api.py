@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -27,6 +28,8 @@ from stages.voices import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from fastapi import FastAPI
 
     from pipeline.metrics import Metrics
     from pipeline.service import Service
@@ -88,10 +91,12 @@ class Health(BaseModel):
 def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     """The ASGI app, for one service. `origins` are the pages of other hosts that may use it; keys
     and origins have been checked by the time a request comes here (`pipeline.access`)."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
         redoc_url=None,
+        static_url="/docs/files",
+        favicon_url="/web/icon.svg",
     )
 
     if origins:

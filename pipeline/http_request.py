@@ -47,7 +47,7 @@ class Refused(Exception):
         self.status = status
         self.code = code
         self.headers = headers
-        """What its status asks for."""
+        """What its status asks for, and whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)

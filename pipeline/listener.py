@@ -18,6 +18,14 @@ from pipeline.access import KEY_PARAMETER
 from pipeline.connection import hold_conversation
 from pipeline.http_request import Refused, answer, check_upgrade, read_request
 from pipeline.streams import PlainText, Stream
+from pipeline.turns import (
+    BURST_CONNECTIONS,
+    CONNECTIONS_PER_S,
+    IN_VAIN_COST,
+    IN_VAIN_S,
+    Pace,
+    PacedListener,
+)
 from pipeline.websocket import serve_websocket
 from stages.errors import Overloaded, ProtocolError
 from stages.intake import Conversation
@@ -56,16 +64,24 @@ class Listener:
         self._tls = tls
         self._write_stall_s = write_stall_s
         self._streams: set[Stream] = set()
+        self._conversations: set[Conversation] = set()
+        self._pace = Pace(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
 
     async def serve(
         self,
         listeners: list[trio.SocketListener],
         *,
-        task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        await trio.serve_listeners(self._answer, listeners, task_status=task_status)
+        doors = [PacedListener(listener, self._pace, self._is_heard) for listener in listeners]
+        await trio.serve_listeners(self._answer, doors, task_status=task_status)
+
+    def _is_heard(self, but: Conversation | None = None) -> bool:
+        """Somebody uses the server, not counting this one: who has only connected waits for
+        nothing."""
+        return any(other.has_begun for other in self._conversations if other is not but)
 
     def abort(self) -> None:
         """Cut everybody off. A cancel alone would not: sends are shielded from it."""
@@ -124,14 +140,28 @@ class Listener:
             config = protocol.parse_query(pair for pair in query if pair[0] != KEY_PARAMETER)
             conversation.configure(config)
             with self._service.admit():
-                await serve_websocket(
-                    stream, lambda peer: hold_conversation(peer, self._service, conversation)
-                )
+                await self._converse(stream, conversation)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except Overloaded as error:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
+
+    async def _converse(self, stream: Stream, conversation: Conversation) -> None:
+        came_at = trio.current_time()
+        self._conversations.add(conversation)
+        try:
+            await serve_websocket(
+                stream,
+                lambda peer: hold_conversation(peer, self._service, conversation),
+                are_others=lambda: self._is_heard(but=conversation),
+            )
+        finally:
+            self._conversations.discard(conversation)
+            now = trio.current_time()
+            in_vain = not conversation.has_begun and now < came_at + IN_VAIN_S
+            if in_vain and self._is_heard():
+                self._pace.charge(IN_VAIN_COST, now)
 
 
 async def _shake_hands(stream: Stream, tls: ssl.SSLContext) -> None:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from stages.audio.format import SAMPLE_RATES, Encoding
-from stages.errors import ProtocolError, ServerError
+from stages.errors import ProtocolError, ServerError, reason
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -160,7 +160,7 @@ def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
     """What was wrong and where, from pydantic's list; without the input, which may be long
     or private."""
     places = [".".join(map(str, error["loc"]))[:MAX_KEY_TOLD] or "message" for error in errors]
-    told = [f"{place}: {error['msg']}" for place, error in zip(places, errors, strict=True)]
+    told = [f"{place}: {reason(error)}" for place, error in zip(places, errors, strict=True)]
     more = len(told) - MAX_ERRORS_TOLD
     return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")
 

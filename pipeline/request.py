@@ -63,6 +63,10 @@ class QueuedRequest:
         return self._clock.deadline(self._arrived)
 
     @property
+    def listener(self) -> PlaybackClock:
+        return self._clock
+
+    @property
     def has_room(self) -> bool:
         return len(self._outputs) < ROOM
 

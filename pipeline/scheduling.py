@@ -1,4 +1,5 @@
-"""Which engine runs next, and for whom: the earliest deadline goes first.
+"""Which engine runs next, and for whom: the earliest deadline goes first, and what nobody will
+hear for a long time does not take all that is left.
 
 Pure: it looks at requests and engines and decides; the executor acts.
 """
@@ -15,7 +16,38 @@ if TYPE_CHECKING:
     from stages.engine import Engine
 
 
-class Schedulable(Request, Protocol):
+FAR_AHEAD_S = 60.0
+"""Longer than nearly every answer of a language model. Who has more to hear is in no hurry."""
+
+SPARE_SHARE = 0.02
+"""Of the time, for those. A step cannot be interrupted, so this is how often a sentence finds
+the model thread busy with one; it is 28 times real time with espeak-ng."""
+
+REMEMBERED_S = 5.0
+"""How long somebody who was spoken to is expected to want more: a sentence and a breath."""
+
+
+class Listener(Protocol):
+    """Whoever hears it."""
+
+    @property
+    def has_left(self) -> bool:
+        """And will want nothing more."""
+
+
+class Due(Protocol):
+    """Work for somebody's ear."""
+
+    @property
+    def deadline(self) -> float:
+        """When its listener runs dry, in seconds on Trio's clock."""
+
+    @property
+    def listener(self) -> Listener:
+        """The same for all requests of one listener."""
+
+
+class Schedulable(Request, Due, Protocol):
     """What the scheduler needs to know of a request besides what engines do."""
 
     @property
@@ -25,10 +57,6 @@ class Schedulable(Request, Protocol):
     @property
     def can_step(self) -> bool:
         """Its engine could do something for it now."""
-
-    @property
-    def deadline(self) -> float:
-        """When its listener runs dry, in seconds on Trio's clock."""
 
 
 R = TypeVar("R", bound=Schedulable)
@@ -50,3 +78,32 @@ def pick(queues: Iterable[tuple[Engine, Sequence[R]]]) -> tuple[Engine, list[R]]
         if best is None or able[0].deadline <= best[1][0].deadline:
             best = engine, able
     return best
+
+
+class SpareTime:
+    """Holds those up who are far ahead of their ears while others are being spoken to."""
+
+    def __init__(self) -> None:
+        self._served_at: dict[Listener, float] = {}  # who was not far ahead
+        self._next_at = 0.0
+
+    def wait_s(self, requests: Sequence[Due], now: float) -> float:
+        """For how long these, the most urgent first, should not be stepped yet."""
+        in_hand_s = requests[0].deadline - now - FAR_AHEAD_S
+        if in_hand_s <= 0:
+            return 0.0
+        self._served_at = {
+            listener: at
+            for listener, at in self._served_at.items()
+            if now < at + REMEMBERED_S and not listener.has_left
+        }
+        if self._served_at.keys() <= {request.listener for request in requests}:
+            return 0.0  # everybody there is far ahead by now
+        return max(0.0, min(in_hand_s, self._next_at - now))
+
+    def stepped(self, requests: Sequence[Due], now: float, took_s: float) -> None:
+        """These, the most urgent first, were able to be stepped now, and that took so long."""
+        near = [r.listener for r in requests if r.deadline - now <= FAR_AHEAD_S]
+        self._served_at.update(dict.fromkeys(near, now))
+        if not near:
+            self._next_at = now + took_s / SPARE_SHARE

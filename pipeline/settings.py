@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.option_sources import CommonSettings
@@ -31,10 +31,8 @@ def _split(words: object) -> object:
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list; in a flag and in the environment, words with commas between them."""
 
-Origins = Annotated[
-    list[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]], NoDecode, BeforeValidator(_split)
-]
-"""Of web pages, as browsers send them: scheme, host, and the port unless it is the scheme's."""
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
+"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
 
 
 class SpeechSettings(CommonSettings):
@@ -70,7 +68,7 @@ class SpeechSettings(CommonSettings):
         0.0, ge=0, le=2, description="of sampling; 0: always the likeliest token"
     )
     soprano_top_p: float = Field(
-        0.95, gt=0, le=1, description="sample among the likeliest tokens of this probability"
+        0.95, ge=0.001, le=1, description="sample among the likeliest tokens of this probability"
     )
     soprano_repetition_penalty: float = Field(
         1.2, ge=1, le=10, description="what makes tokens that were there before less likely"
@@ -147,7 +145,7 @@ class ServeSettings(SpeechSettings):
         [],
         description="further names of this server; while there is no key, it answers to no other",
     )
-    allowed_origins: Origins = Field(
+    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
         [], description="web pages of other hosts that may use this server (https://example.org)"
     )
     tls_certificate: Path | None = Field(

@@ -1,7 +1,7 @@
 """A WebSocket as a connection's peer. Nothing but this file knows trio-websocket.
 
 What it leaves to its users is done here: messages are bounded in bytes, a client that has
-vanished is noticed, and closing ends in time.
+vanished is noticed, one that breaks the protocol is told so, and closing ends in time.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from trio_websocket import ConnectionClosed, wrap_server_stream
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection
 from wsproto.utilities import LocalProtocolError
 
 from pipeline import protocol
 from pipeline.connection import CloseCode
+from pipeline.turns import FairStream
 from stages.errors import Disconnected, ProtocolError
 from stages.items import PcmFrame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from trio_websocket import CloseReason, WebSocketConnection
 
     from pipeline.streams import Stream
     from stages.items import Answer, ClientMessage, Outgoing
@@ -47,6 +52,12 @@ PING_BYTES = 6
 
 ABNORMAL_CLOSURE = 1006
 """What the library calls a connection that broke (RFC 6455, section 7.4.1)."""
+
+BREACHES = frozenset({1002, 1007})
+"""What the library notes where a client broke the protocol: in its framing, or in its UTF-8."""
+
+CLOSE_FRAME = 0x88
+"""The first byte of a close: FIN, and the opcode (RFC 6455, 5.2)."""
 
 
 class WebSocketPeer:
@@ -112,13 +123,64 @@ class WebSocketPeer:
             self._silent_ticks = 0
 
 
+class _Wire(trio.abc.Stream):
+    """The stream as the library has it. Where a client broke the protocol the library closes it
+    without having sent a close; then what lies beneath stays open, and ours is the last word."""
+
+    def __init__(self, stream: FairStream) -> None:
+        self._stream = stream
+        self._is_closed = False
+        self._has_sent_close = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        self._check_open()
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._check_open()
+        self._has_sent_close |= data[0] == CLOSE_FRAME  # the library sends frame by frame
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+        if self._has_sent_close:
+            await self._stream.aclose()
+
+    async def tell_breach(self, breach: CloseReason | None) -> None:
+        """Send the close that is due where the client broke the protocol (RFC 6455, 7.1.7).
+        It must not happen while the library may still be sending."""
+        if breach is None or breach.code not in BREACHES or self._has_sent_close:
+            return
+        log.debug("a client broke the protocol", code=breach.code, reason=breach.reason)
+        close = CloseConnection(code=breach.code, reason=breach.reason)
+        with (
+            trio.move_on_after(CLOSE_WITHIN_S),
+            contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
+            await self._stream.send_all(Connection(ConnectionType.SERVER).send(close))
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise trio.ClosedResourceError
+
+
 async def serve_websocket(
-    stream: Stream, converse: Callable[[WebSocketPeer], Awaitable[CloseCode]]
+    stream: Stream,
+    converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
+    are_others: Callable[[], bool],
 ) -> None:
-    """Answer an upgrade whose request lies in the stream, hold the conversation, and close."""
+    """Answer an upgrade whose request lies in the stream, hold the conversation, and close.
+
+    `are_others` tells whether anybody would wait for a client that sends too much."""
+    wire = _Wire(FairStream(stream, are_others))
+    socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:
-            peer = await _accept(nursery, stream)
+            socket = await _accept(nursery, wire)
+            peer = WebSocketPeer(socket, stream)
             nursery.start_soon(peer.cut_when_vanished)
             try:
                 code = await converse(peer)
@@ -131,12 +193,14 @@ async def serve_websocket(
         # The client left during the handshake, or did not take our answer to it; or it sent a
         # ping behind our close, which the library would answer, and may not.
         log.debug("a WebSocket ended out of order")
+    if socket is not None:
+        await wire.tell_breach(socket.closed)
     await stream.linger()
 
 
-async def _accept(nursery: trio.Nursery, stream: Stream) -> WebSocketPeer:
+async def _accept(nursery: trio.Nursery, wire: _Wire) -> WebSocketConnection:
     with trio.fail_after(HANDSHAKE_WITHIN_S):
         request = await wrap_server_stream(
-            nursery, stream, max_message_size=protocol.MAX_MESSAGE_BYTES
+            nursery, wire, max_message_size=protocol.MAX_MESSAGE_BYTES
         )
-        return WebSocketPeer(await request.accept(), stream)
+        return await request.accept()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scheduling import pick
+from pipeline.scheduling import FAR_AHEAD_S, REMEMBERED_S, SPARE_SHARE, SpareTime, pick
 from stages.playback import PlaybackClock
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Waiting:
     is_dead: bool = False
     has_room: bool = True
     can_step: bool = True
+    listener: PlaybackClock = field(default_factory=PlaybackClock)
 
 
 mostly = st.sampled_from([True, True, True, False])
@@ -90,3 +91,45 @@ def test_no_request_starves_while_newcomers_keep_coming(
         queue.remove(picked[1][0])
         now += step_s
         assert now <= max(request.deadline for request in first) + step_s * (len(first) + 1)
+
+
+FAR = FAR_AHEAD_S + 10
+NEAR_EAR, FAR_EAR, OTHER_EAR = (PlaybackClock() for _ in range(3))
+
+
+def test_who_is_far_ahead_gets_a_small_share_beside_somebody_who_is_spoken_to() -> None:
+    spare, step_s, now, n_far = SpareTime(), 0.01, 0.0, 0
+    while now < 50:
+        spare.stepped([Waiting(now + 0.1, listener=NEAR_EAR)], now, step_s)  # again and again
+        if not spare.wait_s([Waiting(now + FAR, listener=FAR_EAR)], now):
+            spare.stepped([Waiting(now + FAR, listener=FAR_EAR)], now, step_s)
+            n_far += 1
+        now += step_s
+    assert abs(n_far * step_s / now - SPARE_SHARE) < SPARE_SHARE / 10
+
+
+def test_who_is_far_ahead_and_alone_waits_for_nobody() -> None:
+    spare = SpareTime()
+    spare.stepped([Waiting(1.0, listener=FAR_EAR)], 0.0, 0.01)
+    spare.stepped([Waiting(FAR, listener=FAR_EAR)], 0.0, 0.01)
+    assert spare.wait_s([Waiting(FAR, listener=FAR_EAR)], 0.01) == 0
+    assert spare.wait_s([Waiting(FAR, listener=OTHER_EAR)], 0.01) > 0
+    assert spare.wait_s([Waiting(3 * FAR, listener=OTHER_EAR)], REMEMBERED_S) == 0
+
+
+@given(st.floats(0, 3 * FAR), st.floats(0.001, 100))
+def test_nobody_is_held_up_so_long_that_it_is_heard(ahead_s: float, step_s: float) -> None:
+    spare = SpareTime()
+    spare.stepped([Waiting(0.1, listener=NEAR_EAR)], 0.0, step_s)
+    spare.stepped([Waiting(3 * FAR, listener=FAR_EAR)], 0.0, step_s)
+    wait_s = spare.wait_s([Waiting(ahead_s, listener=FAR_EAR)], 0.0)
+    assert wait_s <= max(0.0, ahead_s - FAR_AHEAD_S)
+
+
+def test_nobody_waits_for_somebody_who_has_left() -> None:
+    spare, left = SpareTime(), PlaybackClock()
+    spare.stepped([Waiting(0.1, listener=left)], 0.0, 0.01)
+    spare.stepped([Waiting(FAR, listener=FAR_EAR)], 0.0, 0.01)
+    assert spare.wait_s([Waiting(FAR, listener=FAR_EAR)], 0.0) > 0
+    left.has_left = True
+    assert spare.wait_s([Waiting(FAR, listener=FAR_EAR)], 0.0) == 0

@@ -18,14 +18,16 @@ KERNELS_KEPT = 8192
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. Raises
-    `CannotStart` for one that is not there."""
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. A GPU comes
+    with its number, which torch wants where a thread chooses it. Raises `CannotStart` for one that
+    is not there."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)
     if device.type == "cuda":
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= n_devices:
+        device = torch.device("cuda", device.index or 0)
+        if device.index >= n_devices:
             msg = f"device: there is no {wanted}; this torch, {torch.__version__}, sees {n_devices}"
             raise CannotStart(msg)
     return device
@@ -60,6 +62,12 @@ def with_its_range(dtype: torch.dtype) -> torch.dtype:
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 itself, rather than by way of float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch tells it nowhere else
+
+
+def limit_threads(n_processors: int) -> None:
+    """Let each product be shared by no more threads than there are processors for us: they wait for
+    each other, so one too many makes all of them wait for its turn."""
+    torch.set_num_threads(min(torch.get_num_threads(), n_processors))
 
 
 def in_words(device: torch.device, dtype: torch.dtype) -> str:

@@ -89,6 +89,11 @@ class Conversation:
         return said
 
     @property
+    def has_begun(self) -> bool:
+        """Something was said, or a flush asked for."""
+        return self._has_begun
+
+    @property
     def ready(self) -> Ready:
         """The settings as they hold now."""
         return Ready(self._voices[self.style.voice].engine, self.style, self.stream_format)

@@ -13,10 +13,12 @@ class PlaybackClock:
     """Plays what was sent in real time, stops when it runs dry, goes on when more comes.
 
     Times are seconds on Trio's clock. Written on the Trio thread only; the model thread
-    reads `deadline`, which looks at one float."""
+    reads `deadline`, which looks at one float, and `has_left`, which is only ever set."""
 
     def __init__(self) -> None:
         self.dry_at = -math.inf
+        self.has_left = False
+        """The listener has gone, and will want nothing more."""
 
     def sent(self, duration_s: float, now: float) -> None:
         """Sound of this length was handed to the kernel."""

@@ -36,6 +36,14 @@ ENDS_WITHIN_S = 15.0
 
 LOOK_EVERY_S = 0.01
 
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules["torch"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""For ``python -c``: runs the program that is named behind it as if torch were not installed."""
+
 _LISTENING = re.compile(r"listening on port (\d+) of ")
 
 

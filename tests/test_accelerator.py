@@ -1,4 +1,4 @@
-"""In which precision models compute, where none or another was asked for."""
+"""What models run on and in which precision, on machines that are not this one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,35 @@ from stages.errors import CannotStart
 from tests.server_process import ROOT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def _two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("_two_gpus")
+@pytest.mark.parametrize(
+    ("wanted", "device"),
+    [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")],
+)
+def test_a_gpu_comes_with_its_number(wanted: str, device: str) -> None:
+    """`torch.cuda.set_device` takes no other, and the model thread calls it."""
+    assert accelerator.choose_device(wanted) == torch.device(device)
+
+
+@pytest.mark.usefixtures("_two_gpus")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CannotStart, match="there is no cuda:2"):
+        accelerator.choose_device("cuda:2")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_without_a_gpu_there_is_the_cpu() -> None:
+    assert accelerator.choose_device("auto") == torch.device("cpu")
+    with pytest.raises(CannotStart, match="there is no cuda"):
+        accelerator.choose_device("cuda")
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,12 @@ def test_a_page_that_is_allowed_is_served() -> None:
     assert refusal(access, request(origin="https://friend.example")) is None
 
 
+def test_an_origin_that_no_browser_writes_is_refused() -> None:
+    access = Access(origins=["https://bücher.example"])
+    asked = request(origin="https://bücher.example")
+    assert refusal(access, asked) == (403, "foreign_origin")
+
+
 def test_two_origins_are_none() -> None:
     head = h11.Request(
         method="GET",
@@ -144,7 +150,9 @@ def test_without_a_right_key_nothing_opens(authorization: str, target: str) -> N
     assert refusal(access, asked) == (401, "unauthorized")
 
 
-@pytest.mark.parametrize("target", ["/", "/?a=b", "/web/page.js", "/docs", "/openapi.json"])
+@pytest.mark.parametrize(
+    "target", ["/", "/?a=b", "/web/page.js", "/docs", "/docs/files/x.js", "/openapi.json"]
+)
 def test_the_page_loads_without_a_key_since_it_is_what_asks_for_it(target: str) -> None:
     assert refusal(Access(keys=[KEY]), request(target)) is None
     assert refusal(Access(keys=[KEY]), request(target, upgrade=True)) == (401, "unauthorized")
@@ -171,6 +179,25 @@ def test_a_browser_may_ask_whether_a_page_may_ask() -> None:
     assert refusal(access, preflight("https://friend.example")) is None
     assert refusal(access, preflight("https://evil.example")) == (403, "foreign_origin")
     assert refusal(access, request("/api/speak", method="OPTIONS")) == (401, "unauthorized")
+
+
+def test_only_a_page_that_is_allowed_may_read_a_refusal() -> None:
+    access = Access(keys=[KEY], origins=["https://friend.example"])
+    with pytest.raises(Refused) as read:
+        access.check(request(origin="https://friend.example"))
+    headers = dict(read.value.headers)
+    assert headers["access-control-allow-origin"] == "https://friend.example"
+    assert headers["vary"] == "origin"
+    assert "www-authenticate" in headers
+    for origin in ("https://evil.example", "http://localhost:8765"):
+        with pytest.raises(Refused) as unread:
+            access.check(request(origin=origin))
+        assert "access-control-allow-origin" not in dict(unread.value.headers)
+    without_key = Access(origins=["https://friend.example"])
+    with pytest.raises(Refused) as renamed:
+        without_key.check(request(host="voice.example", origin="https://friend.example"))
+    assert renamed.value.status == 403
+    assert "access-control-allow-origin" in dict(renamed.value.headers)
 
 
 def test_a_refusal_says_how_to_come_in() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.server_process import ROOT
 
-SHARED = {"common.py", "rvc_models.py"}
+SHARED = {"common.py", "hostile.py", "rvc_models.py"}
 """What the benches share."""
 
 BENCHES = sorted({path.name for path in (ROOT / "bench").glob("*.py")} - SHARED)

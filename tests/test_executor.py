@@ -13,6 +13,7 @@ import trio
 
 from pipeline.executor import Executor, open_executor
 from pipeline.request import ROOM
+from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
 from stages.errors import EngineGone, SynthesisError
 from stages.playback import PlaybackClock
@@ -96,6 +97,35 @@ async def test_a_listener_who_is_about_to_run_dry_goes_before_a_newcomer() -> No
             engine.release.set()
     order = [index for [index] in engine.batches]
     assert list(dict.fromkeys(order)) == [0, 3, 2, 1]
+
+
+class SlowEngine(TellingEngine):
+    """A step takes its time."""
+
+    def step(self, batch: Sequence[Request]) -> None:
+        time.sleep(STEP_S)
+        super().step(batch)
+
+
+STEP_S = 0.004
+
+
+@pytest.mark.parametrize("ahead_s", [FAR_AHEAD_S - 30, FAR_AHEAD_S + 30])
+async def test_who_is_far_ahead_is_held_up_beside_somebody_who_is_not(ahead_s: float) -> None:
+    engine, clock = SlowEngine(), PlaybackClock()
+    waits_s = (len("abc") - 1) * STEP_S * (1 / SPARE_SHARE - 1)
+    async with open_executor() as executor:
+        await executor.add(engine)
+        clock.sent(ahead_s, trio.current_time())
+        await say(executor, engine, "a")
+        began = trio.current_time()
+        with executor.open(engine, segment("abc"), clock) as job:
+            assert text_of(np.concatenate([samples async for samples in job])) == "abc"
+        took_s = trio.current_time() - began
+        if ahead_s > FAR_AHEAD_S:
+            assert took_s > waits_s
+        await say(executor, engine, "a")  # and others are spoken to as before
+    assert engine.batches[-1] == [0]
 
 
 async def test_a_request_without_room_is_not_stepped() -> None:

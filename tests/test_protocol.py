@@ -100,6 +100,19 @@ def test_a_bad_message_is_refused_by_a_clear_error_that_names_the_key(
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"tokn": "a"}', "tokn: unknown key"),
+        ('{"token": "a\\u0000b"}', "token: must not contain NUL"),
+    ],
+)
+def test_an_error_speaks_of_keys_and_values(text: str, told: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        protocol.parse(text)
+    assert str(caught.value) == told
+
+
 def test_an_error_does_not_repeat_what_may_be_private_or_long() -> None:
     with pytest.raises(ProtocolError) as caught:
         protocol.parse(json.dumps({"token": 1, "flush": "secret" * 1000}))

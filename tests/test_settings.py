@@ -158,7 +158,7 @@ def test_a_secret_that_went_to_the_wrong_place_is_not_repeated() -> None:
 
 def test_an_unknown_key_in_the_file_is_named() -> None:
     write_file("port = 1001\nprot = 1002\n")
-    assert complaint(ServeSettings).startswith("server.py: prot: ")
+    assert complaint(ServeSettings) == "server.py: prot: unknown key"
 
 
 def test_speaking_does_not_mind_what_serving_needs() -> None:
@@ -215,6 +215,12 @@ def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
         ["--espeak-languages", "de", "--espeak-languages", "it"],
     ):
         assert languages(*arguments) == ["de", "it"]
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    """Who compares them compares letter by letter."""
+    options = load(ServeSettings, ["--allowed-origins", "HTTPS://Friend.Example,http://b:8000"])
+    assert options.allowed_origins == ["https://friend.example", "http://b:8000"]
 
 
 @pytest.mark.parametrize("settings_class", [ServeSettings, SpeakSettings, FetchSettings])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.archives import one_line, why
+from stages.errors import reason
 from stages.rvc.settings import (
     MAX_FILTER_RADIUS,
     MAX_FORMANT_SHIFT,
@@ -83,7 +84,7 @@ def read_settings(path: Path) -> VoiceSettings:
         raise BadSettings(f"cannot be read: {error.strerror}") from error
     except ValidationError as error:
         complaints = [
-            f"{one_line('.'.join(map(str, each['loc'])), MAX_NAME)}: {each['msg']}"
+            f"{one_line('.'.join(map(str, each['loc'])), MAX_NAME)}: {reason(each)}"
             for each in error.errors()
         ]
         raise BadSettings("; ".join(complaints[:3])) from error

@@ -56,8 +56,11 @@ def find_languages(names: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=4) or sorted(known)
-            raise ValueError(f"espeak-ng has no language {name!r}; it has {', '.join(near)}")
+            near = difflib.get_close_matches(name, known, n=4)
+            those = (
+                f"like it are {', '.join(near)}" if near else f"it has {', '.join(sorted(known))}"
+            )
+            raise ValueError(f"espeak-ng has no language {name!r}; {those}")
         found[name] = known[name]
     return found
 

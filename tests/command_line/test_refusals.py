@@ -26,7 +26,11 @@ def test_no_such_language() -> None:
 
 @pytest.mark.parametrize("output", ["no/such/folder/out.wav", "."])
 def test_a_path_that_cannot_be_written(output: str) -> None:
-    assert f"'{output}'" in complaint(run("speak", "Hello!", "-o", output))
+    told = complaint(run("speak", "Hello!", "-o", output))
+    assert told in {
+        f"server.py: {output}: No such file or directory",
+        f"server.py: {output}: Is a directory",
+    }
 
 
 def test_a_disk_that_is_full() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ from deploy.dockerfile import (
 from pipeline.access import KEYS_VARIABLE, is_loopback
 from pipeline.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from server import LAST_WORDS_S
+from tests.server_process import WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent
 TARGETS = "light", "cpu", "cuda", "rocm"
@@ -179,6 +183,26 @@ def test_every_source_of_a_copy_is_a_stage_above() -> None:
         sources = {copy.flags["from"] for copy in stage.named("COPY") if "from" in copy.flags}
         assert sources <= above
         above.add(stage.name)
+
+
+def test_in_an_image_what_is_missing_is_to_be_had_in_other_ways_than_here(tmp_path: Path) -> None:
+    (copy,) = [copy for copy in STAGES["program"].named("COPY") if "server.py" in copy.rest]
+    for source in (*copy.rest.split()[:-1], "pipeline", "stages"):
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / source)
+        else:
+            shutil.copy(ROOT / source, tmp_path)
+    checks = [sys.executable, "-c", WITHOUT_TORCH, "server.py", "check", "--models", "models"]
+    done = subprocess.run(
+        checks, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout
+    assert "  no torch: only the built-in engine can run; to get it: take the image's" in told
+    assert "; to get it: run the image with: fetch rmvpe" in told
+    assert "; to get it: take the image's target cpu, cuda or rocm, then run the image with" in told
+    assert "make" not in told
+    assert ".venv" not in told
 
 
 def test_the_program_is_run_with_what_the_file_says() -> None:

@@ -39,6 +39,7 @@ NOT_RUN = {
     "docker ": "needs a container engine",
     "VOICE_ALLOW_NO_KEY=true docker ": "needs a container engine",
     "PUBLISH=0.0.0.0:8765 docker ": "needs a container engine",
+    ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
     "sudo deploy/try_in_chroot.sh ": "needs root, and a mirror of Debian's",
 }
 """How commands begin that no test can run, and why."""

@@ -1,28 +1,55 @@
-"""What a client may and may not send by RFC 6455, under the numbers that the Autobahn test suite
-gives to it: groups 1 to 7 and 10. The cases are written anew, for a server that does not echo: of
-a message that it takes, ours says that it was flushed, or what is wrong with it as JSON."""
+"""What a client may and may not send by RFC 6455: the catalogue of the Autobahn test suite's
+fuzzing client, each of its cases under its number.
+
+They are written anew, for a server that does not echo. Where the catalogue sends a text to get it
+back, ours sends a flush of the same size, and is told that it was flushed; of any other text, and
+of whatever is binary, the server says as JSON what is wrong. It takes 64 KiB in a message, so the
+larger ones of group 9 end in 1009. Where the catalogue lets a server choose, the choice is ours.
+
+Left out: 12 (90 cases) and 13 (126), which need permessage-deflate: this server agrees on no
+extension, as a test shows, and then those cases are void. 9.9 and 9.10 (messages without an end)
+are named in the catalogue, and not run; 8, 11 and the even numbers of group 7 are empty there.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from tests.faults.autobahn_utf_8 import GREEK, SEQUENCES
 from tests.faults.raw_frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+Writes: TypeAlias = "Callable[[], Iterable[bytes | AfterPongs]]"
+Cases: TypeAlias = "Iterator[tuple[str, Case]]"
 
 FLUSH = b'{"flush": true}'
-SIZES = (0, 125, 126, 127, 128, 65_535, 65_536)
+BINARY_BYTES = b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff"
+MAX_PING = b"\xfe" * 125
+
+KIB, MIB = 2**10, 2**20
+MAX_MESSAGE_BYTES = 64 * KIB
+"""What the protocol says that the server takes."""
+
+HEADER_SIZES = (0, 125, 126, 127, 128, 65_535, 65_536)
+"""Around those at which a frame's header grows."""
+
+
+@dataclass(frozen=True)
+class AfterPongs:
+    """What follows is sent when so many pongs have come."""
+
+    number: int
 
 
 @dataclass(frozen=True)
 class Case:
     """What is sent, and what comes of it."""
 
-    sent: bytes
-    chop: int | None = None
-    """Bytes in each write; None: all in one."""
+    writes: Writes
+    """Made when they are needed: some have 16 MiB."""
     pongs: tuple[bytes, ...] = ()
     flushes: int = 0
     errors: int = 0
@@ -30,174 +57,225 @@ class Case:
     """The close code; None: the connection goes on."""
 
 
+def at_once(*frames: bytes) -> Writes:
+    """All in one write."""
+    return lambda: [b"".join(frames)]
+
+
+def in_turn(*frames: bytes | AfterPongs) -> Writes:
+    """Each in a write of its own."""
+    return lambda: frames
+
+
+def chopped(size: int, *frames: bytes) -> Writes:
+    """In writes of so many bytes, whatever they cut."""
+    data = b"".join(frames)
+    return lambda: (data[at : at + size] for at in range(0, len(data), size))
+
+
+def by_octets(*frames: bytes) -> Writes:
+    """A byte in each write."""
+    return chopped(1, *frames)
+
+
+WAYS = (at_once, in_turn, by_octets)
+"""In this order the catalogue goes through them."""
+
+
 def padded(size: int) -> bytes:
     """A flush in a message of this size."""
     return FLUSH.ljust(size) if size else b""
 
 
-def pieces(payload: bytes, size: int, opcode: int = TEXT, between: bytes = b"") -> bytes:
-    """A message in frames of this size, with other frames between them."""
-    parts = [payload[at : at + size] for at in range(0, len(payload), size)]
-    frames = [
-        frame(CONTINUATION if at else opcode, part, fin=at == len(parts) - 1)
-        for at, part in enumerate(parts)
-    ]
-    return between.join(frames)
+def pieces(payload: bytes, size: int, opcode: int = TEXT) -> Iterator[bytes]:
+    """A message in frames of this size."""
+    for at in range(0, len(payload), size):
+        is_last = at + size >= len(payload)
+        yield frame(CONTINUATION if at else opcode, payload[at : at + size], fin=is_last)
 
 
 def close(code: int, reason: bytes = b"") -> bytes:
     return frame(CLOSE, code.to_bytes(2, "big") + reason)
 
 
-def framing() -> Iterator[tuple[str, Case]]:
+def framing() -> Cases:
     """Group 1: messages of all sizes that change the header, text and binary."""
-    for number, size in enumerate(SIZES, 1):
-        text = Case(frame(TEXT, padded(size)), flushes=size > 0, errors=size == 0)
-        yield f"1.1.{number}", text
-        yield f"1.2.{number}", Case(frame(BINARY, bytes(size)), errors=1)
-    yield "1.1.8", Case(frame(TEXT, padded(65_536)), chop=997, flushes=1)
-    yield "1.2.8", Case(frame(BINARY, bytes(65_536)), chop=997, errors=1)
+    for number, size in enumerate(HEADER_SIZES, 1):
+        text = frame(TEXT, padded(size))
+        yield f"1.1.{number}", Case(at_once(text), flushes=size > 0, errors=size == 0)
+        yield f"1.2.{number}", Case(at_once(frame(BINARY, b"\xfe" * size)), errors=1)
+    yield "1.1.8", Case(chopped(997, frame(TEXT, padded(65_536))), flushes=1)
+    yield "1.2.8", Case(chopped(997, frame(BINARY, b"\xfe" * 65_536)), errors=1)
 
 
-def pings() -> Iterator[tuple[str, Case]]:
+def pings() -> Cases:
     """Group 2."""
-    for number, payload in enumerate((b"", b"Hello!", b"\x00\xff\xfe\xfd", b"\xfe" * 125), 1):
-        yield f"2.{number}", Case(frame(PING, payload), pongs=(payload,))
-    yield "2.5", Case(frame(PING, b"\xfe" * 126), ends_with=1002)
-    yield "2.6", Case(frame(PING, b"\xfe" * 125), chop=1, pongs=(b"\xfe" * 125,))
-    yield "2.7", Case(frame(PONG))
-    yield "2.8", Case(frame(PONG, b"unasked for"))
-    yield "2.9", Case(frame(PONG, b"unasked for") + frame(PING, b"asked"), pongs=(b"asked",))
+    for number, payload in enumerate((b"", b"Hello, world!", BINARY_BYTES, MAX_PING), 1):
+        yield f"2.{number}", Case(at_once(frame(PING, payload)), pongs=(payload,))
+    yield "2.5", Case(at_once(frame(PING, MAX_PING + b"\xfe")), ends_with=1002)
+    yield "2.6", Case(by_octets(frame(PING, MAX_PING)), pongs=(MAX_PING,))
+    unasked = frame(PONG, b"nobody asked")
+    yield "2.7", Case(in_turn(frame(PONG), close(1000)), ends_with=1000)
+    yield "2.8", Case(in_turn(unasked, close(1000)), ends_with=1000)
+    yield "2.9", Case(in_turn(unasked, frame(PING, b"asked")), pongs=(b"asked",))
     payloads = tuple(b"payload-%d" % number for number in range(10))
-    ten = b"".join(frame(PING, payload) for payload in payloads)
-    yield "2.10", Case(ten, pongs=payloads)
-    yield "2.11", Case(ten, chop=1, pongs=payloads)
+    ten = [frame(PING, payload) for payload in payloads]
+    yield "2.10", Case(in_turn(*ten), pongs=payloads)
+    yield "2.11", Case(by_octets(*ten), pongs=payloads)
 
 
-def reserved() -> Iterator[tuple[str, Case]]:
-    """Groups 3 and 4: bits and opcodes that mean nothing yet."""
+def reserved() -> Cases:
+    """Groups 3 and 4: bits and opcodes that mean nothing yet. No ping behind them is answered."""
     flush, ping = frame(TEXT, FLUSH), frame(PING)
-    yield "3.1", Case(frame(TEXT, FLUSH, rsv=1), ends_with=1002)
-    for number, chop in enumerate((None, 20, 1), 2):
-        sent = flush + frame(TEXT, FLUSH, rsv=number) + ping
-        yield f"3.{number}", Case(sent, chop=chop, flushes=1, ends_with=1002)
-    yield "3.5", Case(frame(BINARY, b"a", rsv=5), ends_with=1002)
-    yield "3.6", Case(frame(PING, b"a", rsv=6), ends_with=1002)
-    yield "3.7", Case(frame(CLOSE, b"\x03\xe8", rsv=7), ends_with=1002)
+    yield "3.1", Case(at_once(frame(TEXT, FLUSH, rsv=1)), ends_with=1002)
+    for number, way in enumerate(WAYS, 2):
+        odd = frame(TEXT, FLUSH, rsv=number)
+        yield f"3.{number}", Case(way(flush, odd, ping), flushes=1, ends_with=1002)
+    yield "3.5", Case(at_once(frame(BINARY, BINARY_BYTES, rsv=5)), ends_with=1002)
+    yield "3.6", Case(at_once(frame(PING, b"Hello, world!", rsv=6)), ends_with=1002)
+    yield "3.7", Case(at_once(frame(CLOSE, rsv=7)), ends_with=1002)
     for group, opcodes in ((1, range(3, 8)), (2, range(11, 16))):
-        first, second, third, fourth, fifth = (frame(opcode, b"") for opcode in opcodes)
-        name = f"4.{group}."
-        yield name + "1", Case(first, ends_with=1002)
-        yield name + "2", Case(second[:1] + frame(TEXT, b"payload")[1:], ends_with=1002)
-        for number, odd, chop in ((3, third, None), (4, fourth, None), (5, fifth, 1)):
-            sent = flush + odd + ping
-            yield name + str(number), Case(sent, chop=chop, flushes=1, ends_with=1002)
+        payloads = (b"", b"a payload", b"", FLUSH, FLUSH)
+        odds = [frame(*pair) for pair in zip(opcodes, payloads, strict=True)]
+        for number, odd in enumerate(odds[:2], 1):
+            yield f"4.{group}.{number}", Case(at_once(odd), ends_with=1002)
+        for number, odd, way in zip(
+            (3, 4, 5), odds[2:], (at_once, at_once, by_octets), strict=True
+        ):
+            sent = way(flush, odd, ping)
+            yield f"4.{group}.{number}", Case(sent, flushes=1, ends_with=1002)
 
 
-def fragments() -> Iterator[tuple[str, Case]]:
+def fragments() -> Cases:
     """Group 5: messages in pieces, and what comes between them."""
     half, rest = FLUSH[:7], FLUSH[7:]
     begin, end = frame(TEXT, half, fin=False), frame(CONTINUATION, rest)
     stray, endless = frame(CONTINUATION, FLUSH), frame(CONTINUATION, FLUSH, fin=False)
     whole, ping = frame(TEXT, FLUSH), frame(PING, b"between")
-    yield "5.1", Case(frame(PING, b"a", fin=False) + frame(CONTINUATION, b"b"), ends_with=1002)
-    yield "5.2", Case(frame(PONG, b"a", fin=False) + frame(CONTINUATION, b"b"), ends_with=1002)
-    for number, chop in enumerate((None, len(begin), 1)):
-        yield f"5.{3 + number}", Case(begin + end, chop=chop, flushes=1)
-        sent = begin + ping + end
-        yield f"5.{6 + number}", Case(sent, chop=chop, flushes=1, pongs=(b"between",))
-        yield f"5.{9 + number}", Case(stray + whole, chop=chop, ends_with=1002)
-        yield f"5.{12 + number}", Case(endless + whole, chop=chop, ends_with=1002)
-    yield "5.15", Case(begin + end + endless + whole, flushes=1, ends_with=1002)
-    yield "5.16", Case((endless + whole) * 2, ends_with=1002)
-    yield "5.17", Case((stray + whole) * 2, ends_with=1002)
-    yield "5.18", Case(begin + frame(TEXT, rest), ends_with=1002)
-    for number, chop in ((19, None), (20, 1)):
-        sent = pieces(FLUSH, 3, between=ping)
-        yield f"5.{number}", Case(sent, chop=chop, flushes=1, pongs=(b"between",) * 4)
+    for number, opcode in ((1, PING), (2, PONG)):
+        sent = at_once(frame(opcode, b"a", fin=False), frame(CONTINUATION, b"b"))
+        yield f"5.{number}", Case(sent, ends_with=1002)
+    for number, way in enumerate(WAYS):
+        yield f"5.{3 + number}", Case(way(begin, end), flushes=1)
+        yield f"5.{6 + number}", Case(way(begin, ping, end), flushes=1, pongs=(b"between",))
+        yield f"5.{9 + number}", Case(way(stray, whole), ends_with=1002)
+        yield f"5.{12 + number}", Case(way(endless, whole), ends_with=1002)
+    yield "5.15", Case(at_once(begin, end, endless, whole), flushes=1, ends_with=1002)
+    yield "5.16", Case(in_turn(endless, begin, end, endless, begin, end), ends_with=1002)
+    yield "5.17", Case(in_turn(stray, begin, end, stray, begin, end), ends_with=1002)
+    yield "5.18", Case(at_once(begin, frame(TEXT, rest)), ends_with=1002)
+    first, second = frame(PING, b"first"), frame(PING, b"second")
+    parts = [*pieces(FLUSH, 3)]
+    once = in_turn(
+        b"".join((*parts[:2], first)), AfterPongs(1), b"".join((*parts[2:4], second, parts[4]))
+    )
+    each = in_turn(*parts[:2], first, AfterPongs(1), *parts[2:4], second, parts[4])
+    for number, sent in ((19, once), (20, each)):
+        yield f"5.{number}", Case(sent, flushes=1, pongs=(b"first", b"second"))
 
 
-GREEK = "κόσμε".encode()
-
-GOOD_UTF_8 = {
-    "6.2": "Hello-µ@ßöäüàá-UTF-8!!".encode(),
-    "6.5": GREEK,
-    "6.7": b"\x00\xc2\x80\xe0\xa0\x80\xf0\x90\x80\x80",
-    "6.9": b"\x7f\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf",
-    "6.11": b"\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbd\xf4\x8f\xbf\xbf",
-    "6.22": b"\xef\xbf\xbe\xef\xbf\xbf\xf0\x9f\xbf\xbe\xf4\x8f\xbf\xbf",
-    "6.23": b"\xef\xbf\xb9\xef\xbf\xbd\xe2\x80\x8b",
-}
-
-BAD_UTF_8 = {
-    "6.3": GREEK + b"\xed\xa0\x80" + b"edited",
-    "6.4": GREEK + b"\xf4\x90\x80\x80",
-    "6.6": GREEK[:-1],
-    "6.8-five": b"\xf8\x88\x80\x80\x80",
-    "6.8-six": b"\xfc\x84\x80\x80\x80\x80",
-    "6.10": b"\xf7\xbf\xbf\xbf",
-    "6.12": b"\x80\xbf\x80\xbf",
-    "6.13": b"\xc0 \xc1 \xdf ",
-    "6.14": b"\xe0\xa0",
-    "6.15": b"\xc0\xe0\x80\xf0\x80\x80",
-    "6.16": b"\xfe\xfe\xff\xff",
-    "6.17": b"\xe0\x80\xaf",
-    "6.18": b"\xf0\x8f\xbf\xbf",
-    "6.19": b"\xc0\x80",
-    "6.20": b"\xed\xa0\x80",
-    "6.21": b"\xed\xa0\x80\xed\xb0\x80",
-}
-
-
-def utf_8() -> Iterator[tuple[str, Case]]:
-    """Group 6: each in one frame, and in frames of a byte, which part its characters."""
-    yield "6.1.1", Case(frame(TEXT), errors=1)
-    empty = frame(TEXT, fin=False) + frame(CONTINUATION, fin=False) + frame(CONTINUATION)
-    yield "6.1.2", Case(empty, errors=1)
-    middle = frame(CONTINUATION, FLUSH, fin=False)
-    sent = frame(TEXT, fin=False) + middle + frame(CONTINUATION)
-    yield "6.1.3", Case(sent, flushes=1)
-    for name, payload in GOOD_UTF_8.items():
-        yield f"{name}.1", Case(frame(TEXT, payload), errors=1)  # it is no JSON
-        yield f"{name}.2", Case(pieces(payload, 1), errors=1)
-    for name, payload in BAD_UTF_8.items():
-        yield f"{name}.1", Case(frame(TEXT, payload), ends_with=1007)
-        yield f"{name}.2", Case(pieces(payload, 1), ends_with=1007)
+def utf_8() -> Cases:
+    """Group 6: text that is UTF-8, or is not. What is neither JSON is an error of its own."""
+    yield "6.1.1", Case(at_once(frame(TEXT)), errors=1)
+    empty, end = frame(TEXT, fin=False), frame(CONTINUATION)
+    yield "6.1.2", Case(in_turn(empty, frame(CONTINUATION, fin=False), end), errors=1)
+    yield "6.1.3", Case(in_turn(empty, frame(CONTINUATION, FLUSH, fin=False), end), flushes=1)
+    text = "Hello-µ@ßöäüàá-UTF-8!!".encode()
+    yield "6.2.1", Case(at_once(frame(TEXT, text)), errors=1)
+    yield "6.2.2", Case(in_turn(*pieces(text, len("Hello-µ@ßöä".encode()))), errors=1)
+    yield "6.2.3", Case(in_turn(*pieces(text, 1)), errors=1)
+    yield "6.2.4", Case(in_turn(*pieces(GREEK, 1)), errors=1)
+    surrogate, beyond = (GREEK + odd + b"edited" for odd in (b"\xed\xa0\x80", b"\xf4\x90\x80\x80"))
+    yield "6.3.1", Case(at_once(frame(TEXT, surrogate)), ends_with=1007)
+    yield "6.3.2", Case(in_turn(*pieces(surrogate, 1)), ends_with=1007)
+    # The message has no end here: it is to fail at the byte that no character has.
+    ping = frame(PING, b"still there?")
+    for number, good, bad in ((1, 11, 15), (2, 12, 13)):
+        begin = frame(TEXT, beyond[:good], fin=False)
+        odd = frame(CONTINUATION, beyond[good:bad], fin=False)
+        sent = in_turn(begin, ping, AfterPongs(1), odd)
+        yield f"6.4.{number}", Case(sent, pongs=(b"still there?",), ends_with=1007)
+        whole = frame(TEXT, beyond)
+        rest = len(beyond)
+        sent = in_turn(whole[: good - rest], whole[good - rest : bad - rest])
+        yield f"6.4.{number + 2}", Case(sent, ends_with=1007)
+    for group, sequences in enumerate(SEQUENCES, 5):
+        for number, (payload, is_valid) in enumerate(sequences, 1):
+            ends_with = None if is_valid else 1007
+            sent = at_once(frame(TEXT, payload))
+            yield f"6.{group}.{number}", Case(sent, errors=is_valid, ends_with=ends_with)
 
 
-def closing() -> Iterator[tuple[str, Case]]:
-    """Group 7."""
-    flush = frame(TEXT, FLUSH)
-    yield "7.1.1", Case(flush + close(1000), flushes=1, ends_with=1000)
-    yield "7.1.2", Case(close(1000) * 2, ends_with=1000)
-    yield "7.1.3", Case(close(1000) + frame(PING), ends_with=1000)
-    yield "7.1.4", Case(close(1000) + flush, ends_with=1000)
-    in_mid_message = frame(TEXT, FLUSH[:7], fin=False) + close(1000)
-    yield "7.1.5", Case(in_mid_message + frame(CONTINUATION, FLUSH[7:]), ends_with=1000)
-    yield "7.1.6", Case(frame(TEXT, padded(256 * 1024)) + close(1000) + frame(PING), ends_with=1009)
-    yield "7.3.1", Case(frame(CLOSE), ends_with=1005)
-    yield "7.3.2", Case(frame(CLOSE, b"\x03"), ends_with=1002)
-    yield "7.3.3", Case(close(1000), ends_with=1000)
-    yield "7.3.4", Case(close(1000, b"Hello World!"), ends_with=1000)
-    yield "7.3.5", Case(close(1000, b"*" * 123), ends_with=1000)
-    yield "7.3.6", Case(close(1000, b"*" * 124), ends_with=1002)
-    yield "7.5.1", Case(close(1000, BAD_UTF_8["6.3"]), ends_with=1007)
+def closing() -> Cases:
+    """Group 7. Nothing behind a close is answered."""
+    flush, ping, normal = frame(TEXT, FLUSH), frame(PING), close(1000)
+    begin, end = frame(TEXT, FLUSH[:7], fin=False), frame(CONTINUATION, FLUSH[7:])
+    yield "7.1.1", Case(in_turn(flush, normal), flushes=1, ends_with=1000)
+    yield "7.1.2", Case(in_turn(normal, frame(CLOSE)), ends_with=1000)
+    yield "7.1.3", Case(in_turn(normal, ping), ends_with=1000)
+    yield "7.1.4", Case(in_turn(normal, flush), ends_with=1000)
+    yield "7.1.5", Case(in_turn(begin, normal, end), ends_with=1000)
+    large = frame(TEXT, padded(256 * KIB))
+    yield "7.1.6", Case(in_turn(large, flush, normal, ping), ends_with=1009)
+    payloads = {
+        b"": 1005,
+        b"a": 1002,
+        b"\x03\xe8": 1000,
+        b"\x03\xe8Hello World!": 1000,
+        b"\x03\xe8" + b"*" * 123: 1000,
+        b"\x03\xe8" + b"*" * 124: 1002,
+    }
+    for number, (payload, code) in enumerate(payloads.items(), 1):
+        yield f"7.3.{number}", Case(at_once(frame(CLOSE, payload)), ends_with=code)
+    bad_reason = close(1000, GREEK + b"\xed\xa0\x80edited")
+    yield "7.5.1", Case(at_once(bad_reason), ends_with=1007)
     codes = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999)
     for number, code in enumerate(codes, 1):
-        yield f"7.7.{number}", Case(close(code), ends_with=code)
+        yield f"7.7.{number}", Case(at_once(close(code)), ends_with=code)
     for number, code in enumerate((0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999), 1):
-        yield f"7.9.{number}", Case(close(code), ends_with=1002)
+        yield f"7.9.{number}", Case(at_once(close(code)), ends_with=1002)
     for number, code in enumerate((5000, 65_535), 1):
-        yield f"7.13.{number}", Case(close(code), ends_with=1002)
+        yield f"7.13.{number}", Case(at_once(close(code)), ends_with=1002)
 
 
-def in_pieces_by_itself() -> Iterator[tuple[str, Case]]:
+def limits() -> Cases:
+    """Group 9: large messages, in one frame, in many, and in many writes; and many messages."""
+    for group, opcode in ((1, TEXT), (2, BINARY)):
+        for number, size in enumerate((64 * KIB, 256 * KIB, MIB, 4 * MIB, 8 * MIB, 16 * MIB), 1):
+            yield f"9.{group}.{number}", large_message(opcode, size)
+        for number, size in enumerate((4**exponent for exponent in range(3, 12)), 1):
+            yield f"9.{group + 2}.{number}", large_message(opcode, 4 * MIB, in_frames_of=size)
+        for number, size in enumerate((2**exponent for exponent in range(6, 12)), 1):
+            yield f"9.{group + 4}.{number}", large_message(opcode, MIB, in_writes_of=size)
+        for number, size in enumerate((0, 16, 64, 256, 1024, 4096), 1):
+            yield f"9.{group + 6}.{number}", many_messages(opcode, size)
+
+
+def large_message(
+    opcode: int, size: int, *, in_frames_of: int | None = None, in_writes_of: int | None = None
+) -> Case:
+    def writes() -> Iterable[bytes | AfterPongs]:
+        payload = padded(size) if opcode == TEXT else b"\xfe" * size
+        frames = pieces(payload, in_frames_of or size, opcode)
+        return chopped(in_writes_of, *frames)() if in_writes_of else frames
+
+    if size > MAX_MESSAGE_BYTES:
+        return Case(writes, ends_with=1009)
+    return Case(writes, flushes=opcode == TEXT, errors=opcode == BINARY)
+
+
+def many_messages(opcode: int, size: int) -> Case:
+    message = frame(opcode, padded(size) if opcode == TEXT else b"\xfe" * size)
+    if opcode == TEXT and size:
+        return Case(in_turn(*[message] * 1000), flushes=1000)
+    return Case(in_turn(*[message] * 1000), errors=1000)
+
+
+def in_pieces_by_itself() -> Cases:
     """Group 10: as a client's library parts what is long."""
-    yield "10.1.1", Case(pieces(padded(65_536), 1300), flushes=1)
+    yield "10.1.1", Case(in_turn(*pieces(padded(65_536), 1300)), flushes=1)
 
 
-CATALOGUE = {
-    name: case
-    for group in (framing, pings, reserved, fragments, utf_8, closing, in_pieces_by_itself)
-    for name, case in group()
-}
+GROUPS = (framing, pings, reserved, fragments, utf_8, closing, limits, in_pieces_by_itself)
+
+CATALOGUE = {name: case for group in GROUPS for name, case in group()}

@@ -10,8 +10,8 @@ import trio.testing
 from trio_websocket import ConnectionClosed
 
 from pipeline.websocket import SILENT_TICKS, WebSocketPeer
+from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
-    SOON_S,
     RawWebSocket,
     connected,
     only_websocket,
@@ -130,15 +130,7 @@ async def test_work_stops_when_an_http_client_goes(
     async with connected(narrow_server.port) as connection:
         client = RawWebSocket(connection.stream)
         await client.send(post("/api/speak", {"text": (LONG_TEXT * 2)[:9_900]}))
-        with trio.fail_after(SOON_S):
-            while True:  # until it is being spoken
-                async with connected(narrow_server.port) as other:
-                    probe = RawWebSocket(other.stream)
-                    try:
-                        await probe.upgrade()
-                    except Exception:  # noqa: BLE001 - refused: the place is taken
-                        break
-                    await probe.close()
+        await wait_for_listeners(narrow_server, 1)  # no probe: that would take the only place
         go(client)
         await wait_for_place(narrow_server.port)
         await assert_idle(narrow_server)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.faults.raw_client import websocket
-from tests.faults.raw_frames import BINARY, TEXT, events, sound
+from tests.faults.raw_frames import BINARY, CLOSE, TEXT, events, sound
 
 if TYPE_CHECKING:
     from tests.faults.raw_frames import Frame
@@ -91,3 +91,18 @@ async def test_sound_is_float32_within_one(server: ServerProcess) -> None:
     assert np.isfinite(samples).all()
     assert np.abs(samples).max() <= 1
     assert np.abs(samples).max() > 0.1
+
+
+@pytest.mark.parametrize(("opcode", "payload", "code"), [(3, b"", 1002), (TEXT, b"\xff", 1007)])
+async def test_a_breach_in_mid_speech_is_told_between_frames(
+    server: ServerProcess, opcode: int, payload: bytes, code: int
+) -> None:
+    async with websocket(server.port, receive_buffer=4096) as client:
+        await client.speak("and so on " * 2_000, flush=True)
+        await client.next_frame()
+        await client.send_frame(opcode, payload)
+        frames = await client.frames_until(lambda frame: frame.opcode == CLOSE)
+        assert {frame.opcode for frame in frames[:-1]} <= {BINARY}
+        assert frames[-1].close_code == code
+        assert frames[-1].payload[2:].decode()  # what was wrong
+        assert await client.read_to_end() == b""

@@ -65,7 +65,8 @@ async def test_without_a_right_key_nothing_is_answered(
 
 
 async def test_health_and_the_page_need_no_key(guarded: ServerProcess) -> None:
-    for target in ("/health/live", "/health/ready", "/", "/web/server.js", "/docs"):
+    pages = ("/", "/web/server.js", "/docs", "/docs/files/swagger-ui.css")
+    for target in ("/health/live", "/health/ready", *pages):
         assert (await ask(guarded.port, get(target))).status == 200
 
 
@@ -133,6 +134,10 @@ def test_a_page_that_is_allowed_may_read_the_answer(guarded: ServerProcess) -> N
     spoken = httpx.post(url, headers=headers, json={"text": "Hello!"})
     assert spoken.status_code == 200
     assert spoken.headers["access-control-allow-origin"] == FRIEND
+    refused = httpx.post(url, headers=headers | {"Authorization": "Bearer no"}, json={"text": "Hi"})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == FRIEND
+    assert refused.headers["vary"] == "origin"
     assert httpx.options(url, headers={"Origin": "http://evil.example", **asks}).status_code == 403
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from tests.faults.figures import figure, wait_for_listeners
 from tests.faults.raw_client import (
     SOON_S,
     UPGRADE,
@@ -42,22 +42,8 @@ VOICES = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7"
 LONG_TEXT = "This is a sentence of a long speech. " * 100
 
 
-async def figure(server: ServerProcess, name: str) -> int:
-    """What /metrics tells of this now."""
-    metrics = (await ask(server.port, get("/metrics"))).body.decode()
-    found = re.search(rf"^{name} (\d+)", metrics, re.MULTILINE)
-    assert found
-    return int(found[1])
-
-
 async def n_tasks(server: ServerProcess) -> int:
     return await figure(server, "voice_tasks")
-
-
-async def wait_for_listeners(server: ServerProcess, n_listeners: int) -> None:
-    with trio.fail_after(SOON_S):
-        while await figure(server, "voice_listeners") != n_listeners:
-            await trio.sleep(0.01)
 
 
 async def repeat(times: int, act: Callable[[], Awaitable[object]]) -> None:

@@ -117,4 +117,4 @@ def test_being_offline_by_choice_is_told(hub: LocalHub, monkeypatch: pytest.Monk
 
 def test_without_huggingface_hub_it_is_told_what_installs_it() -> None:
     told = complaint(run(sys.executable, "-c", WITHOUT_HUGGINGFACE_HUB, PROGRAM[-1], "fetch"))
-    assert told == "server.py: to fetch models, huggingface_hub is needed; `make setup` installs it"
+    assert told == "server.py: to fetch models, huggingface_hub is needed; to get it: make setup"

@@ -4,33 +4,10 @@ from __future__ import annotations
 
 import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 from tests.page.browser import open_page
 from tests.page.visitor import CONNECTED, STORY, TEXT, Visitor, marked, wait_status
 from tests.server_process import open_server
-
-if TYPE_CHECKING:
-    from tests.server_process import ServerProcess
-
-KEY = "opensesame-opensesame"
-
-ASKS_FOR_A_KEY = f"""
-const open = fetch;
-window.fetch = (path, options) =>
-  path !== "/api/voices" || options?.headers.authorization === "Bearer {KEY}"
-    ? open(path, options)
-    : Promise.resolve(new Response('{{"error": "this needs a key"}}', {{ status: 401 }}));
-const Socket = WebSocket;
-window.WebSocket = class extends Socket {{
-  constructor(url) {{
-    window.presented = url.searchParams.get("key");
-    url.searchParams.delete("key");
-    super(url);
-  }}
-}};
-"""
-"""A server with a key, as seen by the page; the one behind it has none."""
 
 
 async def test_a_server_that_comes_back_is_found_again(browser: str) -> None:
@@ -76,13 +53,3 @@ async def test_a_full_server_says_so(browser: str) -> None:
         await second.wait_for(
             "document.querySelector('#error').textContent.includes('all its places')"
         )
-
-
-async def test_a_key_is_asked_for_and_kept(browser: str, server: ServerProcess) -> None:
-    async with open_page(browser, server.http_url, before=ASKS_FOR_A_KEY) as page:
-        await page.wait_for("!document.querySelector('#key-form').hidden")
-        await page.write("#key", KEY)
-        await page.press("Enter")
-        await page.wait_for("document.querySelector('#voice')?.value")
-        assert await page.evaluate("document.querySelector('#key-form').hidden")
-        assert await page.evaluate("window.presented") == KEY

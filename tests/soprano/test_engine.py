@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from stages import accelerator
 from stages.tts.soprano import engine as engine_module
 from stages.tts.soprano.decoder import n_samples_of
 from stages.tts.soprano.engine import FADE_SAMPLES, SopranoEngine
@@ -191,26 +192,44 @@ def test_what_nobody_would_read_aloud_is_cut_and_told(
 ) -> None:
     request = request_for("<=" * 100)
     assert len(normalise(request.segment.spoken)) > engine_module.MAX_TEXTS
-    run_all(of_length(2), [request])
+    engine = of_length(2)
+    n_before = engine.cuts["length"]
+    run_all(engine, [request])
     assert request.segment.remarks == ["length"]
     assert len(request.sound) == engine_module.MAX_TEXTS * n_samples_of(2)
+    assert engine.cuts["length"] == n_before + 1
 
 
-def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(engine: SopranoEngine) -> None:
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(
+    tiny_model: Path, temperature: float
+) -> None:
     """A mask is added, so what is not a number in a slot would reach its next listener."""
-    broken, well = request_for("One."), request_for("Two.")
+    options = SopranoOptions(sampling=Sampling(temperature), n_slots=8)
+    engine = open_engine(tiny_model, options, states_of)
+    broken, well = request_for(SENTENCE, 1), request_for("Two.", 2)
     for request in (broken, well):
         engine.step([request])
     slot = engine._slot_of(broken)  # noqa: SLF001 - the breakdown is made by hand
     assert slot is not None
-    with torch.inference_mode():
-        engine._model._slots.values[:, slot, :, 2] = torch.nan  # noqa: SLF001
+    with torch.inference_mode():  # all over, and the next text is too short to write over all
+        engine._model._slots.values[:, slot] = torch.nan  # noqa: SLF001
     run_all(engine, [broken, well])
     assert "broke down" in str(broken.error)
     assert well.finished
-    np.testing.assert_array_equal(well.sound, say(engine, "Two."))
-    again = say(engine, "A longer sentence in the same slot.")
-    assert np.isfinite(again).all()
+    np.testing.assert_array_equal(well.sound, say(engine, "Two.", 2))  # in the same slot
+
+
+def test_a_model_that_breaks_down_at_once_fails_at_once(tiny_model: Path) -> None:
+    engine = open_engine(tiny_model, force_length=states_of)
+    norm = engine._model._lm.norm.weight  # noqa: SLF001 - the breakdown is made by hand
+    request, kept = request_for("One."), norm.clone()
+    norm[0] = torch.nan
+    engine.step([request])
+    assert "broke down" in str(request.error)
+    engine.leave(request)
+    norm.copy_(kept)
+    assert np.isfinite(say(engine, "Two.")).all()
 
 
 def test_without_packed_weights_it_says_the_same(
@@ -318,7 +337,7 @@ def test_it_tells_what_it_runs_on(engine: SopranoEngine) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_a_gpu_says_the_same(engine: SopranoEngine, tiny_model: Path) -> None:
     """Also for more than the narrowest graph holds."""
-    options = SopranoOptions(device=torch.device("cuda"), n_slots=64)
+    options = SopranoOptions(device=accelerator.choose_device("cuda"), n_slots=64)
     on_gpu = open_engine(tiny_model, options, states_of)
     wanted = say(engine, SENTENCE)
     np.testing.assert_allclose(say(on_gpu, SENTENCE), wanted, atol=1e-3)

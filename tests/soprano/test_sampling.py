@@ -77,3 +77,21 @@ def test_a_row_does_not_depend_on_the_others() -> None:
         for n in range(4)
     ]
     assert torch.equal(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("temperature", [0.0009, 1e-38, 5e-324])
+def test_a_temperature_of_next_to_nothing_takes_the_likeliest(temperature: float) -> None:
+    logits, _, seen = logits_and_history(0)
+    draws = torch.tensor([0.999])
+    tokens = sample(logits, seen, draws, Sampling(temperature, repetition_penalty=1.0))
+    assert tokens == logits.argmax(-1)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_row_that_is_no_number_leaves_the_others_alone(temperature: float) -> None:
+    logits, _, seen = logits_and_history(0)
+    both = torch.cat([torch.full_like(logits, torch.nan), logits])
+    sampling = Sampling(temperature)
+    tokens = sample(both, seen.expand(2, -1), torch.tensor([0.5, 0.5]), sampling)
+    assert 0 <= tokens[0] < VOCABULARY
+    assert tokens[1] == sample(logits, seen, torch.tensor([0.5]), sampling)

@@ -13,7 +13,7 @@ import pytest
 from pipeline.model_store import MANIFEST, FetchedFile, Manifest, sha256
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import events, sound
-from tests.server_process import ROOT, running_server
+from tests.server_process import ROOT, WITHOUT_TORCH, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from tests.server_process import ServerProcess
 
 WITHIN_S = 120
-
-WITHOUT_TORCH = """
-import runpy, sys
-sys.modules["torch"] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +223,8 @@ def test_check_finds_a_damaged_model(tiny_model: Path, tmp_path: Path) -> None:
 def test_check_without_a_model_would_use_the_built_in_engine(tmp_path: Path, torch: bool) -> None:
     done = program("check", "--models", str(tmp_path), torch=torch)
     assert done.returncode == 0, done.stderr
-    assert f"  not in {tmp_path}/soprano; `.venv/bin/python server.py fetch" in done.stdout
+    assert (
+        f"  not in {tmp_path}/soprano; to get it: .venv/bin/python server.py fetch" in done.stdout
+    )
     assert ("no torch: only the built-in engine can run" in done.stdout) == (not torch)
     assert done.stdout.endswith("would be used\n  espeak-ng, on cpu, as en-us+f3\n")

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from stages.errors import CannotStart
+from stages.remedies import remedies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +27,9 @@ def available_methods(rmvpe_path: Path) -> list[str]:
 def why_not(method: str, rmvpe_path: Path) -> str | None:
     """What a method lacks, and the command that gets it; None: nothing."""
     if find_spec(PACKAGES[method]) is None:
-        return f"{method} needs {PACKAGES[method]}; `make setup` installs it"
+        return f"{method} needs {PACKAGES[method]}; to get it: {remedies().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():
-        return f"rmvpe needs {rmvpe_path}; `.venv/bin/python server.py fetch rmvpe` gets it"
+        return f"rmvpe needs {rmvpe_path}; to get it: {remedies().model('rmvpe')}"
     return None
 
 

@@ -80,7 +80,7 @@ class Tails:
         squared window, by which it is divided."""
 
     def reset(self, slot: int) -> None:
-        """A sentence begins in this slot."""
+        """A sentence begins in this slot. The frames before it are masked, but 0 x NaN is NaN."""
         self.frames[slot] = 0
         self.sound[slot] = 0
 

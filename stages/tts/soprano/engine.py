@@ -170,7 +170,7 @@ class SopranoEngine(Engine):
         return None if speech is None or speech.sequence is None else speech.sequence.slot
 
     def _begin(self, batch: collections.abc.Sequence[Request]) -> list[_Speech]:
-        """Give each newcomer a slot and its first state."""
+        """Give each newcomer a slot and its first state; those of them that are well."""
         taken_up = [self._speech.get(request) or self._take_up(request) for request in batch]
         under_way = [speech for speech in taken_up if speech is not None]
         self._n_taken_in += len(under_way)
@@ -184,7 +184,7 @@ class SopranoEngine(Engine):
             slots = [sequence.slot for sequence in sequences]
             draws = [sequence.draw() for sequence in sequences]
             _take(sequences, self._model.prefill(slots, prompts, draws))
-        return under_way
+        return self._those_well(under_way)
 
     def _take_up(self, request: Request) -> _Speech | None:
         """What is to be said for a request; None: nothing, or it cannot be."""
@@ -201,6 +201,7 @@ class SopranoEngine(Engine):
             return None
         if len(texts) > MAX_TEXTS:
             self._remark(request, "length")
+            self.cuts["length"] += 1
             del texts[MAX_TEXTS:]
         draws = None
         if not self._options.sampling.is_greedy:
@@ -239,11 +240,19 @@ class SopranoEngine(Engine):
         for sequence in sequences:
             draws[sequence.slot - first] = sequence.draw()
         _take(sequences, self._model.step(first, rows, draws), first)
-        for speech in [speech for speech in batch if _sequence_of(speech).is_broken]:
-            batch.remove(speech)
-            self._model.clear(_sequence_of(speech).slot)
-            speech.request.fail(SynthesisError("soprano's numbers broke down on this text"))
-        return batch
+        return self._those_well(batch)
+
+    def _those_well(self, batch: list[_Speech]) -> list[_Speech]:
+        """Without those whose numbers broke down just now: these fail, and leave nothing."""
+        well = []
+        for speech in batch:
+            sequence = _sequence_of(speech)
+            if sequence.is_broken:
+                self._model.clear(sequence.slot)
+                speech.request.fail(SynthesisError("soprano's numbers broke down on this text"))
+            else:
+                well.append(speech)
+        return well
 
     def _emit_what_is_due(self, under_way: list[_Speech]) -> None:
         due = []
@@ -276,7 +285,6 @@ class SopranoEngine(Engine):
         if cut is not None:
             self.cuts[cut] += 1
             self._remark(speech.request, cut)
-            log.warning("a text was broken off", reason=cut)
         self._release(speech)
         if not speech.texts:
             speech.request.finish()

@@ -149,7 +149,8 @@ class LanguageModel(nn.Module):
         slots.seen[rows] = seen
         slots.states[rows, 0] = last.float()
         tokens = sample(self.head(last), seen, draws, self.sampling)
-        return Stepped(tokens, torch.full((n,), torch.inf, device=x.device))
+        change = torch.full((n,), torch.inf, device=x.device)
+        return Stepped(tokens, change.masked_fill_(last.isnan().any(-1), torch.nan))
 
     def step(
         self,

@@ -17,12 +17,16 @@ TOP_K = 50
 upstream does not tell it."""
 
 
+LEAST_TEMPERATURE = 0.001
+"""Upstream's own. Below some 1e-38 quotients would be infinite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are chosen. The defaults are upstream's."""
 
     temperature: float = 0.0
-    """0: the likeliest one."""
+    """Below `LEAST_TEMPERATURE`: the likeliest one."""
     top_p: float = 0.95
     """Draw among the likeliest tokens that together have this probability."""
     repetition_penalty: float = 1.2
@@ -32,7 +36,7 @@ class Sampling:
     @property
     def is_greedy(self) -> bool:
         """Nothing is drawn."""
-        return self.temperature == 0.0
+        return self.temperature < LEAST_TEMPERATURE
 
 
 def sample(
@@ -53,7 +57,8 @@ def sample(
     # The first token whose cumulated probability exceeds the draw's share of the kept whole.
     drawn = (upto <= draws[:, None] * upto[:, -1:]).sum(-1, keepdim=True)
     n_kept = (kept > 0).sum(-1, keepdim=True)
-    return tokens.gather(-1, drawn.minimum(n_kept - 1)).squeeze(-1)
+    # At least 0, or a row that is no number would fail all others.
+    return tokens.gather(-1, drawn.minimum(n_kept - 1).clamp(min=0)).squeeze(-1)
 
 
 def _penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:

@@ -1,0 +1,180 @@
+"""Which clients mean no good, and how fast are they? The disturbers of bench/disturbance.py.
+
+Each is a function that keeps a server at a port busy until its process is ended. Made to be cheap,
+since they sit on the same cores as what they disturb: bytes are prepared beforehand, and what
+comes back is thrown away unread. `python bench/hostile.py KIND PORT` runs one by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.common import HOST, TEXT, UPGRADE, arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONG_TEXT = "It had been raining since the morning, so the boats stayed where they were. " * 80
+SMALL = 8 * 1024
+WITHIN_S = 10.0
+
+RECEIVE_BYTES = 1 << 20
+BLOB_FRAMES = 500
+MASKED = 0x80
+HEADER_16_BIT = 126
+PING, PONG, CONTINUATION = 0x89, 0x8A, 0x00
+RESERVED_BITS = 0x70
+
+
+def frame(opcode: int, payload: bytes = b"") -> bytes:
+    """A frame as a client sends it, with a mask of zeros."""
+    n = len(payload)
+    size = bytes((MASKED | n,)) if n < HEADER_16_BIT else b"\xfe" + n.to_bytes(2, "big")
+    return bytes((opcode,)) + size + b"\0\0\0\0" + payload
+
+
+def message(**fields: object) -> bytes:
+    """A frame with this message."""
+    return frame(TEXT, json.dumps(fields).encode())
+
+
+def connect(port: int, receive_buffer: int | None = None) -> socket.socket:
+    """A TCP connection."""
+    plain = socket.socket()
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    plain.settimeout(WITHIN_S)
+    plain.connect((HOST, port))
+    return plain
+
+
+def upgraded(port: int, receive_buffer: int | None = None) -> socket.socket:
+    """A WebSocket with events, as far as the answer to the upgrade."""
+    opened = connect(port, receive_buffer)
+    opened.sendall(UPGRADE.format(query="events=true", host=HOST, port=port).encode())
+    if b" 101 " not in opened.recv(4096):
+        raise ConnectionError("the server refused the upgrade")
+    return opened
+
+
+def stall(port: int) -> None:
+    """Ask for minutes of speech, and read none of it."""
+    with upgraded(port, SMALL) as opened:
+        opened.sendall(message(token=LONG_TEXT))
+        time.sleep(3600)
+
+
+def flood(frames: bytes, first: bytes = b"") -> Callable[[int], None]:
+    """Send these over and over, as fast as they are taken; what comes back is thrown away."""
+
+    def act(port: int) -> None:
+        trash = bytearray(RECEIVE_BYTES)
+        with upgraded(port) as opened:
+            opened.sendall(first)
+            opened.setblocking(False)
+            rest = memoryview(frames)
+            while True:
+                readable, writable, _ = select.select([opened], [opened], [])
+                if readable and not opened.recv_into(trash):
+                    raise ConnectionError("the server hung up")
+                if writable:
+                    rest = rest[opened.send(rest) :] or memoryview(frames)
+
+    return act
+
+
+def knock(data: bytes, *, upgrade: bool = False, waits: bool = True) -> Callable[[int], None]:
+    """Connect, send this, wait until the server hangs up if it is waited for, and again."""
+
+    def act(port: int) -> None:
+        while True:
+            with contextlib.suppress(OSError), (upgraded if upgrade else connect)(port) as opened:
+                opened.sendall(data)
+                while waits and opened.recv(RECEIVE_BYTES):
+                    pass
+
+    return act
+
+
+DISTURBERS: dict[str, Callable[[int], None]] = {
+    "stalls": stall,
+    "tokens": flood(message(token="word ") * BLOB_FRAMES),
+    "flushes": flood(message(flush=True) * BLOB_FRAMES),
+    "tokens, flushes": flood((message(token="word ") + message(flush=True)) * BLOB_FRAMES),
+    "configs": flood(message(config={"pitch_shift": 1}) * BLOB_FRAMES),
+    "bad messages": flood(message(token=1, flush=2) * BLOB_FRAMES),
+    "pings": flood(frame(PING) * BLOB_FRAMES),
+    "pongs": flood(frame(PONG) * BLOB_FRAMES),
+    "fragments": flood(frame(CONTINUATION) * BLOB_FRAMES, first=frame(TEXT & 0x0F)),
+    "bad frames": knock(frame(TEXT | RESERVED_BITS, b"{}"), upgrade=True),
+    "no http": knock(random.Random(1).randbytes(200) + b"\r\n\r\n"),
+    "bad upgrades": knock(
+        UPGRADE.replace(": 13", ": 12").format(query="", host="", port=1).encode()
+    ),
+    "connects": knock(b"", waits=False),
+}
+
+
+class Disturber:
+    """One of them, at work in a process of its own on one core."""
+
+    def __init__(self, kind: str, port: int) -> None:
+        # Forked: a new Python would itself be half a second of disturbance.
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_work, args=(kind, port), daemon=True
+        )
+        self._process.start()
+
+    def cpu_s(self) -> float:
+        """What it has used. Raises `RuntimeError` where it has given up."""
+        if self._process.exitcode is not None:
+            raise RuntimeError("the disturber has ended")
+        return sum(psutil.Process(self._process.pid).cpu_times()[:2])
+
+    def end(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.join()
+
+
+@contextlib.contextmanager
+def disturbing(kind: str, port: int) -> Iterator[Disturber]:
+    """A disturber that is ended again."""
+    disturber = Disturber(kind, port)
+    try:
+        yield disturber
+    finally:
+        disturber.end()
+
+
+def _work(kind: str, port: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    DISTURBERS[kind](port)
+
+
+def main() -> None:
+    options = arguments(
+        __doc__,
+        ("kind", {"choices": list(DISTURBERS)}),
+        ("port", {"type": int}),
+    )
+    _work(options.kind, options.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""How many processors we may keep busy: not those that the machine has, in a container."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where a container sees its own control group: see Linux's Documentation/admin-guide/cgroup-v2
+(``cpu.max``) and its scheduler/sched-bwc (version 1)."""
+
+
+def available(cgroups: Path = CGROUPS) -> int:
+    """At least 1. ``docker run --cpus`` gives a share of the time and not certain processors, so
+    the affinity does not show it."""
+    n_ours = len(os.sched_getaffinity(0))
+    share = _share(cgroups)
+    return n_ours if share is None else max(1, min(n_ours, math.ceil(share)))
+
+
+def _share(cgroups: Path) -> float | None:
+    """In processors; None: no bound."""
+    try:
+        quota, period = (cgroups / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroups / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroups / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    try:
+        share = int(quota) / int(period)
+    except (ValueError, ZeroDivisionError):
+        return None  # "max"
+    return share if share > 0 else None  # -1 in version 1

@@ -1,0 +1,96 @@
+"""Pages and a server with keys: our own page asks for one, and others need one too."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.page.browser import OTHER_NAME, DevToolsError, open_page
+from tests.page.visitor import CONNECTED, TEXT, VOICES, marked, wait_status
+from tests.server_process import running_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.page.browser import Page
+    from tests.server_process import ServerProcess
+
+KEY, WRONG_KEY = "opensesame-opensesame", "openwheat-openwheat"
+
+IS_ASKED = "!document.querySelector('#key-form').hidden"
+
+
+@pytest.fixture(scope="module")
+def guarded(server: ServerProcess) -> Iterator[ServerProcess]:
+    """A server with a key, which the pages of the shared server may use."""
+    options = ("--allowed-origins", server.http_url)
+    with running_server(*options, env={"VOICE_API_KEYS": KEY}) as guarded:
+        yield guarded
+        assert "Traceback" not in guarded.log
+        assert KEY not in guarded.log
+
+
+@asynccontextmanager
+async def loading_anew(page: Page) -> AsyncIterator[None]:
+    """What is done here makes the page load once more, which is awaited."""
+    await page.evaluate("window.isBefore = true")
+    yield
+    await page.wait_for("!window.isBefore && document.readyState === 'complete'")
+
+
+async def give(page: Page, key: str) -> None:
+    """Write a key and press Enter."""
+    async with loading_anew(page):
+        await page.write("#key", key)
+        await page.press("Enter")
+
+
+async def test_a_key_is_asked_for_until_it_is_right_and_kept_in_the_tab(
+    browser: str, guarded: ServerProcess
+) -> None:
+    async with open_page(browser, guarded.http_url) as page:
+        await page.wait_for(IS_ASKED)
+        await page.wait_for("document.querySelector('#error').textContent.includes('needs a key')")
+        await give(page, WRONG_KEY)
+        await page.wait_for(IS_ASKED)
+        await page.wait_for("document.querySelector('#error').textContent.includes('not one of')")
+        assert await page.evaluate(VOICES) == ""
+
+        await give(page, KEY)
+        await page.wait_for(f"{CONNECTED} && {VOICES}")  # the WebSocket, and HTTP
+        assert not await page.evaluate(IS_ASKED)
+        assert await page.text("#error") == ""
+        await page.write("#text", TEXT)
+        await page.click("#speak")
+        await wait_status(page, "ended")
+        assert await marked(page, "heard") == TEXT
+
+        async with loading_anew(page):
+            await page.call("Page.reload")
+        await page.wait_for(f"{CONNECTED} && {VOICES}")
+        assert not await page.evaluate(IS_ASKED)
+        # Where it would outlive the tab, or go out by itself, it is not.
+        assert KEY not in await page.evaluate("JSON.stringify(localStorage) + document.cookie")
+    async with open_page(browser, guarded.http_url) as page:
+        await page.wait_for(IS_ASKED)
+
+
+async def test_a_page_of_an_allowed_host_can_tell_a_wrong_key_from_no_server(
+    browser: str, server: ServerProcess, guarded: ServerProcess
+) -> None:
+    def asking(key: str) -> str:
+        headers = f"{{headers: {{authorization: 'Bearer {key}'}}}}"
+        return (
+            f"fetch('{guarded.http_url}/api/voices', {headers})"
+            ".then(async (answer) => [answer.status, (await answer.json()).code ?? null])"
+        )
+
+    nothing = "/health/live"  # our page itself may ask nobody but its own server
+    async with open_page(browser, server.http_url + nothing) as page:
+        assert await page.evaluate(asking(WRONG_KEY)) == [401, "unauthorized"]
+        assert await page.evaluate(asking(KEY)) == [200, None]
+    async with open_page(browser, f"http://{OTHER_NAME}:{server.port}{nothing}") as page:
+        with pytest.raises(DevToolsError, match="Failed to fetch"):
+            await page.evaluate(asking(WRONG_KEY))

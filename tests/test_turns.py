@@ -1,0 +1,212 @@
+"""Turns: a client's frames come a few at a time, and a flood of them is slowed down."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.testing
+
+from pipeline.streams import Stream
+from pipeline.turns import (
+    BURST_CONNECTIONS,
+    BURST_FRAMES,
+    CONNECTIONS_PER_S,
+    FRAMES_A_TURN,
+    FRAMES_PER_S,
+    IN_VAIN_COST,
+    LONGEST_WAIT_S,
+    FairStream,
+    FrameCutter,
+    Pace,
+    PacedListener,
+)
+from tests.faults.raw_client import connected, websocket
+from tests.faults.raw_frames import PING, PONG, TEXT, frame
+from tests.server_process import HOST, open_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HEAD = b"GET /ws/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+FRAMES = [
+    frame(PONG),
+    frame(TEXT, b"x" * 125),
+    frame(TEXT, b"x" * 126),
+    frame(PING, b"ping"),
+    frame(TEXT, b"x" * 65_535),
+    frame(TEXT, b"x" * 65_536),
+    frame(TEXT, b"", fin=False),
+    b"\x81\x02{}",  # without a mask, which the library refuses
+]
+
+
+def cut_up(pieces: list[bytes], max_frames: int) -> list[tuple[bytes, int]]:
+    """What is handed on bit by bit, and how many frames end in each bit."""
+    cutter = FrameCutter()
+    handed: list[tuple[bytes, int]] = []
+    for piece in pieces:
+        rest = piece
+        while rest:
+            n_bytes, n_frames = cutter.cut(rest, max_frames)
+            handed.append((rest[:n_bytes], n_frames))
+            rest = rest[n_bytes:]
+    return handed
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 2, 3, 7, 4096, 1 << 20])
+@pytest.mark.parametrize("max_frames", [1, 3])
+def test_frames_are_found_however_they_come(piece_bytes: int, max_frames: int) -> None:
+    data = HEAD + b"".join(FRAMES)
+    pieces = [data[at : at + piece_bytes] for at in range(0, len(data), piece_bytes)]
+    handed = cut_up(pieces, max_frames)
+    assert b"".join(part for part, _ in handed) == data
+    assert sum(n_frames for _, n_frames in handed) == len(FRAMES)
+    assert max(n_frames for _, n_frames in handed) <= max_frames
+
+
+def test_each_frame_is_handed_on_by_itself() -> None:
+    handed = [part for part, _ in cut_up([HEAD + b"".join(FRAMES)], 1)]
+    assert handed == [HEAD + FRAMES[0], *FRAMES[1:]]
+
+
+def test_a_pace_lets_a_burst_through_and_then_so_many_a_second() -> None:
+    pace = Pace(10, burst=5)
+    assert [round(pace.charge(1, 0.0), 3) for _ in range(8)] == [0, 0, 0, 0, 0, 0.1, 0.2, 0.3]
+    assert pace.charge(1, 0.8) == pytest.approx(0.0)  # it has caught up with all but the burst
+    assert pace.charge(5, 100.0) == 0.0
+
+
+def test_nobody_waits_long_for_what_was_charged_before() -> None:
+    pace = Pace(10, burst=5)
+    assert pace.charge(10_000, 0.0) == LONGEST_WAIT_S
+
+
+class Crowd:
+    """Whether there are others."""
+
+    def __init__(self, *, are_others: bool) -> None:
+        self.are_others = are_others
+
+
+@asynccontextmanager
+async def fair_stream(crowd: Crowd) -> AsyncIterator[tuple[trio.SocketStream, FairStream]]:
+    """A client's end, and the server's, which has read the upgrade."""
+    ours, theirs = trio.socket.socketpair()
+    client = trio.SocketStream(theirs)
+    stream = FairStream(Stream(trio.SocketStream(ours), 30.0), lambda: crowd.are_others)
+    async with client, stream:
+        await client.send_all(HEAD)
+        assert await stream.receive_some(4096) == HEAD
+        yield client, stream
+
+
+async def take(stream: FairStream, n_bytes: int) -> list[bytes]:
+    """What so many bytes come in."""
+    parts: list[bytes] = []
+    while sum(map(len, parts)) < n_bytes:
+        parts.append(await stream.receive_some(4096))
+    return parts
+
+
+async def test_no_more_than_a_few_frames_come_at_once() -> None:
+    """4 KiB of pongs, or of an endless message's fragments, stopped the loop for 4 ms each."""
+    flood = frame(PONG) * 600
+    async with fair_stream(Crowd(are_others=False)) as (client, stream):
+        await client.send_all(flood)
+        parts = await take(stream, len(flood))
+    assert max(len(part) for part in parts) == FRAMES_A_TURN * len(frame(PONG))
+
+
+@pytest.mark.parametrize("are_others", [True, False])
+async def test_a_flood_is_slowed_down_beside_others_only(
+    autojump_clock: trio.testing.MockClock, are_others: bool
+) -> None:
+    seconds = 3
+    flood = frame(PONG) * (BURST_FRAMES + round(seconds * FRAMES_PER_S))
+    began = trio.current_time()
+    async with (
+        fair_stream(Crowd(are_others=are_others)) as (client, stream),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(client.send_all, flood)
+        await take(stream, len(flood))
+    assert trio.current_time() - began == pytest.approx(seconds if are_others else 0.0, abs=0.1)
+
+
+async def test_who_flooded_while_alone_owes_nothing_when_others_come(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    crowd = Crowd(are_others=False)
+    flood = frame(PONG) * BURST_FRAMES * 3
+    async with fair_stream(crowd) as (client, stream):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.send_all, flood)
+            await take(stream, len(flood))
+        crowd.are_others = True
+        began = trio.current_time()
+        await client.send_all(frame(PING))
+        await stream.receive_some(4096)
+        assert trio.current_time() == began
+
+
+@asynccontextmanager
+async def somebody(port: int) -> AsyncIterator[None]:
+    """Who has something spoken, and stays."""
+    async with websocket(port, "events=true") as listener:
+        await listener.speak("Hello!", flush=True)
+        await listener.next_event("flushed")
+        yield
+
+
+@pytest.mark.parametrize("are_others", [True, False])
+async def test_doors_take_in_so_many_together_while_somebody_listens(
+    autojump_clock: trio.testing.MockClock, are_others: bool
+) -> None:
+    pace = Pace(10, burst=5)
+    listeners = [(await trio.open_tcp_listeners(0, host=HOST))[0] for _ in range(2)]
+    doors = [PacedListener(listener, pace, lambda: are_others) for listener in listeners]
+    began = trio.current_time()
+    for door, listener in zip(doors, listeners, strict=True):
+        async with door:
+            for _ in range(10):
+                async with connected(listener.socket.getsockname()[1]):
+                    await (await door.accept()).aclose()
+    assert trio.current_time() - began == pytest.approx(1.3 if are_others else 0.0)
+
+
+async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
+    """No client here can be slower than it is told to be, so this holds on any machine."""
+    n_pings = BURST_FRAMES + round(FRAMES_PER_S)
+    async with open_server() as server, somebody(server.port), websocket(server.port) as client:
+        began = trio.current_time()
+        await client.send(frame(PING) * n_pings)
+        for _ in range(n_pings):
+            assert (await client.next_frame()).opcode == PONG
+        assert trio.current_time() - began > 0.9
+        await client.close()
+
+
+async def test_a_server_slows_knocking_down_while_somebody_listens() -> None:
+    n_knocks = BURST_CONNECTIONS + round(CONNECTIONS_PER_S)
+    async with open_server() as server, somebody(server.port):
+        began = trio.current_time()
+        for _ in range(n_knocks):
+            async with connected(server.port) as knock:
+                knock.half_close()
+                assert await knock.read_to_end() == b""
+        assert trio.current_time() - began > 0.9
+
+
+async def test_websockets_that_say_nothing_count_for_more() -> None:
+    each = 1 + IN_VAIN_COST
+    n_knocks = round((BURST_CONNECTIONS + CONNECTIONS_PER_S) / each)
+    async with open_server() as server, somebody(server.port):
+        began = trio.current_time()
+        for _ in range(n_knocks):
+            async with websocket(server.port) as client:
+                await client.close()
+        assert trio.current_time() - began > 0.8
