@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -43,7 +44,7 @@ def measure(run: Run, root: Path = ROOT) -> Result:
     began, busy_s, children_s = time.perf_counter(), _busy_s(), _children_s()
     line = ""
     with subprocess.Popen(
-        [sys.executable, run.path, *run.arguments.split()],
+        [sys.executable, run.path, *shlex.split(run.arguments)],
         cwd=root,
         stdout=subprocess.PIPE,
         text=True,

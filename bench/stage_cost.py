@@ -7,7 +7,9 @@ part of its way: `wait` for the boundary to be sure, `queue` until the model thr
 does not see is between it and the client's own clock: the message to the server, its parsing, the
 loop's turn, the kernel, and the client that reads (``wire``).
 
-All listeners ask at once, which is what a queue is; their number doubles from 1.
+All listeners ask at once, which is what a queue is; their number doubles from 1. Before the next
+sentence they throw the last one away, since nobody plays it: far ahead of the ear they would have
+to wait (ADR 14).
 
 The floor: a ping, measured beside it. The parts and the wire add up to the client's own figure,
 sentence by sentence, so no percentile of the sum is promised.
@@ -60,6 +62,7 @@ class Asker(Client):
         self.first_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self.ledger: dict[str, float | None] = {}
         self.flushed = asyncio.Event()
+        self.cancelled = asyncio.Event()
         self.ponged = asyncio.Event()
 
     def on_audio(self, payload: memoryview, now: float) -> None:
@@ -73,6 +76,8 @@ class Asker(Client):
             self.ledger = message["latency_ms"]
         elif message.get("event") == "flushed":
             self.flushed.set()
+        elif message.get("event") == "cancelled":
+            self.cancelled.set()
 
     async def ask(self) -> dict[str, float]:
         """One sentence: milliseconds by part, with the whole by our own clock."""
@@ -82,8 +87,15 @@ class Asker(Client):
         async with asyncio.timeout(WITHIN_S):
             whole = 1000 * (await self.first_at - asked_at)
             await self.flushed.wait()
+            await self._throw_away()
         parts = {part: self.ledger[part] or 0.0 for part in PARTS}
         return {**parts, "wire": whole - (self.ledger["first_audio"] or 0.0), "whole": whole}
+
+    async def _throw_away(self) -> None:
+        """What nobody has played: who is a minute ahead of the ear has to wait for others."""
+        self.cancelled.clear()
+        self.send({"cancel": True})
+        await self.cancelled.wait()
 
     async def round_trip_ms(self) -> float:
         """The floor."""

@@ -84,7 +84,7 @@ class SpareTime:
     """Holds those up who are far ahead of their ears while others are being spoken to."""
 
     def __init__(self) -> None:
-        self._served_at: dict[Listener, float] = {}  # who was not far ahead
+        self._served_at: dict[Listener, float] = {}  # who was not far ahead; the last at the end
         self._next_at = 0.0
 
     def wait_s(self, requests: Sequence[Due], now: float) -> float:
@@ -92,18 +92,26 @@ class SpareTime:
         in_hand_s = requests[0].deadline - now - FAR_AHEAD_S
         if in_hand_s <= 0:
             return 0.0
-        self._served_at = {
-            listener: at
-            for listener, at in self._served_at.items()
-            if now < at + REMEMBERED_S and not listener.has_left
-        }
-        if self._served_at.keys() <= {request.listener for request in requests}:
+        self._forget(now)
+        present = {listener for listener in self._served_at if not listener.has_left}
+        if present <= {request.listener for request in requests}:
             return 0.0  # everybody there is far ahead by now
         return max(0.0, min(in_hand_s, self._next_at - now))
 
     def stepped(self, requests: Sequence[Due], now: float, took_s: float) -> None:
         """These, the most urgent first, were able to be stepped now, and that took so long."""
         near = [r.listener for r in requests if r.deadline - now <= FAR_AHEAD_S]
-        self._served_at.update(dict.fromkeys(near, now))
+        for listener in near:
+            self._served_at.pop(listener, None)  # so that it comes to the end
+            self._served_at[listener] = now
+        self._forget(now)
         if not near:
             self._next_at = now + took_s / SPARE_SHARE
+
+    def _forget(self, now: float) -> None:
+        """Who was served long ago, and with it who has left and will never be served again."""
+        while self._served_at:
+            listener, at = next(iter(self._served_at.items()))
+            if now < at + REMEMBERED_S:
+                break
+            del self._served_at[listener]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -124,6 +125,17 @@ def test_nobody_is_held_up_so_long_that_it_is_heard(ahead_s: float, step_s: floa
     spare.stepped([Waiting(3 * FAR, listener=FAR_EAR)], 0.0, step_s)
     wait_s = spare.wait_s([Waiting(ahead_s, listener=FAR_EAR)], 0.0)
     assert wait_s <= max(0.0, ahead_s - FAR_AHEAD_S)
+
+
+def test_nobody_is_remembered_for_ever() -> None:
+    spare = SpareTime()
+    clocks = [PlaybackClock() for _ in range(100)]
+    gone = [weakref.ref(clock) for clock in clocks]
+    for second, clock in enumerate(clocks):
+        spare.stepped([Waiting(second + 0.1, listener=clock)], second, 0.01)
+    del clock
+    clocks.clear()
+    assert sum(ref() is not None for ref in gone) <= REMEMBERED_S
 
 
 def test_nobody_waits_for_somebody_who_has_left() -> None:

@@ -58,13 +58,19 @@ RUNS = (
         "Many listeners",
         "sessions",
         # Up to where it breaks, with and without a pitch shift.
-        "--listeners 1 10 50 100 200 300 400 500 --with-pitch 10 50 100 200",
+        "--listeners 1 10 50 100 200 300 400 --with-pitch 10 50 100 200 -- --max-listeners 600",
     ),
     Run("burst", "All at once", "sessions", "--burst"),
     Run("barge_in", "Barge-in", "barge_in"),
     Run("connections", "Connections and the start", "connections"),
     Run("idle", "Silent WebSockets", "idle"),
-    Run("disturbance", "Beside one who means no good", "disturbance"),
+    Run(
+        "disturbance",
+        "Beside one who means no good",
+        "disturbance",
+        # One stops reading, one floods, one sends garbage; all thirteen take 16 minutes.
+        "--kinds stalls tokens 'bad messages'",
+    ),
     Run("leaving", "The end under load", "leaving"),
     Run("page", "The page", "page"),
     Run("soprano", "Soprano", "soprano", random_weights=True),
