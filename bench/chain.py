@@ -221,6 +221,7 @@ class _Listener:
 def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
     """Upstream, then the chain."""
     accelerator.keep_kernels()
+    accelerator.keep_kernels()  # as the server does
     device = accelerator.choose_device(asked.device)
     dtype = accelerator.choose_dtype(asked.dtype, device)
     with tempfile.TemporaryDirectory() as folder:

@@ -241,6 +241,7 @@ class _Flops:
 def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
     """The machine, the parts, the listeners."""
     accelerator.keep_kernels()
+    accelerator.keep_kernels()  # as the server does
     device = accelerator.choose_device(asked.device)
     dtype = accelerator.choose_dtype(asked.dtype, device)
     with tempfile.TemporaryDirectory() as folder:
