@@ -33,6 +33,7 @@ check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell sc
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run deploy/*.sh tests/*.sh tests/*/*.sh
 

@@ -38,17 +38,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
 from bench.rvc_models import COLUMNS, IN_RATE, Files, options
-from pipeline import local
+from pipeline import speak_text
+from pipeline.cli.logs import open_log
+from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor
-from pipeline.logs import open_log
-from pipeline.protocol import MAX_PENDING_BYTES
 from pipeline.service import Service
 from pipeline.voices import Voices
-from stages import accelerator
 from stages.items import Style
-from stages.rvc.content_file import read_content_model
+from stages.neural import accelerator
+from stages.pitch_only import PitchOnlyConverter
 from stages.rvc.engine import RvcEngine, RvcOptions
-from stages.rvc.pitch_only import PitchOnlyConverter
+from stages.rvc.network.content_file import read_content_model
 from stages.segmenter import SegmenterOptions
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
@@ -186,7 +186,11 @@ async def _chains(service: Service, n_listeners: int) -> dict[str, float]:
     async with trio.open_nursery() as nursery:
         for listener in listeners:
             nursery.start_soon(
-                local.speak, service, local.once(SENTENCE), listener.play, {"index_rate": 0.0}
+                speak_text.speak,
+                service,
+                speak_text.once(SENTENCE),
+                listener.play,
+                {"index_rate": 0.0},
             )
     wall_s = time.perf_counter() - began
     sound_s = sum(listener.sound_s for listener in listeners)

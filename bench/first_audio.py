@@ -43,7 +43,7 @@ from bench.common import (
     running_server,
 )
 from stages.items import Segment, Style, Timing
-from stages.tts.espeak import EspeakEngine
+from stages.tts.espeak.engine import EspeakEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,9 +36,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import chain, rvc, rvc_models, soprano
 from bench.common import Result, report
-from pipeline.logs import open_log
-from stages import accelerator
+from pipeline.cli.logs import open_log
 from stages.errors import CannotStart
+from stages.neural import accelerator
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from tests.random_soprano import FULL, TINY, build

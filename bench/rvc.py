@@ -34,28 +34,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
 from bench.rvc_models import COLUMNS, IN_RATE, Files, options
-from pipeline.logs import open_log
-from stages import accelerator
+from pipeline.cli.logs import open_log
+from stages.conversion_settings import ConversionSettings
+from stages.neural import accelerator
 from stages.rvc import schedule
-from stages.rvc.content import FRAME, REACH, ContentEncoder
-from stages.rvc.content_file import read_content_model
 from stages.rvc.conversion import Converter
-from stages.rvc.convolution import SoundConv
 from stages.rvc.engine import MAX_BATCH
-from stages.rvc.index import read_index
+from stages.rvc.network.content import FRAME, REACH, ContentEncoder
+from stages.rvc.network.content_file import read_content_model
+from stages.rvc.network.convolution import SoundConv
+from stages.rvc.network.prior import FLOW_REACH
+from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.prior import FLOW_REACH
-from stages.rvc.settings import ConversionSettings
 from stages.rvc.streaming import PITCH_FRAMES, Stream, Voice
-from stages.rvc.synthesizer import Synthesizer
-from stages.rvc.voice_file import read_voice
+from stages.rvc.voices.file import read_voice
+from stages.rvc.voices.index import read_index
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from stages.rvc.voice_config import VoiceConfig
+    from stages.rvc.network.config import VoiceConfig
 
 SPEECH_S = 10.0
 

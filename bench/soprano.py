@@ -35,7 +35,7 @@ sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
-from stages import accelerator
+from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import FRAMES_PER_STATE, SAMPLE_RATE, Piece, n_samples_of
 from stages.tts.soprano.engine import SopranoEngine

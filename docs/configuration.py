@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docs.regions import replaced
-from pipeline.option_sources import CommonSettings
-from pipeline.settings import (
+from pipeline.cli.option_sources import CommonSettings
+from pipeline.cli.settings import (
     CheckSettings,
     FetchSettings,
     ServeSettings,

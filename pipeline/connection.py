@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import trio
 
-from stages.backlog import Backlog
+from pipeline.backlog import Backlog
+from pipeline.outbox import Outbox
+from pipeline.playback import PlaybackClock
+from pipeline.token_queue import TokenQueue
+from pipeline.transcript import Transcript
 from stages.errors import Disconnected, ServerError
-from stages.intake import Messages, take_in
+from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
     Cancelled,
@@ -33,22 +37,18 @@ from stages.items import (
     Speech,
     Token,
 )
-from stages.outbox import Outbox
-from stages.playback import PlaybackClock
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
 from stages.sender.packing import Packer
 from stages.sender.stage import send_speech
-from stages.tokens import TokenQueue
-from stages.transcript import Transcript
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.service import Service
-    from stages.intake import Conversation
+    from stages.intake.stage import Conversation
     from stages.items import ClientMessage, Outgoing, Style
 
 log = structlog.stdlib.get_logger(__name__)
@@ -297,7 +297,7 @@ class _Inbox:
         self._waiting.cancel()
 
     async def receive(self) -> ClientMessage | None:
-        """See `stages.intake.Messages`."""
+        """See `stages.intake.stage.Messages`."""
         if self._put_back is not None:
             message, self._put_back = self._put_back, None
             return message

@@ -32,9 +32,9 @@ from stages.errors import EngineGone
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from pipeline.playback import PlaybackClock
     from stages.engine import Engine, Request
     from stages.items import Segment
-    from stages.playback import PlaybackClock
 
 log = structlog.stdlib.get_logger(__name__)
 

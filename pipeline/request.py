@@ -16,10 +16,10 @@ from stages.errors import EngineGone, SynthesisError
 
 if TYPE_CHECKING:
     from pipeline.executor import Executor
+    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
     from stages.engine import Engine
     from stages.items import AudioChunk, Segment
-    from stages.playback import PlaybackClock
 
 log = structlog.stdlib.get_logger(__name__)
 

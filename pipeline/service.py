@@ -13,8 +13,8 @@ from stages.errors import Overloaded
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+    from pipeline.backlog import Backlog
     from pipeline.executor import Executor
-    from stages.backlog import Backlog
     from stages.engine import Engine
     from stages.items import Style
     from stages.segmenter import SegmenterOptions

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from stages.errors import UnusableModel
-from stages.rvc.library import HeaderCache, find_voices
+from stages.rvc.voices.library import HeaderCache, find_voices
 from stages.voices import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stages.rvc.library import VoiceEntry
+    from stages.rvc.voices.library import VoiceEntry
 
 RVC = "rvc"
 """The name of the engine, which is imported only where it is used."""

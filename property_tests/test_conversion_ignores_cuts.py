@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.audio.resample import resampled_length
+from stages.conversion_settings import ConversionSettings
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.settings import ConversionSettings
 from tests.rvc.driver import Kind, converter, start, synthesizer
 from tests.rvc.voices import words
 

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.rvc.settings import ConversionSettings
+from stages.conversion_settings import ConversionSettings
 from tests.rvc.driver import Kind, converted, converter, start, synthesizer
 from tests.rvc.voices import words
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.executor import Executor, open_executor
-from stages.playback import PlaybackClock
+from pipeline.playback import PlaybackClock
 from tests.fakes import TellingEngine, segment, sound_of
 
 WITHIN_S = 20.0

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.errors import UnusableModel
-from stages.rvc.index import read_index
-from stages.rvc.voice_file import read_voice
-from stages.rvc.voice_header import read_header
+from stages.rvc.voices.file import read_voice
+from stages.rvc.voices.header import read_header
+from stages.rvc.voices.index import read_index
 from tests.hostile_rvc import pickle_of, replace_pickle
 from tests.random_rvc import TINY, build_index, build_voice
 

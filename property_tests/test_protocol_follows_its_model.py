@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from trio.testing import MockClock
 
-from pipeline import protocol
+from pipeline.dialects import native
 from stages.errors import ProtocolError
-from stages.intake import Conversation
+from stages.intake.stage import Conversation
 from stages.items import Cancelled, Flushed, Ready, SegmentStarted, Token
 from tests.fakes import STYLE, VOICES, ListPeer, converse
 
@@ -58,7 +58,7 @@ class Protocol(RuleBasedStateMachine):
         text = json.dumps(message)
         self.script.append(text)
         try:
-            return list(self.conversation.take(protocol.parse(text)))
+            return list(self.conversation.take(native.parse(text)))
         except ProtocolError as error:
             self.n_errors += 1
             return error
@@ -116,7 +116,7 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def settings_are_as_the_model_has_them(self) -> None:
         """The settings, seen through `ready`."""
-        ready = json.loads(protocol.render(self.conversation.ready))
+        ready = json.loads(native.render(self.conversation.ready))
         shown = {key: ready[key] for key in GOOD.keys() & ready.keys()}
         assert shown == {key: self.settings[key] for key in shown}
         assert self.conversation.style.seed == self.settings["seed"]
@@ -163,7 +163,7 @@ class Turn:
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - a message, or the error it is refused with
     try:
-        return protocol.parse(text)
+        return native.parse(text)
     except ProtocolError as error:
         return error
 

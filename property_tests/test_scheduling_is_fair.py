@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.playback import PlaybackClock
 from pipeline.scheduling import FAR_AHEAD_S, REMEMBERED_S, SPARE_SHARE, SpareTime, pick
-from stages.playback import PlaybackClock
 
 if TYPE_CHECKING:
     from stages.engine import Engine

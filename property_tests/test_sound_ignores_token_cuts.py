@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from pipeline.connection import hold_conversation
-from stages.intake import Conversation
+from stages.intake.stage import Conversation
 from stages.items import PcmFrame, Style
-from stages.rvc.pitch_only import PitchOnlyConverter
-from stages.tts.espeak import EspeakEngine
+from stages.pitch_only import PitchOnlyConverter
+from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
     from stages.errors import SynthesisError
     from stages.items import AudioChunk, Segment, Style
-    from stages.playback import PlaybackClock
 
 
 class Request(Protocol):

@@ -2,7 +2,7 @@
 
 Each error carries a stable ``code`` (what programs compare), a message (what people
 read), and whether the connection can go on. They are put into words for the wire in one
-place, ``pipeline/protocol.py``.
+place, ``pipeline/dialects/native.py``.
 """
 
 from __future__ import annotations

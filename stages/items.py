@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from stages.conversion_settings import NO_OVERRIDES, ConversionOverrides
 from stages.errors import ServerError
-from stages.rvc.settings import NO_OVERRIDES, ConversionOverrides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

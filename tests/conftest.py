@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.logs import connect_loggers
+from pipeline.cli.logs import connect_loggers
 
 
 def pytest_configure() -> None:

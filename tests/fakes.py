@@ -17,7 +17,7 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.intake import Conversation
+from stages.intake.stage import Conversation
 from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
 from stages.segmenter import SegmenterOptions
 from stages.voices import Voice
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.executor import Executor
+    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
     from stages.engine import Job, Request
     from stages.items import Answer, Outgoing
-    from stages.playback import PlaybackClock
 
 T = TypeVar("T")
 

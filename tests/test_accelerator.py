@@ -10,8 +10,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from stages import accelerator
 from stages.errors import CannotStart
+from stages.neural import accelerator
 from tests.server_process import ROOT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -83,7 +83,7 @@ def test_what_was_trained_in_bfloat16_keeps_its_range() -> None:
 
 MANY_KERNELS = """
 import torch
-from stages import accelerator
+from stages.neural import accelerator
 
 accelerator.keep_kernels()
 x = torch.randn(1, 16, 1, 4000)

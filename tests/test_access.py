@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import h11
 import pytest
 
-from pipeline.access import Access, is_loopback, read_keys
-from pipeline.http_request import Refused, Request
+from pipeline.net.access import Access, is_loopback, read_keys
+from pipeline.net.request_head import Refused, Request
 from stages.errors import CannotStart
 
 if TYPE_CHECKING:

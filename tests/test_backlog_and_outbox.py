@@ -5,10 +5,10 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from stages.backlog import Backlog
+from pipeline.backlog import Backlog
+from pipeline.outbox import AUDIO_ROOM, OTHER_ROOM, Outbox
 from stages.errors import ProtocolError
 from stages.items import Flushed, PcmFrame
-from stages.outbox import AUDIO_ROOM, OTHER_ROOM, Outbox
 
 FRAME = PcmFrame(b"1234", 1, None)
 

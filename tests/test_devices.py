@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import devices
+from pipeline.cli import devices
 
 if TYPE_CHECKING:
     from pathlib import Path

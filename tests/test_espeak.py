@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from stages.errors import SynthesisError
-from stages.tts.espeak import EspeakEngine
-from stages.tts.espeak_data import VARIANTS
-from stages.tts.espeak_library import SAMPLE_RATE
+from stages.tts.espeak.data import VARIANTS
+from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.library import SAMPLE_RATE
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
 
 if TYPE_CHECKING:

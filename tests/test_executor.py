@@ -12,11 +12,11 @@ import pytest
 import trio
 
 from pipeline.executor import Executor, open_executor
+from pipeline.playback import PlaybackClock
 from pipeline.request import ROOM
 from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
 from stages.errors import EngineGone, SynthesisError
-from stages.playback import PlaybackClock
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from pipeline.http_api import create_app
+from pipeline.net.http_api import create_app
 from tests.fakes import InlineModels, service, sound_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def test_what_the_engine_cannot_say_is_a_500_with_the_reason(
 async def test_an_answer_of_too_much_sound_is_refused(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.http_api.MAX_ANSWER_BYTES", 1_000)
+    monkeypatch.setattr("pipeline.net.http_api.MAX_ANSWER_BYTES", 1_000)
     async with client(service()) as http:
         answer = await http.post("/api/speak", json={"text": "Far too long!"})
     assert answer.status_code == 422

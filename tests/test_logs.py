@@ -12,8 +12,8 @@ import trio
 from websockets.sync.client import connect
 
 from pipeline.executor import open_executor
+from pipeline.playback import PlaybackClock
 from stages.errors import SynthesisError
-from stages.playback import PlaybackClock
 from tests.fakes import TellingEngine, segment
 from tests.server_process import ROOT, running_server
 
@@ -40,7 +40,7 @@ def lines_of(program: str, *, log_format: str = "text", show_texts: bool = False
     """What a program logs that has opened the log; it may fail."""
     begin = (
         "import logging, structlog\n"
-        "from pipeline.logs import open_log\n"
+        "from pipeline.cli.logs import open_log\n"
         f"open_log('info', {log_format!r}, show_texts={show_texts})\n"
         "log = structlog.stdlib.get_logger('a.logger')\n"
     )

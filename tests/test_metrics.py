@@ -11,11 +11,11 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.executor import open_executor
-from pipeline.http_api import create_app
 from pipeline.metrics import CONTENT_TYPE, Metrics
+from pipeline.net.http_api import create_app
+from pipeline.playback import PlaybackClock
 from stages.errors import Overloaded, ProtocolError
 from stages.items import ClientMessage, Timing
-from stages.playback import PlaybackClock
 from tests.fakes import (
     CANCEL,
     FLUSH,

@@ -10,9 +10,9 @@ import pytest
 
 from stages.audio.format import PIPELINE_RATE
 from stages.audio.resample import Resampler, resampled_length
-from stages.rvc.pitch_only import SAMPLES_PER_STEP, PitchOnlyConverter
-from stages.tts.espeak import EspeakEngine
-from stages.tts.espeak_library import SAMPLE_RATE
+from stages.pitch_only import SAMPLES_PER_STEP, PitchOnlyConverter
+from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.library import SAMPLE_RATE
 from tests.engine_driver import DrivenRequest, convert, make_segment, run, speak
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.playback import NEWCOMER_S, PlaybackClock
+from pipeline.playback import NEWCOMER_S, PlaybackClock
 
 
 def test_sound_is_heard_from_when_it_was_sent() -> None:

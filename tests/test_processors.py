@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from pipeline import processors
-from stages import accelerator
+from pipeline.cli import processors
+from stages.neural import accelerator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import protocol
+from pipeline.dialects import native
 from stages.audio.format import StreamFormat
 from stages.errors import EngineGone, ProtocolError, SynthesisError
 from stages.items import (
@@ -49,7 +49,7 @@ SEGMENT = Segment(3, "Hello *you*!", "Hello you!", STYLE, Timing(arrived=1.0, cu
     ],
 )
 def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessage) -> None:
-    assert protocol.parse(text) == message
+    assert native.parse(text) == message
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_bad_message_is_refused_by_a_clear_error_that_names_the_key(
     text: str, named: str
 ) -> None:
     with pytest.raises(ProtocolError) as caught:
-        protocol.parse(text)
+        native.parse(text)
     assert str(caught.value).startswith(f"{named}: ")
     assert len(str(caught.value)) < 500
 
@@ -109,24 +109,24 @@ def test_a_bad_message_is_refused_by_a_clear_error_that_names_the_key(
 )
 def test_an_error_speaks_of_keys_and_values(text: str, told: str) -> None:
     with pytest.raises(ProtocolError) as caught:
-        protocol.parse(text)
+        native.parse(text)
     assert str(caught.value) == told
 
 
 def test_an_error_does_not_repeat_what_may_be_private_or_long() -> None:
     with pytest.raises(ProtocolError) as caught:
-        protocol.parse(json.dumps({"token": 1, "flush": "secret" * 1000}))
+        native.parse(json.dumps({"token": 1, "flush": "secret" * 1000}))
     assert "secret" not in str(caught.value)
 
 
 def test_many_errors_are_told_in_few_words() -> None:
     with pytest.raises(ProtocolError, match=r"; and 97 more$"):
-        protocol.parse(json.dumps({f"key{number}": 1 for number in range(100)}))
+        native.parse(json.dumps({f"key{number}": 1 for number in range(100)}))
 
 
 def test_a_query_takes_the_config_in_words() -> None:
     pairs = [("encoding", "s16le"), ("sample_rate", "24000"), ("events", "true"), ("seed", "7")]
-    assert protocol.parse_query(pairs) == {
+    assert native.parse_query(pairs) == {
         "encoding": "s16le", "sample_rate": 24_000, "events": True, "seed": 7,
     }  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_a_query_takes_the_config_in_words() -> None:
 @pytest.mark.parametrize("pair", [("sample_rate", "fast"), ("colour", "red"), ("frame_ms", "")])
 def test_a_bad_query_is_refused_by_name(pair: tuple[str, str]) -> None:
     with pytest.raises(ProtocolError, match=f"^{pair[0]}: "):
-        protocol.parse_query([pair])
+        native.parse_query([pair])
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_a_bad_query_is_refused_by_name(pair: tuple[str, str]) -> None:
 def test_every_text_frame_is_a_multiple_of_four_bytes(
     item: Outgoing | Answer,
 ) -> None:
-    payload = protocol.render(item).encode()
+    payload = native.render(item).encode()
     header = 2 if len(payload) < 126 else 4
     assert (header + len(payload)) % 4 == 0
     json.loads(payload)
 
 
 def test_ready_tells_the_settings_and_the_limits() -> None:
-    fields = json.loads(protocol.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
+    fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {
         "event": "ready", "engine": "espeak-ng", "voice": "en-us", "pitch_shift": 2.5,
         "segmentation": "eager", "encoding": "s16le", "sample_rate": 24_000, "channels": 1,
@@ -170,11 +170,11 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
     SEGMENT.timing.started = 1.003
     SEGMENT.timing.speech = 1.005
     SEGMENT.timing.sent = 1.01
-    assert json.loads(protocol.render(SegmentStarted(SEGMENT, 480))) == {
+    assert json.loads(native.render(SegmentStarted(SEGMENT, 480))) == {
         "event": "segment_start", "segment": 3, "text": "Hello *you*!", "spoken": "Hello you!",
         "pitch_shift": 2.5, "sample_offset": 480,
     }  # fmt: skip
-    assert json.loads(protocol.render(SegmentEnded(SEGMENT, 480, 960))) == {
+    assert json.loads(native.render(SegmentEnded(SEGMENT, 480, 960))) == {
         "event": "segment_end", "segment": 3, "sample_offset": 480, "samples": 960,
         "remarks": [],
         "latency_ms": {
@@ -185,14 +185,14 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
 
 def test_errors_carry_a_stable_code_and_whether_they_are_fatal() -> None:
     failed = SegmentFailed(SEGMENT, SynthesisError("no breath"))
-    assert json.loads(protocol.render(failed)) == {
+    assert json.loads(native.render(failed)) == {
         "error": "no breath", "code": "synthesis_failed", "fatal": False, "segment": 3,
     }  # fmt: skip
-    assert json.loads(protocol.render(EngineGone("gone"))) == {
+    assert json.loads(native.render(EngineGone("gone"))) == {
         "error": "gone", "code": "engine_gone", "fatal": True,
     }  # fmt: skip
 
 
 def test_sound_is_not_text() -> None:
     with pytest.raises(TypeError):
-        protocol.render(PcmFrame(b"", 0, None))
+        native.render(PcmFrame(b"", 0, None))

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline.option_sources import CommonSettings, load, strange_variables_of
-from pipeline.settings import FetchSettings, ServeSettings, SpeakSettings
+from pipeline.cli.option_sources import CommonSettings, load, strange_variables_of
+from pipeline.cli.settings import FetchSettings, ServeSettings, SpeakSettings
 
 S = TypeVar("S", bound=CommonSettings)
 

@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
+from pipeline.token_queue import MAX_ITEMS, MERGED_CHARS, TokenQueue
 from stages.items import Flush, Style, Token
-from stages.tokens import MAX_ITEMS, MERGED_CHARS, TokenQueue
 
 STYLE, OTHER = Style("one"), Style("other")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.transcript import Transcript
 from stages.items import Segment, SegmentEnded, SegmentStarted
-from stages.transcript import Transcript
 from tests.fakes import segment
 
 RATE = 48_000

@@ -9,8 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from pipeline.streams import Stream
-from pipeline.turns import (
+from pipeline.net.pacing import (
     BURST_CONNECTIONS,
     BURST_FRAMES,
     CONNECTIONS_PER_S,
@@ -23,6 +22,7 @@ from pipeline.turns import (
     Pace,
     PacedListener,
 )
+from pipeline.net.stream import Stream
 from tests.faults.raw_client import connected, websocket
 from tests.faults.raw_frames import PING, PONG, TEXT, frame
 from tests.server_process import HOST, open_server

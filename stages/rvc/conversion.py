@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stages.rvc.content import ContentState
-from stages.rvc.decoder import DecoderState
+from stages.conversion_settings import MAX_PROTECT
+from stages.rvc.network.content import ContentState
+from stages.rvc.network.decoder import DecoderState
+from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.noise import Noise
 from stages.rvc.pitch.estimator import BatchEstimator
 from stages.rvc.pitch.scale import shifted
-from stages.rvc.prior import FLOW_REACH
-from stages.rvc.settings import MAX_PROTECT
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.content import ContentEncoder
+    from stages.rvc.network.content import ContentEncoder
     from stages.rvc.streaming import Stream
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stages import accelerator
 from stages.audio.format import PIPELINE_RATE
+from stages.conversion_settings import ConversionSettings
 from stages.engine import Engine
 from stages.errors import ServerError, SynthesisError
-from stages.rvc.content import ContentEncoder
-from stages.rvc.content_file import read_content_model
+from stages.neural import accelerator
 from stages.rvc.conversion import Converter
-from stages.rvc.settings import ConversionSettings
+from stages.rvc.network.content import ContentEncoder
+from stages.rvc.network.content_file import read_content_model
 from stages.rvc.streaming import Stream, Voice
-from stages.rvc.wardrobe import Wardrobe
+from stages.rvc.voices.cache import Wardrobe
 from stages.rvc.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from stages.engine import Request
     from stages.items import Segment, Style
-    from stages.rvc.library import VoiceEntry
-    from stages.rvc.wardrobe import Outfit
+    from stages.rvc.voices.cache import Outfit
+    from stages.rvc.voices.library import VoiceEntry
 
 ENGINE = "rvc"
 

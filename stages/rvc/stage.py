@@ -18,10 +18,10 @@ from stages.items import AudioChunk, SegmentFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
     from stages.engine import Engine, Job, ModelThread
     from stages.items import Segment, Speech, Style
-    from stages.playback import PlaybackClock
 
 _SILENCE = np.empty(0, np.float32)
 

@@ -15,9 +15,9 @@ import numpy as np
 from stages.audio.format import PIPELINE_RATE
 from stages.audio.resample import Resampler, resampled_length
 from stages.rvc import schedule
-from stages.rvc.content import REACH
 from stages.rvc.formant import Formant
 from stages.rvc.loudness import LoudnessMatch
+from stages.rvc.network.content import REACH
 from stages.rvc.speech import HOP, RATE, Speech
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.content import ContentState
-    from stages.rvc.index import FeatureIndex
+    from stages.conversion_settings import ConversionSettings
+    from stages.rvc.network.content import ContentState
+    from stages.rvc.network.synthesizer import Speaker, Synthesizer
     from stages.rvc.pitch.estimator import PitchEstimator
     from stages.rvc.schedule import Block
-    from stages.rvc.settings import ConversionSettings
-    from stages.rvc.synthesizer import Speaker, Synthesizer
+    from stages.rvc.voices.index import FeatureIndex
 
 PITCH_FRAMES = 96
 """That pitch is found in at a time: the new ones, and as much before them as their octave needs.

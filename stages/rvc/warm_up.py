@@ -23,8 +23,8 @@ from stages.rvc.streaming import Stream, Voice
 
 if TYPE_CHECKING:
     from stages.rvc.conversion import Converter
-    from stages.rvc.decoder import Decoder
-    from stages.rvc.voice_config import VoiceConfig
+    from stages.rvc.network.config import VoiceConfig
+    from stages.rvc.network.decoder import Decoder
 
 log = structlog.stdlib.get_logger(__name__)
 

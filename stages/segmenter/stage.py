@@ -13,9 +13,9 @@ from stages.items import Flush, Token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipeline.token_queue import TokenQueue
     from stages.items import Segment
     from stages.segmenter.segmenter import Segmenter
-    from stages.tokens import TokenQueue
 
 PIECE_CHARS = 256
 """4 ms of work at worst, for nothing but marks; 0.3 ms for prose."""

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     import trio
 
-    from stages.backlog import Backlog
+    from pipeline.backlog import Backlog
+    from pipeline.outbox import Outbox
+    from pipeline.transcript import Transcript
     from stages.items import Outgoing, Speech
-    from stages.outbox import Outbox
     from stages.sender.packing import Packer
-    from stages.transcript import Transcript
 
 
 async def send_speech(

@@ -14,9 +14,9 @@ from stages.items import AudioChunk, Flush, Segment, SegmentFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.playback import PlaybackClock
     from stages.engine import Engine, Job, ModelThread
     from stages.items import Speech, Style
-    from stages.playback import PlaybackClock
 
 _SILENCE = np.empty(0, np.float32)
 

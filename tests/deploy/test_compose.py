@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from deploy.dockerfile import DOCKERFILE, pairs, read_stages
-from pipeline.access import KEYS_VARIABLE
-from pipeline.settings import ServeSettings
+from pipeline.cli.settings import ServeSettings
+from pipeline.net.access import KEYS_VARIABLE
 
 ROOT = DOCKERFILE.parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")

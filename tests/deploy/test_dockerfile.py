@@ -23,9 +23,9 @@ from deploy.dockerfile import (
     read_stages,
     shell_lines,
 )
-from pipeline.access import KEYS_VARIABLE, is_loopback
-from pipeline.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
-from server import LAST_WORDS_S
+from pipeline.cli.serve import LAST_WORDS_S
+from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
+from pipeline.net.access import KEYS_VARIABLE, is_loopback
 from tests.server_process import WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent

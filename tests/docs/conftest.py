@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.model_store import RVC_REPO, SOURCES
+from pipeline.models.store import RVC_REPO, SOURCES
 from stages import rvc
 from tests.local_hub import LocalHub
 from tests.random_rvc import TINY, build_index, build_voice

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docs import configuration, regions
-from pipeline.access import KEYS_VARIABLE
+from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
+from pipeline.dialects.native import Config
 from pipeline.metrics import Metrics, State
-from pipeline.protocol import Config
-from pipeline.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
-from stages.rvc.voice_settings import VoiceSettings
+from pipeline.net.access import KEYS_VARIABLE
+from stages.rvc.voices.settings import VoiceSettings
 from stages.voices import Voice
 from tests.docs.pages import PAGES, Page, page, rows
 from tests.server_process import ROOT

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import protocol
-from pipeline.option_sources import load
-from pipeline.settings import ServeSettings
-from stages.rvc.voice_settings import read_settings
+from pipeline.cli.option_sources import load
+from pipeline.cli.settings import ServeSettings
+from pipeline.dialects import native
+from stages.rvc.voices.settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
 
 if TYPE_CHECKING:
@@ -166,4 +166,4 @@ def test_files_of_options_are_taken(
 @each_snippet("json")
 def test_messages_are_taken(snippet: Snippet) -> None:
     for line in snippet.commands():
-        protocol.parse(line)
+        native.parse(line)

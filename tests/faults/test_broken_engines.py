@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from pipeline.access import Access
 from pipeline.executor import open_executor
-from pipeline.http_api import create_app
-from pipeline.http_server import HttpServer
-from pipeline.listener import Listener
+from pipeline.net.access import Access
+from pipeline.net.http_api import create_app
+from pipeline.net.http_server import HttpServer
+from pipeline.net.port import Listener
 from tests.fakes import HangingEngine, TellingEngine, service
 from tests.faults.raw_client import SOON_S, ask, get, post, websocket
 from tests.faults.raw_frames import TEXT

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed
 
-from pipeline.websocket import SILENT_TICKS, WebSocketPeer
+from pipeline.net.websocket import SILENT_TICKS, WebSocketPeer
 from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
     RawWebSocket,

@@ -20,8 +20,8 @@ import pytest
 import trio
 from websockets.sync.client import connect
 
-from pipeline.listener import TLS_WITHIN_S
-from pipeline.streams import LINGER_S
+from pipeline.net.port import TLS_WITHIN_S
+from pipeline.net.stream import LINGER_S
 from tests.faults.raw_client import (
     SOON_S,
     UPGRADE,

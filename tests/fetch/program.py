@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline import model_store
-from pipeline.model_store import SOURCES
+from pipeline.models import store
+from pipeline.models.store import SOURCES
 from tests.server_process import ROOT
 
 SOPRANO = SOURCES["soprano"]
@@ -53,11 +53,11 @@ def refused(*arguments: str) -> str:
 def in_place() -> dict[str, bytes]:
     """The model's files, all but the list."""
     names = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
-    del names[model_store.MANIFEST]
+    del names[store.MANIFEST]
     return names
 
 
 def commit() -> str:
-    told = json.loads((FOLDER / model_store.MANIFEST).read_text())["commit"]
+    told = json.loads((FOLDER / store.MANIFEST).read_text())["commit"]
     assert isinstance(told, str)
     return told

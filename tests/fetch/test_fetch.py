@@ -13,7 +13,7 @@ import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import model_store
+from pipeline.models import store
 from tests.fetch.program import (
     FOLDER,
     PROGRAM,
@@ -51,7 +51,7 @@ def test_a_model_is_fetched_with_a_list_of_what_it_is(
 ) -> None:
     log = fetch()
     assert in_place() == files
-    assert json.loads((FOLDER / model_store.MANIFEST).read_text()) == {
+    assert json.loads((FOLDER / store.MANIFEST).read_text()) == {
         "repo": SOPRANO.repo,
         "commit": hub.repos[SOPRANO.repo].main,
         "files": {
@@ -63,7 +63,7 @@ def test_a_model_is_fetched_with_a_list_of_what_it_is(
     for name in files:  # no bars where there is no terminal: a line for each file
         assert f"{name}: " in log
     assert "%" not in log
-    assert model_store.problems(SOPRANO, Path("models")) == []
+    assert store.problems(SOPRANO, Path("models")) == []
 
 
 def test_everything_is_asked_for_at_one_commit(hub: LocalHub) -> None:
@@ -79,11 +79,11 @@ def test_what_rvc_hears_with_is_fetched_without_the_rest_of_its_repository(hub: 
     more = {
         name: random.randbytes(100) for name in ("RVC.7z", "pretrained/f0G40k.pth", "rmvpe.onnx")
     }
-    hub.publish(model_store.RVC_REPO, held | more)
+    hub.publish(store.RVC_REPO, held | more)
     fetch("hubert", "rmvpe")
     for folder, name in wanted.items():
         assert Path("models", folder, name).read_bytes() == held[name]
-        assert model_store.problems(model_store.SOURCES[folder], Path("models")) == []
+        assert store.problems(store.SOURCES[folder], Path("models")) == []
     assert {asked.name for asked in hub.asked} == {LISTING, *wanted.values()}
     assert sorted(path.name for path in Path("models").iterdir()) == ["hubert", "rmvpe"]
 
@@ -156,7 +156,7 @@ def test_a_model_stays_as_it_is_when_moving_it_on_fails(
     hub.faults[WEIGHTS] = iter([Corrupt()])
     refused("--revision", "main")
     assert (commit(), in_place()) == (first, files)
-    assert model_store.problems(SOPRANO, Path("models")) == []
+    assert store.problems(SOPRANO, Path("models")) == []
 
 
 def damage() -> list[str]:
@@ -178,7 +178,7 @@ def test_a_damaged_model_is_mended_at_its_commit(hub: LocalHub, files: dict[str,
     first = commit()
     hub.publish(SOPRANO.repo, files | {"config.json": b"new"})
     faults = damage()
-    assert model_store.problems(SOPRANO, Path("models")) == faults
+    assert store.problems(SOPRANO, Path("models")) == faults
     hub.asked.clear()
     log = fetch()
     assert all(fault in log for fault in faults)
@@ -189,16 +189,16 @@ def test_a_damaged_model_is_mended_at_its_commit(hub: LocalHub, files: dict[str,
 
 def test_what_a_model_lacks_is_told() -> None:
     def found() -> str:
-        (problem,) = model_store.problems(SOPRANO, Path("models"))
+        (problem,) = store.problems(SOPRANO, Path("models"))
         return problem
 
     assert "was not fetched" in found()
     FOLDER.mkdir(parents=True)
-    (FOLDER / model_store.MANIFEST).write_text("{}")
+    (FOLDER / store.MANIFEST).write_text("{}")
     assert "is not what fetch wrote" in found()
     nothing = {"repo": SOPRANO.repo, "commit": "0" * 40, "files": {}}
-    (FOLDER / model_store.MANIFEST).write_text(json.dumps(nothing))
-    assert len(model_store.problems(SOPRANO, Path("models"))) == len(SOPRANO.files)
+    (FOLDER / store.MANIFEST).write_text(json.dumps(nothing))
+    assert len(store.problems(SOPRANO, Path("models"))) == len(SOPRANO.files)
 
 
 def test_a_folder_that_somebody_made_is_left_alone(hub: LocalHub) -> None:
@@ -206,7 +206,7 @@ def test_a_folder_that_somebody_made_is_left_alone(hub: LocalHub) -> None:
     (FOLDER / WEIGHTS).write_text("mine")
     assert "move it away" in refused()
     assert [path.read_text() for path in FOLDER.iterdir()] == ["mine"]
-    (FOLDER / model_store.MANIFEST).write_text("mine too")
+    (FOLDER / store.MANIFEST).write_text("mine too")
     assert "is not what fetch wrote" in refused()
     assert hub.asked == []
 
@@ -242,7 +242,9 @@ def test_a_linked_folder_stays_linked(hub: LocalHub, files: dict[str, bytes]) ->
 
 
 def test_a_server_does_not_load_what_could_download() -> None:
-    program = "import sys, server, pipeline.http_api; sys.exit('huggingface_hub' in sys.modules)"
+    program = (
+        "import sys, server, pipeline.net.http_api; sys.exit('huggingface_hub' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=WITHIN_S, check=False)
     assert done.returncode == 0
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import trio
 
-import server
-from pipeline import local
-from pipeline.settings import SpeakSettings
+from pipeline import speak_text
+from pipeline.cli.open_service import open_service
+from pipeline.cli.settings import SpeakSettings
 from tests.listening.ear import Ear, median_pitch
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def ear(tmp_path_factory: pytest.TempPathFactory) -> Ear:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    async with server.open_service(SpeakSettings(), 1, math.inf) as service:
+    async with open_service(SpeakSettings(), 1, math.inf) as service:
         yield service
 
 
@@ -68,7 +68,7 @@ async def speak(service: Service, *tokens: str, **config: str | float) -> Sample
         await trio.lowlevel.checkpoint()
         pcm.extend(data)
 
-    await local.speak(service, texts(), collect, config)
+    await speak_text.speak(service, texts(), collect, config)
     if config.get("encoding") == "s16le":
         return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
     return np.frombuffer(pcm, "<f4")

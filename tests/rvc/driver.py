@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stages.rvc.content import ContentEncoder
-from stages.rvc.content_file import ContentModel, read_content_model
+from stages.conversion_settings import ConversionSettings
 from stages.rvc.conversion import Converter
+from stages.rvc.network.content import ContentEncoder
+from stages.rvc.network.content_file import ContentModel, read_content_model
+from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.estimator import HOP
-from stages.rvc.settings import ConversionSettings
 from stages.rvc.streaming import Stream, Voice
-from stages.rvc.synthesizer import Synthesizer
-from stages.rvc.voice_file import VoiceFile, read_voice
+from stages.rvc.voices.file import VoiceFile, read_voice
 from tests.random_rvc import TINY
 from tests.random_rvc import voice as random_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.index import FeatureIndex
     from stages.rvc.pitch.estimator import PitchEstimator
+    from stages.rvc.voices.index import FeatureIndex
     from tests.random_rvc import Rate, Size, Version
     from tests.random_rvc_features import HubertSize
 

@@ -14,18 +14,18 @@ import torch
 from scipy import signal
 from torch import nn
 
-from stages.rvc.content import REACH
-from stages.rvc.settings import MAX_PROTECT
+from stages.conversion_settings import MAX_PROTECT
+from stages.rvc.network.content import REACH
 from stages.rvc.speech import HIGH_PASS, HOP, RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.content import ContentEncoder
-    from stages.rvc.index import FeatureIndex
-    from stages.rvc.settings import ConversionSettings
-    from stages.rvc.synthesizer import Synthesizer
+    from stages.conversion_settings import ConversionSettings
+    from stages.rvc.network.content import ContentEncoder
+    from stages.rvc.network.synthesizer import Synthesizer
+    from stages.rvc.voices.index import FeatureIndex
 
 PAD = 100
 """Frames that are mirrored at each end: upstream's second."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as nnf
 
-from stages.rvc.content_file import ContentModel, read_content_model
+from stages.rvc.network.content_file import ContentModel, read_content_model
 from tests.random_rvc_features import (
     FULL,
     MINUTE,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stages.errors import UnusableModel
-from stages.rvc.content_file import read_content_model
+from stages.rvc.network.content_file import read_content_model
 from tests.random_rvc_features import (
     MINUTE,
     build_contentvec,

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
-from stages.rvc import wardrobe
+from stages.conversion_settings import ConversionOverrides
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import RvcEngine, RvcOptions
-from stages.rvc.library import VoiceEntry
 from stages.rvc.pitch.choosing import choose
 from stages.rvc.pitch.rmvpe import read_rmvpe
-from stages.rvc.settings import ConversionOverrides
-from stages.rvc.voice_settings import VoiceSettings
+from stages.rvc.voices import cache
+from stages.rvc.voices.library import VoiceEntry
+from stages.rvc.voices.settings import VoiceSettings
 from stages.rvc.warm_up import WarmUp
 from tests.engine_driver import DrivenRequest, make_segment
 from tests.random_rvc import TINY, build_index, build_voice
@@ -98,7 +98,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
         "bert": entry(folder, "bert", "pm"),
         "carl": entry(folder, "carl", "pm"),
     }
-    monkeypatch.setattr(wardrobe, "choose", choose_pitch)
+    monkeypatch.setattr(cache, "choose", choose_pitch)
     meet = WarmUp.meet
 
     def meet_on_the_device(self: WarmUp, voice: Voice) -> None:

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
+from stages.conversion_settings import ConversionOverrides
 from stages.rvc.engine import RvcEngine, RvcOptions
-from stages.rvc.library import VoiceEntry
-from stages.rvc.settings import ConversionOverrides
-from stages.rvc.voice_settings import VoiceSettings
+from stages.rvc.voices.library import VoiceEntry
+from stages.rvc.voices.settings import VoiceSettings
 from tests.engine_driver import DrivenRequest, make_segment
 from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT

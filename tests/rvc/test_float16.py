@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.content import ContentEncoder
 from stages.rvc.conversion import Converter
-from stages.rvc.synthesizer import Synthesizer
+from stages.rvc.network.content import ContentEncoder
+from stages.rvc.network.synthesizer import Synthesizer
 from tests.rvc.driver import CPU, Kind, content_model, start, voice_file
 from tests.rvc.voices import words
 

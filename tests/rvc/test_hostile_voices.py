@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from stages.archives import MAX_FILES, MAX_TUPLES, read_outline
-from stages.checkpoints import load_pickle
 from stages.errors import UnusableModel
-from stages.rvc.voice_file import read_voice
-from stages.rvc.voice_header import read_header
+from stages.neural.archives import MAX_FILES, MAX_TUPLES, read_outline
+from stages.neural.checkpoints import load_pickle
+from stages.rvc.voices.file import read_voice
+from stages.rvc.voices.header import read_header
 from tests.hostile_rvc import (
     Bomb,
     archive_of,

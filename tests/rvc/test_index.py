@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stages.errors import UnusableModel
-from stages.rvc import index as index_module
-from stages.rvc.index import N_NEIGHBOURS, read_index
+from stages.rvc.voices import index as index_module
+from stages.rvc.voices.index import N_NEIGHBOURS, read_index
 from tests.random_rvc import build_index, build_trained_index, features, import_faiss, n_lists
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stages.conversion_settings import ConversionOverrides, ConversionSettings
 from stages.errors import UnusableModel
-from stages.rvc import library
-from stages.rvc.library import HeaderCache, find_voices
-from stages.rvc.settings import ConversionOverrides, ConversionSettings
-from stages.rvc.voice_header import read_header
+from stages.rvc.voices import library
+from stages.rvc.voices.header import read_header
+from stages.rvc.voices.library import HeaderCache, find_voices
 from tests.random_rvc import TINY, build_voice
 from tests.server_process import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.rvc.voice_config import VoiceConfig
+    from stages.rvc.network.config import VoiceConfig
 
 WITHOUT_MODELS = """
 import sys
@@ -28,7 +28,7 @@ from pathlib import Path
 
 for name in ("torch", "faiss", "transformers", "rvc_python"):
     sys.modules[name] = None  # an import of it fails
-from stages.rvc.library import HeaderCache, find_voices
+from stages.rvc.voices.library import HeaderCache, find_voices
 for voice in find_voices([Path(sys.argv[1])], None).voices.values():
     print(voice.name, HeaderCache().describe(voice.path).sample_rate)
 """

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.content import REACH, ContentState
-from stages.rvc.decoder import DecoderState
+from stages.rvc.network.content import REACH, ContentState
+from stages.rvc.network.decoder import DecoderState
 from tests.random_rvc import ROWS
 from tests.random_rvc_features import HubertSize
 from tests.rvc.driver import (

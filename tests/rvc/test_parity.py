@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.index import read_index
-from stages.rvc.settings import ConversionSettings
+from stages.conversion_settings import ConversionSettings
+from stages.rvc.voices.index import read_index
 from tests.random_rvc import FULL, ROWS, build_index
 from tests.rvc import offline
 from tests.rvc.driver import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.content_file import ContentModel
+    from stages.rvc.network.content_file import ContentModel
     from tests.random_rvc import Rate, Version
 
 STEP = 1 / 32768

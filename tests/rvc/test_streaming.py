@@ -21,10 +21,10 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
+from stages.conversion_settings import ConversionSettings
 from stages.rvc import schedule
-from stages.rvc.index import FeatureIndex
 from stages.rvc.noise import Noise
-from stages.rvc.settings import ConversionSettings
+from stages.rvc.voices.index import FeatureIndex
 from tests.rvc import offline
 from tests.rvc.driver import (
     CPU,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.synthesizer import Synthesizer
+    from stages.rvc.network.synthesizer import Synthesizer
     from tests.random_rvc import Rate
 
 FRAME = 480

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from stages.rvc.voice_config import tensor_shapes
-from stages.rvc.voice_file import folded, read_voice
-from stages.rvc.voice_header import read_header
+from stages.rvc.network.config import tensor_shapes
+from stages.rvc.voices.file import folded, read_voice
+from stages.rvc.voices.header import read_header
 from tests.hostile_rvc import edit_voice
 from tests.random_rvc import FULL, ROWS, TINY, Rate, Size, Version, build_voice, config_of
 from tests.random_rvc import voice as random_voice

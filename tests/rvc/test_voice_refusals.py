@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from stages.errors import UnusableModel
-from stages.rvc import voice_file, voice_header
-from stages.rvc.voice_file import read_voice
-from stages.rvc.voice_header import read_header
+from stages.rvc.voices import file, header
+from stages.rvc.voices.file import read_voice
+from stages.rvc.voices.header import read_header
 from tests.hostile_rvc import edit_voice
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def test_a_missing_file_is_an_error_of_its_own(tmp_path: Path) -> None:
 
 def test_too_large_a_file_is_refused(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = voice.stat().st_size
-    monkeypatch.setattr(voice_file, "MAX_VOICE_BYTES", size - 1)
+    monkeypatch.setattr(file, "MAX_VOICE_BYTES", size - 1)
     assert f"has {size} bytes; the largest such file known has {size - 1}" in complaint(voice)
 
 
@@ -189,9 +189,9 @@ def test_a_checkpoint_of_a_training_may_be_larger_and_is_told_apart(
 ) -> None:
     path = tmp_path / "G_2333333.pth"
     torch.save({"model": {}, "optimizer": {"a": torch.zeros(1000)}}, path)
-    monkeypatch.setattr(voice_file, "MAX_VOICE_BYTES", 1000)
+    monkeypatch.setattr(file, "MAX_VOICE_BYTES", 1000)
     assert "is a checkpoint of a training, not a voice" in complaint(path)
-    monkeypatch.setattr(voice_header, "MAX_CHECKPOINT_BYTES", 1000)
+    monkeypatch.setattr(header, "MAX_CHECKPOINT_BYTES", 1000)
     assert "the largest such file known has 1000" in complaint(path)
 
 
@@ -199,7 +199,7 @@ def test_a_file_that_changes_between_looks_is_refused(
     voice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = read_header(voice)
-    monkeypatch.setattr(voice_file, "read_header", lambda _: config)
+    monkeypatch.setattr(file, "read_header", lambda _: config)
     edit_voice(voice, lambda saved: saved["weight"].update({"dec.conv_pre.bias": torch.zeros(9)}))
     assert "dec.conv_pre.bias has the shape (9,) instead of (64,)" in complaint(voice)
     torch.save([1], voice)

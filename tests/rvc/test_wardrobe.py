@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from stages.errors import UnusableModel
-from stages.rvc import wardrobe
-from stages.rvc.library import VoiceEntry
-from stages.rvc.voice_file import read_voice
-from stages.rvc.voice_settings import VoiceSettings
-from stages.rvc.wardrobe import Wardrobe
+from stages.rvc.voices import cache
+from stages.rvc.voices.cache import Wardrobe
+from stages.rvc.voices.file import read_voice
+from stages.rvc.voices.library import VoiceEntry
+from stages.rvc.voices.settings import VoiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from stages.rvc.library import Stamp
-    from stages.rvc.synthesizer import Synthesizer
-    from stages.rvc.voice_file import VoiceFile
-    from stages.rvc.wardrobe import Outfit
+    from stages.rvc.network.synthesizer import Synthesizer
+    from stages.rvc.voices.cache import Outfit
+    from stages.rvc.voices.file import VoiceFile
+    from stages.rvc.voices.library import Stamp
 
 SOON_S = 30.0
 RADIUS = 3
@@ -103,7 +103,7 @@ class Watched:
 @pytest.fixture
 def watched(voice: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     watched = Watched(voice)
-    monkeypatch.setattr(wardrobe, "read_voice", watched.read_voice)
+    monkeypatch.setattr(cache, "read_voice", watched.read_voice)
     yield watched
     watched.close()
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from stages.items import Style
-from stages.rvc.convolution import SoundConv
 from stages.rvc.engine import RvcEngine, RvcOptions
-from stages.rvc.library import VoiceEntry
-from stages.rvc.voice_settings import VoiceSettings
+from stages.rvc.network.convolution import SoundConv
+from stages.rvc.voices.library import VoiceEntry
+from stages.rvc.voices.settings import VoiceSettings
 from tests.engine_driver import DrivenRequest, make_segment
 from tests.random_rvc import build_voice
 from tests.random_rvc_features import MINUTE, build_hubert

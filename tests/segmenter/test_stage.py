@@ -6,10 +6,10 @@ import pytest
 import trio
 import trio.testing
 
+from pipeline.token_queue import TokenQueue
 from stages.items import Flush, Segment, Style, Token
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
-from stages.tokens import TokenQueue
 
 STYLE = Style("voice")
 Said = tuple[float, str | int]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from soprano.vocos.decoder import SopranoDecoder
 
-from stages.linear import pack_all
+from stages.neural.graphs import Graphs
+from stages.neural.linear import pack_all
 from stages.tts.soprano.decoder import (
     FLUSH_UNITS,
     Piece,
@@ -18,7 +19,6 @@ from stages.tts.soprano.decoder import (
     n_final_samples,
     n_samples_of,
 )
-from stages.tts.soprano.graphs import Graphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages import accelerator
+from stages.neural import accelerator
 from stages.tts.soprano import engine as engine_module
 from stages.tts.soprano.decoder import n_samples_of
 from stages.tts.soprano.engine import FADE_SAMPLES, SopranoEngine
@@ -235,7 +235,7 @@ def test_a_model_that_breaks_down_at_once_fails_at_once(tiny_model: Path) -> Non
 def test_without_packed_weights_it_says_the_same(
     engine: SopranoEngine, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.linear.can_pack", lambda _dtype: False)
+    monkeypatch.setattr("stages.neural.linear.can_pack", lambda _dtype: False)
     plain = open_engine(tiny_model, force_length=states_of)
     np.testing.assert_allclose(say(plain, SENTENCE), say(engine, SENTENCE), atol=1e-4)
 

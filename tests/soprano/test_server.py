@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.model_store import MANIFEST, FetchedFile, Manifest, sha256
+from pipeline.models.store import MANIFEST, FetchedFile, Manifest, sha256
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import events, sound
 from tests.server_process import ROOT, WITHOUT_TORCH, running_server

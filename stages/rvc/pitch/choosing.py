@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from stages.errors import CannotStart
-from stages.remedies import remedies
+from stages.install_hints import install_hints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +27,9 @@ def available_methods(rmvpe_path: Path) -> list[str]:
 def why_not(method: str, rmvpe_path: Path) -> str | None:
     """What a method lacks, and the command that gets it; None: nothing."""
     if find_spec(PACKAGES[method]) is None:
-        return f"{method} needs {PACKAGES[method]}; to get it: {remedies().packages}"
+        return f"{method} needs {PACKAGES[method]}; to get it: {install_hints().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():
-        return f"rmvpe needs {rmvpe_path}; to get it: {remedies().model(rmvpe_path.parent)}"
+        return f"rmvpe needs {rmvpe_path}; to get it: {install_hints().model(rmvpe_path.parent)}"
     return None
 
 

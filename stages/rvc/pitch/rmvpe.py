@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from stages.checkpoints import check_weights, load_pickle
 from stages.errors import UnusableModel
-from stages.remedies import remedies
+from stages.install_hints import install_hints
+from stages.neural.checkpoints import check_weights, load_pickle
 from stages.rvc.pitch.estimator import HOP
 from stages.rvc.pitch.mel import MIN_SAMPLES, LogMel
 from stages.rvc.pitch.rmvpe_network import FRAME_MULTIPLE, Rmvpe, RmvpeSize
@@ -101,7 +101,7 @@ def decode(salience: torch.Tensor) -> torch.Tensor:
 def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePitch:
     """Read and check the file. Raises `UnusableModel`."""
     if not path.exists():
-        raise UnusableModel(f"{path} is missing; to get it: {remedies().model(path.parent)}")
+        raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
     weights = load_pickle(path, max_bytes=MAX_BYTES)
     if not isinstance(weights, dict):
         raise UnusableModel(f"{path} is not a state dict")

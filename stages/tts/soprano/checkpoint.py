@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from stages.checkpoints import check_finite, check_weights, load_pickle, some, why
 from stages.errors import UnusableModel
-from stages.remedies import remedies
+from stages.install_hints import install_hints
+from stages.neural.checkpoints import check_finite, check_weights, load_pickle, some, why
 from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
@@ -77,7 +77,7 @@ def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
     """Read and check a directory, the language model in this dtype. Raises `UnusableModel`."""
     for name in FILES:
         if not (folder / name).is_file():
-            msg = f"{folder}: {name} is missing; to get the model: {remedies().model(folder)}"
+            msg = f"{folder}: {name} is missing; to get the model: {install_hints().model(folder)}"
             raise UnusableModel(msg)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()  # what is wrong is said below

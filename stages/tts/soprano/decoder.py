@@ -25,14 +25,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from stages.accelerator import zeros
-from stages.linear import FixedLinear
+from stages.neural.accelerator import zeros
+from stages.neural.linear import FixedLinear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stages.audio.format import Samples
-    from stages.tts.soprano.graphs import Graphs
+    from stages.neural.graphs import Graphs
 
 SAMPLE_RATE = 32_000
 

@@ -18,9 +18,9 @@ import numpy as np
 import structlog
 import torch
 
-from stages import accelerator
 from stages.engine import Engine
 from stages.errors import SynthesisError
+from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import SAMPLE_RATE
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions

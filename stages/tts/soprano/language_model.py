@@ -19,8 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from stages.accelerator import zeros
-from stages.linear import FixedLinear
+from stages.neural.accelerator import zeros
+from stages.neural.linear import FixedLinear
 from stages.tts.soprano.sampling import Sampling, sample
 
 if TYPE_CHECKING:

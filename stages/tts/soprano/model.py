@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stages import accelerator
-from stages.linear import pack_all
+from stages.neural import accelerator
+from stages.neural.graphs import Graphs
+from stages.neural.linear import pack_all
 from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder, Tails
-from stages.tts.soprano.graphs import Graphs
 from stages.tts.soprano.language_model import LanguageModel, Slots
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES

@@ -1,0 +1,120 @@
+"""``server.py check``: what there is on this machine, and what the server would do with it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pipeline.cli import devices, processors
+from pipeline.cli.engines import choose_engines
+from pipeline.models.store import MANIFEST, SOURCES, StoreError, problems, read_manifest
+from stages.errors import ServerError
+from stages.install_hints import install_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pipeline.cli.engines import Engines
+    from pipeline.cli.settings import SpeechSettings
+    from pipeline.models.store import Source
+    from stages.voices import Voice
+
+
+def check(options: SpeechSettings) -> None:
+    """Tell it on standard output, part by part as it is found out. Raises `ServerError` where
+    the server could not start."""
+    _tell("devices", _devices())
+    for source in SOURCES.values():
+        _tell(f"model {source.name}", _model(source, options.models))
+    engines = choose_engines(options, max_listeners=1)
+    _tell("engines", _engines(engines))
+    _tell("voices", _voices(engines.voices))
+    failures = _load(engines)
+    _tell("would be used", failures or _use(engines))
+    if failures:
+        raise ServerError("; ".join(failures))
+
+
+def _tell(title: str, lines: Iterator[str] | list[str]) -> None:
+    sys.stdout.write(title + "\n" + "".join(f"  {line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _devices() -> Iterator[str]:
+    yield devices.in_words()
+    if find_spec("torch") is None:
+        yield f"no torch: only the built-in engine can run; to get it: {install_hints().packages}"
+        return
+    import torch  # noqa: PLC0415 - two seconds
+
+    from stages.neural import accelerator  # noqa: PLC0415 - imports torch, too
+
+    accelerator.limit_threads(processors.available())
+    yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):
+        device = torch.device(wanted)
+        dtype = accelerator.choose_dtype("auto", device)
+        yield f"{wanted}: {accelerator.in_words(device, dtype)}"
+
+
+def _model(source: Source, models: Path) -> Iterator[str]:
+    folder = models / source.folder
+    if not folder.is_dir():
+        yield f"not in {folder}; to get it: {install_hints().model(folder)}"
+        return
+    try:
+        manifest = read_manifest(folder)
+    except StoreError as error:
+        yield str(error)
+        return
+    if manifest is None:
+        yield f"{folder}, not fetched by us: it has no {MANIFEST}"
+        return
+    found = problems(source, models)
+    state = "whole" if not found else "NOT whole"
+    yield f"{folder}, {state}: commit {manifest.commit} of {manifest.repo}"
+    yield from found
+
+
+def _engines(engines: Engines) -> Iterator[str]:
+    for engine in engines.synthesizers:
+        yield engine.name
+    yield from (engine.name for engine in engines.voice_converters)
+    yield from engines.remarks
+    if engines.advice is not None:
+        yield engines.advice
+
+
+def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
+    # Those that somebody put there come before the many that are always there.
+    for voice in sorted(voices.values(), key=lambda voice: voice.type == "built-in"):
+        words = [voice.description, voice.language or "", f"by {voice.engine}"]
+        if voice.version is not None:
+            words.append(f"{voice.version}, {voice.sample_rate} Hz")
+            words.append("with an index" if voice.has_index else "without an index")
+        yield f"{voice.name}: {', '.join(filter(None, words))}"
+
+
+def _load(engines: Engines) -> list[str]:
+    """Read each engine's files, as the server would; what went wrong."""
+    failures = []
+    for engine in (*engines.synthesizers, *engines.voice_converters):
+        try:
+            engine.load()
+        except ServerError as error:
+            failures.append(str(error))
+        finally:
+            engine.close()
+    return failures
+
+
+def _use(engines: Engines) -> Iterator[str]:
+    voice = engines.voices[engines.default_voice]
+    all_engines = *engines.synthesizers, *engines.voice_converters
+    runs = {engine.name: engine.runs_on for engine in all_engines}
+    if voice.speaks_with is not None:
+        base = engines.voices[voice.speaks_with]
+        yield f"{base.engine}, on {runs[base.engine]}, speaks as {base.name}; converted by"
+    yield f"{voice.engine}, on {runs[voice.engine]}, as {voice.name}"

@@ -1,0 +1,65 @@
+"""The service that the options describe: engines chosen, model thread started, all installed."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.cli.engines import choose_engines
+from pipeline.cli.settings import SpeakSettings
+from pipeline.dialects.native import MAX_PENDING_BYTES
+from pipeline.executor import open_executor
+from pipeline.metrics import Metrics
+from pipeline.service import Service
+from stages.items import Style
+from stages.pitch_only import PitchOnlyConverter
+from stages.segmenter import SegmenterOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipeline.cli.settings import SpeechSettings
+
+log = structlog.stdlib.get_logger("server")
+
+
+@asynccontextmanager
+async def open_service(
+    options: SpeechSettings, max_listeners: int, idle_timeout_s: float
+) -> AsyncIterator[Service]:
+    """The model thread with its engines installed, and what all listeners share."""
+    engines = choose_engines(options, max_listeners)
+    for remark in engines.remarks:
+        log.info("%s", remark)
+    if engines.advice is not None:
+        # Who has one text spoken is not to be told each time.
+        level = logging.DEBUG if isinstance(options, SpeakSettings) else logging.INFO
+        log.log(level, "%s", engines.advice)
+    metrics = Metrics()
+    async with open_executor(metrics) as executor:
+        service = Service(
+            executor=executor,
+            synthesizers=engines.synthesizers,
+            converter=PitchOnlyConverter(),
+            voice_converters=engines.voice_converters,
+            voices=engines.voices,
+            style=Style(engines.default_voice, options.pitch_shift, options.segmentation),
+            segmenter_options=SegmenterOptions(
+                boundary_wait_s=options.boundary_wait_ms / 1000,
+                hold_wait_s=options.hold_wait_ms / 1000,
+                skip_markdown=options.skip_markdown,
+                skip_emoji=options.skip_emoji,
+                skip_thinking=options.skip_thinking,
+            ),
+            max_listeners=max_listeners,
+            max_pending_bytes=MAX_PENDING_BYTES,
+            idle_timeout_s=idle_timeout_s,
+            metrics=metrics,
+        )
+        await service.install_engines()
+        speaks, _ = service.casting(service.style)
+        log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
+        yield service

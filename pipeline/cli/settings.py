@@ -1,0 +1,229 @@
+"""Every option, defined once: as a flag, as an environment variable, and in a TOML file.
+
+``pipeline/cli/option_sources.py`` reads them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
+
+from pipeline.cli.option_sources import CommonSettings
+from pipeline.dialects.native import PitchShift, SampleRate, VoiceName
+from stages.audio.format import SAMPLE_RATES, Encoding
+from stages.items import Segmentation
+
+MAX_BLOCK_MS = 640
+"""That RVC converts at a time: of a window of 1.28 s half should be known before."""
+
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _split(words: object) -> object:
+    if not isinstance(words, str):
+        return words
+    return [word for part in words.split(",") if (word := part.strip())]
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+"""A list; in a flag and in the environment, words with commas between them."""
+
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
+"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
+
+
+class SpeechSettings(CommonSettings):
+    """How to speak: what serving and speaking to a file have in common."""
+
+    voice: VoiceName | None = Field(
+        None,
+        description="who speaks where nobody else is chosen; without it Soprano, and where that is"
+        " not used the first language's +f3",
+    )
+    pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
+    segmentation: Segmentation = Field(
+        "eager", description="cut at pauses too, or only where a sentence ends"
+    )
+    engine: Literal["auto", "soprano", "espeak-ng"] = Field(
+        "auto", description="which one speaks; auto: Soprano if its model is there"
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="what models run on: cpu, cuda or cuda:1 (AMD's GPUs are cuda, too); auto: a"
+        " GPU if there is one",
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="precision of models; auto: bfloat16 where the device multiplies it itself, and"
+        " else float32; float16 is for RVC on GPUs, and Soprano stays in float32",
+    )
+    soprano_chunk_size: int = Field(
+        3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
+    )
+    soprano_temperature: float = Field(
+        0.0, ge=0, le=2, description="of sampling; 0: always the likeliest token"
+    )
+    soprano_top_p: float = Field(
+        0.95, ge=0.001, le=1, description="sample among the likeliest tokens of this probability"
+    )
+    soprano_repetition_penalty: float = Field(
+        1.2, ge=1, le=10, description="what makes tokens that were there before less likely"
+    )
+    voices: Path = Field(Path("voices"), description="folder for RVC voices")
+    rvc_webui: Path | None = Field(
+        None, description="RVC-WebUI's folder, whose voices are offered too"
+    )
+    rvc_content: Path | None = Field(
+        None,
+        description="hubert_base.pt, or a folder with a contentvec in transformers' format; without"
+        " it what `fetch hubert` got",
+    )
+    rvc_speaks_with: VoiceName | None = Field(
+        None,
+        description="whose speech becomes that of an RVC voice that does not say so itself; without"
+        " it Soprano's, and where that is not used the first language's +f3",
+    )
+    rvc_block_ms: int = Field(
+        320,
+        ge=160,
+        le=MAX_BLOCK_MS,
+        multiple_of=20,
+        description="how much is converted at a time: more takes less work, and longer to answer",
+    )
+    rvc_memory_mb: int = Field(
+        2000, ge=1, description="of RVC voices that are kept ready; the longest unused leave"
+    )
+    espeak_languages: Words = Field(
+        ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"
+    )
+    espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
+    boundary_wait_ms: float = Field(
+        150, ge=0, description="how long a full stop waits for what comes after it"
+    )
+    hold_wait_ms: float = Field(
+        1000, ge=0, description="the same, after an abbreviation, a single letter or a digit"
+    )
+    skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
+    skip_emoji: bool = Field(True, description="do not speak emoji")
+    skip_thinking: bool = Field(True, description="do not speak <think> blocks")
+    log_text: bool = Field(
+        False,
+        description="let the log tell what is spoken, with --log-level debug; it never does else",
+    )
+
+
+class ServeSettings(SpeechSettings):
+    """Serve streaming speech: tokens in over a WebSocket, sound out.
+
+    python server.py [serve] [options]      this
+    python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
+    python server.py fetch [options]        get models from the Hugging Face hub; see fetch --help
+    python server.py check [options]        say what there is, and what would be used
+
+    python server.py --port 9000 --voice en-us+m3
+    python server.py --host 0.0.0.0 --api-keys-file keys
+
+    Each option is also an environment variable (--espeak-rate: VOICE_ESPEAK_RATE) and a key in
+    the TOML file (espeak_rate). A flag beats the variable, which beats the file.
+    """
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
+    api_keys_file: Path | None = Field(
+        None,
+        description="file with keys, one a line, of which clients need one; VOICE_API_KEYS can"
+        " hold keys too, with commas between them",
+    )
+    allow_no_key: bool = Field(
+        False, description="let everybody in who reaches an address beyond this machine"
+    )
+    allowed_hosts: Words = Field(
+        [],
+        description="further names of this server; while there is no key, it answers to no other",
+    )
+    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
+        [], description="web pages of other hosts that may use this server (https://example.org)"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with a certificate chain: speak TLS, https and wss alone"
+    )
+    tls_key: Path | None = Field(
+        None, description="PEM file with its private key, if that is not in the same file"
+    )
+    max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
+    write_stall_s: PositiveSeconds = Field(
+        30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
+    )
+    idle_timeout_s: PositiveSeconds | None = Field(
+        None, description="a client that neither says nor hears anything for this long is closed"
+    )
+    shutdown_grace_s: float = Field(
+        10, ge=0, description="how long what is being said may go on after SIGTERM"
+    )
+
+
+class SpeakSettings(SpeechSettings):
+    """Speak TEXT, or standard input as it arrives, and write the sound as it is made.
+
+    python server.py speak "Hello there!" -o hello.wav
+    my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
+
+    Ends with 0 when all was spoken, 1 when something failed, 2 for an option that does not exist,
+    130 after Ctrl-C, and 141 where whoever reads the sound has had enough.
+    """
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="server.py speak", cli_shortcuts={"output": "o"}
+    )
+
+    text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
+    output: Path = Field(
+        Path("speech.wav"),
+        description="a WAV file, or - for bare PCM on standard output",
+    )
+    encoding: Encoding = Field("s16le", description="of bare PCM")
+    sample_rate: SampleRate = Field(
+        48_000, description=f"hertz: one of {', '.join(map(str, SAMPLE_RATES))}"
+    )
+
+
+class FetchSettings(CommonSettings):
+    """Get models from the Hugging Face hub into the models folder.
+
+    python server.py fetch                    Soprano; a second time: check it, and mend it
+    python server.py fetch hubert rmvpe       what RVC hears with: what is said, and its pitch
+    python server.py fetch --revision main    move on to the newest one
+
+    A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,
+    HF_TOKEN is for what is not public. Nothing else here downloads anything.
+
+    Ends with 0 when all is there and whole, 1 when something failed, 2 for a model or an option
+    that does not exist, and 130 after Ctrl-C.
+    """
+
+    model_config = SettingsConfigDict(cli_prog_name="server.py fetch")
+
+    names: CliPositionalArg[list[str]] = Field(
+        ["soprano"], min_length=1, description="which models"
+    )
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        description="a branch, a tag or a commit; without it the commit that is there already,"
+        " or else main's",
+    )
+
+
+class CheckSettings(SpeechSettings):
+    """Say what devices, engines, models and voices there are, and what the server would use with
+    these options. Models are read, as for speaking. Ends with 1 where the server could not start.
+
+    python server.py check
+    python server.py check --engine soprano --device cuda
+    """
+
+    model_config = SettingsConfigDict(cli_prog_name="server.py check")

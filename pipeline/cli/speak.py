@@ -1,0 +1,94 @@
+"""``server.py speak``: speak a text, or standard input as it arrives, to a file or a pipe."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import math
+import os
+import sys
+import wave
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from pipeline import speak_text
+from pipeline.cli.open_service import open_service
+from pipeline.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from pipeline.cli.settings import SpeakSettings
+
+log = structlog.stdlib.get_logger("server")
+
+STANDARD_STREAM = Path("-")
+
+READ_BYTES = 4096
+"""At most, of standard input at a time; it is handed on as it arrives."""
+
+
+async def speak(options: SpeakSettings) -> None:
+    """Speak the text, or standard input as it arrives, to a file or a pipe."""
+    texts = _standard_input() if options.text is None else speak_text.once(options.text)
+    if options.text is None and sys.stdin.isatty():
+        log.info("speaking what you type; end with Ctrl-D")
+    to_pipe = options.output == STANDARD_STREAM
+    encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
+    bytes_per_s = options.sample_rate * (4 if encoding == "f32le" else 2)
+    with ExitStack() as stack:
+        async with open_service(options, 1, math.inf) as service:
+            write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
+            # What is typed stands on the terminal already, and is not to be written over.
+            is_typed = options.text is None and sys.stdin.isatty()
+            progress = stack.enter_context(
+                Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
+            )
+
+            async def play(pcm: bytes) -> None:
+                # In a thread, since a pipe may block for as long as a player likes.
+                await trio.to_thread.run_sync(write, pcm, abandon_on_cancel=True)
+                progress.add(len(pcm) / bytes_per_s)
+
+            await speak_text.speak(
+                service, texts, play, {"encoding": encoding, "sample_rate": options.sample_rate}
+            )
+    if not progress.sound_s:
+        log.warning("there was nothing to speak")
+    if not to_pipe:
+        log.info("wrote %s: %s", options.output, progress)
+
+
+async def _standard_input() -> AsyncIterator[str]:
+    """Text as it arrives; what is not UTF-8 becomes replacement characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    standard_input = sys.stdin.fileno()
+    while data := await trio.to_thread.run_sync(
+        os.read, standard_input, READ_BYTES, abandon_on_cancel=True
+    ):
+        if text := decoder.decode(data):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+def _to_pipe(data: bytes) -> None:
+    """Past Python's buffer: nothing waits there for what is said next, and a thread that is
+    left behind in here does not hold its lock when the program ends."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sys.stdout.fileno(), rest) :]
+
+
+@contextmanager
+def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
+    # Opened here: where it cannot be opened, wave leaves half an object, which complains.
+    with options.output.open("wb") as file, wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(options.sample_rate)
+        yield wav.writeframes

@@ -1,0 +1,253 @@
+"""The wire's messages, in and out, and nothing else: JSON text here, typed values inside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from stages.audio.format import SAMPLE_RATES, Encoding
+from stages.conversion_settings import MAX_FILTER_RADIUS, MAX_FORMANT_SHIFT, MAX_PROTECT
+from stages.errors import ProtocolError, ServerError, reason
+from stages.items import (
+    Cancelled,
+    ClientMessage,
+    Flushed,
+    PcmFrame,
+    Ready,
+    Segmentation,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from stages.items import Answer, Outgoing, Timing
+
+MAX_MESSAGE_BYTES = 64 * 1024
+"""Of one message from the client."""
+
+MAX_PENDING_BYTES = 256 * 1024
+"""Of text that was taken in and not spoken yet; above it the server stops reading."""
+
+MAX_SPEAKER = 10_000
+"""That can be asked for. RVC's training makes 109; which a voice has is known when it is read."""
+
+SHORT_FRAME_BYTES = 125
+LONG_FRAME_BYTES = 65_535
+"""A frame's header has 2 bytes up to the first, 4 up to the second, and 10 for more payload
+(RFC 6455, section 5.2; the server does not mask)."""
+
+MAX_ERRORS_TOLD = 3
+"""Of the things that are wrong with one message."""
+
+MAX_KEY_TOLD = 200
+"""Characters of the name of what is wrong, which a client may have made up."""
+
+
+def _known_rate(rate: int) -> int:
+    if rate not in SAMPLE_RATES:
+        msg = f"must be one of {', '.join(map(str, SAMPLE_RATES))}"
+        raise ValueError(msg)
+    return rate
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        msg = "must not contain NUL"
+        raise ValueError(msg)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+PitchShift = Annotated[float, Field(ge=-24, le=24, allow_inf_nan=False)]
+SampleRate = Annotated[int, AfterValidator(_known_rate)]
+VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Channels = Annotated[int, Field(ge=1, le=2)]
+FrameMs = Annotated[int, Field(ge=10, le=1000)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+FormantShift = Annotated[
+    float, Field(ge=-MAX_FORMANT_SHIFT, le=MAX_FORMANT_SHIFT, allow_inf_nan=False)
+]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Config(BaseModel):
+    """The keys of ``{"config": {...}}``. A key that was not given is not in
+    ``model_fields_set``; the defaults here stand for none of the settings."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    voice: VoiceName = ""
+    pitch_shift: PitchShift = 0.0
+    encoding: Encoding = "f32le"
+    sample_rate: SampleRate = 48_000
+    channels: Channels = 1
+    frame_ms: FrameMs | None = None
+    segmentation: Segmentation = "eager"
+    events: bool = False
+    seed: Seed | None = None
+    # Of RVC voices; null: as the voice is set.
+    index_rate: Share | None = None
+    protect: Annotated[float, Field(ge=0, le=MAX_PROTECT, allow_inf_nan=False)] | None = None
+    rms_mix_rate: Share | None = None
+    filter_radius: Annotated[int, Field(ge=0, le=MAX_FILTER_RADIUS)] | None = None
+    speaker: Annotated[int, Field(ge=0, le=MAX_SPEAKER)] | None = None
+    formant_shift: FormantShift | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Only what was set."""
+        return self.model_dump(exclude_unset=True)
+
+
+class _Query(Config):
+    """The same keys in a URL, where every value is a word."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class _Message(BaseModel):
+    """A text message from the client."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    token: Text = ""
+    pitch_shift: PitchShift | None = None
+    flush: bool = False
+    cancel: bool = False
+    played_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    config: Config = Config()
+
+
+def parse(text: str) -> ClientMessage:
+    """A client's text message. Raises `ProtocolError`, which names what was wrong."""
+    try:
+        message = _Message.model_validate_json(text)
+    except ValidationError as error:
+        raise ProtocolError(in_words(error.errors())) from None
+    return ClientMessage(
+        token=message.token,
+        pitch_shift=message.pitch_shift,
+        flush=message.flush,
+        cancel=message.cancel,
+        played_ms=message.played_ms,
+        config=message.config.given() if "config" in message.model_fields_set else None,
+    )
+
+
+def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
+    """The config in a URL's query. Raises `ProtocolError`, which names the key."""
+    try:
+        return _Query.model_validate(dict(pairs)).given()
+    except ValidationError as error:
+        raise ProtocolError(in_words(error.errors())) from None
+
+
+def _in_message(error: Mapping[str, Any]) -> str:
+    return ".".join(map(str, error["loc"])) or "message"
+
+
+def in_words(
+    errors: Sequence[Mapping[str, Any]],
+    place: Callable[[Mapping[str, Any]], str] = _in_message,
+) -> str:
+    """What was wrong and where, from pydantic's list; without the input, which may be long
+    or private. `place` says where one was."""
+    places = [place(error)[:MAX_KEY_TOLD] for error in errors]
+    told = [f"{place}: {reason(error)}" for place, error in zip(places, errors, strict=True)]
+    more = len(told) - MAX_ERRORS_TOLD
+    return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
+def render(item: Outgoing | Answer) -> str:
+    """An event or an answer as the text of its message.
+
+    It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
+    long."""
+    text = json.dumps(_fields(item), ensure_ascii=False, separators=(",", ":"))
+    n_bytes = len(text.encode())
+    return text + " " * (_aligned(n_bytes) - n_bytes)
+
+
+def _aligned(n_bytes: int) -> int:
+    """The least payload of at least this length that makes its frame a multiple of four."""
+    for least, most, header in (
+        (0, SHORT_FRAME_BYTES, 2),
+        (SHORT_FRAME_BYTES + 1, LONG_FRAME_BYTES, 4),
+    ):
+        payload = max(n_bytes, least)
+        payload += -(header + payload) % 4
+        if payload <= most:
+            return payload
+    return n_bytes + -(10 + n_bytes) % 4
+
+
+def _fields(item: Outgoing | Answer) -> dict[str, Any]:
+    match item:
+        case Ready():
+            return {
+                "event": "ready",
+                "engine": item.engine,
+                "voice": item.style.voice,
+                "pitch_shift": item.style.pitch_shift,
+                "segmentation": item.style.segmentation,
+                **asdict(item.stream_format),
+                "limits": {
+                    "max_message_bytes": MAX_MESSAGE_BYTES,
+                    "max_pending_bytes": MAX_PENDING_BYTES,
+                },
+            }
+        case SegmentStarted():
+            return {
+                "event": "segment_start",
+                "segment": item.segment.index,
+                "text": item.segment.source,
+                "spoken": item.segment.spoken,
+                "pitch_shift": item.segment.style.pitch_shift,
+                "sample_offset": item.sample_offset,
+            }
+        case SegmentEnded():
+            return {
+                "event": "segment_end",
+                "segment": item.segment.index,
+                "sample_offset": item.sample_offset,
+                "samples": item.n_samples,
+                "remarks": item.segment.remarks,
+                "latency_ms": _latency_ms(item.segment.timing),
+            }
+        case Flushed():
+            return {"event": "flushed", "flush": item.number, "samples": item.sample_offset}
+        case Cancelled():
+            return {
+                "event": "cancelled",
+                "text_spoken": item.text_spoken,
+                "text_remaining": item.text_remaining,
+                "samples": item.sample_offset,
+            }
+        case SegmentFailed():
+            return {**_fields(item.error), "segment": item.segment.index}
+        case ServerError():
+            return {"error": str(item), "code": item.code, "fatal": item.fatal}
+        case PcmFrame():
+            msg = "sound is not sent as text"
+            raise TypeError(msg)
+
+
+def _latency_ms(timing: Timing) -> dict[str, float | None]:
+    return {
+        name: None if seconds is None else round(seconds * 1000, 3)
+        for name, seconds in timing.spans_s().items()
+    }

@@ -1,0 +1,218 @@
+"""What is asked of the Hugging Face hub: which files a commit has, and the rest of one of them.
+
+huggingface_hub has the address (`HF_ENDPOINT`), the token (`HF_TOKEN`), the session and the
+progress bars. The transfer is ours: its `hf_hub_download` writes to a file with a name made up
+anew and deletes it when the transfer breaks (2.4.0), so that there is nothing to go on from.
+Files are asked for by plain HTTP, also where the hub would offer Xet, which cannot go on either.
+
+Import it only to fetch: the light set of packages does not have huggingface_hub.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx2
+import structlog
+from huggingface_hub import HfApi, ModelInfo, constants, get_session, hf_hub_url
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, tqdm
+
+from pipeline.models.store import StoreError, git_blob_id, in_bytes, sha256, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import FileIO
+
+log = structlog.stdlib.get_logger(__name__)
+
+T = TypeVar("T")
+
+RETRY_WAITS_S = (0.5, 1.0, 2.0)
+"""Before asking again, as long as nothing comes. It bridges a hiccup; for longer than that, nobody
+need wait in front of a terminal: the next fetch goes on where this one stopped."""
+
+
+class Unavailable(StoreError):
+    """The hub does not answer, or breaks off: it may do better in a moment."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file as the hub has it at one commit."""
+
+    name: str
+    size: int
+    checksum: str
+    is_large: bool
+    """Kept outside Git (LFS): then its checksum is a SHA-256, else it is Git's own."""
+
+    def is_at(self, path: Path) -> bool:
+        """Whether a path holds just this."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        return (sha256 if self.is_large else git_blob_id)(path) == self.checksum
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository at one commit."""
+
+    repo: str
+    commit: str
+    files: dict[str, HubFile]
+
+
+def snapshot(repo: str, revision: str) -> Snapshot:
+    """What a branch, a tag or a commit is, just now."""
+
+    def ask() -> Snapshot:
+        with _in_words(f"{repo} at {revision}"):
+            info = _model_info(repo, revision)
+        files = {}
+        for sibling in info.siblings or []:
+            large = sibling.lfs
+            size = sibling.size if large is None else large.size
+            checksum = sibling.blob_id if large is None else large.sha256
+            if size is not None and checksum is not None:
+                name = sibling.rfilename
+                files[name] = HubFile(name, size, checksum, is_large=large is not None)
+        if not re.fullmatch("[0-9a-f]{40}", info.sha or "") or not files:
+            msg = f"{constants.ENDPOINT} does not tell the commit or the checksums of {repo}"
+            raise StoreError(msg)
+        return Snapshot(repo, info.sha or "", files)
+
+    return _persistently(ask, lambda: 0)
+
+
+def _model_info(repo: str, revision: str) -> ModelInfo:
+    timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    try:
+        return HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=timeout_s)
+    except (ValueError, KeyError, TypeError) as error:  # no JSON, or other JSON
+        msg = f"{constants.ENDPOINT} does not answer as a hub does; is HF_ENDPOINT right?"
+        raise StoreError(msg) from error
+
+
+def receive(of: Snapshot, wanted: HubFile, part: Path) -> None:
+    """Get what a partial file lacks. What has come stays, whatever happens."""
+
+    def go_on() -> None:
+        with _in_words(f"{wanted.name} of {of.repo} at {of.commit}"):
+            _receive(of, wanted, part)
+
+    _persistently(go_on, lambda: part.stat().st_size if part.exists() else 0)
+
+
+def _receive(of: Snapshot, wanted: HubFile, part: Path) -> None:
+    # Appending, and past Python's buffer: what was counted is in the file.
+    with part.open("ab", buffering=0) as file:
+        n_done = file.tell()
+        if n_done < wanted.size:
+            # Compressed, half a file could not be asked for.
+            headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
+            if n_done:
+                headers["Range"] = f"bytes={n_done}-"
+                log.info("%s: going on after %s", wanted.name, in_bytes(n_done))
+            url = hf_hub_url(of.repo, wanted.name, revision=of.commit)
+            timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
+            with get_session().stream("GET", url, headers=headers, timeout=timeout_s) as response:
+                hf_raise_for_status(response)
+                if response.status_code != httpx2.codes.PARTIAL_CONTENT:
+                    file.truncate(0)  # it sends the whole file again
+                    n_done = 0
+                _append(response, file, n_done, wanted)
+        with writing(part):
+            os.fsync(file.fileno())  # a disk may say only now that it is full
+
+
+def _append(response: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile) -> None:
+    with tqdm(  # type: ignore[no-untyped-call] # huggingface_hub's own has no types
+        desc=wanted.name,
+        total=wanted.size,
+        initial=n_done,
+        unit="B",
+        unit_scale=True,
+        leave=False,  # a line of the log stays
+        disable=None,  # without a terminal
+    ) as bar:
+        for data in response.iter_bytes():
+            rest = memoryview(data)
+            with writing(Path(file.name)):
+                while rest:
+                    rest = rest[file.write(rest) :]
+            n_done += len(data)
+            bar.update(len(data))
+            if n_done > wanted.size:
+                return  # however much more there is: this is not the file
+    if n_done < wanted.size:
+        msg = f"{wanted.name} broke off at {n_done} of {wanted.size} bytes"
+        raise Unavailable(msg)
+
+
+def _persistently(step: Callable[[], T], progress: Callable[[], int]) -> T:
+    """Try again while the hub is not available, for as long as that leads to something."""
+    waits_s = iter(RETRY_WAITS_S)
+    while True:
+        before = progress()
+        try:
+            return step()
+        except Unavailable as error:
+            if progress() > before:
+                waits_s = iter(RETRY_WAITS_S)
+            wait_s = next(waits_s, None)
+            if wait_s is None:
+                raise
+            log.info("%s; trying again in %g s", error, wait_s)
+            time.sleep(wait_s)
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Every way in which the hub says no, in one line."""
+    hub = constants.ENDPOINT
+    try:
+        yield
+    except GatedRepoError as error:
+        msg = f"{what} is gated: accept its terms on its page at {hub}, and set HF_TOKEN"
+        raise StoreError(msg) from error
+    except RevisionNotFoundError as error:
+        msg = f"{hub} has no {what}: there is no such revision"
+        raise StoreError(msg) from error
+    except RemoteEntryNotFoundError as error:
+        msg = f"{hub} has no {what}: there is no such file"
+        raise StoreError(msg) from error
+    except RepositoryNotFoundError as error:
+        msg = f"{hub} has no {what}, or not for you: is HF_TOKEN set as it must be?"
+        raise StoreError(msg) from error
+    except HfHubHTTPError as error:
+        raise _refusal(what, error.response.status_code) from error
+    except httpx2.TransportError as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        msg = f"cannot get {what} from {hub}: {why}"
+        raise Unavailable(msg) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        why = " ".join(str(error).split())
+        msg = f"cannot get {what} from {hub}: {why}"
+        raise StoreError(msg) from error
+
+
+def _refusal(what: str, status: int) -> StoreError:
+    asked = f"{constants.ENDPOINT}, asked for {what}, says {status}"
+    if status == httpx2.codes.TOO_MANY_REQUESTS or status >= httpx2.codes.INTERNAL_SERVER_ERROR:
+        return Unavailable(f"{asked}; try again later")
+    if status in {httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN}:
+        return StoreError(f"{asked}: it is not for you; is HF_TOKEN set as it must be?")
+    return StoreError(asked)

@@ -1,0 +1,1 @@
+"""One port: accepting, pacing, TLS, the request head, access, and the two doors behind it."""

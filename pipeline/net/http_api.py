@@ -1,0 +1,242 @@
+"""The HTTP routes beside the WebSocket."""
+
+from __future__ import annotations
+
+import io
+import wave
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from pipeline import speak_text
+from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.metrics import CONTENT_TYPE
+from pipeline.voices import Voices
+from pipeline.web.page import add_page
+from stages.audio.format import PIPELINE_RATE
+from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+
+    from pipeline.metrics import Metrics
+    from pipeline.service import Service
+
+MAX_TEXT_CHARS = 10_000
+"""Of one request: about ten minutes of speech. Whoever has more to say uses the WebSocket."""
+
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
+Characters alone are no bound: a voice may read a single one out by its name."""
+
+MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
+
+
+class SpeakRequest(BaseModel):
+    """What is to be spoken, and how. What is left out is as the server is set."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
+    pitch_shift: PitchShift = Field(0.0, description="semitones")
+    voice: VoiceName | None = Field(None, description="a name from /api/voices")
+    format: Literal["wav", "s16le", "f32le"] = Field(
+        "wav", description="WAV (16 bit), or bare little-endian samples"
+    )
+    sample_rate: SampleRate = PIPELINE_RATE
+    seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
+
+    def config(self) -> dict[str, Any]:
+        """As the wire's config message has it."""
+        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed"})
+        config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
+        if self.voice is not None:
+            config["voice"] = self.voice
+        return config
+
+
+class ErrorAnswer(BaseModel):
+    """What was wrong."""
+
+    error: str
+    code: str
+
+
+class VoicesAnswer(BaseModel):
+    """The voices there are, and the one that speaks when none is chosen."""
+
+    default: str
+    voices: list[Voice]
+
+
+class Health(BaseModel):
+    """Whether the server is well, and if not, why."""
+
+    status: Literal["ok", "unavailable"] = "ok"
+    reason: str | None = None
+
+
+def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
+    """The ASGI app, for one service. `origins` are the pages of other hosts that may use it; keys
+    and origins have been checked by the time a request comes here (`pipeline.net.access`)."""
+    app = FastAPIOffline(
+        title="Voice server",
+        description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
+        redoc_url=None,
+        static_url="/docs/files",
+        favicon_url="/web/icon.svg",
+    )
+
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["retry-after"],
+        )
+    key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
+
+    @app.post(
+        "/api/speak",
+        dependencies=[key],
+        response_class=Response,
+        responses={
+            200: {"content": {"audio/wav": {}, "audio/pcm": {}}},
+            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
+        },
+    )
+    async def speak(body: SpeakRequest, request: Request) -> Response:
+        """Speak one text: one request, one answer."""
+        pcm = await _unless_gone(request, service, body)
+        if body.format == "wav":
+            pcm = _as_wav(pcm, body.sample_rate)
+        return Response(pcm, media_type=MEDIA_TYPES[body.format])
+
+    add_page(app)
+
+    @app.get("/api/voices", dependencies=[key])
+    async def voices() -> VoicesAnswer:
+        """The voices that can be asked for. Folders are looked through anew, so a voice that was
+        put there can be asked for from here on."""
+        if isinstance(service.voices, Voices):
+            await trio.to_thread.run_sync(service.voices.refresh)
+        return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
+
+    @app.get("/metrics", dependencies=[key], response_class=Response)
+    async def metrics() -> Response:
+        """What has happened since the start, for Prometheus."""
+        return Response(service.metrics.render(), media_type=CONTENT_TYPE)
+
+    @app.get("/health/live")
+    async def live() -> Health:
+        """The process answers."""
+        return Health()
+
+    @app.get("/health/ready", responses={503: {"model": Health}})
+    async def ready(response: Response) -> Health:
+        """A newcomer would be served."""
+        reason = service.not_ready_because
+        if reason is None:
+            return Health()
+        response.status_code = 503
+        return Health(status="unavailable", reason=reason)
+
+    errors = _ErrorAnswers(service.metrics)
+    app.add_exception_handler(RequestValidationError, errors.bad_request)
+    app.add_exception_handler(HTTPException, errors.no_route)
+    app.add_exception_handler(ServerError, errors.failed)
+    return app
+
+
+async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes:
+    """The PCM of what was asked for. Work stops when the client has gone; what there is by
+    then is not passed off as the whole."""
+    pcm = bytearray()
+    error: ServerError = ProtocolError("the client closed its side before it was answered")
+
+    async def collect(data: bytes) -> None:
+        if len(pcm) + len(data) > MAX_ANSWER_BYTES:
+            raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
+        pcm.extend(data)
+
+    async def stop_when_gone(scope: trio.CancelScope) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    is_whole = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop_when_gone, nursery.cancel_scope)
+        try:
+            await speak_text.speak(service, speak_text.once(body.text), collect, body.config())
+            is_whole = True
+        except ServerError as failure:
+            error = failure
+        nursery.cancel_scope.cancel()
+    if not is_whole:
+        raise error
+    return bytes(pcm)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(sample_rate)
+        wav.writeframes(pcm)
+    return file.getvalue()
+
+
+class _ErrorAnswers:
+    """What is told of what went wrong, and counted."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def no_route(self, _: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = HTTPStatus(error.status_code).name.lower()
+        return self._answer(error.status_code, error.detail, code)
+
+    async def bad_request(self, request: Request, error: Exception) -> Response:
+        if not _is_json(request):  # then FastAPI parses nothing, and finds the body to be no object
+            msg = "send JSON, with Content-Type: application/json"
+            return self._answer(422, msg, ProtocolError.code)
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        return self._answer(422, in_words(errors), ProtocolError.code)
+
+    async def failed(self, _: Request, error: Exception) -> Response:
+        match error:
+            case ProtocolError():
+                return self._answer(422, str(error), error.code)
+            case Overloaded():
+                answer = self._answer(503, str(error), error.code)
+                answer.headers["retry-after"] = str(error.retry_after_s)
+                return answer
+            case ServerError():
+                return self._answer(500, str(error), error.code)
+        raise error
+
+    def _answer(self, status: int, message: str, code: str) -> Response:
+        self._metrics.told_error(code)
+        return JSONResponse(ErrorAnswer(error=message, code=code).model_dump(), status_code=status)

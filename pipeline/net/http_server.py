@@ -1,0 +1,57 @@
+"""Hands a stream with an HTTP request in it to the ASGI app. Nothing but this file knows
+Hypercorn, whose per-connection server is not public: its version is pinned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastapi import FastAPI
+    from hypercorn.typing import ASGIFramework
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from pipeline.net.stream import Stream
+
+
+class HttpServer:
+    """Serves one request for each stream it is given."""
+
+    def __init__(self, app: FastAPI) -> None:
+        # The same calls, typed otherwise.
+        self._app = ASGIWrapper(cast("ASGIFramework", _with_whole_sends(app)))
+        self._config = Config()
+        self._config.include_server_header = False
+        self._config.keep_alive_max_requests = 1
+        """A WebSocket upgrade that comes second on a kept-alive connection would be lost in
+        Hypercorn, which cannot hand it back."""
+        self._context = WorkerContext(None)
+
+    async def serve(self, stream: Stream) -> None:
+        """Answer the request that lies in the stream, and close."""
+        # Hypercorn asks of its stream what `Stream` has, and names a narrower type.
+        transport = cast("Any", stream)
+        await TCPServer(self._app, self._config, self._context, ConnectionState({}), transport)
+
+
+def _with_whole_sends(app: ASGIApp) -> ASGIApp:
+    """Let no send be cancelled half-way. Starlette cancels the sending of a file when the client
+    has gone, and Hypercorn says so as it ends the answer, in that very send: it never came to
+    closing the connection. The stream's write stall bounds a send."""
+
+    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_whole(message: Message) -> None:
+            with trio.CancelScope(shield=True):
+                await send(message)
+
+        await app(scope, receive, send_whole)
+
+    return whole

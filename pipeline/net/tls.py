@@ -1,0 +1,41 @@
+"""What the port needs to speak TLS: a certificate and its key, read once."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from stages.errors import CannotStart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def server_context(
+    certificate: Path | None, key: Path | None, place_of: Callable[[str], str]
+) -> ssl.SSLContext | None:
+    """The TLS context for these PEM files; the key may lie in the certificate's. None: no TLS.
+
+    Raises `CannotStart` where they are not what they are taken for, naming by `place_of` who set
+    the option."""
+    if certificate is None:
+        if key is not None:
+            msg = f"{place_of('tls_key')} is of no use without --tls-certificate"
+            raise CannotStart(msg)
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 and up
+    context.set_alpn_protocols(["http/1.1"])
+    for name, file in (("tls_certificate", certificate), ("tls_key", key)):
+        if file is not None and not file.is_file():
+            raise CannotStart(f"{place_of(name)}: there is no file {file}")
+    try:
+        # A key with a passphrase would ask for it on the terminal, if there is one.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, OSError) as error:
+        msg = (
+            f"{place_of('tls_certificate')}: {certificate} and {key or certificate} are no"
+            f" certificate and its key in PEM, without a passphrase: {error}"
+        )
+        raise CannotStart(msg) from error
+    return context

@@ -1,0 +1,204 @@
+"""A WebSocket as a connection's peer. Nothing but this file knows trio-websocket.
+
+What it leaves to its users is done here: messages are bounded in bytes, a client that has
+vanished is noticed, one that breaks the protocol is told so, and closing ends in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+from trio_websocket import ConnectionClosed, wrap_server_stream
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection
+from wsproto.utilities import LocalProtocolError
+
+from pipeline.connection import CloseCode
+from pipeline.dialects import native
+from pipeline.net.pacing import FairStream
+from stages.errors import Disconnected, ProtocolError
+from stages.items import PcmFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from trio_websocket import CloseReason, WebSocketConnection
+
+    from pipeline.net.stream import Stream
+    from stages.items import Answer, ClientMessage, Outgoing
+
+log = structlog.stdlib.get_logger(__name__)
+
+HANDSHAKE_WITHIN_S = 5.0
+"""For the upgrade. Its request has been read by then, so only our answer is under way."""
+
+CLOSE_WITHIN_S = 10.0
+"""For the client's answer to our close, which it gives after it has read what it was sent."""
+
+PING_EVERY_TICKS = 20
+SILENT_TICKS = 40
+TICK_S = 1.0
+"""Without a pong, or anything else, for 40 s a client has vanished. Ticks in which our own
+send is blocked do not count, since a client that is not reading does not see the ping either;
+nor do those in which we take no messages, since then we do not see the pong."""
+
+PING_BYTES = 6
+"""With the frame's header of 2 that makes a multiple of four; see `native.render`."""
+
+ABNORMAL_CLOSURE = 1006
+"""What the library calls a connection that broke (RFC 6455, section 7.4.1)."""
+
+BREACHES = frozenset({1002, 1007})
+"""What the library notes where a client broke the protocol: in its framing, or in its UTF-8."""
+
+CLOSE_FRAME = 0x88
+"""The first byte of a close: FIN, and the opcode (RFC 6455, 5.2)."""
+
+
+class WebSocketPeer:
+    """One client on a WebSocket, as `pipeline.connection.Peer`."""
+
+    def __init__(self, socket: WebSocketConnection, stream: Stream) -> None:
+        self._socket = socket
+        self._stream = stream
+        self._silent_ticks = 0
+        self._is_listening = False
+        self.refused_with: CloseCode | None = None
+        """How to close on a client that broke the bounds."""
+
+    async def receive(self) -> ClientMessage:
+        """See `stages.intake.stage.Messages`."""
+        self._is_listening = True
+        try:
+            text = await self._socket.get_message()
+        except ConnectionClosed as error:
+            if error.reason is not None and error.reason.code == ABNORMAL_CLOSURE:
+                self._stream.abort()  # let no send wait for somebody who is not there
+            raise Disconnected from None
+        finally:
+            self._is_listening = False
+        self._silent_ticks = 0
+        if isinstance(text, bytes):
+            msg = "message: a client sends JSON text, this one was binary"
+            raise ProtocolError(msg)
+        if len(text.encode()) > native.MAX_MESSAGE_BYTES:  # the library counts characters
+            self.refused_with = CloseCode.MESSAGE_TOO_BIG
+            raise Disconnected
+        return native.parse(text)
+
+    async def send(self, item: Outgoing | Answer) -> None:
+        """See `pipeline.connection.Peer`."""
+        message = item.data if isinstance(item, PcmFrame) else native.render(item)
+        try:
+            # A frame that is torn cannot be mended. The stream ends a send that takes too long.
+            with trio.CancelScope(shield=True):
+                await self._socket.send_message(message)
+        except ConnectionClosed:
+            raise Disconnected from None
+
+    async def close(self, code: CloseCode) -> None:
+        """Send a close and wait for the client's, but not for ever."""
+        with trio.move_on_after(CLOSE_WITHIN_S):
+            await self._socket.aclose(code)
+
+    async def cut_when_vanished(self) -> None:
+        """Ping now and then, and close the stream of a client that has fallen silent."""
+        async with trio.open_nursery() as nursery:
+            for tick in itertools.count(1):
+                await trio.sleep(TICK_S)
+                self._silent_ticks += self._is_listening and not self._stream.is_sending
+                if self._silent_ticks >= SILENT_TICKS:
+                    self._stream.abort()
+                if tick % PING_EVERY_TICKS == 0 and not nursery.child_tasks:
+                    nursery.start_soon(self._ping)  # one at a time: some never answer any
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.ping(os.urandom(PING_BYTES))
+            self._silent_ticks = 0
+
+
+class _Wire(trio.abc.Stream):
+    """The stream as the library has it. Where a client broke the protocol the library closes it
+    without having sent a close; then what lies beneath stays open, and ours is the last word."""
+
+    def __init__(self, stream: FairStream) -> None:
+        self._stream = stream
+        self._is_closed = False
+        self._has_sent_close = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        self._check_open()
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._check_open()
+        self._has_sent_close |= data[0] == CLOSE_FRAME  # the library sends frame by frame
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+        if self._has_sent_close:
+            await self._stream.aclose()
+
+    async def tell_breach(self, breach: CloseReason | None) -> None:
+        """Send the close that is due where the client broke the protocol (RFC 6455, 7.1.7).
+        It must not happen while the library may still be sending."""
+        if breach is None or breach.code not in BREACHES or self._has_sent_close:
+            return
+        log.debug("a client broke the protocol", code=breach.code, reason=breach.reason)
+        close = CloseConnection(code=breach.code, reason=breach.reason)
+        with (
+            trio.move_on_after(CLOSE_WITHIN_S),
+            contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
+            await self._stream.send_all(Connection(ConnectionType.SERVER).send(close))
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise trio.ClosedResourceError
+
+
+async def serve_websocket(
+    stream: Stream,
+    converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
+    are_others: Callable[[], bool],
+) -> None:
+    """Answer an upgrade whose request lies in the stream, hold the conversation, and close.
+
+    `are_others` tells whether anybody would wait for a client that sends too much."""
+    wire = _Wire(FairStream(stream, are_others))
+    socket: WebSocketConnection | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await _accept(nursery, wire)
+            peer = WebSocketPeer(socket, stream)
+            nursery.start_soon(peer.cut_when_vanished)
+            try:
+                code = await converse(peer)
+            except Exception:
+                await peer.close(CloseCode.INTERNAL_ERROR)
+                raise
+            await peer.close(peer.refused_with or code)
+            nursery.cancel_scope.cancel()
+    except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError):
+        # The client left during the handshake, or did not take our answer to it; or it sent a
+        # ping behind our close, which the library would answer, and may not.
+        log.debug("a WebSocket ended out of order")
+    if socket is not None:
+        await wire.tell_breach(socket.closed)
+    await stream.linger()
+
+
+async def _accept(nursery: trio.Nursery, wire: _Wire) -> WebSocketConnection:
+    with trio.fail_after(HANDSHAKE_WITHIN_S):
+        request = await wrap_server_stream(nursery, wire, max_message_size=native.MAX_MESSAGE_BYTES)
+        return await request.accept()

@@ -1,0 +1,76 @@
+"""A conversation without a socket: text from an iterator in, sound out. HTTP and the command
+line speak through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from pipeline.connection import hold_conversation
+from stages.errors import Disconnected, ServerError
+from stages.intake.stage import Conversation
+from stages.items import ClientMessage, PcmFrame, SegmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from typing import Any
+
+    from pipeline.service import Service
+    from stages.items import Answer, Outgoing
+
+
+class _LocalPeer:
+    """Says what an iterator yields; the first error ends the conversation."""
+
+    def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
+        self.error: ServerError | None = None
+        self._texts = texts
+        self._play = play
+
+    async def receive(self) -> ClientMessage | None:
+        async for text in self._texts:
+            return ClientMessage(token=text)
+        return None
+
+    async def send(self, item: Outgoing | Answer) -> None:
+        match item:
+            case PcmFrame():
+                try:
+                    await self._play(item.data)
+                except ServerError as error:
+                    self._give_up(error)
+            case SegmentFailed(error=error):
+                self._give_up(error)
+            case ServerError():
+                self._give_up(item)
+
+    def _give_up(self, error: ServerError) -> None:
+        self.error = error
+        raise Disconnected
+
+
+async def speak(
+    service: Service,
+    texts: AsyncIterator[str],
+    play: Callable[[bytes], Awaitable[None]],
+    config: Mapping[str, Any],
+) -> None:
+    """Speak texts as they come, and give each message of PCM to `play`, which may end it all
+    by raising a `ServerError`.
+
+    `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
+    had, where a segment fails, and where there is no place."""
+    conversation = Conversation(service.voices, service.style)
+    conversation.configure(config)
+    peer = _LocalPeer(texts, play)
+    with service.admit():
+        await hold_conversation(peer, service, conversation)
+    if peer.error is not None:
+        raise peer.error
+
+
+async def once(text: str) -> AsyncIterator[str]:
+    """A text that is there already."""
+    yield text
+    await trio.lowlevel.checkpoint()

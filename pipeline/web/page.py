@@ -1,0 +1,82 @@
+"""The page at `/`, which is sent as it lies in `static/`: there is no build step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from os import PathLike, stat_result
+
+    from fastapi import FastAPI, Request
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+WEB = Path(__file__).with_name("static")
+
+PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
+"""A name or an address, and maybe a port: what cannot add to a header anything of its own."""
+
+HEADERS = {
+    # Asked for anew each time, and mostly answered by a 304: modules of two versions do not mix.
+    "cache-control": "no-cache",
+    "x-content-type-options": "nosniff",
+}
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page, and the files that it is made of under `/web`."""
+
+    async def page(request: Request) -> FileResponse:
+        policy = content_security_policy(request.headers.get("host", ""))
+        headers = {**HEADERS, "content-security-policy": policy, "referrer-policy": "no-referrer"}
+        return FileResponse(WEB / "index.html", headers=headers)
+
+    app.add_route("/", page, include_in_schema=False)
+    app.mount("/web", _Files(directory=WEB))
+
+
+def content_security_policy(host: str) -> str:
+    """What the page may load and speak to: this server alone.
+
+    Its WebSocket is named, since not every browser counts it as the page's own."""
+    sockets = f" ws://{host} wss://{host}" if PLAIN_HOST.fullmatch(host) else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            f"connect-src 'self'{sockets}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class _Files(StaticFiles):
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(HEADERS)
+        return response
+
+
+def page_url(host: str, port: int, *, is_secure: bool) -> str:
+    """What a browser on this machine opens to get the page. `host` is what is listened on: all
+    addresses, and the usual loopback one, go by the name that browsers trust without TLS."""
+    if host in {"127.0.0.1", "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
+        host = "localhost"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"{'https' if is_secure else 'http'}://{host}:{port}/"

@@ -1,0 +1,1 @@
+"""Messages to tokens: what a client says, and the settings that hold."""

@@ -1,0 +1,1 @@
+"""What the neural engines share: devices, graphs, packed weights, safe checkpoints."""

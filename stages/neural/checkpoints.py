@@ -1,0 +1,66 @@
+"""What every reader of model files needs: a stranger's file is refused, saying why, before
+anything of it is used, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stages.errors import UnusableModel
+from stages.neural.archives import check_archive, check_shapes, some, why
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["check_finite", "check_weights", "is_plain", "load_pickle", "some", "why"]
+
+
+def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | None = None) -> Any:  # noqa: ANN401 - a pickle holds anything
+    """What torch.save wrote, on the CPU. Raises `UnusableModel`.
+
+    Nothing but tensors and plain containers is read, and for the classes that are named in
+    `stand_ins` an object of another class, which must be harmless with any attributes."""
+    check_archive(path, max_bytes=max_bytes)
+    allowed: list[Any] = [(cls, name) for name, cls in (stand_ins or {}).items()]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own words are how to do without these checks.
+        msg = f"{path} cannot be read: it is damaged, or holds more than tensors and plain values"
+        raise UnusableModel(msg) from error
+    except Exception as error:  # a hostile pickle can make torch stumble over anything
+        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+
+
+def check_weights(
+    path: Path, what: str, weights: object, expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, torch.Tensor]:
+    """The weights, if they are plain tensors of just these names and shapes, with finite values.
+    `what` says whose they should be. Raises `UnusableModel`."""
+    if not isinstance(weights, dict) or not all(map(is_plain, weights.values())):
+        raise UnusableModel(f"{path} is not a state dict of plain tensors")
+    check_shapes(path, what, weights, expected)
+    check_finite(path, weights)
+    return weights
+
+
+def check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Raises `UnusableModel` for the first tensor that holds an infinity or no number."""
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise UnusableModel(f"{path}: {name} holds values that are not finite")
+
+
+def is_plain(weight: object) -> bool:
+    """A real tensor with its values in it; neither sparse nor complex nor a mere shape."""
+    return (
+        isinstance(weight, torch.Tensor)
+        and weight.layout == torch.strided
+        and weight.is_floating_point()
+        and weight.device.type == "cpu"
+    )

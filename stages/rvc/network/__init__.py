@@ -1,0 +1,1 @@
+"""RVC's networks: content features, prior and flow, decoder."""

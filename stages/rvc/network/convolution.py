@@ -1,0 +1,132 @@
+"""Convolutions over time with fixed weights, which is where a converter's time goes.
+
+`SoundConv` is for thousands of steps of few channels. Sound is (batch, channels, 1, time) there,
+channels last in memory, so that oneDNN's and cuDNN's kernels for pictures run on it as it lies. On
+a CPU the weights are laid out once, and what follows a convolution is done while its result is in
+the cache; `bench/rvc.py` shows what that saves. The operators for it are those that torch's own
+compiler emits, and not public: this file is the only one that knows them, and where they are
+missing it does without.
+
+`FrameConv` is for some hundred frames of many channels, (batch, n, channels), as one product:
+there oneDNN's convolutions are no faster, and for some lengths fifty times as slow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from stages.neural.linear import can_pack, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stages.neural.linear import Then as ThenLinear
+
+Then: TypeAlias = Literal["none", "leaky_relu"]
+"""What is done to a convolution's result."""
+
+LEAK = 0.1
+"""Of every leaky ReLU in RVC's networks but the last one."""
+
+NO_PADDING = [0, 0]
+
+PACKED_FOR = 256
+"""Time steps that oneDNN is told to lay weights out for; any number can follow."""
+
+
+class SoundConv:
+    """A convolution for inference: (batch, n_in, 1, time) to (batch, n_out, 1, time'), without
+    padding unless it is asked for. It stays where its weights are."""
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        then: Then = "none",
+    ) -> None:
+        """`weight` is (n_out, n_in, kernel)."""
+        self.kernel = weight.shape[2]
+        self._bias = bias
+        self._stride = [1, stride]
+        self._dilation = [1, dilation]
+        self._then = then
+        laid_out = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        self._is_packed = weight.device.type == "cpu" and can_pack(weight.dtype)
+        if self._is_packed:
+            laid_out = torch.ops.mkldnn._reorder_convolution_weight(  # noqa: SLF001 - see the top
+                laid_out,
+                NO_PADDING,
+                self._stride,
+                self._dilation,
+                1,
+                [1, weight.shape[1], 1, PACKED_FOR],
+            )
+        self._weight = laid_out
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if not self._is_packed:
+            made = nn.functional.conv2d(
+                x, self._weight, self._bias, self._stride, NO_PADDING, self._dilation
+            )
+            return nn.functional.leaky_relu_(made, LEAK) if self._then == "leaky_relu" else made
+        convolve = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see the top
+        out: torch.Tensor = convolve(
+            x,
+            self._weight,
+            self._bias,
+            NO_PADDING,
+            self._stride,
+            self._dilation,
+            1,
+            self._then,
+            [LEAK] if self._then == "leaky_relu" else [],
+            "",
+        )
+        return out
+
+
+class FrameConv:
+    """A convolution for inference: (batch, n, n_in) to (batch, n', n_out)."""
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        then: ThenLinear = "none",
+    ) -> None:
+        """`weight` is (n_out, n_in, kernel)."""
+        self._kernel = weight.shape[2]
+        self._stride = stride
+        self._padding = padding
+        self._linear = packed(weight.transpose(1, 2).flatten(1).contiguous(), bias, then=then)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self._padding:
+            x = nn.functional.pad(x, (0, 0, self._padding, self._padding))
+        seen = x.unfold(1, self._kernel, self._stride)  # (batch, n', n_in, kernel), a view
+        return self._linear(seen.transpose(2, 3).flatten(2))
+
+
+def sound_conv(
+    weights: Mapping[str, torch.Tensor], name: str, *, dilation: int = 1, then: Then = "none"
+) -> SoundConv:
+    """The convolution called `name` in a state dict."""
+    bias = weights.get(f"{name}.bias")
+    return SoundConv(weights[f"{name}.weight"], bias, dilation=dilation, then=then)
+
+
+def frame_conv(
+    weights: Mapping[str, torch.Tensor], name: str, *, then: ThenLinear = "none"
+) -> FrameConv:
+    """The convolution called `name` in a state dict, giving as many frames as it gets."""
+    weight = weights[f"{name}.weight"]
+    return FrameConv(weight, weights.get(f"{name}.bias"), padding=weight.shape[2] // 2, then=then)

@@ -1,0 +1,276 @@
+"""From latent frames to sound: RVC's NSF-HiFi-GAN, with state instead of context.
+
+    latent frames ─ pre ─▶ (×12, + source, 3 residual blocks) ▶ (×10 …) ▶ (×2 …) ▶ (×2 …) ─ post
+
+The network is convolutions from end to end, and none of them looks further than some ten frames.
+Streamed block by block it needs that much context on both sides, which is computed again for
+every block and thrown away: 60 % more work at 320 ms. Here each convolution keeps the end of what
+it was given instead, and so computes every sample once. Its output lags behind its input by what
+it has to see of the future, and what comes out in pieces is, sample for sample, what would come
+out in one piece; there is no border at which anything could click.
+
+Nothing is padded, either. A stream begins with `left_frames` of context, whose own sound does not
+come out, and ends with `right_frames`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from stages.neural.linear import packed
+from stages.rvc.network.convolution import LEAK, SoundConv, sound_conv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stages.rvc.network.config import VoiceConfig
+
+PRE_KERNEL = 7
+POST_KERNEL = 7
+POST_LEAK = 0.01
+"""Upstream calls `leaky_relu` without a slope there, which is torch's default."""
+
+
+@dataclass(slots=True)
+class DecoderState:
+    """What a stream keeps between pieces: the end of each layer's input, empty at its start."""
+
+    latents: torch.Tensor
+    """(batch, inter_channels, 1, n): for `pre`."""
+    before: list[torch.Tensor]
+    """(batch, channels, 1, n): for each stage's upsampling."""
+    within: list[torch.Tensor]
+    """(batch, channels, 1, n): for each stage's residual blocks."""
+    source: torch.Tensor
+    """(batch, 1, 1, samples): excitation that some stage has not used yet."""
+    after: torch.Tensor
+    """(batch, channels, 1, n): for `post`."""
+
+    @classmethod
+    def joined(cls, states: Sequence[DecoderState]) -> DecoderState:
+        """Of several streams, whose pieces were as long, as one batch."""
+        if len(states) == 1:
+            return states[0]
+        return cls(
+            latents=torch.cat([state.latents for state in states]),
+            before=[torch.cat(own) for own in zip(*(s.before for s in states), strict=True)],
+            within=[torch.cat(own) for own in zip(*(s.within for s in states), strict=True)],
+            source=torch.cat([state.source for state in states]),
+            after=torch.cat([state.after for state in states]),
+        )
+
+    def split(self) -> list[DecoderState]:
+        """Each stream's own."""
+        return [
+            DecoderState(
+                latents=self.latents[row],
+                before=[own[row] for own in self.before],
+                within=[own[row] for own in self.within],
+                source=self.source[row],
+                after=self.after[row],
+            )
+            for row in (slice(row, row + 1) for row in range(len(self.latents)))
+        ]
+
+
+class Decoder:
+    """The decoder of one voice, in the dtype and on the device of its weights."""
+
+    def __init__(self, config: VoiceConfig, weights: Mapping[str, torch.Tensor]) -> None:
+        """`weights` as in a voice's state dict, weight norm folded."""
+        self.hop = config.hop
+        self._n_in = config.inter_channels
+        self._pre = sound_conv(weights, "dec.conv_pre")
+        self._stages = [
+            _Stage(config, weights, number) for number in range(len(config.upsample_rates))
+        ]
+        self._post = sound_conv(weights, "dec.conv_post")
+        self._speaker = packed(weights["dec.cond.weight"].squeeze(2), weights["dec.cond.bias"])
+        self._dtype = weights["dec.conv_pre.weight"].dtype
+        self._device = weights["dec.conv_pre.weight"].device
+        self.left_samples, self.right_samples = self._reach()
+        self.left_frames = math.ceil(self.left_samples / self.hop)
+        """Of context that a stream has to begin with."""
+        self.right_frames = math.ceil(self.right_samples / self.hop)
+        """That sound may lag behind its frame."""
+
+    def _reach(self) -> tuple[int, int]:
+        """How many samples before and behind a sample have a part in it."""
+        left = right = PRE_KERNEL // 2 * self.hop
+        for stage in self._stages:
+            left += stage.left_in * stage.step * stage.rate + stage.radius * stage.step
+            right += stage.right_in * stage.step * stage.rate + stage.radius * stage.step
+        return left + POST_KERNEL // 2, right + POST_KERNEL // 2
+
+    def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
+        """What a speaker adds: (batch, gin_channels) to (batch, channels, 1, 1)."""
+        return self._speaker(embedding)[:, :, None, None]
+
+    def start(self) -> DecoderState:
+        """Of a stream of one listener that has not begun."""
+
+        def nothing(channels: int) -> torch.Tensor:
+            return torch.empty((1, channels, 1, 0), dtype=self._dtype, device=self._device)
+
+        stages = self._stages
+        return DecoderState(
+            latents=nothing(self._n_in),
+            before=[nothing(stage.n_in) for stage in stages],
+            within=[nothing(stage.n_out) for stage in stages],
+            source=nothing(1),
+            after=nothing(stages[-1].n_out),
+        )
+
+    def __call__(
+        self,
+        latents: torch.Tensor,
+        source: torch.Tensor,
+        speaker: torch.Tensor,
+        state: DecoderState,
+    ) -> tuple[torch.Tensor, DecoderState]:
+        """The sound that these frames make final, and the stream's state behind them.
+
+        latents: (batch, inter_channels, 1, n); source: (batch, 1, 1, n * hop), the excitation of
+        the same frames, where the voice has any; speaker: of `speaker`. Sound is (batch, samples)
+        float32 in [-1, 1]: n * hop samples, but `left_samples` and `right_samples` fewer at the
+        start of a stream, which must then have at least `left_frames + right_frames` frames."""
+        window = _joined(state.latents, latents)
+        x = self._pre(window) + speaker
+        sources = _joined(state.source, source)
+        next_state = DecoderState(_end(window, PRE_KERNEL - 1), [], [], sources, latents)
+        # Where x ends, in samples before the end of what was given.
+        lag = PRE_KERNEL // 2 * self.hop
+        for stage, before, within in zip(self._stages, state.before, state.within, strict=True):
+            window = _joined(before, x)
+            next_state.before.append(_end(window, stage.left_in + stage.right_in))
+            lag += stage.right_in * stage.rate * stage.step
+            x = stage.upsampled(window)
+            if sources.shape[-1]:
+                x = stage.with_source(x, sources, lag)
+            window = _joined(within, x)
+            next_state.within.append(_end(window, 2 * stage.radius))
+            x = stage.blocks(window)
+            lag += stage.radius * stage.step
+        window = _joined(state.after, nn.functional.leaky_relu(x, POST_LEAK))
+        next_state.after = _end(window, POST_KERNEL - 1)
+        next_state.source = _end(sources, lag + self._source_reach)
+        sound = torch.tanh(self._post(window))
+        return sound.flatten(1).float(), next_state
+
+    @property
+    def _source_reach(self) -> int:
+        return max((stage.source_kernel for stage in self._stages), default=0)
+
+
+class _Stage:
+    """One upsampling with its residual blocks."""
+
+    def __init__(
+        self, config: VoiceConfig, weights: Mapping[str, torch.Tensor], number: int
+    ) -> None:
+        self.rate = config.upsample_rates[number]
+        """Steps out for a step in."""
+        self.step = math.prod(config.upsample_rates[number + 1 :])
+        """Samples of sound in a step out."""
+        kernel = config.upsample_kernels[number]
+        self._padding = (kernel - self.rate) // 2
+        weight = weights[f"dec.ups.{number}.weight"]  # (n_in, n_out, kernel)
+        self.n_in, self.n_out = weight.shape[:2]
+        self._up_weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        self._up_bias = weights[f"dec.ups.{number}.bias"]
+        # A step out at o takes steps in from (o + padding - kernel + 1) / rate to (o + padding) /
+        # rate: for the `rate` steps that belong to one step in, that many before and behind it.
+        self.left_in = -((self._padding - kernel + 1) // self.rate)
+        self.right_in = (self.rate - 1 + self._padding) // self.rate
+        self._source_conv: SoundConv | None = None
+        self.source_kernel = 0
+        if config.has_pitch:
+            self._source_conv = _source_conv(weights, number, self.step)
+            self.source_kernel = self._source_conv.kernel
+        shapes = list(zip(config.resblock_kernels, config.resblock_dilations, strict=True))
+        first = number * len(shapes)
+        self._blocks = [
+            _ResidualBlock(weights, f"dec.resblocks.{first + i}", kernel, dilations)
+            for i, (kernel, dilations) in enumerate(shapes)
+        ]
+        self.radius = max(block.radius for block in self._blocks)
+
+    def upsampled(self, window: torch.Tensor) -> torch.Tensor:
+        """(batch, n_in, 1, left_in + n + right_in) to (batch, n_out, 1, n * rate)."""
+        made = nn.functional.conv_transpose2d(
+            nn.functional.leaky_relu(window, LEAK),
+            self._up_weight,
+            self._up_bias,
+            stride=(1, self.rate),
+            padding=(0, self._padding),
+        )
+        n = window.shape[-1] - self.left_in - self.right_in
+        return made[..., self.left_in * self.rate : (self.left_in + n) * self.rate]
+
+    def with_source(self, x: torch.Tensor, sources: torch.Tensor, lag: int) -> torch.Tensor:
+        """Add the excitation. `sources` ends `lag` samples behind x."""
+        if self._source_conv is None:
+            return x
+        stop = sources.shape[-1] - lag
+        start = stop - x.shape[-1] * self.step
+        padding = self.step // 2
+        part = sources[..., start - padding : stop + padding]
+        return x + self._source_conv(part)[..., : x.shape[-1]]
+
+    def blocks(self, window: torch.Tensor) -> torch.Tensor:
+        """(batch, n_out, 1, radius + n + radius) to (batch, n_out, 1, n): the blocks' mean."""
+        first, *others = (
+            block(_without(window, self.radius - block.radius)) for block in self._blocks
+        )
+        for other in others:
+            first.add_(other)
+        return first.div_(len(self._blocks))
+
+
+def _source_conv(weights: Mapping[str, torch.Tensor], number: int, step: int) -> SoundConv:
+    name = f"dec.noise_convs.{number}"
+    return SoundConv(weights[f"{name}.weight"], weights[f"{name}.bias"], stride=step)
+
+
+class _ResidualBlock:
+    """Three pairs of convolutions, each pair around a short cut."""
+
+    def __init__(
+        self,
+        weights: Mapping[str, torch.Tensor],
+        name: str,
+        kernel: int,
+        dilations: Sequence[int],
+    ) -> None:
+        self._dilated = [
+            sound_conv(weights, f"{name}.convs1.{i}", dilation=dilation, then="leaky_relu")
+            for i, dilation in enumerate(dilations)
+        ]
+        self._plain = [sound_conv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
+        self._halos = [(kernel - 1) * (dilation + 1) // 2 for dilation in dilations]
+        self.radius = sum(self._halos)
+        """Steps that are lost on each side."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        for dilated, plain, halo in zip(self._dilated, self._plain, self._halos, strict=True):
+            made = plain(dilated(nn.functional.leaky_relu(x, LEAK)))
+            x = made.add_(_without(x, halo))
+        return x
+
+
+def _joined(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    return torch.cat([before, after], dim=-1).contiguous(memory_format=torch.channels_last)
+
+
+def _without(window: torch.Tensor, spare: int) -> torch.Tensor:
+    """All but `spare` steps on each side."""
+    return window[..., spare : window.shape[-1] - spare]
+
+
+def _end(window: torch.Tensor, n: int) -> torch.Tensor:
+    return window[..., max(0, window.shape[-1] - n) :].clone()

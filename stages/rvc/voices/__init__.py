@@ -1,0 +1,1 @@
+"""RVC voices as files: found, checked, read, and kept at hand."""

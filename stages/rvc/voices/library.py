@@ -1,0 +1,219 @@
+"""The voices that lie in folders, found by name alone: no voice is opened, and no torch needed.
+
+    VOICES/anna.pth                     the voice `anna`
+    VOICES/anna.index                   its index; or VOICES/added_..._anna_....index
+    VOICES/anna.toml                    its settings (stages/rvc/voices/settings.py)
+
+    VOICES/bert/whatever.pth            the voice `bert`, in a folder as archives on the web unpack
+    VOICES/bert/added_....index         its index: there may also be only this one in the folder
+    VOICES/bert/voice.toml              its settings; also whatever.toml
+
+    WEBUI/assets/weights/carl.pth       RVC-WebUI's folders, `weights` in older ones
+    WEBUI/logs/carl/added_....index
+
+A folder with several voices in it names them by their files. `trained_....index` is what training
+leaves beside the index, and empty. Of several indexes that fit, one named just as the
+voice file counts, else the newest.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from stages.errors import UnusableModel
+from stages.rvc.voices.header import read_header
+from stages.rvc.voices.settings import BadSettings, VoiceSettings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from stages.rvc.network.config import VoiceConfig
+
+Stamp: TypeAlias = "tuple[tuple[int, int] | None, ...]"
+"""Of files: when each was changed, in nanoseconds, and its size; None where it is missing."""
+
+CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
+"""With which RVC-WebUI names a voice saved in mid-training, after epochs and steps."""
+
+ADDED = re.compile(r"added_(IVF\d+_Flat_nprobe_\d+_)?(?P<name>.*?)(_v[12])?")
+"""How RVC's training names an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEntry:
+    """A voice that was found."""
+
+    name: str
+    """What a client asks for."""
+    path: Path
+    """The voice file. Nobody has looked into it yet."""
+    index: Path | None
+    toml: Path | None
+    settings: VoiceSettings
+
+    @property
+    def stamp(self) -> Stamp:
+        """Of all its files, now."""
+        return stamp_of([path for path in (self.path, self.index, self.toml) if path])
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What was found."""
+
+    voices: Mapping[str, VoiceEntry]
+    """By name, in order."""
+    problems: tuple[str, ...]
+    """Each in a line that names the file: what could not be taken, and why."""
+
+
+def stamp_of(paths: Iterable[Path]) -> Stamp:
+    """Of these files, now."""
+    return tuple(map(_stamp, paths))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def find_voices(folders: Sequence[Path], webui: Path | None) -> Catalogue:
+    """The voices in these folders, and in RVC-WebUI's. Of two of the same name the first counts;
+    a voice whose settings are wrong is left out. Both are problems, not errors."""
+    search = _Search()
+    for folder in folders:
+        search.voices_folder(folder)
+    if webui is not None:
+        search.webui(webui)
+    return Catalogue(dict(sorted(search.voices.items())), tuple(dict.fromkeys(search.problems)))
+
+
+class HeaderCache:
+    """What voice files say of themselves, read again only when they have changed. Any thread may
+    call this."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[Stamp, VoiceConfig | str]] = {}
+        self._lock = threading.Lock()
+
+    def describe(self, path: Path) -> VoiceConfig:
+        """The config of a voice; 11 ms when it is new. Raises `UnusableModel`, as long as the file
+        stays as it is."""
+        stamp = stamp_of([path])
+        with self._lock:
+            known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            found: VoiceConfig | str
+            try:
+                found = read_header(path)
+            except UnusableModel as error:
+                found = str(error)
+            known = stamp, found
+            with self._lock:
+                self._known[path] = known
+        if isinstance(known[1], str):
+            raise UnusableModel(known[1])
+        return known[1]
+
+
+@dataclass
+class _Search:
+    voices: dict[str, VoiceEntry] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def voices_folder(self, folder: Path) -> None:
+        """Take in the voices of a folder and of the folders in it."""
+        here = self._list(folder)
+        indexes = _indexes(here)
+        for path in _voice_files(here):
+            beside = folder / path.stem
+            named = [index for index in indexes if _is_named(index, path.stem)]
+            inside = _indexes(self._list(beside)) if beside.is_dir() else []
+            self._add(path.stem, path, named or inside, [path.with_suffix(".toml")])
+        for inner in here:
+            if inner.is_dir():
+                self._inner_folder(inner)
+
+    def _inner_folder(self, folder: Path) -> None:
+        here = self._list(folder)
+        files, indexes = _voice_files(here), _indexes(here)
+        if len(files) == 1:
+            tomls = [folder / "voice.toml", files[0].with_suffix(".toml")]
+            self._add(folder.name, files[0], indexes, tomls)
+            return
+        for path in files:
+            named = [index for index in indexes if _is_named(index, path.stem)]
+            self._add(path.stem, path, named, [path.with_suffix(".toml")])
+
+    def webui(self, root: Path) -> None:
+        """Take in the voices of RVC-WebUI."""
+        weights = [root / "assets" / "weights", root / "weights"]
+        if not any(folder.is_dir() for folder in weights):
+            self.problems.append(f"{root} is not RVC-WebUI's folder: it has no assets/weights")
+        for folder in weights:
+            for path in _voice_files(self._list(folder)):
+                logs = (root / "logs" / name for name in (path.stem, CHECKPOINT.sub("", path.stem)))
+                indexes = next(filter(None, (_indexes(self._list(log)) for log in logs)), [])
+                self._add(path.stem, path, indexes, [path.with_suffix(".toml")])
+
+    def _list(self, folder: Path) -> list[Path]:
+        """What is in a folder, in order; nothing where there is none."""
+        try:
+            paths = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self.problems.append(f"{folder} cannot be read: {error.strerror}")
+            return []
+        # Hidden files, and what macOS packs into archives beside each file.
+        shown = [path for path in paths if not path.name.startswith((".", "__MACOSX"))]
+        self.problems += [
+            f"{path} is a link to nothing"
+            for path in shown
+            if path.is_symlink() and not path.exists()
+        ]
+        return shown
+
+    def _add(self, name: str, path: Path, indexes: Sequence[Path], tomls: Sequence[Path]) -> None:
+        if other := self.voices.get(name):
+            self.problems.append(f"{path} has the same name as {other.path}, which is used")
+            return
+        toml = next((each for each in tomls if each.is_file()), None)
+        try:
+            settings = read_settings(toml) if toml else VoiceSettings()
+        except BadSettings as error:
+            self.problems.append(f"{toml} {error}; the voice {name} is left out")
+            return
+        index = max(
+            indexes,
+            key=lambda each: (each.stem == path.stem, _stamp(each) or (0, 0), each),
+            default=None,
+        )
+        self.voices[name] = VoiceEntry(name, path, index, toml, settings)
+
+
+def _voice_files(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix == ".pth" and path.is_file()]
+
+
+def _indexes(paths: Iterable[Path]) -> list[Path]:
+    return [
+        path
+        for path in paths
+        if path.suffix == ".index" and not path.name.startswith("trained") and path.is_file()
+    ]
+
+
+def _is_named(index: Path, voice: str) -> bool:
+    """Whether an index is named after a voice: `anna.index`, or `added_IVF9_Flat_anna_v2.index`,
+    but not `added_IVF9_Flat_annabel_v2.index`."""
+    words = ADDED.fullmatch(index.stem)
+    whole = rf"(?<![^\W_]){re.escape(voice)}(?![^\W_])"
+    return index.stem == voice or bool(words and re.search(whole, words["name"]))

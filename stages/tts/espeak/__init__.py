@@ -1,0 +1,1 @@
+"""The built-in synthesizer: espeak-ng, in this process."""

@@ -1,0 +1,220 @@
+"""The built-in synthesizer: espeak-ng, in this process, some hundred times real time.
+
+One step speaks one segment whole (2 ms for a sentence), and its first sound leaves while the
+step goes on. The same text and voice give bit-identical sound whatever was spoken before.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import unicodedata
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stages.engine import Engine
+from stages.errors import SynthesisError
+from stages.tts.espeak.data import VARIANTS, build_data_folder, find_languages
+from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
+from stages.voices import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    import numpy.typing as npt
+
+    from stages.engine import Request
+
+    _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
+
+ENGINE = "espeak-ng"
+
+RATES_WPM = range(80, 451)
+"""``espeakRATE_MINIMUM`` to ``espeakRATE_MAXIMUM`` in speak_lib.h."""
+DEFAULT_RATE_WPM = 175
+"""``espeakRATE_NORMAL``."""
+
+VOLUME = 80
+"""Of 100. Loud voices reach full scale at 100 (whisperf 38 000 of 32 767), where an automatic
+gain holds them down, which lasts into what is said next. At 80 the loudest reach 31 000."""
+
+FIRST_PIECE_SAMPLES = 1764
+"""80 ms, ready after 0.3 ms: a resampler at 22 050 Hz lets its first sound go after 50 ms of it,
+the pitch shifter after 65."""
+PIECE_SAMPLES = 5292
+"""240 ms, the middle of the 160 to 340 ms that a message is to hold."""
+
+FULL_SCALE = np.float32(32768.0)
+"""A 16-bit sample of -32768 is -1."""
+
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+"""Control characters, of which espeak takes some for commands (\\x01 and \\x05), and lone
+surrogates, which have no UTF-8."""
+_SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
+_SPEAKABLE_MARKS = frozenset("%&@#§°")
+_PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
+_CLOSING_MARKS = " \"'’”»)]}*_"
+
+
+class EspeakEngine(Engine):
+    """espeak-ng's voices of some languages, as a synthesizer."""
+
+    name = ENGINE
+    sample_rate = SAMPLE_RATE
+
+    def __init__(
+        self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = DEFAULT_RATE_WPM
+    ) -> None:
+        """Refuses with a `ValueError` what espeak-ng has not; sets up nothing yet."""
+        if rate_wpm not in RATES_WPM:
+            raise ValueError(f"espeak-ng speaks 80 to 450 words a minute, not {rate_wpm}")
+        self._languages = find_languages(languages)
+        self._rate_wpm = rate_wpm
+        self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
+        self._library: EspeakLibrary | None = None
+        self._remove_data: Callable[[], object] | None = None
+        self._data_folder: Path | None = None
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Each language plain and with its variants, named as espeak names them."""
+        return tuple(self._voices.values())
+
+    def load(self) -> None:
+        """Lay out the voice data, as links in a temporary folder."""
+        folder = Path(tempfile.mkdtemp(prefix="espeak-"))
+        # Also at the end of the process, should nobody call close.
+        self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        build_data_folder(folder, self._languages)
+        self._data_folder = folder
+
+    def install(self) -> None:
+        """Set the library up (0.2 ms) and read the first voice's dictionary."""
+        if self._data_folder is None:
+            raise RuntimeError("install before load")
+        self._library = EspeakLibrary(self._data_folder)
+        self._library.open()
+        self._speak("a", next(iter(self._voices)), lambda _sound: False)
+
+    def step(self, batch: Sequence[Request]) -> None:
+        """Speak each segment whole; one that cannot be spoken fails alone."""
+        for request in batch:
+            try:
+                self._speak_request(request)
+            except SynthesisError as error:
+                request.fail(error)
+
+    def close(self) -> None:
+        """Give back the library's memory and remove the data folder."""
+        if self._library is not None:
+            self._library.close()
+            self._library = None
+        if self._remove_data is not None:
+            self._remove_data()
+
+    def _speak_request(self, request: Request) -> None:
+        segment = request.segment
+        if segment.style.voice not in self._voices:
+            raise SynthesisError(f"espeak-ng has no voice {segment.style.voice!r} here")
+        text = _clean(segment.spoken)
+        if _is_speakable(text):
+            pieces = _Pieces(request)
+            self._speak(text, segment.style.voice, pieces.take)
+            pieces.emit_rest()
+        if not request.is_dead:
+            request.finish()
+
+    def _speak(self, text: str, voice: str, on_sound: _OnSound) -> None:
+        if self._library is None:
+            raise SynthesisError("espeak-ng is not installed")
+        self._library.speak(
+            text,
+            voice,
+            words_per_minute=self._rate_wpm,
+            volume=VOLUME,
+            end_pause=_ends_in_pause(text),
+            on_sound=on_sound,
+        )
+
+
+class _Pieces:
+    """Cuts the library's buffers into what is handed out, by position alone: without the
+    silence in front, a short piece first, so that sound starts at once, then longer ones."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._held: list[npt.NDArray[np.int16]] = []
+        self._n_held = 0
+        self._n_wanted = FIRST_PIECE_SAMPLES
+        self._audible = False
+
+    def take(self, sound: npt.NDArray[np.int16]) -> bool:
+        """Take one buffer; False breaks the synthesis off."""
+        if self._request.is_dead:
+            return False
+        if not self._audible:
+            if not sound.any():
+                return True
+            sound = sound[np.flatnonzero(sound)[0] :]
+            self._audible = True
+        self._held.append(sound)
+        self._n_held += len(sound)
+        while self._n_held >= self._n_wanted:
+            self._emit(self._n_wanted)
+            self._n_wanted = PIECE_SAMPLES
+        return True
+
+    def emit_rest(self) -> None:
+        """Hand out what is left of a segment."""
+        if self._n_held and not self._request.is_dead:
+            self._emit(self._n_held)
+
+    def _emit(self, n_samples: int) -> None:
+        held = np.concatenate(self._held)
+        self._request.emit(held[:n_samples].astype(np.float32) / FULL_SCALE)
+        self._held = [held[n_samples:]]
+        self._n_held -= n_samples
+
+
+def _list_voices(languages: dict[str, Path]) -> list[Voice]:
+    voices: list[Voice] = []
+    for language in languages:
+        voices.append(
+            Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
+        )
+        voices.extend(
+            Voice(
+                f"{language}+{variant.name}",
+                ENGINE,
+                language,
+                variant.gender,
+                f"espeak-ng {variant.description}",
+                SAMPLE_RATE,
+            )
+            for variant in VARIANTS
+        )
+    return voices
+
+
+def _clean(text: str) -> str:
+    """Without what is no text, and without closing marks behind the last one: espeak pauses
+    a second time for those."""
+    return _UNSPEAKABLE.sub(" ", text).strip().rstrip(_CLOSING_MARKS)
+
+
+def _is_speakable(text: str) -> bool:
+    """Whether there is anything but marks, space and emoji, which espeak would name."""
+    return any(
+        character in _SPEAKABLE_MARKS
+        or unicodedata.category(character).startswith(_SPEAKABLE_CATEGORIES)
+        for character in text
+    )
+
+
+def _ends_in_pause(text: str) -> bool:
+    """Whether a reader would pause here: not where a long sentence had to be cut."""
+    return text.endswith(_PAUSE_MARKS)
