@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
 
-Segmentation: TypeAlias = Literal["eager", "sentence"]
+Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Style:
     pitch_shift: float = 0.0
     """Semitones, -24 to 24."""
     segmentation: Segmentation = "eager"
-    """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
+    """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends, and ``auto`` where
+    ``eager`` does, but joins what is shorter than the engine speaks well."""
     conversion: ConversionOverrides = NO_OVERRIDES
     """What is set over an RVC voice's own settings."""
     seed: int | None = None
@@ -127,6 +128,8 @@ class Segment:
     """What the engine is given; empty where there is nothing to speak."""
     style: Style
     timing: Timing = field(compare=False, repr=False)
+    pause_s: float = 0.0
+    """Silence before its sound that the text asked for, in seconds."""
     remarks: list[Remark] = field(default_factory=list, compare=False)
     """What its engine has to say about it; written before its sound ends."""
 

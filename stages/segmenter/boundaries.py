@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.segmenter import abbreviations
-from stages.segmenter.words import Before, is_address, word_before_stop
+from stages.segmenter.words import Before, word_before_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +48,26 @@ class Mark(NamedTuple):
 
 MARKS: dict[str, Mark] = {
     **dict.fromkeys(".…", Mark(ends_sentence=True, acts_at_once=False)),
-    **dict.fromkeys("!?。！？｡؟۔।॥", Mark(ends_sentence=True, acts_at_once=True)),
-    **dict.fromkeys(",;，；、､،؛", Mark(ends_sentence=False, acts_at_once=True)),
+    **dict.fromkeys(
+        "!?‼⁉⁇⁈"  # and of one character each:
+        "。！？｡．"  # Chinese, Japanese
+        "؟۔"  # Arabic, Urdu
+        "।॥"  # Hindi and its neighbours
+        "։"  # Armenian
+        "\u037e"  # Greek, whose question mark looks like a semicolon
+        "።፧፨"  # Amharic
+        "။"  # Burmese
+        "។៕"  # Khmer
+        "།༎",  # Tibetan
+        Mark(ends_sentence=True, acts_at_once=True),
+    ),
+    **dict.fromkeys(
+        ",;，；、､،؛՝\u0387፣፤፥၊",
+        Mark(ends_sentence=False, acts_at_once=True),
+    ),
 }
+_STOPS_AND_COMMAS = frozenset(",．")
+"""At once, but not behind a digit."""
 
 
 class Following(NamedTuple):
@@ -77,40 +94,30 @@ def judge(
     ahead: str,
     *,
     before: str = "",
-    in_address: bool = False,
     ended: bool = False,
     segmentation: Segmentation = "eager",
 ) -> Verdict:
     """Decide on a mark between `text`, the open segment so far, and `ahead`.
 
-    `before` is the end of the text before the segment, and `in_address` tells that this lies
-    inside an address; `ended`: nothing follows `ahead`, so the answer is CUT or GO_ON."""
+    `before` is the end of the text before the segment; `ended`: nothing follows `ahead`, so the
+    answer is CUT or GO_ON."""
     traits = MARKS[mark]
     if not traits.ends_sentence and segmentation == "sentence":
         return Verdict.GO_ON
-    left = before + text
-    if is_address(left, begins_inside=in_address):
-        kind = Before.ADDRESS
-    elif not traits.acts_at_once:
+    if not traits.acts_at_once:
         kind = word_before_stop(text, mark, before)
         if kind is Before.ELLIPSIS and segmentation == "sentence":
             kind = Before.TRAILING_OFF
-    elif mark == "," and left[-1:].isnumeric():
+    elif mark in _STOPS_AND_COMMAS and (before + text)[-1:].isnumeric():
         kind = Before.NUMBER_COMMA
     else:
         return Verdict.CUT
 
-    rule = RULES[kind]
     following = _following(ahead)
     if ended and not following.is_blank:
         following = _following(ahead + "\n")  # shows that the last word is whole
-    settled: Verdict | None
-    if following.gap or (rule.a_quote_will_do and _CLOSED.search(following.closers)):
-        settled = rule.after_gap(following)
-    elif following.is_blank:
-        settled = None
-    else:
-        settled = rule.within_word(left, following)
+    rule = RULES[kind]
+    settled = _settle(rule, before + text, ahead, following)
     if settled is not None:
         return settled
     if ended:
@@ -118,6 +125,26 @@ def judge(
     return Verdict.HOLD if following.word else rule.patience
 
 
+def _settle(rule: Rule, left: str, ahead: str, following: Following) -> Verdict | None:
+    """What the text that is known makes of it; None: too little is."""
+    dots = _SPACED_DOT.match(ahead)
+    if dots:  # . . .
+        return Verdict.GO_ON if dots["behind"] else None
+    if following.closers.startswith("]") and _OPEN_OMISSION.search(left):
+        return Verdict.GO_ON  # [...]
+    is_closed = _CLOSED.search(following.closers) is not None
+    if following.closers and (is_closed or following.gap) and "\n" not in following.gap:
+        if following.is_blank:
+            return None
+        if following.word[:1].islower() and not following.openers:
+            return Verdict.GO_ON  # "This is great." she said
+    if following.gap or (rule.a_quote_will_do and is_closed):
+        return rule.after_gap(following)
+    return None if following.is_blank else rule.within_word(left, following)
+
+
+_SPACED_DOT = regex.compile(r"[^\S\n]+\.(?:(?P<behind>[\s.\p{Pe}\p{Pf}\"])|\Z)")
+_OPEN_OMISSION = regex.compile(r"\[\s?(?:\.\s?){0,2}\Z")
 _NEVER_IN_A_WORD = r"\"”»)\]}」』）】》〉—"
 _NOTHING = Following("", "", "", "", "")
 _CLOSED = regex.compile(f"[{_NEVER_IN_A_WORD}]")
@@ -225,9 +252,32 @@ def _cut_unless_digit(following: Following) -> Verdict | None:
 
 
 def _cut_unless_small_letter(following: Following) -> Verdict | None:
-    if not following.word:
+    word = following.word
+    if not word:
         return Verdict.CUT if following.after else None
-    return Verdict.GO_ON if following.word[0].islower() else Verdict.CUT
+    if not following.after and word in _I:
+        return None
+    return Verdict.GO_ON if word[0].islower() or word in _I else Verdict.CUT
+
+
+_I = frozenset(
+    ("I", *(f"I{mark}{verb}" for mark in "'’" for verb in ("", "m", "d", "l", "ll", "v", "ve")))
+)
+"""Has a capital in the middle of a sentence, too."""
+
+
+def _cut_before_sentence_or_title(following: Following) -> Verdict | None:
+    """``at 6 p.m. Mr. Smith went``, but not ``at 6 p.m. Eastern time``."""
+    if not following.after and following.word in _BEGINS_TITLE:
+        return None
+    if following.word in abbreviations.TITLES:
+        return Verdict.CUT
+    return _cut_before_sentence(following)
+
+
+_BEGINS_TITLE = frozenset(
+    title[:n] for title in abbreviations.TITLES for n in range(1, len(title) + 1)
+)
 
 
 class Rule(NamedTuple):
@@ -245,12 +295,11 @@ RULES: dict[Before, Rule] = {
     Before.PLAIN: Rule(_WAIT, True, _cut_where_space_is_missing, _cut),
     Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut),
     Before.NUMBER_COMMA: Rule(_WAIT, True, _cut_where_word_ends, _cut),
-    Before.ADDRESS: Rule(_HOLD, True, _cut_where_word_ends, _cut),
     Before.ELLIPSIS: Rule(_WAIT, True, _cut_where_word_ends, _cut),
     Before.TRAILING_OFF: Rule(_WAIT, False, _stay_in_word, _cut_unless_small_letter),
-    Before.LIST_NUMBER: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.COUNTS: Rule(_HOLD, False, _stay_in_word, _cut_unless_number),
     Before.COUNTS_OR_WORD: Rule(_HOLD, False, _stay_in_word, _cut_unless_digit),
     Before.MAY_END: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence),
+    Before.TIME: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence_or_title),
 }

@@ -1,0 +1,121 @@
+"""What has been read so far, as far as it decides what the next characters mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from regex import Match, Pattern
+
+    from stages.text.markup.pieces import Kind, Piece
+
+Urls: TypeAlias = Literal["host", "all", "link"]
+Actions: TypeAlias = Literal["spoken", "silent", "pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkupOptions:
+    """What is spoken of a text's markup."""
+
+    skip_markdown: bool = True
+    """Markdown, HTML, LaTeX and their like are taken out."""
+    skip_thinking: bool = True
+    """A model's thoughts are taken out."""
+    urls: Urls = "host"
+    """What is said of a web address: its host, all of it, or the word ``link``."""
+    actions: Actions = "spoken"
+    """What becomes of emphasis that stands for an action (``*laughs*``)."""
+
+
+class LineKind(Enum):
+    """What a line is, by its beginning."""
+
+    PARAGRAPH = auto()
+    HEADING = auto()
+    ITEM = auto()
+    """Of a list."""
+    ROW = auto()
+    """Of a table."""
+
+
+LINE_CHARS = 96
+"""Of a line's visible text that are kept, from its beginning and from its end: enough to tell
+`key: value` and a short line, and to look back over a host."""
+
+
+@dataclass(slots=True)
+class Line:
+    """The line so far."""
+
+    kind: LineKind = LineKind.PARAGRAPH
+    begins: bool = True
+    """Nothing visible in it yet but list markers."""
+    text: str = ""
+    """Its visible text, the first `LINE_CHARS`."""
+    end: str = ""
+    """The last `LINE_CHARS`."""
+    n_chars: int = 0
+    """Its length, markup and all."""
+    is_bold: bool = False
+    """It began with bold text."""
+    next_number: str = ""
+    """The number that would go on with the list that this line began."""
+    action: int | None = None
+    """Where in `text` an emphasis began that may stand for an action."""
+
+
+class Mode(NamedTuple):
+    """A stretch that the rules do not read: everything up to its end is treated alike."""
+
+    stops: Pattern[str]
+    """Finds where it may end."""
+    closing: Pattern[str]
+    """Is matched there."""
+    close: Callable[[Context, Match[str]], Sequence[Piece] | None]
+    """What becomes of that match; None: it does not end the mode."""
+    content: Kind
+    """What the text up to there is."""
+
+
+@dataclass(slots=True)
+class Context:
+    """The reader's memory, which its rules read and change."""
+
+    options: MarkupOptions
+    line: Line = field(default_factory=Line)
+    mode: Mode | None = None
+    last: str = "\n"
+    """The character before."""
+    emphasis: dict[str, int] = field(default_factory=dict)
+    """How many of each marker are open."""
+    brackets: list[bool] = field(default_factory=list)
+    """Those that are open; True: it is not spoken."""
+    has_target: bool = False
+    """The bracket that closed last was not spoken: a target may follow it."""
+    in_angle: bool = False
+    """An address in angle brackets is open."""
+
+    def begin_line(self, kind: LineKind = LineKind.PARAGRAPH) -> None:
+        """What follows is the first of a line."""
+        self.line = Line(kind)
+
+    def begin_paragraph(self) -> None:
+        """The same, and markup that was left open is over."""
+        self.begin_line()
+        self.emphasis.clear()
+        self.brackets.clear()
+
+    def note(self, piece: Piece, *, keeps_beginning: bool = False) -> None:
+        """This piece was read."""
+        line = self.line
+        if piece.source:
+            self.last = piece.source[-1]
+            line.n_chars += len(piece.source)
+        if piece.spoken:
+            line.text = (line.text + piece.spoken).lstrip()[:LINE_CHARS]
+            line.end = (line.end + piece.spoken)[-LINE_CHARS:]
+            if not piece.spoken.isspace():
+                line.begins = line.begins and keeps_beginning

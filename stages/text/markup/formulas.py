@@ -1,0 +1,143 @@
+"""Formulas in LaTeX, and its commands in a text. A formula is said in words, or as "a formula".
+
+A dollar sign is mostly money. It opens a formula only before what can be one, and that is clear
+within some characters: in `$5 is a lot` at the word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import regex
+
+from stages.text.markup.context import LineKind, Mode
+from stages.text.markup.latex import COMMANDS, words_of
+from stages.text.markup.pieces import Kind, line_end, plain, silent, whole
+from stages.text.markup.rules import Rule, compiled, take_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from regex import Match
+
+    from stages.text.markup.context import Context
+    from stages.text.markup.pieces import Piece
+    from stages.text.markup.rules import Act
+
+TOO_LARGE = "a formula"
+"""What is said for one that nobody could follow."""
+
+_ATOM = r"""(?:
+    \\(?:text\w*|mathrm|mbox|operatorname)\{[^{}$]{0,60}\} | \\[A-Za-z]+(?=[^A-Za-z]) | \\[^A-Za-z\s]
+  | (?:sin|cos|tan|log|ln|exp|max|min|lim|mod|det)(?=[^A-Za-z])
+  | [A-Za-z]{1,3}(?=[^A-Za-z\s]|\s[-+=*/<>\\|]) | [A-Za-z](?=\s) | \p{Greek}
+  | \d | [.!?](?=\S) | [,;:] | [ ] | [^\s\w$\\.!?,;:"“”\x03]
+)"""
+"""What a formula in a line is made of: no words, no end of a sentence."""
+
+_BODY = r"(?P<body>(?:[^$\n\x03]|\n(?=[^\n])){1,240}?)"
+_LONG_BODY = r"(?P<body>(?:[^$\n\x03]|\n(?=[^\n])){245})"
+_SIGNS = regex.compile(r"[\\^_=+]")
+
+
+def _formula(_: Context, match: Match[str]) -> Sequence[Piece]:
+    return whole(match.group(), words_of(match["body"]) or TOO_LARGE)
+
+
+def _formula_or_escape(context: Context, match: Match[str]) -> Sequence[Piece]:
+    """A formula, or brackets that were escaped, as Markdown has it."""
+    body, source = match["body"], match.group()
+    if _SIGNS.search(body) or len(body) == 1:
+        return _formula(context, match)
+    return (silent("\\"), plain(source[1] + body), silent("\\"), plain(source[-1]))
+
+
+def _large(closing: str) -> Act:
+    """One that is too long to be seen whole. A blank line ends it, too."""
+    mode = Mode(
+        regex.compile(r"[$\\\n]"),
+        compiled(rf"{closing} | (?=\n[ \t]*\n)"),
+        lambda _, match: (silent(match.group()),),
+        Kind.SILENT,
+    )
+
+    def act(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+        if not _SIGNS.search(match["body"]):
+            return None
+        context.mode = mode
+        return whole(match.group(), TOO_LARGE)
+
+    return act
+
+
+def _environment(context: Context, match: Match[str]) -> Sequence[Piece]:
+    name = regex.escape(match["name"])
+    context.mode = Mode(
+        regex.compile(r"\\"),
+        compiled(rf"\\end\{{{name}\}}"),
+        lambda _, match: (silent(match.group()),),
+        Kind.SILENT,
+    )
+    return whole(match.group(), TOO_LARGE)
+
+
+def _wrapped(context: Context, match: Match[str]) -> Sequence[Piece]:
+    """A command around text: the text."""
+    if match["heading"]:
+        context.line.kind = LineKind.HEADING
+    return (silent(match["opening"]), plain(match["text"]), silent("}"))
+
+
+def _command(_: Context, match: Match[str]) -> Sequence[Piece] | None:
+    words = words_of(match.group()) if match["name"] in COMMANDS else None
+    return None if words is None else whole(match.group(), words)
+
+
+def _item(context: Context, match: Match[str]) -> Sequence[Piece]:
+    context.begin_line(LineKind.ITEM)
+    return (line_end(match.group()),)
+
+
+_MATH = "(?:equation|align|alignat|gather|multline|eqnarray|split|math|displaymath|[a-zA-Z]{0,8}matrix|cases|array)"
+
+RULES = (
+    Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula),
+    Rule(r"[$]", compiled(rf"\$\${_LONG_BODY}"), _large(r"\$\$")),
+    Rule(
+        r"[$]", compiled(rf"\$(?=[^\s$])(?P<body>{_ATOM}{{1,120}}+)(?<=\S)\$(?=[^\d$])"), _formula
+    ),
+    Rule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_escape),
+    Rule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_escape),
+    Rule(r"[\\]", compiled(rf"\\\[{_LONG_BODY}"), _large(r"\\\]")),
+    Rule(r"[\\]", compiled(rf"\\begin\{{(?P<name>{_MATH}\*?)\}}"), _environment),
+    Rule(r"[\\]", compiled(r"\\(?:begin|end)\{[a-zA-Z*]{1,30}\}"), take_out),
+    Rule(r"[\\]", compiled(r"\\item(?=[\s\[])"), _item),
+    Rule(
+        r"[\\]",
+        compiled(
+            r"""(?P<opening>\\(?:(?P<heading>(?:sub){0,2}section|chapter|title)
+            | text\w{0,8}|emph|underline|caption|author)\*?\{)(?P<text>[^{}\n\x03]{0,200})\}"""
+        ),
+        _wrapped,
+    ),
+    Rule(
+        r"[\\]",
+        compiled(
+            r"""\\(?:label|ref|eqref|cite[a-z]?|includegraphics|usepackage|documentclass|maketitle
+            |noindent|newpage|centering|hline|vspace|hspace|bigskip|medskip)
+            (?:\[[^\]\n]{0,60}\])?+(?:\{[^{}\n]{0,80}\})?+(?=[^\[{a-zA-Z])"""
+        ),
+        take_out,
+    ),
+    Rule(
+        r"[\\]",
+        compiled(
+            r"""\\(?P<name>[A-Za-z]{2,20}+)
+            (?:[_^]?(?:\{(?:[^{}\n]|\{[^{}\n]{0,40}\}){0,80}+\}|\[[^\]\n]{0,20}\])|[_^]\w){0,4}+
+            (?=[^A-Za-z{\[_^])"""
+        ),
+        _command,
+        not_after=r"[\p{L}:\\/]",
+    ),
+    Rule(r"[\\]", compiled(r"\\(?=\n)"), lambda _, match: (line_end(match.group()),)),
+)

@@ -1,0 +1,52 @@
+"""What markup hands on: stretches of the text as it came, each with what is spoken of it."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """What the segmenter may do with a piece."""
+
+    PLAIN = auto()
+    """Spoken character for character; the marks in it count."""
+    ADDRESS = auto()
+    """The same, but its marks end nothing."""
+    WHOLE = auto()
+    """One character, which stands for other words."""
+    SILENT = auto()
+    """Not spoken; may be cut anywhere."""
+    BREAK = auto()
+    """The end of a line that ends something: a boundary lies before it."""
+
+
+class Piece(NamedTuple):
+    """A stretch of text. The sources of all pieces rejoin to the text that came."""
+
+    source: str
+    spoken: str
+    kind: Kind
+    pause_s: float = 0.0
+    """Silence that a BREAK asks for, seconds."""
+
+
+def plain(text: str) -> Piece:
+    """Text that is spoken as it stands."""
+    return Piece(text, text, Kind.PLAIN)
+
+
+def silent(text: str) -> Piece:
+    """Text that is not spoken."""
+    return Piece(text, "", Kind.SILENT)
+
+
+def whole(source: str, spoken: str) -> tuple[Piece, ...]:
+    """Text that is spoken in other words: its last character stands for them, and the others
+    are silent."""
+    return (silent(source[:-1]), Piece(source[-1:], spoken, Kind.WHOLE))
+
+
+def line_end(source: str, pause_s: float = 0.0) -> Piece:
+    """Text that ends a line, or asks for a pause."""
+    return Piece(source, "\n", Kind.BREAK, pause_s)

@@ -1,0 +1,72 @@
+"""What a rule of the reader's table is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import regex
+from regex import Match, Pattern
+
+from stages.text.markup.context import Context
+from stages.text.markup.pieces import Piece, silent
+
+MAX_HELD_CHARS = 256
+"""How far a rule may look. Text that could still become something is held back up to here."""
+
+END = "\x03"
+"""Stands behind the last character where nothing follows any more."""
+
+EOL = r"(?=[\n\x03])"
+"""Where a line ends."""
+
+Act: TypeAlias = Callable[[Context, Match[str]], Sequence[Piece] | None]
+"""What becomes of a match; None: the rule does not hold here after all."""
+
+
+def always(_: Context) -> bool:
+    """The condition of a rule that has none."""
+    return True
+
+
+def at_line_start(context: Context) -> bool:
+    """Nothing visible stands before in this line, but list markers."""
+    return context.line.begins
+
+
+class Rule(NamedTuple):
+    """One kind of markup."""
+
+    first: str
+    """A character class: what it begins with."""
+    pattern: Pattern[str]
+    act: Act
+    when: Callable[[Context], bool] = always
+    not_after: str = ""
+    """A character class: what must not stand before it."""
+    glance: str = ""
+    """A lookahead that every match fulfils, to pass by what cannot become one."""
+    keeps_beginning: bool = False
+    """What is visible in it does not end a line's beginning."""
+
+    @property
+    def is_guarded(self) -> bool:
+        """Not every such character may begin it."""
+        return bool(self.not_after or self.glance)
+
+    @property
+    def start(self) -> str:
+        """A pattern for where it may begin. It sees less of what stands before than there is,
+        and so finds too much rather than too little."""
+        behind = f"(?<!{self.not_after})" if self.not_after else ""
+        return f"{behind}{self.glance}{self.first}"
+
+
+def compiled(pattern: str) -> Pattern[str]:
+    """A pattern, its white space and comments left out."""
+    return regex.compile(pattern, regex.VERBOSE)
+
+
+def take_out(_: Context, match: Match[str]) -> Sequence[Piece]:
+    """The match is not spoken."""
+    return (silent(match.group()),)
