@@ -47,22 +47,23 @@ class Mark(NamedTuple):
 
 
 MARKS: dict[str, Mark] = {
-    **dict.fromkeys(".…", Mark(ends_sentence=True, acts_at_once=False)),
+    **dict.fromkeys(".…⋯‥", Mark(ends_sentence=True, acts_at_once=False)),
     **dict.fromkeys(
-        "!?‼⁉⁇⁈"  # and of one character each:
-        "。！？｡．"  # Chinese, Japanese
-        "؟۔"  # Arabic, Urdu
-        "।॥"  # Hindi and its neighbours
+        "!?‼⁉⁇⁈‽"
+        "。！？｡．﹒﹖﹗"  # Chinese, Japanese
+        "؟۔܀܁܂߹"  # Arabic, Urdu, Syriac, N'Ko
+        "।॥꯫᱾᱿"  # Hindi and its neighbours
         "։"  # Armenian
         "\u037e"  # Greek, whose question mark looks like a semicolon
         "።፧፨"  # Amharic
         "။"  # Burmese
         "។៕"  # Khmer
-        "།༎",  # Tibetan
+        "།༎"  # Tibetan
+        "᠃᙮꓿꘎꧈꧉",  # Mongolian, Cree, Lisu, Vai, Javanese
         Mark(ends_sentence=True, acts_at_once=True),
     ),
     **dict.fromkeys(
-        ",;，；、､،؛՝\u0387፣፤፥၊",
+        ",;，；、､﹐﹑﹔،؛՝\u0387፣፤፥၊᠂",
         Mark(ends_sentence=False, acts_at_once=True),
     ),
 }
@@ -117,7 +118,7 @@ def judge(
     if ended and not following.is_blank:
         following = _following(ahead + "\n")  # shows that the last word is whole
     rule = RULES[kind]
-    settled = _settle(rule, before + text, ahead, following)
+    settled = _settle(rule, before + text, following)
     if settled is not None:
         return settled
     if ended:
@@ -125,15 +126,17 @@ def judge(
     return Verdict.HOLD if following.word else rule.patience
 
 
-def _settle(rule: Rule, left: str, ahead: str, following: Following) -> Verdict | None:
+def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
     """What the text that is known makes of it; None: too little is."""
-    dots = _SPACED_DOT.match(ahead)
-    if dots:  # . . .
-        return Verdict.GO_ON if dots["behind"] else None
+    if left[-1:].isspace() and following.gap:  # . . .
+        if following.is_blank:
+            return None
+        if not following.word and following.after == ".":
+            return Verdict.GO_ON
     if following.closers.startswith("]") and _OPEN_OMISSION.search(left):
         return Verdict.GO_ON  # [...]
     is_closed = _CLOSED.search(following.closers) is not None
-    if following.closers and (is_closed or following.gap) and "\n" not in following.gap:
+    if rule is not RULES[Before.NUMBER_COMMA] and following.closers and (is_closed or following.gap) and "\n" not in following.gap:
         if following.is_blank:
             return None
         if following.word[:1].islower() and not following.openers:
@@ -143,7 +146,6 @@ def _settle(rule: Rule, left: str, ahead: str, following: Following) -> Verdict 
     return None if following.is_blank else rule.within_word(left, following)
 
 
-_SPACED_DOT = regex.compile(r"[^\S\n]+\.(?:(?P<behind>[\s.\p{Pe}\p{Pf}\"])|\Z)")
 _OPEN_OMISSION = regex.compile(r"\[\s?(?:\.\s?){0,2}\Z")
 _NEVER_IN_A_WORD = r"\"”»)\]}」』）】》〉—"
 _NOTHING = Following("", "", "", "", "")
@@ -159,7 +161,7 @@ _FOLLOWING = regex.compile(
     regex.VERBOSE | regex.DOTALL,
 )
 _GOES_ON = regex.compile(
-    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…"
+    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…⋯‥"
     r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
 )
 """Behind a mark, these belong to its word, or are marks that act for themselves, or to its
@@ -300,6 +302,7 @@ RULES: dict[Before, Rule] = {
     Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.COUNTS: Rule(_HOLD, False, _stay_in_word, _cut_unless_number),
     Before.COUNTS_OR_WORD: Rule(_HOLD, False, _stay_in_word, _cut_unless_digit),
+    Before.LIST_NUMBER: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.MAY_END: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence),
     Before.TIME: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence_or_title),
 }

@@ -24,11 +24,15 @@ class Before(Enum):
     LEADS_ON = auto()
     COUNTS = auto()
     COUNTS_OR_WORD = auto()
+    LIST_NUMBER = auto()
+    """``1.`` or ``b.`` where a sentence begins."""
     MAY_END = auto()
     TIME = auto()
     """``p.m.``, other than in a phrase that a sentence begins with."""
 
 
+_LIST_NUMBER = regex.compile(r"\A\s*[(\"'”’)]*\s*(?:\d{1,3}|[a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})\Z")
+_SENTENCE_OVER = regex.compile(r"(?r)[.…!?。！？][\s\"'”’)]*\Z")
 _LAST_LETTERS = regex.compile(
     r"(?r)(?:(?<![\p{L}\p{M}\p{N}&]|\p{L}['’])[\p{L}\p{M}.]+|№|(?<!\p{L})[Nn]°)\Z"
 )
@@ -56,8 +60,10 @@ def word_before_stop(text: str, mark: str, before: str) -> Before:
     """The kind of word that carries a stop or an ellipsis. `text` is the open segment so far,
     `before` the end of what came before it."""
     left = before + text
-    if mark == "…" or left.rstrip(" \t\u00a0").endswith((".", "…")):
+    if mark != "." or left.rstrip(" \t\u00a0").endswith((".", "…")):
         return Before.ELLIPSIS
+    if _LIST_NUMBER.match(text) and _SENTENCE_OVER.search(before):
+        return Before.LIST_NUMBER
     if left[-1:].isnumeric():
         return Before.NUMBER
     letters = _LAST_LETTERS.search(left)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stages.text.markup.context import Context
 
 _LABEL = r"[\p{Lu}\p{Ll}\p{M}\p{N}_-]"
-_HOST = rf"{_LABEL}{{1,63}}+(?:\.{_LABEL}{{1,63}}+){{0,8}}(?::\d{{1,5}})?+"
+_HOST = rf"{_LABEL}{{1,63}}+(?:\.{_LABEL}{{1,63}}+){{0,8}}"
 _HOST_ENDS = r"(?=[^\p{Lu}\p{Ll}\p{M}\p{N}_.-]|\.[^\p{Lu}\p{Ll}\p{M}\p{N}_-])"
 _WEB = compiled(
     rf"""(?P<scheme>(?i:https?|ftps?|wss?|file)://)(?P<www>(?:(?i:www)\.)?+)(?P<host>{_HOST}){_HOST_ENDS}"""
@@ -30,6 +30,7 @@ _TOP_LEVELS = r"""(?: com | org | net | edu | gov | io | ai | dev | app | info |
 _BARE_HOST = compiled(rf"(?:\A|[^\p{{L}}\p{{N}}@./-])(?:[\p{{L}}\p{{N}}-]+\.)+{_TOP_LEVELS}\Z")
 _DOTTED = regex.compile(r"\p{L}\.\p{L}{2,}\Z")
 
+_CASELESS = regex.compile(r"\p{Lo}")
 _STOPS = regex.compile(
     r"""[\s\x03<>"'“”‘’«»`|.,;:!?()\[\]{}*_~…，。；！？、（）「」『』【】《》\p{Lo}]"""
 )
@@ -45,7 +46,7 @@ def _close(context: Context, match: Match[str]) -> Sequence[Piece] | None:
     """Where an address ends: at what cannot be part of one, and before marks that end more
     than the address. Letters without case end it unless they are a path's own."""
     behind = match.string[0]
-    if regex.match(r"\p{Lo}", behind) and not (context.last.isascii() and context.last.isalnum()):
+    if _CASELESS.match(behind) and not (context.last.isascii() and context.last.isalnum()):
         return None
     return ()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.text.markup.context import Mode
-from stages.text.markup.pieces import Kind, line_end, silent
+from stages.text.markup.pieces import Kind, line_end, silent, whole
 from stages.text.markup.rules import EOL, Rule, at_line_start, compiled, take_out
 
 if TYPE_CHECKING:
@@ -89,16 +89,18 @@ _TAGS = compiled(rf"(?i:<\s?/?\s?{_NAMES}\s{{0,3}}> | \[/?{_NAMES}\] | ◁/?{_NA
 THOUGHT_RULES = (
     *(thought.rule() for thought in _THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
-    Rule(r"[<\[◁]", _TAGS, take_out),
+    Rule(r"[<\[◁]", _TAGS, lambda _, match: whole(match.group(), " ")),
 )
 
 
 # Code.
 
 _FENCE = compiled(rf"\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,}}|~{{3,}})[ \t]*{EOL}")
-_TICKS = compiled(r"(?P<run>`+)(?=[^`])")
-_TICKS_OR_LINE = compiled(r"(?P<run>`+)(?=[^`]) | (?=\n)")
-_INFO = r"(?: [^`\n\x03]{0,200}(?=[\n\x03]) | [^`\n\x03]{201})"
+_TICKS = compiled(r"`{1,40}+(?=[^`]) | `{41}")
+_TICKS_OR_LINE = compiled(r"`{1,40}+(?=[^`]) | `{41} | (?=\n)")
+_INFO = r"(?: [^`\n\x03]{0,200}+(?=[\n\x03]) | [^`\n\x03]{201})"
+MAX_TICKS = 32
+"""Of a fence or of code in a line. A longer run is a rule."""
 _EXTRA_INDENT = 3
 """How much further in than the opening fence the closing one may stand (CommonMark, 4.5)."""
 
@@ -117,7 +119,7 @@ def _open_fence(context: Context, match: Match[str]) -> Sequence[Piece]:
         return _close(context, match)
 
     def close_in_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
-        return _close(context, match) if len(match["run"]) == len(run) else None
+        return _close(context, match) if match.group() == run else None
 
     if line.begins:
         context.mode = Mode(regex.compile(r"\n"), _FENCE, close, Kind.SILENT)
@@ -128,7 +130,9 @@ def _open_fence(context: Context, match: Match[str]) -> Sequence[Piece]:
 
 def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
     """`code` is spoken as it stands, up to its closing ticks or the line's end."""
-    run = match["run"]
+    run = match.group()
+    if len(run) > MAX_TICKS:
+        return (silent(run),)
     behind = match.string[match.end()]
     if len(run) == 1 and _LATIN.match(context.last) and _LATIN.match(behind):
         return (silent(run),)  # don`t
@@ -136,7 +140,7 @@ def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
     def close(_: Context, match: Match[str]) -> Sequence[Piece] | None:
         if not match.group():
             return ()
-        return (silent(match["run"]),) if match["run"] == run else None
+        return (silent(run),) if match.group() == run else None
 
     context.mode = Mode(regex.compile(r"[`\n]"), _TICKS_OR_LINE, close, Kind.PLAIN)
     return (silent(run),)
@@ -145,10 +149,10 @@ def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
 _LATIN = regex.compile(r"\p{Latin}")
 
 RULES = (
-    Rule(r"[`]", compiled(rf"(?P<run>`{{3,32}}){_INFO}"), _open_fence),
+    Rule(r"[`]", compiled(rf"(?P<run>`{{3,32}}+){_INFO}"), _open_fence),
     Rule(
         r"[~]",
-        compiled(r"(?P<run>~{3,32})(?: [^\n\x03]{0,200}(?=[\n\x03]) | [^\n\x03]{201})"),
+        compiled(r"(?P<run>~{3,32}+)(?: [^\n\x03]{0,200}+(?=[\n\x03]) | [^\n\x03]{201})"),
         _open_fence,
         when=at_line_start,
     ),

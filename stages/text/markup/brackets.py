@@ -26,6 +26,7 @@ _TARGET = compiled(
     r"""\(\s{0,3}+(?: <[^<>\n]{0,200}> | [^\s()<]{0,200}+(?:\([^\s()]{0,100}+\)[^\s()]{0,100}+){0,3} )
     (?:\s{1,3}(?: "[^"\n]{0,100}" | '[^'\n]{0,100}' ))?\s{0,3}\)"""
 )
+_IN_CODE = regex.compile(r"[\p{Latin}\p{N}_\])]")
 _IS_INDEX = regex.compile(r"(?<![\p{L}\p{N}])\p{L}(?:\[\d*\])*\Z")
 """``x[1]`` is no citation."""
 
@@ -40,7 +41,7 @@ def _cite(context: Context, match: Match[str]) -> Sequence[Piece] | None:
 def _open_bracket(context: Context, match: Match[str]) -> Sequence[Piece]:
     """What stands before text is not spoken; ``x[i]`` and ``[...]`` stay as they are."""
     behind = match["behind"]
-    is_index = regex.match(r"[\p{Latin}\p{N}_\])]", context.last) is not None
+    is_index = _IN_CODE.match(context.last) is not None
     is_silent = not is_index and behind not in ".…]"
     context.brackets.append(is_silent)
     return (silent("["),) if is_silent else (plain("["),)
@@ -50,6 +51,12 @@ def _close_bracket(context: Context, match: Match[str]) -> Sequence[Piece]:
     context.has_target = context.brackets.pop() if context.brackets else False
     source = match.group()
     return (silent(source),) if context.has_target else (plain(source),)
+
+
+def _no_text(context: Context, match: Match[str]) -> Sequence[Piece]:
+    """[](target)"""
+    context.has_target = True
+    return (silent(match.group()),)
 
 
 def _is_behind_bracket(context: Context) -> bool:
@@ -80,6 +87,8 @@ RULES = (
     Rule(r"[【]", compiled(r"【\d[^【】\n]{0,100}†[^【】\n]{0,100}】"), take_out),
     Rule(r"[\ue200]", compiled(r"\ue200[^\ue201\n]{0,200}\ue201"), take_out),
     Rule(r"[\[]", _CITATION, _cite),
+    Rule(r"[\[]", compiled(r"\[[^\[\]\n]{0,60}\]"), take_out, when=_has_target),
+    Rule(r"[\[]", compiled(r"\[\](?=\()"), _no_text),
     Rule(r"[\[]", compiled(r"\[(?=(?P<behind>[\s\S]))"), _open_bracket),
     Rule(r"[\]]", compiled(r"\]"), _close_bracket),
     Rule(r"[(]", _TARGET, take_out, when=_has_target),
@@ -90,5 +99,4 @@ RULES = (
         when=_is_behind_bracket,
     ),
     Rule(r"[(]", compiled(r"\([^\s()]{220}"), _long_target, when=_has_target),
-    Rule(r"[\[]", compiled(r"\[[^\[\]\n]{0,60}\]"), take_out, when=_has_target),
 )

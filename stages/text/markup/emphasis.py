@@ -43,8 +43,11 @@ _THIRD_PERSON = regex.compile(
 
 
 def _emphasize(context: Context, match: Match[str]) -> Sequence[Piece]:
-    run, behind = match["run"], match.string[match.end()]
-    before, n_open = context.last, context.emphasis.get(match["run"], 0)
+    run = match.group()
+    if len(run) > MAX_RUN:
+        return (plain(run),)
+    behind = match.string[match.end()]
+    before, n_open = context.last, context.emphasis.get(run, 0)
     is_beside_letter = run[0] in "_=" and behind.isalnum()
     if n_open and not before.isspace() and not is_beside_letter:
         context.emphasis[run] = n_open - 1
@@ -54,7 +57,7 @@ def _emphasize(context: Context, match: Match[str]) -> Sequence[Piece]:
         _note_opening(context, run)
         return (silent(run),)
     closes = run[0] != "=" and not before.isspace() and _CLOSES_BEFORE.match(behind)
-    return (silent(run),) if closes and len(run) <= MAX_RUN else (plain(run),)
+    return (silent(run),) if closes else (plain(run),)
 
 
 MAX_RUN = 3
@@ -62,8 +65,6 @@ MAX_RUN = 3
 
 
 def _may_open(run: str, before: str, behind: str) -> bool:
-    if len(run) > MAX_RUN:
-        return False
     if run[0] in "_=":
         return not before.isalnum() and before != "\\" and (run[0] == "_" or behind.isalnum())
     if _OPENS_BEHIND.match(before):
@@ -131,9 +132,9 @@ RULES = (
         when=_is_unspoken,
     ),
     Rule(r"[*]", compiled(rf"\*(?={_BEHIND})"), _end_action, when=_is_spoken_action),
-    Rule(r"[*]", compiled(r"(?P<run>\*+)(?=[^*])"), _emphasize),
-    Rule(r"[_]", compiled(r"(?P<run>_+)(?=[^_])"), _emphasize),
-    Rule(r"[=]", compiled(r"(?P<run>==)(?=[^=])"), _emphasize),
+    Rule(r"[*]", compiled(r"\*{1,40}+(?=[^*]) | \*{41}"), _emphasize),
+    Rule(r"[_]", compiled(r"_{1,40}+(?=[^_]) | _{41}"), _emphasize),
+    Rule(r"[=]", compiled(r"==(?=[^=])"), _emphasize),
     Rule(r"[~]", compiled(r"~~"), take_out),
     Rule(
         r"[\\]",

@@ -35,8 +35,10 @@ _ATOM = r"""(?:
 )"""
 """What a formula in a line is made of: no words, no end of a sentence."""
 
-_BODY = r"(?P<body>(?:[^$\n\x03]|\n(?=[^\n])){1,240}?)"
-_LONG_BODY = r"(?P<body>(?:[^$\n\x03]|\n(?=[^\n])){245})"
+_SIGN = r"(?:[^$\n\x03\\]|\n(?=[^\n])|\\[^()\[\]])"
+_BODY = rf"(?P<body>{_SIGN}{{1,240}}+)"
+_LONG_BODY = rf"(?P<body>{_SIGN}{{240}})"
+"""What a formula that stands for itself is made of, which no blank line is."""
 _SIGNS = regex.compile(r"[\\^_=+]")
 
 
@@ -44,12 +46,12 @@ def _formula(_: Context, match: Match[str]) -> Sequence[Piece]:
     return whole(match.group(), words_of(match["body"]) or TOO_LARGE)
 
 
-def _formula_or_escape(context: Context, match: Match[str]) -> Sequence[Piece]:
-    """A formula, or brackets that were escaped, as Markdown has it."""
+def _formula_or_text(context: Context, match: Match[str]) -> Sequence[Piece]:
+    """A formula, or text in brackets that were escaped, as Markdown has it."""
     body, source = match["body"], match.group()
-    if _SIGNS.search(body) or len(body) == 1:
+    if _SIGNS.search(body) or len(body.split()) == 1:
         return _formula(context, match)
-    return (silent("\\"), plain(source[1] + body), silent("\\"), plain(source[-1]))
+    return (silent(source[:2]), plain(body), silent(source[-2:]))
 
 
 def _large(closing: str) -> Act:
@@ -101,13 +103,13 @@ def _item(context: Context, match: Match[str]) -> Sequence[Piece]:
 _MATH = "(?:equation|align|alignat|gather|multline|eqnarray|split|math|displaymath|[a-zA-Z]{0,8}matrix|cases|array)"
 
 RULES = (
-    Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula),
+    Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula_or_text),
     Rule(r"[$]", compiled(rf"\$\${_LONG_BODY}"), _large(r"\$\$")),
     Rule(
         r"[$]", compiled(rf"\$(?=[^\s$])(?P<body>{_ATOM}{{1,120}}+)(?<=\S)\$(?=[^\d$])"), _formula
     ),
-    Rule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_escape),
-    Rule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_escape),
+    Rule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_text),
+    Rule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_text),
     Rule(r"[\\]", compiled(rf"\\\[{_LONG_BODY}"), _large(r"\\\]")),
     Rule(r"[\\]", compiled(rf"\\begin\{{(?P<name>{_MATH}\*?)\}}"), _environment),
     Rule(r"[\\]", compiled(r"\\(?:begin|end)\{[a-zA-Z*]{1,30}\}"), take_out),

@@ -30,7 +30,6 @@ WRAPPED_CHARS = 50
 _CLOSED = r"[\p{Pe}\p{Pf}\"'*_]*\s*\Z"
 _ENDS_IN_COLON = regex.compile(rf"[:：]{_CLOSED}")
 _ENDS_IN_MARK = regex.compile(rf"[\p{{Terminal_Punctuation}}…]{_CLOSED}")
-_ENDS_SENTENCE = regex.compile(rf"[\p{{Sentence_Terminal}}…]{_CLOSED}")
 _KEY_AND_VALUE = regex.compile(
     r"[\p{L}\p{N}][^\s:：.,;!?]*(?P<more>(?: [^\s:：.,;!?]+){0,4})(?::\s+|：\s*)\S"
 )
@@ -94,16 +93,16 @@ _LINE_ENDS = (
     Rule(
         r"[\n]",
         compiled(
-            rf"""\n[ \t\r]*
+            rf"""\n[ \t\r]*+
             (?: \n | [>|•◦▪‣⁃●○■►▶] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
-              | \(?\d{{1,3}}{_NUMBER_END}(?=\s) | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
+              | \(?\d{{1,3}}{_NUMBER_END}(?=[\s*_]|\p{{L}}) | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
               | <[/!]?[A-Za-z|] | \[\^?[\w-]{{1,20}}\]: )"""
         ),
         _end_before_another,
     ),
     Rule(
         r"[\n]",
-        compiled(rf"\n[ \t\r]*[{_OPENERS}]{{0,6}}+(?P<letter>[^\s{_OPENERS}])"),
+        compiled(rf"\n[ \t\r]*+[{_OPENERS}]{{0,6}}+(?P<letter>[^\s{_OPENERS}])"),
         _end_before_text,
     ),
     Rule(r"[\n]", compiled(r"\n"), _join),
@@ -132,22 +131,19 @@ def _number(context: Context, match: Match[str]) -> Sequence[Piece]:
     elif number == "a" or match.group() == line.next_number:
         follower = chr(ord(number) + 1)
     line.next_number = follower and match["open"] + follower + match["close"]
-    return whole(match.group(), f"{number}.")
+    return whole(match.group(), f"{number}. ")
 
 
 def _number_in_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
-    line = context.line
-    if match.group() == line.next_number:
+    if match.group() == context.line.next_number:
         return (line_end(""), *_number(context, match))
-    before = _ENDS_IN_COLON if match["number"] in {"1", "a"} else _ENDS_SENTENCE
-    return _number(context, match) if before.search(line.end) else None
+    if match["number"] in {"1", "a"} and _ENDS_IN_COLON.search(context.line.end):
+        return _number(context, match)
+    return None
 
 
 def _may_go_on_with_list(context: Context) -> bool:
-    line = context.line
-    return bool(line.next_number or _ENDS_IN_COLON.search(line.end)) or bool(
-        _ENDS_SENTENCE.search(line.end)
-    )
+    return bool(context.line.next_number or _ENDS_IN_COLON.search(context.line.end))
 
 
 def _bullet_in_line(context: Context, match: Match[str]) -> Sequence[Piece]:
@@ -181,10 +177,10 @@ def _is_heading(context: Context) -> bool:
 
 _NUMBER = compiled(
     rf"""(?P<open>\(?)(?P<number>\d{{1,3}}|[A-Za-z]|[ivx]{{2,4}}|[IVX]{{2,4}})
-    (?P<close>{_NUMBER_END})(?=[ \t])"""
+    (?P<close>{_NUMBER_END})(?=[ \t*_]|(?<=\d{_NUMBER_END})\p{{L}})"""
 )
 _GLANCE = rf"(?=\(?(?:\Z|(?:\d{{1,3}}|[A-Za-z]|[ivx]{{2,4}}|[IVX]{{2,4}})(?:\Z|{_NUMBER_END})))"
-_RULER = r"[-|:*_=~+─━═│┌┬┐├┼┤└┴┘║╔╦╗╠╬╣╚╩╝╭╮╰╯]"
+_RULER = r"[-|:*_=+─━═│┌┬┐├┼┤└┴┘║╔╦╗╠╬╣╚╩╝╭╮╰╯]"
 
 RULES = (
     *_LINE_ENDS,
@@ -220,7 +216,7 @@ MARKDOWN_RULES = (
     # ---, ***, the line under a heading, and the one under the head of a table
     Rule(
         _RULER,
-        compiled(rf"{_RULER}(?:[ \t]*{_RULER}){{2,}}[ \t]*{EOL}"),
+        compiled(rf"{_RULER}(?:[ \t]*+{_RULER}){{2,}}+[ \t]*+{EOL}"),
         take_out,
         when=at_line_start,
     ),
@@ -246,8 +242,16 @@ MARKDOWN_RULES = (
     ),
     Rule(r"[\[]", compiled(r"\[!(?P<name>[A-Za-z]{3,12})\]"), _note, when=at_line_start),
     # | cell | cell |
-    Rule(r"[|]", compiled(r"\|"), _begin(LineKind.ROW), when=at_line_start),
-    Rule(r"[|]", compiled(rf"\|[ \t]*{EOL}"), take_out),
-    Rule(r"[|]", compiled(r"\|(?=[^|])"), _row, when=_is_in_row),
+    Rule(r"[|│┃║]", compiled(r"."), _begin(LineKind.ROW), when=at_line_start),
+    Rule(r"[|│┃║]", compiled(rf".[ \t]*{EOL}"), take_out),
+    Rule(r"[|│┃║]", compiled(r".(?=[^|])"), _row, when=_is_in_row),
     Rule(r"[|]", compiled(r"\|(?=\s)"), _row, not_after=r"\S"),
+    # :smile:
+    Rule(
+        r"[:]",
+        compiled(r":[a-z][a-z0-9_+-]{1,30}:(?=[\s\x03.,!?)])"),
+        take_out,
+        not_after=r"\S",
+        glance=r"(?=:(?:\Z|[a-z]))",
+    ),
 )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from stages.text.markup.context import Mode
 
+MAX_PREFIXES = 4096
+"""Pairs of characters that are remembered: some hundred are common."""
+
 _DEFAULTS = MarkupOptions()
 
 
@@ -104,10 +107,8 @@ class Markup:
 
     def _open(self, ahead: str, pieces: list[Piece], *, may_become: bool) -> int | None:
         context = self._context
-        for rule in self._table.at(ahead[0]):
-            if not rule.when(context) or (
-                rule.not_after and regex.match(rule.not_after, context.last)
-            ):
+        for rule in self._table.at(ahead[:2]):
+            if not rule.may_follow(context):
                 continue
             match = rule.pattern.match(ahead, partial=True)
             if match is None:
@@ -149,21 +150,25 @@ class Markup:
 
 
 class _Table:
-    """The rules, by the character that they begin with."""
+    """The rules, and where they may begin."""
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self._rules = rules
-        self._by_char: dict[str, tuple[Rule, ...]] = {}
-        anywhere = "".join(rule.first[1:-1] for rule in rules if not rule.is_guarded)
+        self._by_prefix: dict[str, tuple[Rule, ...]] = {}
+        anywhere = "".join(rule.first for rule in rules if not rule.is_guarded)
         guarded = [rule.start for rule in rules if rule.is_guarded]
-        self.starts = regex.compile("|".join([f"[{anywhere}]", *guarded]))
+        self.starts = regex.compile("|".join([f"[{anywhere}]", *guarded]), regex.V1)
 
-    def at(self, char: str) -> tuple[Rule, ...]:
-        """The rules that may hold at this character."""
-        if char not in self._by_char:
-            rules = (rule for rule in self._rules if regex.match(rule.first, char))
-            self._by_char[char] = tuple(rules)
-        return self._by_char[char]
+    def at(self, prefix: str) -> tuple[Rule, ...]:
+        """The rules for text that begins with these one or two characters: those whose pattern
+        they do not rule out."""
+        rules = self._by_prefix.get(prefix)
+        if rules is None:
+            if len(self._by_prefix) >= MAX_PREFIXES:
+                self._by_prefix.clear()
+            rules = tuple(rule for rule in self._rules if rule.may_begin(prefix))
+            self._by_prefix[prefix] = rules
+        return rules
 
 
 @cache
@@ -173,8 +178,8 @@ def _table(options: MarkupOptions) -> _Table:
     if options.skip_thinking:
         rules += blocks.THOUGHT_RULES
     if options.skip_markdown:
-        rules += blocks.RULES + lines.MARKDOWN_RULES + tags.RULES + formulas.RULES
-        rules += brackets.RULES + emphasis.RULES
+        rules += addresses.ANGLE_RULES + blocks.RULES + lines.MARKDOWN_RULES + tags.RULES
+        rules += formulas.RULES + brackets.RULES + emphasis.RULES
     return _Table(rules + addresses.RULES)
 
 

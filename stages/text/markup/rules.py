@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import regex
 from regex import Match, Pattern
@@ -34,7 +36,8 @@ def at_line_start(context: Context) -> bool:
     return context.line.begins
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True)
+class Rule:
     """One kind of markup."""
 
     first: str
@@ -48,6 +51,20 @@ class Rule(NamedTuple):
     """A lookahead that every match fulfils, to pass by what cannot become one."""
     keeps_beginning: bool = False
     """What is visible in it does not end a line's beginning."""
+
+    def may_begin(self, prefix: str) -> bool:
+        """Whether text that begins with these characters may be it."""
+        if not regex.match(self.first, prefix, flags=regex.V1):
+            return False
+        return self.pattern.match(prefix, partial=True) is not None
+
+    def may_follow(self, context: Context) -> bool:
+        """Whether it may hold behind what was read so far."""
+        return self.when(context) and not (self._behind and self._behind.match(context.last))
+
+    @cached_property
+    def _behind(self) -> Pattern[str] | None:
+        return regex.compile(self.not_after) if self.not_after else None
 
     @property
     def is_guarded(self) -> bool:
