@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from stages.conversion_settings import NO_OVERRIDES, ConversionOverrides
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ class Style:
     """Semitones, -24 to 24."""
     segmentation: Segmentation = "eager"
     """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
-    conversion: ConversionOverrides = NO_OVERRIDES
-    """What is set over an RVC voice's own settings."""
+    conversion: Mapping[str, float] = field(default_factory=dict)
+    """Those of `ConversionSettings` that the connection has set over an RVC voice's own."""
     seed: int | None = None
     """Makes sampling and noise repeatable, for engines that have any."""
 

@@ -15,10 +15,11 @@ import struct
 import zipfile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
 
+from stages.error_text import MAX_NAME_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 MAX_FILES = 10_000
@@ -50,13 +51,6 @@ MAX_DIMENSIONS = 8
 MAX_NUMBER = 2**63 - 1
 """What fits into a tensor's offset, shape and strides."""
 
-SHOWN_NAMES = 3
-"""Of a list of tensors in an error."""
-MAX_NAME = 80
-"""Characters of one."""
-MAX_REASON = 300
-"""Characters of a library's own explanation."""
-
 _END_BYTES = 56 + 20 + 22
 """Of the records that end an archive: two for large ones, which torch always writes, and one."""
 
@@ -87,9 +81,9 @@ def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pick
     try:
         return _Unpickler(data, sizes).load()
     except pickle.UnpicklingError as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:  # whatever an opcode raises where it meets what it does not fit
-        msg = f"{path} cannot be read: its pickle is damaged: {why(error)}"
+        msg = f"{path} cannot be read: its pickle is damaged: {reason(error)}"
         raise UnusableModel(msg) from error
 
 
@@ -109,31 +103,11 @@ def check_shapes(
         ("has also", tensors.keys() - expected.keys()),
     ):
         if names:
-            raise UnusableModel(f"{path} is not {what}: it {lack} {some(names)}")
+            raise UnusableModel(f"{path} is not {what}: it {lack} {name_list(names)}")
     for name, shape in expected.items():
         if tuple(tensors[name].shape) != shape:
             msg = f"{path}: {name} has the shape {tuple(tensors[name].shape)} instead of {shape}"
             raise UnusableModel(msg)
-
-
-def some(names: Iterable[str]) -> str:
-    """The first few of a list of names."""
-    ordered = sorted(map(str, names))
-    more = len(ordered) - SHOWN_NAMES
-    shown = ", ".join(one_line(name, MAX_NAME) for name in ordered[:SHOWN_NAMES])
-    return shown + (f" and {more} more" if more > 0 else "")
-
-
-def why(error: Exception) -> str:
-    """An error's own words, in one line: some libraries add a page of advice."""
-    paragraph = str(error).strip().partition("\n\n")[0]
-    return one_line(paragraph, MAX_REASON) or type(error).__name__
-
-
-def one_line(text: str, most: int) -> str:
-    """A stranger's text for an error or a log: so long at most, and nothing but what prints."""
-    words = " ".join(text[: 2 * most].split())[:most]
-    return "".join(character if character.isprintable() else "?" for character in words)
 
 
 def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]]:
@@ -223,7 +197,7 @@ class _Unpickler(pickle.Unpickler):
                 return _REBUILD_TENSOR
             case "torch", _ if name in BITS:
                 return name
-        what = one_line(f"{module}.{name}", MAX_NAME)
+        what = one_line(f"{module}.{name}", MAX_NAME_CHARS)
         msg = f"it holds {what}, and only tensors and plain values are read"
         raise pickle.UnpicklingError(msg)
 

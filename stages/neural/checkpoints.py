@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stages.error_text import reason
 from stages.errors import UnusableModel
-from stages.neural.archives import check_archive, check_shapes, some, why
+from stages.neural.archives import check_archive, check_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-__all__ = ["check_finite", "check_weights", "is_plain", "load_pickle", "some", "why"]
 
 
 def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | None = None) -> Any:  # noqa: ANN401 - a pickle holds anything
@@ -34,7 +33,7 @@ def load_pickle(path: Path, *, max_bytes: int, stand_ins: Mapping[str, type] | N
         msg = f"{path} cannot be read: it is damaged, or holds more than tensors and plain values"
         raise UnusableModel(msg) from error
     except Exception as error:  # a hostile pickle can make torch stumble over anything
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
 
 
 def check_weights(

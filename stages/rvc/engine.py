@@ -236,7 +236,7 @@ class RvcEngine(Engine):
 
 
 def _settings(entry: VoiceEntry, style: Style) -> ConversionSettings:
-    return entry.settings.conversion.overlaid(style.conversion)
+    return entry.settings.model_copy(update=style.conversion)
 
 
 def _is_due(conversion: _Conversion) -> bool:

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
-from stages.conversion_settings import ConversionOverrides
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.pitch.choosing import choose
@@ -117,9 +116,8 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
 
 def request_for(voice: str, **settings: float) -> DrivenRequest:
     segment = make_segment("Said.", voice, pitch_shift=2.0)
-    conversion = ConversionOverrides(**settings)  # type: ignore[arg-type]
     request = DrivenRequest(
-        replace(segment, style=replace(segment.style, seed=1, conversion=conversion))
+        replace(segment, style=replace(segment.style, seed=1, conversion=settings))
     )
     request.push(SPEECH, RATE)
     request.push(np.empty(0, np.float32), RATE, is_last=True)

@@ -26,9 +26,9 @@ from safetensors.torch import load_file
 from torch.nn.utils import parametrize
 from transformers import HubertConfig, HubertModel
 
+from stages.error_text import MAX_REASON_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.archives import MAX_REASON, one_line, some, why
 from stages.neural.checkpoints import check_finite, check_weights, load_pickle
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
             raise UnusableModel(msg)
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _check_config(path: Path) -> None:
@@ -164,7 +164,7 @@ def _check_config(path: Path) -> None:
             text = file.read(MAX_CONFIG_BYTES)
         told = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(told, dict):
         raise UnusableModel(f"{path} is not a model's configuration")
     usual = HubertConfig().to_dict()
@@ -185,12 +185,12 @@ def _check_config(path: Path) -> None:
     ):
         value = told.get(what, usual[what])
         if value != usual[what]:
-            found = one_line(repr(value), MAX_REASON)
+            found = one_line(repr(value), MAX_REASON_CHARS)
             msg = f"{path}: {what} is {found}, and HuBERT base's is {usual[what]!r}"
             raise UnusableModel(msg)
     heads, hidden = (told.get(what, usual[what]) for what in ("num_attention_heads", "hidden_size"))
     if not isinstance(heads, int) or hidden != heads * HEAD_DIM:
-        found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON)
+        found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON_CHARS)
         raise UnusableModel(f"{path}: {found}; HuBERT's heads are of {HEAD_DIM}")
 
 
@@ -198,7 +198,7 @@ def _renamed(
     path: Path, weights: Mapping[Any, Any], rules: tuple[tuple[str, str], ...]
 ) -> dict[str, Any]:
     if odd := [name for name in weights if not isinstance(name, str)]:
-        raise UnusableModel(f"{path} is not a state dict: {some(odd)} are no names")
+        raise UnusableModel(f"{path} is not a state dict: {name_list(odd)} are no names")
     renamed = {}
     for name, weight in weights.items():
         ours = name

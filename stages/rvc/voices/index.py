@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import torch
 
+from stages.error_text import one_line
 from stages.errors import UnusableModel
-from stages.neural.archives import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path

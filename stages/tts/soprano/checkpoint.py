@@ -20,9 +20,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from stages.error_text import name_list, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.checkpoints import check_finite, check_weights, load_pickle, some, why
+from stages.neural.checkpoints import check_finite, check_weights, load_pickle
 from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
@@ -95,7 +96,7 @@ def _read_config(folder: Path) -> LmConfig:
     try:
         config = AutoConfig.from_pretrained(folder, **LOADING)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
     rope: dict[str, Any] = dict(config.rope_parameters or {})
@@ -148,12 +149,12 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         # transformers would make up what is missing, and say so in its log only
         if names := [name if isinstance(name, str) else name[0] for name in report[what]]:
-            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {some(names)}")
+            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {name_list(names)}")
     weights: Mapping[str, torch.Tensor] = model.state_dict()
     check_finite(path, weights)
     return weights
@@ -164,7 +165,7 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
     except Exception as error:
-        msg = f"{path} or tokenizer_config.json beside it cannot be read: {why(error)}"
+        msg = f"{path} or tokenizer_config.json beside it cannot be read: {reason(error)}"
         raise UnusableModel(msg) from error
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(len(SPECIAL_TOKENS))):
