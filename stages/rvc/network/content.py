@@ -17,16 +17,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch.nn import functional
 
 from stages.neural import accelerator
-from stages.neural.linear import packed
+from stages.neural.layers import LayerNorm, PostNormLayer, linear
+from stages.neural.linear import FixedLinear
+from stages.neural.state import StreamState
 from stages.rvc.network.convolution import FrameConv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from stages.neural.linear import FixedLinear, Then
     from stages.rvc.network.config import Version
     from stages.rvc.network.content_file import ContentModel
 
@@ -38,7 +39,7 @@ NORM_EPS = 1e-5
 
 
 @dataclass(slots=True)
-class ContentState:
+class ContentState(StreamState):
     """What a stream's normalisation has seen, for each of the first convolution's channels."""
 
     count: torch.Tensor
@@ -47,20 +48,6 @@ class ContentState:
     """(batch, channels) float64."""
     squares: torch.Tensor
     """(batch, channels) float64."""
-
-    @classmethod
-    def joined(cls, states: Sequence[ContentState]) -> ContentState:
-        """Of several streams as one batch."""
-        return cls(
-            torch.cat([state.count for state in states]),
-            torch.cat([state.total for state in states]),
-            torch.cat([state.squares for state in states]),
-        )
-
-    def split(self) -> list[ContentState]:
-        """Each stream's own."""
-        parts = zip(self.count.split(1), self.total.split(1), self.squares.split(1), strict=True)
-        return [ContentState(*part) for part in parts]
 
 
 class ContentEncoder:
@@ -89,20 +76,20 @@ class ContentEncoder:
             )
             for number in range(1, len(config.conv_stride))
         ]
-        self._projection_norm = _Norm(weights, "feature_projection.layer_norm")
-        self._projection = _linear(weights, "feature_projection.projection")
+        self._projection_norm = LayerNorm(weights, "feature_projection.layer_norm")
+        self._projection = linear(weights, "feature_projection.projection")
         self._position = _PositionConv(
             read.position_weight.to(device, dtype),
             weights["encoder.pos_conv_embed.conv.bias"],
             config.num_conv_pos_embedding_groups,
         )
-        self._norm = _Norm(weights, "encoder.layer_norm")
+        self._norm = LayerNorm(weights, "encoder.layer_norm")
         self._layers = [
-            _Layer(weights, f"encoder.layers.{number}", config.num_attention_heads)
+            _layer(weights, f"encoder.layers.{number}", config.num_attention_heads)
             for number in range(config.num_hidden_layers)
         ]
         self._v1_layer = read.v1_layer
-        self._v1_projection = packed(
+        self._v1_projection = FixedLinear(
             read.final_proj_weight.to(device, dtype), read.final_proj_bias.to(device, dtype)
         )
 
@@ -132,7 +119,7 @@ class ContentEncoder:
         scale = self._norm_weight / torch.sqrt(variance + NORM_EPS)
         shift = self._norm_bias - mean * scale
         made = made * scale.float()[:, None] + shift.float()[:, None]
-        made = nn.functional.gelu(made).to(self._dtype)
+        made = functional.gelu(made).to(self._dtype)
         for convolve in self._others:
             made = convolve(made)
         return made, state
@@ -143,33 +130,23 @@ class ContentEncoder:
         x = self._norm(x + self._position(x))
         is_v1 = version == "v1"
         for layer in self._layers[: self._v1_layer if is_v1 else None]:
-            x = layer(x)
+            x = layer(x, functional.scaled_dot_product_attention)
         return self._v1_projection(x) if is_v1 else x
 
 
-class _Layer:
-    """A transformer layer that normalises behind each of its halves."""
-
-    def __init__(self, weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> None:
-        self._n_heads = n_heads
-        self._qkv = packed(
-            torch.cat([weights[f"{name}.attention.{part}_proj.weight"] for part in "qkv"]),
-            torch.cat([weights[f"{name}.attention.{part}_proj.bias"] for part in "qkv"]),
-        )
-        self._out = _linear(weights, f"{name}.attention.out_proj")
-        self._norm = _Norm(weights, f"{name}.layer_norm")
-        self._widen = _linear(weights, f"{name}.feed_forward.intermediate_dense", then="gelu")
-        self._narrow = _linear(weights, f"{name}.feed_forward.output_dense")
-        self._last_norm = _Norm(weights, f"{name}.final_layer_norm")
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, n, hidden) to the same."""
-        batch, n, hidden = x.shape
-        # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
-        qkv = self._qkv(x).view(batch, n, 3, self._n_heads, -1).permute(2, 0, 3, 1, 4)
-        seen = nn.functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
-        x = self._norm(x + self._out(seen.transpose(1, 2).reshape(batch, n, hidden)))
-        return self._last_norm(x + self._narrow(self._widen(x)))
+def _layer(weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> PostNormLayer:
+    feed_forward = f"{name}.feed_forward"
+    return PostNormLayer(
+        n_heads,
+        qkv=linear(weights, *(f"{name}.attention.{part}_proj" for part in "qkv")),
+        out=linear(weights, f"{name}.attention.out_proj"),
+        widen=linear(weights, f"{feed_forward}.intermediate_dense", then="gelu"),
+        narrow=linear(weights, f"{feed_forward}.output_dense"),
+        norms=(
+            LayerNorm(weights, f"{name}.layer_norm"),
+            LayerNorm(weights, f"{name}.final_layer_norm"),
+        ),
+    )
 
 
 class _PositionConv:
@@ -190,24 +167,11 @@ class _PositionConv:
         """(batch, n, hidden) to the same. The kernel is even: what it gives too much at the end
         is left out."""
         batch, n, hidden = x.shape
-        padded = nn.functional.pad(x, (0, 0, self._kernel // 2, self._kernel // 2))
+        padded = functional.pad(x, (0, 0, self._kernel // 2, self._kernel // 2))
         # (batch, n, hidden, kernel), a view; then (groups, batch * n, kernel * hidden / groups)
         seen = padded.unfold(1, self._kernel, 1)[:, :n]
         seen = seen.reshape(batch, n, self._n_groups, hidden // self._n_groups, self._kernel)
         seen = seen.permute(2, 0, 1, 4, 3).reshape(self._n_groups, batch * n, -1)
         made = torch.bmm(seen, self._weight)  # (groups, batch * n, hidden / groups)
         made = made.permute(1, 0, 2).reshape(batch, n, hidden) + self._bias
-        return nn.functional.gelu(made)
-
-
-class _Norm:
-    def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
-        self._weight = weights[f"{name}.weight"]
-        self._bias = weights[f"{name}.bias"]
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.layer_norm(x, x.shape[-1:], self._weight, self._bias, NORM_EPS)
-
-
-def _linear(weights: Mapping[str, torch.Tensor], name: str, *, then: Then = "none") -> FixedLinear:
-    return packed(weights[f"{name}.weight"], weights[f"{name}.bias"], then=then)
+        return functional.gelu(made)

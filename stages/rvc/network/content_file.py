@@ -29,7 +29,13 @@ from transformers import HubertConfig, HubertModel
 from stages.error_text import MAX_REASON_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.checkpoints import check_finite, check_weights, load_pickle
+from stages.neural.checkpoints import (
+    MAX_BYTES,
+    check_finite,
+    check_weights,
+    load_pickle,
+    load_state_dict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,21 +46,7 @@ CONTENT_SIZE = 256
 V1_LAYER = 9
 """Whose output v1 voices take; v2 voices take the last one's."""
 
-CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
-CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""A frame is 320 samples, and sees 400."""
-POSITION_KERNEL = 128
-POSITION_GROUPS = 16
 HEAD_DIM = 64
-
-MAX_CONV_DIM = 512
-MAX_HIDDEN = 768
-MAX_WIDE = 3072
-MAX_LAYERS = 12
-"""HuBERT base has just these; a smaller one is for tests."""
-
-MAX_BYTES = 400_000_000
-"""HuBERT base has 378 MB in float32; the published file, in float16, 190."""
 MAX_CONFIG_BYTES = 1_000_000
 """The published one has 2 kB."""
 
@@ -125,7 +117,7 @@ def _read_fairseq(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
     stand_ins = {"fairseq.data.dictionary.Dictionary": _Dictionary}
-    read = load_pickle(path, max_bytes=MAX_BYTES, stand_ins=stand_ins)
+    read = load_pickle(path, stand_ins=stand_ins)
     weights = read.get("model") if isinstance(read, dict) else None
     if not isinstance(weights, dict):
         raise UnusableModel(f"{path} is not fairseq's HuBERT: it holds no weights under `model`")
@@ -139,10 +131,7 @@ def _read_folder(folder: Path) -> tuple[Path, dict[str, Any]]:
     if safe.exists():
         return safe, _renamed(safe, _read_safetensors(safe), OLD_NAMES)
     if pickled.exists():
-        weights = load_pickle(pickled, max_bytes=MAX_BYTES)
-        if not isinstance(weights, dict):
-            raise UnusableModel(f"{pickled} is not a state dict")
-        return pickled, _renamed(pickled, weights, OLD_NAMES)
+        return pickled, _renamed(pickled, load_state_dict(pickled), OLD_NAMES)
     raise UnusableModel(f"{folder} has neither model.safetensors nor pytorch_model.bin")
 
 
@@ -218,7 +207,6 @@ def _build(path: Path, weights: dict[str, Any], dtype: torch.dtype) -> ContentMo
     expected["final_proj.weight"] = (CONTENT_SIZE, config.hidden_size)
     expected["final_proj.bias"] = (CONTENT_SIZE,)
     checked = check_weights(path, "HuBERT base with its final_proj", weights, expected)
-    checked = {name: weight.float() for name, weight in checked.items()}
     final_weight, final_bias = checked.pop("final_proj.weight"), checked.pop("final_proj.bias")
     model.load_state_dict(checked, assign=True)
     # Once, rather than at each pass: it is as much work as a layer.
@@ -231,37 +219,29 @@ def _build(path: Path, weights: dict[str, Any], dtype: torch.dtype) -> ContentMo
 
 
 def _config(path: Path, weights: Mapping[str, Any]) -> HubertConfig:
-    """Of HuBERT base in the size that these weights have."""
+    """HuBERT base in the size that these weights have: a smaller one is for tests."""
+    base = HubertConfig(mask_time_prob=0.0)  # so that it wants no masked_spec_embed
     conv_layers = "feature_extractor.conv_layers"
     convs = [
-        _shape(path, weights, f"{conv_layers}.{number}.conv.weight", 3)
-        for number in range(len(CONV_KERNELS))
+        _shape(path, weights, f"{conv_layers}.{number}.conv.weight", 3)[0]
+        for number in range(len(base.conv_kernel))
     ]
     hidden, _ = _shape(path, weights, "feature_projection.projection.weight", 2)
     wide, _ = _shape(path, weights, "encoder.layers.0.feed_forward.intermediate_dense.weight", 2)
     found = {match[1] for name in weights if (match := re.match(r"encoder\.layers\.(\d+)\.", name))}
     for what, value, most in (
-        *(("channels", out, MAX_CONV_DIM) for out, _, _ in convs),
-        ("hidden values", hidden, MAX_HIDDEN),
-        ("values between", wide, MAX_WIDE),
-        ("layers", len(found), MAX_LAYERS),
+        *(("channels", out, base.conv_dim[0]) for out in convs),
+        ("hidden values", hidden, base.hidden_size),
+        ("values between", wide, base.intermediate_size),
+        ("layers", len(found), base.num_hidden_layers),
     ):
         if not 0 < value <= most:
             raise UnusableModel(f"{path} has {value} {what}, and HuBERT base has {most}")
     if hidden % HEAD_DIM:
         raise UnusableModel(f"{path} has {hidden} hidden values, which are no heads of {HEAD_DIM}")
-    return HubertConfig(
-        conv_dim=[out for out, _, _ in convs],
-        conv_kernel=list(CONV_KERNELS),
-        conv_stride=list(CONV_STRIDES),
-        hidden_size=hidden,
-        intermediate_size=wide,
-        num_hidden_layers=len(found),
-        num_attention_heads=hidden // HEAD_DIM,
-        num_conv_pos_embeddings=POSITION_KERNEL,
-        num_conv_pos_embedding_groups=POSITION_GROUPS,
-        mask_time_prob=0.0,  # so that it wants no masked_spec_embed
-    )
+    base.conv_dim, base.hidden_size, base.intermediate_size = convs, hidden, wide
+    base.num_hidden_layers, base.num_attention_heads = len(found), hidden // HEAD_DIM
+    return base
 
 
 def _shape(path: Path, weights: Mapping[str, Any], name: str, n_dims: int) -> tuple[int, ...]:

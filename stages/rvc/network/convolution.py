@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 from torch import nn
 
-from stages.neural.linear import can_pack, packed
+from stages.neural.linear import FixedLinear, can_pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stages.neural.linear import Then as ThenLinear
+    from stages.neural.linear import LinearThen
 
-Then: TypeAlias = Literal["none", "leaky_relu"]
-"""What is done to a convolution's result."""
+SoundThen: TypeAlias = Literal["none", "leaky_relu"]
+"""An activation of a convolution's result."""
 
 LEAK = 0.1
 """Of every leaky ReLU in RVC's networks but the last one."""
@@ -48,7 +48,7 @@ class SoundConv:
         *,
         stride: int = 1,
         dilation: int = 1,
-        then: Then = "none",
+        then: SoundThen = "none",
     ) -> None:
         """`weight` is (n_out, n_in, kernel)."""
         self.kernel = weight.shape[2]
@@ -57,7 +57,7 @@ class SoundConv:
         self._dilation = [1, dilation]
         self._then = then
         laid_out = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        self._is_packed = weight.device.type == "cpu" and can_pack(weight.dtype)
+        self._is_packed = can_pack(weight)
         if self._is_packed:
             laid_out = torch.ops.mkldnn._reorder_convolution_weight(  # noqa: SLF001 - see the top
                 laid_out,
@@ -101,13 +101,13 @@ class FrameConv:
         *,
         stride: int = 1,
         padding: int = 0,
-        then: ThenLinear = "none",
+        then: LinearThen = "none",
     ) -> None:
         """`weight` is (n_out, n_in, kernel)."""
         self._kernel = weight.shape[2]
         self._stride = stride
         self._padding = padding
-        self._linear = packed(weight.transpose(1, 2).flatten(1).contiguous(), bias, then=then)
+        self._linear = FixedLinear(weight.transpose(1, 2).flatten(1).contiguous(), bias, then=then)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if self._padding:
@@ -117,7 +117,7 @@ class FrameConv:
 
 
 def sound_conv(
-    weights: Mapping[str, torch.Tensor], name: str, *, dilation: int = 1, then: Then = "none"
+    weights: Mapping[str, torch.Tensor], name: str, *, dilation: int = 1, then: SoundThen = "none"
 ) -> SoundConv:
     """The convolution called `name` in a state dict."""
     bias = weights.get(f"{name}.bias")
@@ -125,7 +125,7 @@ def sound_conv(
 
 
 def frame_conv(
-    weights: Mapping[str, torch.Tensor], name: str, *, then: ThenLinear = "none"
+    weights: Mapping[str, torch.Tensor], name: str, *, then: LinearThen = "none"
 ) -> FrameConv:
     """The convolution called `name` in a state dict, giving as many frames as it gets."""
     weight = weights[f"{name}.weight"]

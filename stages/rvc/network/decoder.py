@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from stages.neural.linear import packed
+from stages.neural.layers import linear
+from stages.neural.state import StreamState
+from stages.rvc.network.config import EDGE_KERNEL
 from stages.rvc.network.convolution import LEAK, SoundConv, sound_conv
 
 if TYPE_CHECKING:
@@ -30,14 +32,12 @@ if TYPE_CHECKING:
 
     from stages.rvc.network.config import VoiceConfig
 
-PRE_KERNEL = 7
-POST_KERNEL = 7
 POST_LEAK = 0.01
 """Upstream calls `leaky_relu` without a slope there, which is torch's default."""
 
 
 @dataclass(slots=True)
-class DecoderState:
+class DecoderState(StreamState):
     """What a stream keeps between pieces: the end of each layer's input, empty at its start."""
 
     latents: torch.Tensor
@@ -50,32 +50,6 @@ class DecoderState:
     """(batch, 1, 1, samples): excitation that some stage has not used yet."""
     after: torch.Tensor
     """(batch, channels, 1, n): for `post`."""
-
-    @classmethod
-    def joined(cls, states: Sequence[DecoderState]) -> DecoderState:
-        """Of several streams, whose pieces were as long, as one batch."""
-        if len(states) == 1:
-            return states[0]
-        return cls(
-            latents=torch.cat([state.latents for state in states]),
-            before=[torch.cat(own) for own in zip(*(s.before for s in states), strict=True)],
-            within=[torch.cat(own) for own in zip(*(s.within for s in states), strict=True)],
-            source=torch.cat([state.source for state in states]),
-            after=torch.cat([state.after for state in states]),
-        )
-
-    def split(self) -> list[DecoderState]:
-        """Each stream's own."""
-        return [
-            DecoderState(
-                latents=self.latents[row],
-                before=[own[row] for own in self.before],
-                within=[own[row] for own in self.within],
-                source=self.source[row],
-                after=self.after[row],
-            )
-            for row in (slice(row, row + 1) for row in range(len(self.latents)))
-        ]
 
 
 class Decoder:
@@ -90,7 +64,7 @@ class Decoder:
             _Stage(config, weights, number) for number in range(len(config.upsample_rates))
         ]
         self._post = sound_conv(weights, "dec.conv_post")
-        self._speaker = packed(weights["dec.cond.weight"].squeeze(2), weights["dec.cond.bias"])
+        self._speaker = linear(weights, "dec.cond")
         self._dtype = weights["dec.conv_pre.weight"].dtype
         self._device = weights["dec.conv_pre.weight"].device
         self.left_samples, self.right_samples = self._reach()
@@ -101,11 +75,11 @@ class Decoder:
 
     def _reach(self) -> tuple[int, int]:
         """How many samples before and behind a sample have a part in it."""
-        left = right = PRE_KERNEL // 2 * self.hop
+        left = right = EDGE_KERNEL // 2 * self.hop
         for stage in self._stages:
             left += stage.left_in * stage.step * stage.rate + stage.radius * stage.step
             right += stage.right_in * stage.step * stage.rate + stage.radius * stage.step
-        return left + POST_KERNEL // 2, right + POST_KERNEL // 2
+        return left + EDGE_KERNEL // 2, right + EDGE_KERNEL // 2
 
     def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
         """What a speaker adds: (batch, gin_channels) to (batch, channels, 1, 1)."""
@@ -142,9 +116,9 @@ class Decoder:
         window = _joined(state.latents, latents)
         x = self._pre(window) + speaker
         sources = _joined(state.source, source)
-        next_state = DecoderState(_end(window, PRE_KERNEL - 1), [], [], sources, latents)
+        next_state = DecoderState(_end(window, EDGE_KERNEL - 1), [], [], sources, latents)
         # Where x ends, in samples before the end of what was given.
-        lag = PRE_KERNEL // 2 * self.hop
+        lag = EDGE_KERNEL // 2 * self.hop
         for stage, before, within in zip(self._stages, state.before, state.within, strict=True):
             window = _joined(before, x)
             next_state.before.append(_end(window, stage.left_in + stage.right_in))
@@ -157,7 +131,7 @@ class Decoder:
             x = stage.blocks(window)
             lag += stage.radius * stage.step
         window = _joined(state.after, nn.functional.leaky_relu(x, POST_LEAK))
-        next_state.after = _end(window, POST_KERNEL - 1)
+        next_state.after = _end(window, EDGE_KERNEL - 1)
         next_state.source = _end(sources, lag + self._source_reach)
         sound = torch.tanh(self._post(window))
         return sound.flatten(1).float(), next_state

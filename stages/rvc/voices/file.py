@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.neural.checkpoints import check_finite, check_weights, load_pickle
-from stages.rvc.network.config import VoiceConfig, tensor_shapes
+from stages.rvc.network.config import tensor_shapes
 from stages.rvc.voices.header import needed_tensors, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["VoiceConfig", "VoiceFile", "read_voice"]
-
-MAX_VOICE_BYTES = 400_000_000
-"""A voice has 55 MB; in float32 and with `enc_q` left in 150."""
+    from stages.rvc.network.config import VoiceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,10 @@ class VoiceFile:
 def read_voice(path: Path) -> VoiceFile:
     """Read and check a voice file. Raises `UnusableModel`."""
     config = read_header(path)
-    saved = load_pickle(path, max_bytes=MAX_VOICE_BYTES)
+    saved = load_pickle(path)
     # Checked once more: this is another reader, and the file may be another by now.
     tensors = needed_tensors(path, saved, torch.Tensor)
-    stored = check_weights(path, "an RVC voice", tensors, dict(tensor_shapes(config)))
-    weights = folded({name: weight.float() for name, weight in stored.items()})
+    weights = folded(check_weights(path, "an RVC voice", tensors, dict(tensor_shapes(config))))
     check_finite(path, weights)
     return VoiceFile(config, weights)
 

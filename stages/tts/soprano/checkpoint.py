@@ -48,9 +48,6 @@ DECODER_WIDE = 3 * DECODER_DIM
 SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
 STOP_TOKEN = SPECIAL_TOKENS.index("[STOP]")
 
-MAX_DECODER_BYTES = 400_000_000
-"""Soprano's has 118 MB in float32."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -182,13 +179,12 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
 
 
 def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
-    weights = load_pickle(path, max_bytes=MAX_DECODER_BYTES)
+    weights = load_pickle(path)
     embed = weights.get("decoder.embed.weight") if isinstance(weights, dict) else None
     if isinstance(embed, torch.Tensor) and tuple(embed.shape) == (512, 512, 3):
         msg = f"{path} is the decoder of Soprano 1.0, which is narrower; use Soprano-1.1-80M"
         raise UnusableModel(msg)
-    checked = check_weights(path, "Soprano's decoder", weights, dict(_decoder_shapes()))
-    return {name: weight.float() for name, weight in checked.items()}
+    return check_weights(path, "Soprano's decoder", weights, dict(_decoder_shapes()))
 
 
 def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:

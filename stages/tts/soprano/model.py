@@ -14,8 +14,7 @@ import torch
 
 from stages.neural import accelerator
 from stages.neural.graphs import Graphs
-from stages.neural.linear import pack_all
-from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder, Tails
+from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder
 from stages.tts.soprano.language_model import LanguageModel, Slots
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.tts.soprano.checkpoint import Checkpoint
-    from stages.tts.soprano.decoder import Piece
+    from stages.tts.soprano.decoder import Piece, StreamingDecoderState
     from stages.tts.soprano.language_model import Stepped
 
 Row = tuple[int, int, int]
@@ -55,29 +54,28 @@ class SopranoModel:
     """The networks and their memory."""
 
     _slots: Slots
-    _tails: Tails
+    _decoder_state: StreamingDecoderState
     _graphs: Graphs
 
     def __init__(self, read: Checkpoint, options: SopranoOptions) -> None:
-        """Lay out the weights; no memory is taken yet, nor the device."""
+        """Lay out the weights on the device."""
         self.stop_token = read.config.stop_token
         self.shapes = Shapes.on(options.device, options.n_slots)
         self._config = read.config
         self._options = options
         self._spare = self.shapes.n_slots  # a slot that is nobody's
         self._last_units = max(FIRST_CHUNK, options.chunk_states) + FLUSH_UNITS
-        self._lm = LanguageModel(read.config, read.lm_weights, options.sampling)
-        self._decoder = StreamingDecoder(read.decoder_weights)
-        if options.device.type == "cpu":
-            pack_all(self._lm)
-            pack_all(self._decoder)
+        lm_weights, decoder_weights = (
+            {name: weight.to(options.device) for name, weight in weights.items()}
+            for weights in (read.lm_weights, read.decoder_weights)
+        )
+        self._lm = LanguageModel(read.config, lm_weights, options.sampling)
+        self._decoder = StreamingDecoder(decoder_weights)
 
     def install(self) -> None:
-        """Go where it runs, take memory, and run every shape once."""
+        """Take memory for the sentences, and run every shape once."""
         device = self._options.device
         accelerator.use(device)
-        self._lm.to(device)
-        self._decoder.to(device)
         n_slots = self._spare + 1
         self._slots = Slots(
             self._config,
@@ -87,7 +85,7 @@ class SopranoModel:
             dtype=self._options.dtype,
             device=device,
         )
-        self._tails = Tails(n_slots, self._decoder.dim, device)
+        self._decoder_state = self._decoder.start(n_slots)
         self._graphs = Graphs(device)
         self._warm_up()
 
@@ -97,7 +95,7 @@ class SopranoModel:
         """Read prompts (token ids) into slots, and make the first state of each. `draws`: numbers
         in [0, 1) for sampling. Row by row as the slots."""
         for slot in slots:
-            self._tails.reset(slot)
+            self._decoder_state.reset(slot)
         n_rows, longest = self.shapes.prompts(len(prompts), max(map(len, prompts)))
         padded = [prompt + [self.stop_token] * (longest - len(prompt)) for prompt in prompts]
         n_spare = n_rows - len(prompts)
@@ -138,7 +136,7 @@ class SopranoModel:
     def _decode(self, pieces: Sequence[Piece], n_units: int, n_rows: int) -> list[Samples]:
         return self._decoder.decode(
             self._graphs,
-            self._tails,
+            self._decoder_state,
             self._slots.states,
             pieces,
             n_units=n_units,
