@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StreamState:
-    """Tensors and lists of tensors with a row for each stream; the first field is a tensor."""
+    """Tensors, lists of tensors and states within, with a row for each stream; the first field is a
+    tensor."""
 
     @classmethod
     def joined(cls, states: Sequence[Self]) -> Self:
@@ -42,7 +43,9 @@ def _fields(function: Callable[..., torch.Tensor], *states: StreamState) -> list
     made: list[Any] = []
     for field in fields(states[0]):
         values = [getattr(state, field.name) for state in states]
-        if isinstance(values[0], list):
+        if isinstance(values[0], StreamState):
+            made.append(type(values[0])(*_fields(function, *values)))
+        elif isinstance(values[0], list):
             made.append([function(*tensors) for tensors in zip(*values, strict=True)])
         else:
             made.append(function(*values))

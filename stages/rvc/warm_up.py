@@ -19,7 +19,7 @@ import torch
 
 from stages.rvc import schedule
 from stages.rvc.speech import HOP, RATE
-from stages.rvc.streaming import Stream, Voice
+from stages.rvc.streaming import ConversionStream, ConversionVoice
 
 if TYPE_CHECKING:
     from stages.rvc.conversion import Converter
@@ -38,7 +38,7 @@ class WarmUp:
         self._met: set[VoiceConfig] = set()
 
     @torch.inference_mode()
-    def meet(self, voice: Voice) -> None:
+    def meet(self, voice: ConversionVoice) -> None:
         """Have a voice say noise, unless one of its architecture has; 1 s on two cores."""
         kind = replace(voice.synthesizer.config, n_speakers=1)
         if kind in self._met:
@@ -55,17 +55,17 @@ class WarmUp:
             time.perf_counter() - began,
         )
 
-    def _converse(self, voice: Voice) -> None:
+    def _converse(self, voice: ConversionVoice) -> None:
         """A sentence that is long enough for a window to be full."""
         n_samples = (schedule.WINDOW + 2 * self._block_frames) * HOP
         noise = np.random.default_rng(0).normal(scale=0.1, size=n_samples).astype(np.float32)
-        stream = Stream(voice, in_rate=RATE, block_frames=self._block_frames, seed=0)
+        stream = ConversionStream(voice, in_rate=RATE, block_frames=self._block_frames, seed=0)
         stream.push(noise)
         stream.end()
         while stream.is_due:
             self._converter.advance([stream])
 
-    def _decode(self, voice: Voice) -> None:
+    def _decode(self, voice: ConversionVoice) -> None:
         decoder = voice.synthesizer.decoder
         first, later = schedule.pushed_lengths(
             self._block_frames, decoder.left_frames, decoder.right_frames
@@ -77,7 +77,9 @@ class WarmUp:
                 _, state = decoder(latents, source, voice.speaker.decoder, state)
 
 
-def _silence(voice: Voice, decoder: Decoder, n_frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _silence(
+    voice: ConversionVoice, decoder: Decoder, n_frames: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Latent frames and the excitation of as many, where the voice has any."""
     synthesizer = voice.synthesizer
     latents = torch.zeros(

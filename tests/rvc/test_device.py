@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.streaming import Stream, Voice
+    from stages.rvc.streaming import ConversionStream, ConversionVoice
 
 RATE = 16_000
 SPEECH = words(12_000)
@@ -100,7 +100,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
     monkeypatch.setattr(cache, "choose", choose_pitch)
     meet = WarmUp.meet
 
-    def meet_on_the_device(self: WarmUp, voice: Voice) -> None:
+    def meet_on_the_device(self: WarmUp, voice: ConversionVoice) -> None:
         with ResultsAreZero():  # of this thread, which reads the voices
             meet(self, voice)
 
@@ -144,7 +144,7 @@ def test_listeners_of_all_voices_are_converted_on_the_device(
     sizes = []
     advance = Converter.advance
 
-    def counted(self: Converter, streams: Sequence[Stream]) -> list[Samples]:
+    def counted(self: Converter, streams: Sequence[ConversionStream]) -> list[Samples]:
         sizes.append(len(streams))
         return advance(self, streams)
 

@@ -20,7 +20,7 @@ from stages.conversion_settings import ConversionSettings
 from stages.rvc.voices.index import read_index
 from tests.random_rvc import FULL, ROWS, build_index
 from tests.rvc import offline
-from tests.rvc.driver import (
+from tests.rvc.conversions import (
     Kind,
     content_encoder,
     content_model,

@@ -26,7 +26,7 @@ from stages.rvc import schedule
 from stages.rvc.noise import Noise
 from stages.rvc.voices.index import FeatureIndex
 from tests.rvc import offline
-from tests.rvc.driver import (
+from tests.rvc.conversions import (
     CPU,
     Kind,
     content_encoder,

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from stages.rvc.network.config import Version
     from stages.rvc.network.content_file import ContentModel
 
-FRAME = 320
+FEATURE_SAMPLES = 320
 """Samples from one feature to the next: 20 ms."""
-REACH = 80
+FEATURE_REACH = 80
 """Samples that a feature sees behind its own 320."""
 NORM_EPS = 1e-5
 
@@ -102,12 +102,14 @@ class ContentEncoder:
     def local(
         self, samples: torch.Tensor, state: ContentState, *, is_all: bool = False
     ) -> tuple[torch.Tensor, ContentState]:
-        """The convolutions: (batch, n * FRAME + REACH) float32 to (batch, n, 512).
+        """The convolutions' features of speech, and the state behind it: (batch, n * 320 + 80)
+        float32 to (batch, n, 512).
 
         `is_all`: nothing comes after these samples, which then need not be of that length."""
         made = self._first(samples[:, :, None])
         # The last samples come again in the next piece: they are counted then.
-        n_counted = made.shape[1] if is_all else (samples.shape[-1] - REACH) // self._first_stride
+        n_new = (samples.shape[-1] - FEATURE_REACH) // self._first_stride
+        n_counted = made.shape[1] if is_all else n_new
         counted = made[:, :n_counted].double()
         state = ContentState(
             state.count + n_counted,

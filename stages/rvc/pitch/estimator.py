@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from stages.rvc.speech import HOP
+
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
 
-RATE = 16_000
-"""Hz, of the speech that is listened to."""
-HOP = 160
-"""Samples from one frame to the next: 10 ms."""
 F0_MIN_HZ = 50.0
 F0_MAX_HZ = 1100.0
 """Where upstream looks for pitch, and what its scale spans."""

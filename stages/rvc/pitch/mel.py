@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from stages.rvc.pitch.estimator import HOP, RATE
+from stages.rvc.speech import HOP, RATE
 
 N_BANDS = 128
 N_FFT = 1024

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import parselmouth
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, MIN_FRAMES, unvoiced
+from stages.rvc.speech import HOP, RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,9 +17,9 @@ from torch import nn
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
 from stages.neural.checkpoints import check_weights, load_state_dict
-from stages.rvc.pitch.estimator import HOP
 from stages.rvc.pitch.mel import MIN_SAMPLES, LogMel
 from stages.rvc.pitch.rmvpe_network import FRAME_MULTIPLE, Rmvpe, RmvpeSize
+from stages.rvc.speech import HOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

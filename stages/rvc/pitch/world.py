@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyworld
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, MIN_FRAMES, unvoiced
+from stages.rvc.speech import HOP, RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
