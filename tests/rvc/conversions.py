@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn.utils import parametrize
+from transformers import HubertModel
 
 from stages.conversion_settings import ConversionSettings
 from stages.rvc.conversion import Converter
@@ -48,6 +50,18 @@ def content_model(size: HubertSize = MINUTE) -> ContentModel:
     768, which `TINY` has."""
     with tempfile.TemporaryDirectory() as folder:
         return read_content_model(build_hubert(Path(folder) / "hubert_base.pt", size))
+
+
+def hubert_of(read: ContentModel) -> HubertModel:
+    """transformers' own network. ``(samples, output_hidden_states=True)`` gives
+    (n - 400) // 320 + 1 frames of samples (b, n) at 16 kHz."""
+    model = HubertModel(read.config)
+    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    final_proj = {"final_proj.weight", "final_proj.bias"}
+    assert model.load_state_dict(read.weights, strict=False).missing_keys == []
+    assert read.weights.keys() - model.state_dict().keys() == final_proj
+    model.eval()
+    return model
 
 
 @lru_cache

@@ -20,6 +20,7 @@ from tests.rvc.conversions import (
     Kind,
     content_encoder,
     content_model,
+    hubert_of,
     synthesizer,
     upstream_network,
     voice_file,
@@ -152,13 +153,14 @@ def test_content_features_are_transformers(size: HubertSize) -> None:
     read, encoder = content_model(size), content_encoder(size)
     speech = torch.from_numpy(words(16_000))[None]
     local, _ = encoder.local(speech, encoder.start(), is_all=True)
-    layers = read.model(speech, output_hidden_states=True).hidden_states
+    layers = hubert_of(read)(speech, output_hidden_states=True).hidden_states
     v1 = torch.nn.functional.linear(
-        layers[read.v1_layer], read.final_proj_weight, read.final_proj_bias
+        layers[min(9, size.num_hidden_layers)],
+        read.weights["final_proj.weight"],
+        read.weights["final_proj.bias"],
     )
     torch.testing.assert_close(encoder.encode(local, "v2"), layers[-1], rtol=0, atol=1e-4)
     torch.testing.assert_close(encoder.encode(local, "v1"), v1, rtol=0, atol=1e-4)
-    assert read.v1_layer == min(9, size.num_hidden_layers)
 
 
 def test_content_in_pieces_knows_all_of_its_past() -> None:

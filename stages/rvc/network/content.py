@@ -21,7 +21,6 @@ from torch.nn import functional
 
 from stages.neural import accelerator
 from stages.neural.layers import LayerNorm, PostNormLayer, linear
-from stages.neural.linear import FixedLinear
 from stages.neural.state import StreamState
 from stages.rvc.network.convolution import FrameConv
 
@@ -35,6 +34,8 @@ FEATURE_SAMPLES = 320
 """Samples from one feature to the next: 20 ms."""
 FEATURE_REACH = 80
 """Samples that a feature sees behind its own 320."""
+V1_LAYERS = 9
+"""Layers that v1 voices take the features of; v2 voices take those of all twelve."""
 NORM_EPS = 1e-5
 
 
@@ -57,8 +58,8 @@ class ContentEncoder:
         accelerator.use(device)
         self.device = device
         self._dtype = dtype
-        config = read.model.config
-        exact = {name: weight.to(device) for name, weight in read.model.state_dict().items()}
+        config = read.config
+        exact = {name: weight.to(device) for name, weight in read.weights.items()}
         weights = {name: weight.to(dtype) for name, weight in exact.items()}
 
         # The first convolution and its norm stay in float32: they are small, and speech has a
@@ -79,7 +80,7 @@ class ContentEncoder:
         self._projection_norm = LayerNorm(weights, "feature_projection.layer_norm")
         self._projection = linear(weights, "feature_projection.projection")
         self._position = _PositionConv(
-            read.position_weight.to(device, dtype),
+            weights["encoder.pos_conv_embed.conv.weight"],
             weights["encoder.pos_conv_embed.conv.bias"],
             config.num_conv_pos_embedding_groups,
         )
@@ -88,10 +89,7 @@ class ContentEncoder:
             _layer(weights, f"encoder.layers.{number}", config.num_attention_heads)
             for number in range(config.num_hidden_layers)
         ]
-        self._v1_layer = read.v1_layer
-        self._v1_projection = FixedLinear(
-            read.final_proj_weight.to(device, dtype), read.final_proj_bias.to(device, dtype)
-        )
+        self._v1_projection = linear(weights, "final_proj")
 
     def start(self) -> ContentState:
         """Of a stream that has not begun."""
@@ -131,7 +129,7 @@ class ContentEncoder:
         x = self._projection(self._projection_norm(local))
         x = self._norm(x + self._position(x))
         is_v1 = version == "v1"
-        for layer in self._layers[: self._v1_layer if is_v1 else None]:
+        for layer in self._layers[: V1_LAYERS if is_v1 else None]:
             x = layer(x, functional.scaled_dot_product_attention)
         return self._v1_projection(x) if is_v1 else x
 

@@ -1,7 +1,4 @@
-"""Reading a content model, and refusing what is none, saying why.
-
-What is said, apart from who says it, RVC takes from a HuBERT that was trained further as
-ContentVec. It is published in two formats, and both become the same network here:
+"""Reading a content model, RVC's HuBERT that was trained further as ContentVec, in two formats:
 
 - ``hubert_base.pt``, fairseq's: a dict whose ``model`` holds the weights, beside a `Dictionary`
   of fairseq's that nothing needs. fairseq itself cannot be installed on the Pythons we support.
@@ -9,8 +6,9 @@ ContentVec. It is published in two formats, and both become the same network her
   whose class `HubertModelWithFinalProj` is a `HubertModel` with ``final_proj`` beside it.
 
 The names were matched, and the features found equal, against fairseq itself: see
-`tests/rvc/test_content_file.py` for the forward pass written out. Nothing here asks the network
-or runs what is in a file; the shape of the network is read off the weights.
+`tests/rvc/test_content_file.py` for the forward pass written out. What is no content model is
+refused with the reason. Nothing here asks the network or runs what is in a file; the shape of the
+model is read off the weights.
 """
 
 from __future__ import annotations
@@ -36,19 +34,17 @@ from stages.neural.checkpoints import (
     load_pickle,
     load_state_dict,
 )
+from stages.rvc.network.config import CONTENT_WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CONTENT_SIZE = 256
-"""Width of the features of v1 voices, after ``final_proj``."""
-V1_LAYER = 9
-"""Whose output v1 voices take; v2 voices take the last one's."""
-
+V1_WIDTH = CONTENT_WIDTHS["v1"]
+"""Of ``final_proj``."""
 HEAD_DIM = 64
 MAX_CONFIG_BYTES = 1_000_000
-"""The published one has 2 kB."""
+"""The published config has 2 kB."""
 
 FAIRSEQ_NAMES = (
     (r"^mask_emb$", "masked_spec_embed"),
@@ -62,55 +58,54 @@ FAIRSEQ_NAMES = (
     (r"\.fc1\.", ".feed_forward.intermediate_dense."),
     (r"\.fc2\.", ".feed_forward.output_dense."),
 )
-"""fairseq's, and what transformers has for them."""
+"""fairseq's names, and those of transformers."""
 
 OLD_NAMES = (
     (r"^(encoder\.pos_conv_embed\.conv)\.weight_g$", r"\1.parametrizations.weight.original0"),
     (r"^(encoder\.pos_conv_embed\.conv)\.weight_v$", r"\1.parametrizations.weight.original1"),
 )
-"""torch's for a normalised weight, before 2.0 and since: fairseq has the old, folders either."""
+"""torch's names for a normalised weight, before 2.0 and since: fairseq's file has the old ones,
+folders have either."""
 
 TRAINING_ONLY = ("label_embs_concat", "masked_spec_embed")
-"""The labels that it was taught to guess, and what stood for the sound that was hidden from it."""
+"""The labels of its training, and what stood for masked sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContentModel:
-    """What a file holds, on the CPU, ready to be run."""
+    """A content model, on the CPU."""
 
-    model: HubertModel
-    """In eval mode. It takes samples at 16 kHz as they are, (b, n), without normalising them:
-    ``model(samples, output_hidden_states=True)`` gives (n - 400) // 320 + 1 frames."""
-    final_proj_weight: torch.Tensor
-    """(256, hidden size, which is 768)"""
-    final_proj_bias: torch.Tensor
-    """(256,)"""
-
-    @property
-    def position_weight(self) -> torch.Tensor:
-        """(hidden size, hidden size / groups, 128): of the convolution that tells a frame where
-        it stands, its weight norm folded."""
-        weight: torch.Tensor = self.model.encoder.pos_conv_embed.conv.weight.detach()
-        return weight
-
-    @property
-    def v1_layer(self) -> int:
-        """``hidden_states[v1_layer]``, through ``final_proj``, is what v1 voices take: the ninth,
-        or in a test's smaller model the last."""
-        return min(V1_LAYER, self.model.config.num_hidden_layers)
+    config: HubertConfig
+    weights: Mapping[str, torch.Tensor]
+    """The state dict of transformers' `HubertModel` in float32, the weight norm of its positional
+    convolution folded; and ``final_proj``."""
 
 
 class _Dictionary:
-    """Stands for fairseq's. It does nothing, whatever attributes a file gives it."""
+    """A stand-in for fairseq's. It does nothing, whatever attributes a file gives it."""
 
 
-def read_content_model(path: Path, dtype: torch.dtype = torch.float32) -> ContentModel:
+def read_content_model(path: Path) -> ContentModel:
     """Read and check fairseq's file or transformers' folder. Raises `UnusableModel`."""
     if path.is_dir():
         path, weights = _read_folder(path)
     else:
         weights = _read_fairseq(path)
-    return _build(path, weights, dtype)
+    config = _config(path, weights)
+    with torch.device("meta"):  # neither memory nor time for random weights
+        model = HubertModel(config)
+    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    expected["final_proj.weight"] = (V1_WIDTH, config.hidden_size)
+    expected["final_proj.bias"] = (V1_WIDTH,)
+    checked = check_weights(path, "HuBERT base with its final_proj", weights, expected)
+    model.load_state_dict(checked, strict=False, assign=True)
+    # Once, rather than at each pass: it is as much work as a layer.
+    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    final_proj = {name: checked[name] for name in checked if name.startswith("final_proj.")}
+    folded = model.state_dict() | final_proj
+    position = "encoder.pos_conv_embed.conv.weight"
+    check_finite(path, {position: folded[position]})  # 0 / 0
+    return ContentModel(config, folded)
 
 
 def _read_fairseq(path: Path) -> dict[str, Any]:
@@ -125,7 +120,7 @@ def _read_fairseq(path: Path) -> dict[str, Any]:
 
 
 def _read_folder(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The file with the weights, and these."""
+    """The path of the file with the weights, and these."""
     _check_config(folder / "config.json")
     safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
     if safe.exists():
@@ -147,7 +142,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _check_config(path: Path) -> None:
-    """That the weights mean what they mean in HuBERT base: shapes do not tell all of it."""
+    """Check that the weights mean what they mean in HuBERT base: shapes do not tell all of it."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_CONFIG_BYTES)
@@ -197,25 +192,6 @@ def _renamed(
     if len(renamed) < len(weights):
         raise UnusableModel(f"{path} is not HuBERT base: it has a weight under two names")
     return {name: weight for name, weight in renamed.items() if name not in TRAINING_ONLY}
-
-
-def _build(path: Path, weights: dict[str, Any], dtype: torch.dtype) -> ContentModel:
-    config = _config(path, weights)
-    with torch.device("meta"):  # neither memory nor time for random weights
-        model = HubertModel(config)
-    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
-    expected["final_proj.weight"] = (CONTENT_SIZE, config.hidden_size)
-    expected["final_proj.bias"] = (CONTENT_SIZE,)
-    checked = check_weights(path, "HuBERT base with its final_proj", weights, expected)
-    final_weight, final_bias = checked.pop("final_proj.weight"), checked.pop("final_proj.bias")
-    model.load_state_dict(checked, assign=True)
-    # Once, rather than at each pass: it is as much work as a layer.
-    positions = model.encoder.pos_conv_embed.conv
-    parametrize.remove_parametrizations(positions, "weight")
-    check_finite(path, {"encoder.pos_conv_embed.conv.weight": positions.weight})  # 0 / 0
-    model.eval().requires_grad_(requires_grad=False)
-    torch.nn.Module.to(model, dtype)  # transformers' own `to` has no types
-    return ContentModel(model, final_weight.to(dtype), final_bias.to(dtype))
 
 
 def _config(path: Path, weights: Mapping[str, Any]) -> HubertConfig:
