@@ -94,7 +94,9 @@ class Bench:
         """FLOPs a second of the convolution that most of the time goes to."""
         n, kernel, steps = 128, 11, 3840
         weight = torch.randn(n, n, kernel, device=self.device).to(self.dtype)
-        convolve = SoundConv(weight, weight[:, 0, 0].contiguous())
+        convolve = SoundConv(
+            {"conv.weight": weight, "conv.bias": weight[:, 0, 0].contiguous()}, "conv"
+        )
         x = torch.randn(1, n, 1, steps + kernel - 1, device=self.device).to(self.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         timed_ms(partial(convolve, x), 200)  # until the processor is awake

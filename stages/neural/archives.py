@@ -19,7 +19,7 @@ from stages.error_text import MAX_NAME_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MAX_FILES = 10_000
@@ -108,6 +108,12 @@ def check_shapes(
         if tuple(tensors[name].shape) != shape:
             msg = f"{path}: {name} has the shape {tuple(tensors[name].shape)} instead of {shape}"
             raise UnusableModel(msg)
+
+
+def layer_shapes(name: str, weight: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The tensors of a layer with such a weight, whose bias is as long as its first dimension."""
+    yield f"{name}.weight", weight
+    yield f"{name}.bias", weight[:1]
 
 
 def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]]:

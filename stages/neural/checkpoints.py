@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stages.error_text import reason
+from stages.error_text import MAX_REASON_CHARS, one_line, reason
 from stages.errors import UnusableModel
 from stages.neural.archives import check_archive, check_shapes
 
@@ -58,6 +58,15 @@ def check_weights(
     check_shapes(path, what, weights, expected)
     check_finite(path, weights)
     return {name: weight.float() for name, weight in weights.items()}
+
+
+def check_values(path: Path, whose: str, values: Mapping[str, tuple[object, object]]) -> None:
+    """Raise `UnusableModel` for the first of a config's values that is not what `whose` is: each is
+    given with the one that it must be."""
+    for key, (value, wanted) in values.items():
+        if value != wanted:
+            found = one_line(repr(value), MAX_REASON_CHARS)
+            raise UnusableModel(f"{path}: {key} is {found}, and {whose}'s is {wanted!r}")
 
 
 def check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

@@ -66,13 +66,15 @@ class ContentEncoder:
         # wide range.
         first = "feature_extractor.conv_layers.0"
         self._first_stride = config.conv_stride[0]
-        self._first = FrameConv(exact[f"{first}.conv.weight"], stride=self._first_stride)
+        self._first = FrameConv(exact, f"{first}.conv", stride=self._first_stride, is_padded=False)
         self._norm_weight = exact[f"{first}.layer_norm.weight"]
         self._norm_bias = exact[f"{first}.layer_norm.bias"]
         self._others = [
             FrameConv(
-                weights[f"feature_extractor.conv_layers.{number}.conv.weight"],
+                weights,
+                f"feature_extractor.conv_layers.{number}.conv",
                 stride=config.conv_stride[number],
+                is_padded=False,
                 then="gelu",
             )
             for number in range(1, len(config.conv_stride))

@@ -30,6 +30,7 @@ from stages.install_hints import install_hints
 from stages.neural.checkpoints import (
     MAX_BYTES,
     check_finite,
+    check_values,
     check_weights,
     load_pickle,
     load_state_dict,
@@ -152,7 +153,8 @@ def _check_config(path: Path) -> None:
     if not isinstance(told, dict):
         raise UnusableModel(f"{path} is not a model's configuration")
     usual = HubertConfig().to_dict()
-    for what in (
+    told = usual | told
+    checked = (
         "model_type",
         "conv_kernel",
         "conv_stride",
@@ -166,13 +168,9 @@ def _check_config(path: Path) -> None:
         "num_conv_pos_embeddings",
         "num_conv_pos_embedding_groups",
         "conv_pos_batch_norm",
-    ):
-        value = told.get(what, usual[what])
-        if value != usual[what]:
-            found = one_line(repr(value), MAX_REASON_CHARS)
-            msg = f"{path}: {what} is {found}, and HuBERT base's is {usual[what]!r}"
-            raise UnusableModel(msg)
-    heads, hidden = (told.get(what, usual[what]) for what in ("num_attention_heads", "hidden_size"))
+    )
+    check_values(path, "HuBERT base", {key: (told[key], usual[key]) for key in checked})
+    heads, hidden = told["num_attention_heads"], told["hidden_size"]
     if not isinstance(heads, int) or hidden != heads * HEAD_DIM:
         found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON_CHARS)
         raise UnusableModel(f"{path}: {found}; HuBERT's heads are of {HEAD_DIM}")

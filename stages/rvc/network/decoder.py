@@ -25,7 +25,7 @@ from torch import nn
 from stages.neural.layers import linear
 from stages.neural.state import StreamState
 from stages.rvc.network.config import EDGE_KERNEL
-from stages.rvc.network.convolution import LEAK, SoundConv, sound_conv
+from stages.rvc.network.convolution import LEAK, SoundConv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,11 +59,11 @@ class Decoder:
         """`weights` as in a voice's state dict, weight norm folded."""
         self.hop = config.hop
         self._n_in = config.inter_channels
-        self._pre = sound_conv(weights, "dec.conv_pre")
+        self._pre = SoundConv(weights, "dec.conv_pre")
         self._stages = [
             _Stage(config, weights, number) for number in range(len(config.upsample_rates))
         ]
-        self._post = sound_conv(weights, "dec.conv_post")
+        self._post = SoundConv(weights, "dec.conv_post")
         self._speaker = linear(weights, "dec.cond")
         self._dtype = weights["dec.conv_pre.weight"].dtype
         self._device = weights["dec.conv_pre.weight"].device
@@ -72,6 +72,7 @@ class Decoder:
         """Of context that a stream has to begin with."""
         self.right_frames = math.ceil(self.right_samples / self.hop)
         """That sound may lag behind its frame."""
+        self._source_reach = max(stage.source_kernel for stage in self._stages)
 
     def _reach(self) -> tuple[int, int]:
         """How many samples before and behind a sample have a part in it."""
@@ -136,10 +137,6 @@ class Decoder:
         sound = torch.tanh(self._post(window))
         return sound.flatten(1).float(), next_state
 
-    @property
-    def _source_reach(self) -> int:
-        return max((stage.source_kernel for stage in self._stages), default=0)
-
 
 class _Stage:
     """One upsampling with its residual blocks."""
@@ -164,7 +161,7 @@ class _Stage:
         self._source_conv: SoundConv | None = None
         self.source_kernel = 0
         if config.has_pitch:
-            self._source_conv = _source_conv(weights, number, self.step)
+            self._source_conv = SoundConv(weights, f"dec.noise_convs.{number}", stride=self.step)
             self.source_kernel = self._source_conv.kernel
         shapes = list(zip(config.resblock_kernels, config.resblock_dilations, strict=True))
         first = number * len(shapes)
@@ -206,11 +203,6 @@ class _Stage:
         return first.div_(len(self._blocks))
 
 
-def _source_conv(weights: Mapping[str, torch.Tensor], number: int, step: int) -> SoundConv:
-    name = f"dec.noise_convs.{number}"
-    return SoundConv(weights[f"{name}.weight"], weights[f"{name}.bias"], stride=step)
-
-
 class _ResidualBlock:
     """Three pairs of convolutions, each pair around a short cut."""
 
@@ -222,10 +214,10 @@ class _ResidualBlock:
         dilations: Sequence[int],
     ) -> None:
         self._dilated = [
-            sound_conv(weights, f"{name}.convs1.{i}", dilation=dilation, then="leaky_relu")
+            SoundConv(weights, f"{name}.convs1.{i}", dilation=dilation, then="leaky_relu")
             for i, dilation in enumerate(dilations)
         ]
-        self._plain = [sound_conv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
+        self._plain = [SoundConv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
         self._halos = [(kernel - 1) * (dilation + 1) // 2 for dilation in dilations]
         self.radius = sum(self._halos)
         """Steps that are lost on each side."""

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from stages.neural.layers import LayerNorm, PostNormLayer, linear
 from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_KERNEL, FLOW_LAYERS, N_FLOWS
-from stages.rvc.network.convolution import LEAK, frame_conv
+from stages.rvc.network.convolution import LEAK, FrameConv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,8 +112,8 @@ def _layer(
         config.n_heads,
         qkv=linear(weights, *(f"{attention}.conv_{part}" for part in "qkv")),
         out=linear(weights, f"{attention}.conv_o"),
-        widen=frame_conv(weights, f"{feed_forward}.conv_1", then="relu"),
-        narrow=frame_conv(weights, f"{feed_forward}.conv_2"),
+        widen=FrameConv(weights, f"{feed_forward}.conv_1", then="relu"),
+        narrow=FrameConv(weights, f"{feed_forward}.conv_2"),
         norms=(
             LayerNorm(weights, f"enc_p.encoder.norm_layers_1.{number}", parts=parts),
             LayerNorm(weights, f"enc_p.encoder.norm_layers_2.{number}", parts=parts),
@@ -152,7 +152,7 @@ class _Coupling:
         self._hidden = config.hidden_channels
         self._pre = linear(weights, f"{name}.pre")
         self._gates = [
-            frame_conv(weights, f"{name}.enc.in_layers.{number}") for number in range(FLOW_LAYERS)
+            FrameConv(weights, f"{name}.enc.in_layers.{number}") for number in range(FLOW_LAYERS)
         ]
         self._outs = [
             linear(weights, f"{name}.enc.res_skip_layers.{number}") for number in range(FLOW_LAYERS)

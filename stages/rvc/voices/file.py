@@ -27,11 +27,6 @@ class VoiceFile:
     """The state dict of upstream's network after `remove_weight_norm`, without `enc_q`; in
     float32."""
 
-    @property
-    def n_bytes(self) -> int:
-        """Of all weights."""
-        return sum(weight.nbytes for weight in self.weights.values())
-
 
 def read_voice(path: Path) -> VoiceFile:
     """Read and check a voice file. Raises `UnusableModel`."""

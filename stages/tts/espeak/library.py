@@ -39,7 +39,18 @@ EE_OK = 0
 RANDOM_SEED = 1
 """For the breath in whispers. The library would seed itself from the clock."""
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_INT, _UINT, _CHARS, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p, ctypes.c_void_p
+_Callback = ctypes.CFUNCTYPE(_INT, _POINTER, _INT, _POINTER)
+_FUNCTIONS = (
+    ("espeak_Initialize", _INT, _INT, _INT, _CHARS, _INT),
+    ("espeak_SetSynthCallback", None, _Callback),
+    ("espeak_SetVoiceByName", _INT, _CHARS),
+    ("espeak_SetParameter", _INT, _INT, _INT, _INT),
+    ("espeak_ng_SetRandSeed", None, ctypes.c_long),
+    ("espeak_Synth", _INT, _CHARS, ctypes.c_size_t, _UINT, _INT, _UINT, _UINT, _POINTER, _POINTER),
+    ("espeak_Terminate", _INT),
+)
+"""Each with what it returns and what it takes."""
 
 
 class _Process:
@@ -137,31 +148,9 @@ class EspeakLibrary:
             return 1
 
     def _declare(self) -> None:
-        c_int, c_uint, c_char_p = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p
-        library = self._library
-        library.espeak_Initialize.argtypes = (c_int, c_int, c_char_p, c_int)
-        library.espeak_Initialize.restype = c_int
-        library.espeak_SetSynthCallback.argtypes = (_Callback,)
-        library.espeak_SetSynthCallback.restype = None
-        library.espeak_SetVoiceByName.argtypes = (c_char_p,)
-        library.espeak_SetVoiceByName.restype = c_int
-        library.espeak_SetParameter.argtypes = (c_int, c_int, c_int)
-        library.espeak_SetParameter.restype = c_int
-        library.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
-        library.espeak_ng_SetRandSeed.restype = None
-        library.espeak_Synth.argtypes = (
-            c_char_p,
-            ctypes.c_size_t,
-            c_uint,
-            c_int,
-            c_uint,
-            c_uint,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-        )
-        library.espeak_Synth.restype = c_int
-        library.espeak_Terminate.argtypes = ()
-        library.espeak_Terminate.restype = c_int
+        for name, returns, *takes in _FUNCTIONS:
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = returns, takes
 
 
 def _check(status: int, what: str) -> None:

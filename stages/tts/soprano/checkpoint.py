@@ -23,7 +23,8 @@ from transformers.utils import logging as transformers_logging
 from stages.error_text import name_list, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.checkpoints import check_finite, check_weights, load_pickle
+from stages.neural.archives import layer_shapes
+from stages.neural.checkpoints import check_finite, check_values, check_weights, load_pickle
 from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
@@ -97,18 +98,20 @@ def _read_config(folder: Path) -> LmConfig:
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
     rope: dict[str, Any] = dict(config.rope_parameters or {})
-    for what, value, wanted in (
-        ("hidden_size", config.hidden_size, STATE_SIZE),
-        ("hidden_act", config.hidden_act, "silu"),
-        ("attention_bias", config.attention_bias, False),
-        ("use_sliding_window", config.use_sliding_window, False),
-        ("tie_word_embeddings", config.tie_word_embeddings, False),
-        ("rope_type", rope.get("rope_type"), "default"),
-        ("eos_token_id", config.eos_token_id, STOP_TOKEN),
-        ("layer_types", sorted(set(config.layer_types or ())), ["full_attention"]),
-    ):
-        if value != wanted:
-            raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
+    check_values(
+        path,
+        "Soprano",
+        {
+            "hidden_size": (config.hidden_size, STATE_SIZE),
+            "hidden_act": (config.hidden_act, "silu"),
+            "attention_bias": (config.attention_bias, False),
+            "use_sliding_window": (config.use_sliding_window, False),
+            "tie_word_embeddings": (config.tie_word_embeddings, False),
+            "rope_type": (rope.get("rope_type"), "default"),
+            "eos_token_id": (config.eos_token_id, STOP_TOKEN),
+            "layer_types": (sorted(set(config.layer_types or ())), ["full_attention"]),
+        },
+    )
     theta = rope.get("rope_theta", DEFAULT_ROPE_THETA)
     if not isinstance(theta, int | float):
         raise UnusableModel(f"{path}: rope_theta is {theta!r}, which is no number")
@@ -188,23 +191,16 @@ def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Of every tensor in ``decoder.pth``."""
-    yield "decoder.embed.weight", (DECODER_DIM, STATE_SIZE, 1)
-    yield "decoder.embed.bias", (DECODER_DIM,)
-    yield "head.out.weight", (N_FFT + 2, DECODER_DIM)
-    yield "head.out.bias", (N_FFT + 2,)
-    yield "head.istft.window", (N_FFT,)
-    norms = ["decoder.norm", "decoder.final_layer_norm"]
+    """Name and shape of every tensor in ``decoder.pth``."""
+    yield from layer_shapes("decoder.embed", (DECODER_DIM, STATE_SIZE, 1))
+    yield from layer_shapes("decoder.norm", (DECODER_DIM,))
     for number in range(N_BLOCKS):
         block = f"decoder.convnext.{number}"
-        norms.append(f"{block}.norm")
         yield f"{block}.gamma", (DECODER_DIM,)
-        yield f"{block}.dwconv.weight", (DECODER_DIM, 1, 3)
-        yield f"{block}.dwconv.bias", (DECODER_DIM,)
-        yield f"{block}.pwconv1.weight", (DECODER_WIDE, DECODER_DIM)
-        yield f"{block}.pwconv1.bias", (DECODER_WIDE,)
-        yield f"{block}.pwconv2.weight", (DECODER_DIM, DECODER_WIDE)
-        yield f"{block}.pwconv2.bias", (DECODER_DIM,)
-    for norm in norms:
-        yield f"{norm}.weight", (DECODER_DIM,)
-        yield f"{norm}.bias", (DECODER_DIM,)
+        yield from layer_shapes(f"{block}.dwconv", (DECODER_DIM, 1, 3))
+        yield from layer_shapes(f"{block}.norm", (DECODER_DIM,))
+        yield from layer_shapes(f"{block}.pwconv1", (DECODER_WIDE, DECODER_DIM))
+        yield from layer_shapes(f"{block}.pwconv2", (DECODER_DIM, DECODER_WIDE))
+    yield from layer_shapes("decoder.final_layer_norm", (DECODER_DIM,))
+    yield from layer_shapes("head.out", (N_FFT + 2, DECODER_DIM))
+    yield "head.istft.window", (N_FFT,)
