@@ -41,8 +41,8 @@ def _key(error: Mapping[str, Any]) -> str:
 def complaints(
     errors: Sequence[Mapping[str, Any]], place: Callable[[Mapping[str, Any]], str] = _key
 ) -> str:
-    """What ``ValidationError.errors()`` of pydantic lists, without the input, which may be long or
-    private. `place` names where one of them was."""
+    """pydantic's ``ValidationError.errors()``, without the input, which may be long or private.
+    `place` names where one of them was."""
     told = [f"{one_line(place(error), MAX_KEY_CHARS)}: {_complaint(error)}" for error in errors]
     more = len(told) - MAX_TOLD
     return "; ".join(told[:MAX_TOLD]) + (f"; and {more} more" if more > 0 else "")

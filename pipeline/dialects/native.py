@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from stages.items import Answer, Outgoing, Timing
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""Of one message from the client."""
+"""The largest message that a client may send."""
 
 MAX_PENDING_BYTES = 256 * 1024
-"""Of text that was taken in and not spoken yet; above it the server stops reading."""
+"""The most text that may wait to be spoken; above it the server stops reading."""
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535

@@ -1,9 +1,9 @@
-"""What torch.save wrote, looked at without torch and without reading the tensors.
+"""Files of torch.save, read without torch and without their tensors' values.
 
 Such a file is a zip archive: ``NAME/data.pkl`` is a pickle, in which each tensor is a reference
 to a file ``NAME/data/KEY`` beside it, with a type, a shape and strides (torch/serialization.py
 and torch/_utils.py). The pickle of a voice has some 60 kB, the whole file 55 MB: so a folder of
-voices can be listed by their pickles alone, and what is hostile is refused early.
+voices can be listed by their pickles alone, and hostile files are refused early.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILES = 10_000
-"""In an archive. A voice has 460, a training checkpoint with its optimizer 2,500."""
+"""The most in an archive. A voice has 460, a training checkpoint with its optimizer 2,500."""
 MAX_DIRECTORY_BYTES = 4_000_000
-"""Of a zip's directory: 10,000 entries of about 100 bytes fit three times."""
+"""The largest directory of a zip: 10,000 entries of about 100 bytes fit three times."""
 MAX_PICKLE_BYTES = 4_000_000
-"""Of what is not tensors: a training checkpoint has 400 kB."""
+"""The most that is not tensors: a training checkpoint has 400 kB."""
 MAX_TUPLES = 40_000
-"""In a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a million
-overflows the C stack and ends the process, in torch's reader too."""
+"""The most in a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a
+million overflows the C stack and ends the process, in torch's reader too."""
 
 BITS: Final[Mapping[str, tuple[str, int]]] = {
     "HalfStorage": ("float16", 16),
@@ -44,15 +44,15 @@ BITS: Final[Mapping[str, tuple[str, int]]] = {
     "ByteStorage": ("uint8", 8),
     "BoolStorage": ("bool", 8),
 }
-"""How a pickle names an element's type: its name today, and its bits."""
+"""The type of an element by its name in a pickle: its name today, and its bits."""
 
 MAX_DIMENSIONS = 8
-"""Of a tensor; a convolution has three."""
+"""The most of a tensor; a convolution has three."""
 MAX_NUMBER = 2**63 - 1
-"""What fits into a tensor's offset, shape and strides."""
+"""The largest in a tensor's offset, shape and strides."""
 
 _END_BYTES = 56 + 20 + 22
-"""Of the records that end an archive: two for large ones, which torch always writes, and one."""
+"""The records that end an archive: two for large ones, which torch always writes, and one."""
 
 _NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
 
@@ -70,13 +70,13 @@ class TensorOutline(NamedTuple):
     """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
 
     dtype: str
-    """As torch names it: ``float16``."""
+    """torch's name: ``float16``."""
     shape: tuple[int, ...]
 
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
-    """What was saved, with a `TensorOutline` for each tensor. Other objects than tensors and plain
-    containers are refused, and so is what `check_archive` refuses. Raises `UnusableModel`."""
+    """Read what was saved, with a `TensorOutline` for each tensor. Other objects than tensors and
+    plain containers are refused, as is what `check_archive` refuses. Raises `UnusableModel`."""
     data, sizes = _pickle_and_sizes(path, max_bytes)
     try:
         return _Unpickler(data, sizes).load()
@@ -88,7 +88,7 @@ def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pick
 
 
 def check_archive(path: Path, *, max_bytes: int) -> None:
-    """Whether a file has this size at most, is a whole archive of torch's, and can be unpickled
+    """Check that a file has this size at most, is a whole archive of torch's, and can be unpickled
     without ending the process. Raises `UnusableModel`."""
     _pickle_and_sizes(path, max_bytes)
 
@@ -96,8 +96,8 @@ def check_archive(path: Path, *, max_bytes: int) -> None:
 def check_shapes(
     path: Path, what: str, tensors: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Whether the tensors have just these names and shapes. `what` says whose they should be.
-    Raises `UnusableModel`."""
+    """Check that the tensors have just these names and shapes. `what` names the model that they
+    should belong to. Raises `UnusableModel`."""
     for lack, names in (
         ("misses", expected.keys() - tensors.keys()),
         ("has also", tensors.keys() - expected.keys()),
@@ -219,7 +219,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Dict(dict[Any, Any]):
-    """In place of an OrderedDict. torch gives its own an attribute, which is left out."""
+    """A stand-in for OrderedDict. torch gives its own an attribute, which is left out."""
 
     def __setstate__(self, state: object) -> None:
         pass
@@ -231,7 +231,7 @@ class _Values(NamedTuple):
 
 
 class _RebuildTensor:
-    """In place of the function that makes a tensor of values, offset, shape and strides."""
+    """A stand-in for the function that makes a tensor of values, offset, shape and strides."""
 
     __slots__ = ()
 

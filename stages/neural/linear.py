@@ -19,8 +19,8 @@ LinearThen: TypeAlias = Literal["none", "relu", "gelu"]
 """An activation of the product."""
 
 SMALLEST_BATCH = 2
-"""Rows from which on a packed product gives each row the same bits, however many there are.
-One row alone takes another kernel."""
+"""Rows from which on a packed product gives each row the same bits, however many there are. One row
+alone takes another kernel."""
 
 
 class FixedLinear:
@@ -29,7 +29,7 @@ class FixedLinear:
     def __init__(
         self, weight: torch.Tensor, bias: torch.Tensor | None = None, *, then: LinearThen = "none"
     ) -> None:
-        """It stays where the weights are."""
+        """`then` follows the product. The layer stays where its weights are."""
         self._is_packed = can_pack(weight)
         if self._is_packed:
             pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 - see the top
