@@ -1,5 +1,5 @@
-"""Converting the next block of several streams: content features for all of them at once, and
-then each voice for those who speak with it.
+"""The conversion of the next block of several streams: content features for all of them at once,
+then each voice for its own streams.
 
     speech ▶ content ─┬▶ index, protect ▶ latents ▶ decoder ▶ sound
        └───▶ pitch ───┴────────────────────────────▶ source ┘

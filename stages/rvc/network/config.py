@@ -1,6 +1,6 @@
-"""What kind of network an RVC voice is: its dimensions, and the tensors that follow from them.
+"""The dimensions of an RVC voice's network, and the tensors that follow from them.
 
-There is no torch here, so that a server without it can list voices. The architecture is the one
+There is no torch here: a server without it lists voices, too. The architecture is the one
 of ``rvc_python.lib.infer_pack.models``: a VITS synthesizer with a HiFi-GAN decoder, whose source
 follows the pitch where the voice has one (NSF).
 """
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 Version: TypeAlias = Literal["v1", "v2"]
 
 FRAMES_PER_SECOND = 100
-"""The decoder makes 10 ms of sound of each frame."""
+"""Frames of the decoder: 10 ms of sound each."""
 CONTENT_WIDTHS: dict[str, int] = {"v1": 256, "v2": 768}
 N_PITCHES = 256
 """Steps of the coarse pitch."""
 ATTENTION_WINDOW = 10
-"""Frames to each side that have a relative position of their own."""
+"""Frames to each side whose distance attention knows."""
 N_FLOWS = 4
 FLOW_KERNEL = 5
 FLOW_LAYERS = 3
 EDGE_KERNEL = 7
-"""Of the decoder's first and last convolution."""
+"""The kernel of the decoder's first and last convolution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class VoiceConfig:
 
     version: Version
     sample_rate: int
-    """Hertz, of what the voice makes."""
+    """Hertz, of the voice's sound."""
     has_pitch: bool
     n_speakers: int
     inter_channels: int
@@ -62,7 +62,7 @@ class VoiceConfig:
 
     @property
     def content_width(self) -> int:
-        """Of the content features that the voice takes."""
+        """The width of the content features that the voice takes."""
         return CONTENT_WIDTHS[self.version]
 
 

@@ -1,4 +1,4 @@
-"""What is said and how, without who says it: HuBERT's features of speech, one every 20 ms.
+"""Content features: what is said and how, but not by whom. HuBERT makes one every 20 ms.
 
     speech at 16 kHz ─ 7 convolutions ▶ (512, n) ─ projection ▶ 12 layers ▶ (n, 768 or 256)
 
@@ -6,9 +6,9 @@ The convolutions look at 400 samples every 320 and at nothing else, so a stream 
 for each frame. The layers look at everything there is, so they are computed anew for each window.
 
 One thing is not local: the first convolution's result is normalised over time, by the mean and the
-variance of the whole recording. A stream has seen only its past. It normalises by all of that
-(from the segment's start, not only from the window's), which is nearer to the whole recording
-than a window would be, and what was once computed stays as it is.
+variance of the whole recording. A stream knows only its past. It normalises by all of that (from
+the segment's start, not only from the window's), which is nearer to the whole recording than a
+window would be, and features that were computed stay as they are.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ NORM_EPS = 1e-5
 
 @dataclass(slots=True)
 class ContentState(StreamState):
-    """What a stream's normalisation has seen, for each of the first convolution's channels."""
+    """Sums for the normalisation of the first convolution's channels, over a stream's past."""
 
     count: torch.Tensor
-    """(batch, 1) float64: of what."""
+    """(batch, 1) float64: of steps."""
     total: torch.Tensor
     """(batch, channels) float64."""
     squares: torch.Tensor
@@ -52,7 +52,7 @@ class ContentState(StreamState):
 
 
 class ContentEncoder:
-    """HuBERT base (ContentVec), for speech that comes bit by bit."""
+    """HuBERT base (ContentVec), for speech that comes piece by piece."""
 
     def __init__(self, read: ContentModel, dtype: torch.dtype, device: torch.device) -> None:
         accelerator.use(device)
@@ -94,7 +94,7 @@ class ContentEncoder:
         self._v1_projection = linear(weights, "final_proj")
 
     def start(self) -> ContentState:
-        """Of a stream that has not begun."""
+        """The state of one stream that has not begun."""
         shape = 1, len(self._norm_weight)
         nothing = torch.zeros(shape, dtype=torch.float64, device=self.device)
         return ContentState(nothing[:, :1], nothing, nothing)
@@ -127,7 +127,7 @@ class ContentEncoder:
         return made, state
 
     def encode(self, local: torch.Tensor, version: Version) -> torch.Tensor:
-        """The layers: (batch, n, 512) to (batch, n, width), as voices of this version want it."""
+        """The features for voices of this version: (batch, n, 512) to (batch, n, width)."""
         x = self._projection(self._projection_norm(local))
         x = self._norm(x + self._position(x))
         is_v1 = version == "v1"
@@ -152,10 +152,10 @@ def _layer(weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> Post
 
 
 class _PositionConv:
-    """Where a frame stands: a convolution over 128 frames, in 16 groups of channels.
+    """The position of a frame: a convolution over 128 frames, in 16 groups of channels.
 
-    As one product for each group. oneDNN has a fast kernel for it as a convolution only from about
-    100 frames on; with fewer it takes 150 ms instead of 2."""
+    It is computed as one product for each group. oneDNN has a fast kernel for the convolution only
+    from about 100 frames on; with fewer it takes 150 ms instead of 2."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, n_groups: int) -> None:
         """`weight` is (hidden, hidden / groups, kernel), its weight norm folded."""
@@ -166,8 +166,8 @@ class _PositionConv:
         self._bias = bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, n, hidden) to the same. The kernel is even: what it gives too much at the end
-        is left out."""
+        """(batch, n, hidden) to the same. The kernel is even, so there is one frame too many at the
+        end, which is left out."""
         batch, n, hidden = x.shape
         padded = functional.pad(x, (0, 0, self._kernel // 2, self._kernel // 2))
         # (batch, n, hidden, kernel), a view; then (groups, batch * n, kernel * hidden / groups)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 V1_WIDTH = CONTENT_WIDTHS["v1"]
-"""Of ``final_proj``."""
+"""The features of v1 voices, which ``final_proj`` makes."""
 HEAD_DIM = 64
 MAX_CONFIG_BYTES = 1_000_000
 """The published config has 2 kB."""

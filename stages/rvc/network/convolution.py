@@ -1,4 +1,4 @@
-"""Convolutions over time with fixed weights, which is where a converter's time goes.
+"""Convolutions over time with fixed weights, where most of a conversion's time goes.
 
 `SoundConv` is for thousands of steps of few channels. Sound is (batch, channels, 1, time) there,
 channels last in memory, so that oneDNN's and cuDNN's kernels for pictures run on it as it lies. On
@@ -29,7 +29,7 @@ SoundThen: TypeAlias = Literal["none", "leaky_relu"]
 """An activation of a convolution's result."""
 
 LEAK = 0.1
-"""Of every leaky ReLU in RVC's networks but the last one."""
+"""The slope of every leaky ReLU in RVC's networks but the last."""
 
 NO_PADDING = [0, 0]
 

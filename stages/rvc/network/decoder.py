@@ -1,11 +1,11 @@
-"""From latent frames to sound: RVC's NSF-HiFi-GAN, with state instead of context.
+"""RVC's decoder of latent frames to sound, an NSF-HiFi-GAN, with state instead of context.
 
     latent frames ─ pre ─▶ (×12, + source, 3 residual blocks) ▶ (×10 …) ▶ (×2 …) ▶ (×2 …) ─ post
 
 The network is convolutions from end to end, and none of them looks further than some ten frames.
 Streamed block by block it needs that much context on both sides, which is computed again for
-every block and thrown away: 60 % more work at 320 ms. Here each convolution keeps the end of what
-it was given instead, and so computes every sample once. Its output lags behind its input by what
+every block and thrown away: 60 % more work at 320 ms. Here each convolution keeps the end of its
+input instead, and so computes every sample once. Its output lags behind its input by what
 it has to see of the future, and what comes out in pieces is, sample for sample, what would come
 out in one piece; there is no border at which anything could click.
 
@@ -38,18 +38,18 @@ POST_LEAK = 0.01
 
 @dataclass(slots=True)
 class DecoderState(StreamState):
-    """What a stream keeps between pieces: the end of each layer's input, empty at its start."""
+    """The end of each layer's input, which a stream keeps between pieces; empty at its start."""
 
     latents: torch.Tensor
-    """(batch, inter_channels, 1, n): for `pre`."""
+    """(batch, inter_channels, 1, n) for `pre`."""
     before: list[torch.Tensor]
-    """(batch, channels, 1, n): for each stage's upsampling."""
+    """(batch, channels, 1, n) for each stage's upsampling."""
     within: list[torch.Tensor]
-    """(batch, channels, 1, n): for each stage's residual blocks."""
+    """(batch, channels, 1, n) for each stage's residual blocks."""
     source: torch.Tensor
-    """(batch, 1, 1, samples): excitation that some stage has not used yet."""
+    """(batch, 1, 1, samples) of excitation that some stage has not used yet."""
     after: torch.Tensor
-    """(batch, channels, 1, n): for `post`."""
+    """(batch, channels, 1, n) for `post`."""
 
 
 class Decoder:
@@ -69,13 +69,13 @@ class Decoder:
         self._device = weights["dec.conv_pre.weight"].device
         self.left_samples, self.right_samples = self._reach()
         self.left_frames = math.ceil(self.left_samples / self.hop)
-        """Of context that a stream has to begin with."""
+        """Frames of context that a stream has to begin with."""
         self.right_frames = math.ceil(self.right_samples / self.hop)
-        """That sound may lag behind its frame."""
+        """Frames that sound may lag behind its own."""
         self._source_reach = max(stage.source_kernel for stage in self._stages)
 
     def _reach(self) -> tuple[int, int]:
-        """How many samples before and behind a sample have a part in it."""
+        """The number of samples before and behind a sample that decide it."""
         left = right = EDGE_KERNEL // 2 * self.hop
         for stage in self._stages:
             left += stage.left_in * stage.step * stage.rate + stage.radius * stage.step
@@ -83,11 +83,11 @@ class Decoder:
         return left + EDGE_KERNEL // 2, right + EDGE_KERNEL // 2
 
     def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
-        """What a speaker adds: (batch, gin_channels) to (batch, channels, 1, 1)."""
+        """A speaker's part: (batch, gin_channels) to (batch, channels, 1, 1)."""
         return self._speaker(embedding)[:, :, None, None]
 
     def start(self) -> DecoderState:
-        """Of a stream of one listener that has not begun."""
+        """The state of one stream that has not begun."""
 
         def nothing(channels: int) -> torch.Tensor:
             return torch.empty((1, channels, 1, 0), dtype=self._dtype, device=self._device)
@@ -145,17 +145,17 @@ class _Stage:
         self, config: VoiceConfig, weights: Mapping[str, torch.Tensor], number: int
     ) -> None:
         self.rate = config.upsample_rates[number]
-        """Steps out for a step in."""
+        """Output steps for one input step."""
         self.step = math.prod(config.upsample_rates[number + 1 :])
-        """Samples of sound in a step out."""
+        """Samples of sound in an output step."""
         kernel = config.upsample_kernels[number]
         self._padding = (kernel - self.rate) // 2
         weight = weights[f"dec.ups.{number}.weight"]  # (n_in, n_out, kernel)
         self.n_in, self.n_out = weight.shape[:2]
         self._up_weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         self._up_bias = weights[f"dec.ups.{number}.bias"]
-        # A step out at o takes steps in from (o + padding - kernel + 1) / rate to (o + padding) /
-        # rate: for the `rate` steps that belong to one step in, that many before and behind it.
+        # Output o depends on inputs from (o + padding - kernel + 1) / rate to (o + padding) / rate:
+        # the `rate` outputs of one input depend on that many before and behind it.
         self.left_in = -((self._padding - kernel + 1) // self.rate)
         self.right_in = (self.rate - 1 + self._padding) // self.rate
         self._source_conv: SoundConv | None = None
@@ -220,7 +220,7 @@ class _ResidualBlock:
         self._plain = [SoundConv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
         self._halos = [(kernel - 1) * (dilation + 1) // 2 for dilation in dilations]
         self.radius = sum(self._halos)
-        """Steps that are lost on each side."""
+        """Steps lost on each side."""
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         for dilated, plain, halo in zip(self._dilated, self._plain, self._halos, strict=True):

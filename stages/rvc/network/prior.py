@@ -1,4 +1,4 @@
-"""From features and pitch to what the decoder speaks from: RVC's text encoder and its flow.
+"""Latent frames for the decoder, from content features and pitch: RVC's text encoder and flow.
 
     features, pitch ─ 6 layers ▶ mean, deviation ─ + noise ▶ the flow, backwards ▶ latent frames
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from stages.rvc.network.config import VoiceConfig
 
 NOISE_SCALE = 0.66666
-"""Of the deviation, as upstream has it."""
+"""Upstream's factor of the deviation."""
 
 FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
 """Frames before and behind a frame that the flow looks at: 24."""
 
 
 class Prior:
-    """What a voice expects to hear, given features and pitch."""
+    """The distribution of latent frames before the flow, given features and pitch."""
 
     def __init__(self, config: VoiceConfig, weights: Mapping[str, torch.Tensor]) -> None:
         """`weights` as in a voice's state dict, on their device and in their dtype."""
@@ -64,16 +64,16 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Which of n frames stand near enough to each other for their distance to count."""
+    """The pairs of n frames that are near enough to each other for their distance to count."""
 
     rows: torch.Tensor
     columns: torch.Tensor
     distances: torch.Tensor
-    """Of each such pair, from 0: `ATTENTION_WINDOW` before."""
+    """The distance in each pair, from 0: `ATTENTION_WINDOW` before."""
 
     @classmethod
     def of(cls, n: int, device: torch.device) -> _Band:
-        # On the CPU: how many pairs there are a GPU would have to be asked, and waited for.
+        # On the CPU: the number of pairs would have to be fetched from a GPU.
         frames = torch.arange(n)
         distance = frames[None, :] - frames[:, None] + ATTENTION_WINDOW
         rows, columns = torch.where((distance >= 0) & (distance <= 2 * ATTENTION_WINDOW))
@@ -123,7 +123,7 @@ def _layer(
 
 
 class Flow:
-    """Turns what the prior drew into latent frames of one speaker."""
+    """The normalising flow, backwards: draws from the prior to latent frames of one speaker."""
 
     def __init__(self, config: VoiceConfig, weights: Mapping[str, torch.Tensor]) -> None:
         self._couplings = [
@@ -132,7 +132,7 @@ class Flow:
         ]
 
     def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
-        """What a speaker adds: (batch, gin_channels) to (batch, 1, flows * layers * 2 * hidden)."""
+        """A speaker's part: (batch, gin_channels) to (batch, 1, flows * layers * 2 * hidden)."""
         return torch.cat([c.speaker(embedding) for c in self._couplings], dim=-1)[:, None, :]
 
     def __call__(self, drawn: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
@@ -146,7 +146,7 @@ class Flow:
 
 
 class _Coupling:
-    """Half of the channels say what is to be taken from the other half."""
+    """An affine coupling: half of the channels decide the shift of the other half."""
 
     def __init__(self, config: VoiceConfig, weights: Mapping[str, torch.Tensor], name: str) -> None:
         self._hidden = config.hidden_channels

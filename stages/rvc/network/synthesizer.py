@@ -33,7 +33,7 @@ class Speaker:
 
 @dataclass(slots=True)
 class SynthesizerState(StreamState):
-    """What a stream keeps of a voice between two blocks."""
+    """The state of a stream between two blocks of one voice."""
 
     latents: torch.Tensor
     """(batch, 1, inter_channels): the last frame; (batch, 0, inter_channels) at the start."""

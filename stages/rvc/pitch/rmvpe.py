@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 CENTS_APART = 20
 LOWEST_CENTS = 1997.3794084376191
-"""Of the first of the pitches, over 10 Hz: 31.7 Hz."""
+"""The first of the pitches, in cents over 10 Hz: 31.7 Hz."""
 REACH = 4
 """Pitches on either side of the likeliest that are averaged with it."""
 THRESHOLD = 0.03
-"""Upstream's: where no pitch is more salient there is no voice."""
+"""Upstream's: where no pitch is more salient, the frame is unvoiced."""
 
 FIRST = "unet.encoder.layers.0.conv.0.conv.0.weight"
-"""As many rows as the network has channels at the top."""
+"""A weight with as many rows as the network has channels at the top."""
 COUNT = ".num_batches_tracked"
-"""Of a normalisation, in whole numbers: for training only."""
+"""A normalisation's count of batches, for training only."""
 
 MAX_SIZE = RmvpeSize()
 """The published network's; a smaller one is for tests."""
