@@ -1,10 +1,10 @@
-"""Meeting every shape that a sentence can come in before somebody listens.
+"""Warming up: running every length of block before somebody listens.
 
-For each convolution of each length oneDNN compiles a kernel, which it keeps. A block whose length
-is new takes 0.1 s longer for that, enough for a listener to run dry. Which lengths there are, the
-schedule says; kernels do not depend on weights, so voices of one architecture share them.
+For each convolution of each length oneDNN compiles a kernel, which it caches. A block of a new
+length takes 0.1 s longer for that, enough for a listener to run dry. The schedule has all lengths;
+kernels do not depend on weights, so voices of one architecture share them.
 
-Not met are the lengths of a shifted formant, of which there are too many.
+Left out are the lengths of a shifted formant, of which there are too many.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class WarmUp:
-    """What has been met so far. Not for several threads at once."""
+    """The architectures that have been run. Not for several threads at once."""
 
     def __init__(self, converter: Converter, block_frames: int) -> None:
         self._converter = converter
@@ -39,13 +39,13 @@ class WarmUp:
 
     @torch.inference_mode()
     def meet(self, voice: ConversionVoice) -> None:
-        """Have a voice say noise, unless one of its architecture has; 1 s on two cores."""
+        """Convert noise with a voice, unless one of its architecture has; 1 s on two cores."""
         kind = replace(voice.synthesizer.config, n_speakers=1)
         if kind in self._met:
             return
         began = time.perf_counter()
         self._decode(voice)
-        if not self._met:  # what all voices share is met by the first
+        if not self._met:  # the first voice runs what all share, too
             self._converse(voice)
         self._met.add(kind)
         log.info(

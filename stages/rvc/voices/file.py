@@ -1,4 +1,4 @@
-"""Reading an RVC voice, a pickle from a stranger: what is not a voice is refused, and says why."""
+"""Reading an RVC voice, a pickle from a stranger: other files are refused with the reason."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def read_voice(path: Path) -> VoiceFile:
 
 
 def folded(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each `weight_g` and `weight_v` made one `weight`: v scaled to the length g along all but
-    its first dimension (torch.nn.utils.weight_norm). A v of length zero gives no number."""
+    """The weights with each `weight_g` and `weight_v` made one `weight`: v scaled to the length g
+    along all but its first dimension (torch.nn.utils.weight_norm). A v of length 0 gives NaN."""
     result = {}
     for name, weight in weights.items():
         layer, _, half = name.rpartition(".")

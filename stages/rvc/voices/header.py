@@ -40,7 +40,7 @@ MAX_DILATION = 64
 MAX_STAGES = 8
 """Upsamplings, and residual blocks in each; real voices have 4 or 5, and 3."""
 MAX_VALUES = 150_000_000
-"""In all tensors together, 600 MB in float32: five times the largest real voice."""
+"""The most in all tensors, 600 MB in float32: five times the largest real voice."""
 
 MAX_CHECKPOINT_BYTES = 2_000_000_000
 """A training's checkpoint has 450 MB. It is to be told apart, and not only called too large."""

@@ -25,9 +25,9 @@ SAMPLE_RATE = 22_050
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 """Callbacks on the calling thread; ``espeak_Synth`` returns when all is said."""
 BUFFER_MS = 60
-"""Of sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
+"""Sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
 INITIALIZE_DONT_EXIT = 0x8000
-"""Without it a missing file ends the whole process."""
+"""A missing file is an error, and does not end the whole process."""
 CHARS_UTF8 = 1
 ENDPAUSE = 0x1000
 """End with the pause that the text's last mark would have before more text."""
@@ -37,7 +37,7 @@ PARAMETER_VOLUME = 2
 EE_OK = 0
 """Also where the callback broke off."""
 RANDOM_SEED = 1
-"""For the breath in whispers. The library would seed itself from the clock."""
+"""The seed of the breath in whispers. The library would seed itself from the clock."""
 
 _INT, _UINT, _CHARS, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p, ctypes.c_void_p
 _Callback = ctypes.CFUNCTYPE(_INT, _POINTER, _INT, _POINTER)
@@ -50,7 +50,7 @@ _FUNCTIONS = (
     ("espeak_Synth", _INT, _CHARS, ctypes.c_size_t, _UINT, _INT, _UINT, _UINT, _POINTER, _POINTER),
     ("espeak_Terminate", _INT),
 )
-"""Each with what it returns and what it takes."""
+"""Names, types of results and of arguments."""
 
 
 class _Process:

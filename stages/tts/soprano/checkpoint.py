@@ -1,4 +1,4 @@
-"""Reading a Soprano directory, and refusing one that cannot be spoken with, saying why.
+"""Reading a Soprano directory; one that cannot be spoken with is refused with the reason.
 
     config.json, generation_config.json     of a Qwen3ForCausalLM
     model.safetensors                       its weights, bfloat16
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""For transformers: ask no hub, and neither run code beside a model nor ask whether to."""
+"""transformers' options: ask no hub, and neither run code beside a model nor ask whether to."""
 
 STATE_SIZE = 512
 DEFAULT_ROPE_THETA = 10_000.0
@@ -52,7 +52,7 @@ STOP_TOKEN = SPECIAL_TOKENS.index("[STOP]")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a directory holds, on the CPU."""
+    """A model directory's contents, on the CPU."""
 
     config: LmConfig
     lm_weights: Mapping[str, torch.Tensor]
@@ -61,7 +61,7 @@ class Checkpoint:
 
 
 class Tokenizer:
-    """Prompts to token ids."""
+    """The tokenizer of prompts."""
 
     def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers has no name for it
         self._tokenizer = tokenizer

@@ -53,7 +53,7 @@ FLUSH_UNITS = 2
 lies in its tail."""
 
 UNENDING = 1 << 30
-"""Frames of a sentence whose end is not known."""
+"""The number of frames of a sentence whose end is not known."""
 
 NORM_EPS = 1e-6
 
@@ -62,18 +62,18 @@ MAX_MAGNITUDE = 100.0
 
 
 def n_samples_of(n_states: int) -> int:
-    """How much sound this many states are."""
+    """The samples of so many states."""
     return SAMPLES_PER_STATE * max(0, n_states - 1)
 
 
 def n_final_samples(n_states: int) -> int:
-    """How much of it is settled while more states may come."""
+    """The samples of so many states that are final while more may come."""
     return max(0, n_samples_of(n_states) - LAG_SAMPLES)
 
 
 @dataclass(slots=True)
 class StreamingDecoderState(StreamState):
-    """What the decoder keeps of the sentence in each slot."""
+    """The decoder's state of the sentence in each slot."""
 
     frames: torch.Tensor
     """(slots, blocks, 2, dim): the last two frames that went into each convolution."""
@@ -93,15 +93,15 @@ class Piece:
 
     slot: int
     begin: int
-    """The first state that was not decoded yet."""
+    """The first state that is not decoded yet."""
     end: int
-    """Behind the last one."""
+    """The state behind the last one."""
     is_last: bool
-    """No state follows."""
+    """Whether no state follows."""
 
     @property
     def sound(self) -> tuple[int, int]:
-        """Which samples of the sentence come out: from the first up to the last."""
+        """The samples of the sentence that come out: from the first up to the last."""
         done = n_final_samples(self.begin)
         return done, n_samples_of(self.end) if self.is_last else n_final_samples(self.end)
 
@@ -112,7 +112,7 @@ class Piece:
 
     @property
     def n_frames(self) -> int:
-        """Of the sentence, as far as they count: all, if no state follows."""
+        """The frames of the sentence, if no state follows; else `UNENDING`."""
         return FRAMES_PER_STATE * (self.end - 1) + 1 if self.is_last else UNENDING
 
 

@@ -33,7 +33,7 @@ else."""
 
 @dataclass(frozen=True, slots=True)
 class LmConfig:
-    """What of ``config.json`` decides about the computation."""
+    """The part of ``config.json`` that the computation depends on."""
 
     vocab_size: int
     hidden_size: int
@@ -49,7 +49,7 @@ class LmConfig:
 
 
 class Stepped(NamedTuple):
-    """What one step made, for each of its rows."""
+    """The result of one step, for each of its rows."""
 
     tokens: torch.Tensor
     """(width,) int64: the token that each new state chose."""
@@ -59,7 +59,7 @@ class Stepped(NamedTuple):
 
 
 class Slots:
-    """The memory of the sequences under way."""
+    """The memory of the sequences under way, a slot each."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Slots:
         """The speech: state n of a sequence at [slot, n]."""
 
     def clear(self, slot: int) -> None:
-        """Forget what is in a slot, where writing over it will not do."""
+        """Zero a slot, where writing over it is not enough."""
         self.keys[:, slot] = 0
         self.values[:, slot] = 0
         self.states[slot] = 0
@@ -227,7 +227,7 @@ class _Qwen3Layer:
         return q, k, v
 
     def finish(self, x: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-        """What attention heard, and the feed-forward, added to the residual."""
+        """The residual with attention's output and the feed-forward added."""
         x = x + self.out(heard)
         gate, up = self.gate_up(self.between(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * up)

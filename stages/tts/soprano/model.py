@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from stages.tts.soprano.language_model import Stepped
 
 Row = tuple[int, int, int]
-"""Of a step: a token, its position in the sequence, and how many states there are already."""
+"""A row of a step: a token, its position in the sequence, and the number of states before it."""
 
 EMPTY_ROW: Row = (0, 0, 1)
-"""A slot that is nobody's computes at its beginning, which the next prompt writes over."""
+"""The row of an unused slot, which computes at its beginning, where the next prompt writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SopranoOptions:
-    """How Soprano runs."""
+    """The options of the engine."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
-    """Of the language model; the decoder is float32."""
+    """The precision of the language model; the decoder is float32."""
     chunk_states: int = 3
-    """Of each piece of sound after the first: 64 ms each. Fewer cost more work for each second,
-    more make listeners wait longer between the first sound and the second."""
+    """States in each piece of sound after the first, 64 ms each. Fewer cost more work for each
+    second, more make listeners wait longer between the first sound and the second."""
     sampling: Sampling = field(default_factory=Sampling)
     n_slots: int = 256
-    """Sentences under way at a time, at most: as many as there may be listeners."""
+    """The most sentences under way at a time: as many as there may be listeners."""
 
 
 class SopranoModel:
@@ -130,7 +130,7 @@ class SopranoModel:
         return self._decode(pieces, self.units(pieces[0]), n_rows)
 
     def clear(self, slot: int) -> None:
-        """Forget all of a slot. What is masked counts nothing, but 0 x NaN is NaN."""
+        """Zero a slot. What is masked has no effect, but 0 x NaN is NaN."""
         self._slots.clear(slot)
 
     def _decode(self, pieces: Sequence[Piece], n_units: int, n_rows: int) -> list[Samples]:
@@ -144,7 +144,7 @@ class SopranoModel:
         )
 
     def _warm_up(self) -> None:
-        """Every shape that a graph has to be made for; on a CPU, one of each kind."""
+        """Run every shape that a graph has to be made for; on a CPU, one of each kind."""
         for n_rows, longest in self.shapes.all_prompts:
             prompt = [self.stop_token] * longest
             self.prefill([self._spare] * n_rows, [prompt] * n_rows, [0.0] * n_rows)
