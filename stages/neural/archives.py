@@ -13,7 +13,7 @@ import pickle
 import pickletools
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TypeAlias
 
 from stages.error_text import MAX_NAME_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
@@ -31,6 +31,8 @@ MAX_PICKLE_BYTES = 4_000_000
 MAX_TUPLES = 40_000
 """The most in a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a
 million overflows the C stack and ends the process, in torch's reader too."""
+
+Shape: TypeAlias = tuple[int, ...]
 
 BITS: Final[Mapping[str, tuple[str, int]]] = {
     "HalfStorage": ("float16", 16),
@@ -57,21 +59,12 @@ _END_BYTES = 56 + 20 + 22
 _NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
 
 
-class Shaped(Protocol):
-    """A tensor, or the outline of one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of its dimensions."""
-        ...
-
-
 class TensorOutline(NamedTuple):
     """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
 
     dtype: str
     """torch's name: ``float16``."""
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
@@ -94,23 +87,23 @@ def check_archive(path: Path, *, max_bytes: int) -> None:
 
 
 def check_shapes(
-    path: Path, what: str, tensors: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]]
+    path: Path, what: str, shapes: Mapping[str, Shape], expected: Mapping[str, Shape]
 ) -> None:
-    """Check that the tensors have just these names and shapes. `what` names the model that they
+    """Check that tensors have just the names and shapes expected. `what` names the model that they
     should belong to. Raises `UnusableModel`."""
     for lack, names in (
-        ("misses", expected.keys() - tensors.keys()),
-        ("has also", tensors.keys() - expected.keys()),
+        ("misses", expected.keys() - shapes.keys()),
+        ("has also", shapes.keys() - expected.keys()),
     ):
         if names:
             raise UnusableModel(f"{path} is not {what}: it {lack} {name_list(names)}")
     for name, shape in expected.items():
-        if tuple(tensors[name].shape) != shape:
-            msg = f"{path}: {name} has the shape {tuple(tensors[name].shape)} instead of {shape}"
+        if shapes[name] != shape:
+            msg = f"{path}: {name} has the shape {shapes[name]} instead of {shape}"
             raise UnusableModel(msg)
 
 
-def layer_shapes(name: str, weight: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def layer_shapes(name: str, weight: Shape) -> Iterator[tuple[str, Shape]]:
     """The tensors of a layer with such a weight, whose bias is as long as its first dimension."""
     yield f"{name}.weight", weight
     yield f"{name}.bias", weight[:1]

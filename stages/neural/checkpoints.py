@@ -55,7 +55,8 @@ def check_weights(
     values. `what` names the model that they should belong to. Raises `UnusableModel`."""
     if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
         raise UnusableModel(f"{path} is not a state dict of plain tensors")
-    check_shapes(path, what, weights, expected)
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    check_shapes(path, what, shapes, expected)
     check_finite(path, weights)
     return {name: weight.float() for name, weight in weights.items()}
 

@@ -8,8 +8,7 @@ One latent frame is 10 ms. Everything here is (batch, n, channels), rows being t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 NOISE_SCALE = 0.66666
 """Upstream's factor of the deviation."""
 
+MAX_WINDOW_SIZES = 16
+"""Windows have a few sizes while a stream begins, and then one."""
+
 FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
 """Frames before and behind a frame that the flow looks at: 24."""
 
@@ -41,7 +43,7 @@ class Prior:
         self._pitch = weights.get("enc_p.emb_pitch.weight")  # (256, hidden), or there is no pitch
         self._layers = [_layer(config, weights, number) for number in range(config.n_layers)]
         self._out = linear(weights, "enc_p.proj")
-        self._bands: dict[int, _Band] = {}
+        self._near_pairs = lru_cache(MAX_WINDOW_SIZES)(_near_pairs)
 
     def __call__(
         self, features: torch.Tensor, pitch: torch.Tensor | None
@@ -52,33 +54,21 @@ class Prior:
         if self._pitch is not None and pitch is not None:
             x = x + self._pitch[pitch]
         x = functional.leaky_relu(x * self._scale, LEAK)
-        n = x.shape[1]
-        band = self._bands.get(n)
-        if band is None:  # windows have a few sizes
-            band = self._bands[n] = _Band.of(n, x.device)
+        pairs = self._near_pairs(x.shape[1], x.device)
         for layer, attention in self._layers:
-            x = layer(x, partial(attention, band))
+            x = layer(x, partial(attention, pairs))
         mean, log_deviation = self._out(x).float().chunk(2, dim=-1)
         return mean, log_deviation
 
 
-@dataclass(frozen=True, slots=True)
-class _Band:
-    """The pairs of n frames that are near enough to each other for their distance to count."""
-
-    rows: torch.Tensor
-    columns: torch.Tensor
-    distances: torch.Tensor
-    """The distance in each pair, from 0: `ATTENTION_WINDOW` before."""
-
-    @classmethod
-    def of(cls, n: int, device: torch.device) -> _Band:
-        # On the CPU: the number of pairs would have to be fetched from a GPU.
-        frames = torch.arange(n)
-        distance = frames[None, :] - frames[:, None] + ATTENTION_WINDOW
-        rows, columns = torch.where((distance >= 0) & (distance <= 2 * ATTENTION_WINDOW))
-        parts = rows, columns, distance[rows, columns]
-        return cls(*(part.to(device) for part in parts))
+def _near_pairs(n: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The pairs of n frames that are near enough to each other for their distance to count: rows,
+    columns, and distances from 0, which is `ATTENTION_WINDOW` before."""
+    # On the CPU: the number of pairs would have to be fetched from a GPU.
+    frames = torch.arange(n)
+    distance = frames[None, :] - frames[:, None] + ATTENTION_WINDOW
+    rows, columns = torch.where((distance >= 0) & (distance <= 2 * ATTENTION_WINDOW))
+    return rows.to(device), columns.to(device), distance[rows, columns].to(device)
 
 
 class _RelativeAttention:
@@ -89,15 +79,20 @@ class _RelativeAttention:
         self._near_values = weights[f"{name}.emb_rel_v"][0]
 
     def __call__(
-        self, band: _Band, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+        self,
+        near_pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
     ) -> torch.Tensor:
+        rows, columns, distances = near_pairs
         query = query / math.sqrt(query.shape[-1])
         scores = query @ key.transpose(-2, -1)  # (batch, heads, n, n)
         near = query @ self._near_keys.T  # (batch, heads, n, 21)
-        scores[..., band.rows, band.columns] += near[..., band.rows, band.distances]
+        scores[..., rows, columns] += near[..., rows, distances]
         weights = torch.softmax(scores.float(), dim=-1).to(value.dtype)
         near_weights = torch.zeros_like(near)
-        near_weights[..., band.rows, band.distances] = weights[..., band.rows, band.columns]
+        near_weights[..., rows, distances] = weights[..., rows, columns]
         return weights @ value + near_weights @ self._near_values
 
 

@@ -7,6 +7,7 @@ the same names here as there, which are the names in the published file.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -74,7 +75,8 @@ class _UNet(nn.Module):
         super().__init__()
         self.encoder = _UNetEncoder(size)
         widest = size.channels * 2 ** (N_LEVELS - 1)
-        self.intermediate = _Intermediate(widest, size)
+        more = (_level(2 * widest, 2 * widest, size.n_blocks) for _ in range(size.n_inner - 1))
+        self.intermediate = _under("layers", _level(widest, 2 * widest, size.n_blocks), *more)
         self.decoder = _UNetDecoder(2 * widest, size)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -89,7 +91,7 @@ class _UNetEncoder(nn.Module):
         self.bn = nn.BatchNorm2d(1)
         widths = [1, *(size.channels * 2**level for level in range(N_LEVELS))]
         self.layers = nn.ModuleList(
-            _Level(narrow, wide, size.n_blocks) for narrow, wide in pairwise(widths)
+            _level(narrow, wide, size.n_blocks) for narrow, wide in pairwise(widths)
         )
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -101,19 +103,6 @@ class _UNetEncoder(nn.Module):
             sides.append(side)
             image = nn.functional.avg_pool2d(side, 2)
         return image, sides
-
-
-class _Intermediate(nn.Module):
-    def __init__(self, widest: int, size: RmvpeSize) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            _Level(widest, 2 * widest, size.n_blocks),
-            *(_Level(2 * widest, 2 * widest, size.n_blocks) for _ in range(size.n_inner - 1)),
-        )
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.layers(image)
-        return out
 
 
 class _UNetDecoder(nn.Module):
@@ -130,17 +119,15 @@ class _UNetDecoder(nn.Module):
         return image
 
 
-class _Level(nn.Module):
+def _level(n_in: int, n_out: int, n_blocks: int) -> nn.Sequential:
     """Some blocks at one resolution."""
+    more = (_ConvBlock(n_out, n_out) for _ in range(n_blocks - 1))
+    return _under("conv", _ConvBlock(n_in, n_out), *more)
 
-    def __init__(self, n_in: int, n_out: int, n_blocks: int) -> None:
-        super().__init__()
-        more = (_ConvBlock(n_out, n_out) for _ in range(n_blocks - 1))
-        self.conv = nn.Sequential(_ConvBlock(n_in, n_out), *more)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.conv(image)
-        return out
+def _under(name: str, *layers: nn.Module) -> nn.Sequential:
+    """The layers one after the other, under the name that they have in the file."""
+    return nn.Sequential(OrderedDict({name: nn.Sequential(*layers)}))
 
 
 class _Rise(nn.Module):

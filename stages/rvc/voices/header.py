@@ -79,7 +79,8 @@ def read_header(path: Path) -> VoiceConfig:
         _check_sense(config)
     except _Unfit as complaint:
         raise UnusableModel(f"{path}: {complaint}") from None
-    check_shapes(path, _described(config), tensors, dict(tensor_shapes(config)))
+    shapes = {name: outline.shape for name, outline in tensors.items()}
+    check_shapes(path, _described(config), shapes, dict(tensor_shapes(config)))
     for name, weight in tensors.items():
         if weight.dtype not in DTYPES:
             msg = f"{path}: {name} is of type {weight.dtype}, not {' or '.join(DTYPES)}"

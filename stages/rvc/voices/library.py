@@ -19,8 +19,8 @@ voice file counts, else the newest.
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.errors import UnusableModel
@@ -38,6 +38,9 @@ Stamp: TypeAlias = "tuple[tuple[int, int] | None, ...]"
 
 CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
 """RVC-WebUI's suffix for a voice saved in mid-training, with epochs and steps."""
+
+MAX_HEADERS = 10_000
+"""Headers in the cache, some hundred bytes each."""
 
 ADDED = re.compile(r"added_(IVF\d+_Flat_nprobe_\d+_)?(?P<name>.*?)(_v[12])?")
 """The name that RVC's training gives an index."""
@@ -100,27 +103,22 @@ class HeaderCache:
     this."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[Stamp, VoiceConfig | str]] = {}
-        self._lock = threading.Lock()
+        self._read = lru_cache(MAX_HEADERS)(_header_or_refusal)
 
     def describe(self, path: Path) -> VoiceConfig:
         """The config of a voice; 11 ms when it is new. Raises `UnusableModel`, as long as the file
         stays as it is."""
-        stamp = stamp_of([path])
-        with self._lock:
-            known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            found: VoiceConfig | str
-            try:
-                found = read_header(path)
-            except UnusableModel as error:
-                found = str(error)
-            known = stamp, found
-            with self._lock:
-                self._known[path] = known
-        if isinstance(known[1], str):
-            raise UnusableModel(known[1])
-        return known[1]
+        found = self._read(path, stamp_of([path]))
+        if isinstance(found, str):
+            raise UnusableModel(found)
+        return found
+
+
+def _header_or_refusal(path: Path, _stamp: Stamp) -> VoiceConfig | str:
+    try:
+        return read_header(path)
+    except UnusableModel as error:
+        return str(error)
 
 
 @dataclass

@@ -78,7 +78,6 @@ class EspeakEngine(Engine):
         self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
         self._library: EspeakLibrary | None = None
         self._remove_data: Callable[[], object] | None = None
-        self._data_folder: Path | None = None
 
     def voices(self) -> tuple[Voice, ...]:
         """Each language plain and with its variants, named as espeak names them."""
@@ -90,14 +89,10 @@ class EspeakEngine(Engine):
         # Also at the end of the process, should nobody call close.
         self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         build_data_folder(folder, self._languages)
-        self._data_folder = folder
+        self._library = EspeakLibrary(folder)
 
     def install(self) -> None:
-        """Set the library up (0.2 ms) and read the first voice's dictionary."""
-        if self._data_folder is None:
-            raise RuntimeError("install before load")
-        self._library = EspeakLibrary(self._data_folder)
-        self._library.open()
+        """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
         self._speak("a", next(iter(self._voices)), lambda _sound: False)
 
     def step(self, batch: Sequence[Request]) -> None:
@@ -130,7 +125,7 @@ class EspeakEngine(Engine):
 
     def _speak(self, text: str, voice: str, on_sound: _OnSound) -> None:
         if self._library is None:
-            raise SynthesisError("espeak-ng is not installed")
+            raise SynthesisError("espeak-ng is not loaded")
         self._library.speak(
             text,
             voice,

@@ -109,11 +109,6 @@ class EspeakLibrary:
                 raise error
             _check(status, "text")
 
-    def open(self) -> None:
-        """Set the library up, where `speak` would do it the first time."""
-        with _PROCESS.lock:
-            self._take_over()
-
     def close(self) -> None:
         """Give back the library's memory."""
         with _PROCESS.lock:
