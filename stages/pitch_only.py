@@ -32,12 +32,12 @@ class PitchOnlyConverter(Engine):
     sample_rate = PIPELINE_RATE
 
     def __init__(self) -> None:
-        self._conversions: dict[Request, _Conversion] = {}
+        self._shifts: dict[Request, _Shift] = {}
 
     def can_step(self, request: Request) -> bool:
         """There is speech to convert, or the end to be handed out."""
-        conversion = self._conversions.get(request)
-        waiting = conversion is not None and bool(conversion.waiting)
+        shift = self._shifts.get(request)
+        waiting = shift is not None and bool(shift.waiting)
         return waiting or request.has_input or request.input_ended
 
     def step(self, batch: Sequence[Request]) -> None:
@@ -45,19 +45,19 @@ class PitchOnlyConverter(Engine):
         for request in batch:
             # Asked before taking: what is pushed in between is then taken by the next step.
             ended = request.input_ended
-            conversion = self._conversions.setdefault(request, _Conversion(request))
-            conversion.waiting.extend(request.take_input())
-            if conversion.convert_some() or not ended:
+            shift = self._shifts.setdefault(request, _Shift(request))
+            shift.waiting.extend(request.take_input())
+            if shift.convert_some() or not ended:
                 continue
-            conversion.finish()
+            shift.finish()
             self.leave(request)
 
     def leave(self, request: Request) -> None:
         """Forget the request's state."""
-        self._conversions.pop(request, None)
+        self._shifts.pop(request, None)
 
 
-class _Conversion:
+class _Shift:
     """One request on its way."""
 
     def __init__(self, request: Request) -> None:

@@ -124,12 +124,13 @@ class GivenPitch:
     """A pitch for each frame, whatever is said. It has to know whose block it is asked about."""
 
     name = "given"
+    n_bytes = 0
 
     def __init__(self, f0_hz: NDArray[np.float32] | float) -> None:
         self._f0 = np.atleast_1d(np.asarray(f0_hz, np.float32))
         self.stream: Stream | None = None
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         n_frames = len(samples) // HOP
         if self.stream is None:
             if len(self._f0) > 1:

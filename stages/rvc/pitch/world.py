@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyworld
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
+from stages.rvc.pitch.estimator import (
+    F0_MAX_HZ,
+    F0_MIN_HZ,
+    HOP,
+    MEDIAN_FRAMES,
+    MIN_FRAMES,
+    RATE,
+    unvoiced,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,20 +30,16 @@ Method = Literal["dio", "harvest"]
 FRAME_MS = 1000 * HOP / RATE
 
 
-MEDIAN_FRAMES = 3
-"""Of upstream's filter, whatever more it is asked for."""
-
-
 class WorldPitch:
     """WORLD's; see the module. Safe to share: it remembers nothing."""
 
-    def __init__(self, name: Method, filter_radius: int = MEDIAN_FRAMES) -> None:
-        """Without the median filter where `filter_radius` is less than its 3 frames."""
+    n_bytes = 0
+
+    def __init__(self, name: Method) -> None:
         self.name = name
-        self._is_filtered = filter_radius >= MEDIAN_FRAMES
         self._find = pyworld.dio if name == "dio" else pyworld.harvest
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = MEDIAN_FRAMES) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:
@@ -45,7 +49,7 @@ class WorldPitch:
             sound, RATE, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=FRAME_MS
         )
         found = pyworld.stonemask(sound, found, times, RATE)
-        if self._is_filtered:
+        if filter_radius >= MEDIAN_FRAMES:
             found = _median_of_three(found)
         f0[:] = found[: len(f0)]  # there is one more, at the end
         return f0
