@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from stages.engine import Request
     from stages.items import Segment, Style
-    from stages.rvc.streaming import Voice
     from stages.rvc.voices.library import VoiceEntry
+    from stages.rvc.voices.loaded import LoadedVoice
 
 ENGINE = "rvc"
 
@@ -111,8 +111,10 @@ class RvcEngine(Engine):
         self._converter = Converter(encoder)
         self._warmth = WarmUp(self._converter, self._options.block_frames)
 
-    def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[Any]:
-        """See `Engine.load_voice`; requests get a `stages.rvc.streaming.Voice`."""
+    def load_voice(
+        self, user: Hashable, style: Style, *, ahead: bool = False
+    ) -> Future[LoadedVoice]:
+        """See `Engine.load_voice`."""
         return self._voices.load(user, self._entries[style.voice], style, ahead=ahead)
 
     def release_voice(self, user: Hashable) -> None:
@@ -160,7 +162,7 @@ class RvcEngine(Engine):
         self._voices.close()
         self._conversions.clear()
 
-    def _warm_up(self, voice: Voice) -> None:
+    def _warm_up(self, voice: LoadedVoice) -> None:
         self._warmth.meet(voice)
 
     def _take_in(self, request: Request) -> _Conversion:

@@ -18,8 +18,9 @@ from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import ContentModel, read_content_model
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.estimator import HOP
-from stages.rvc.streaming import Stream, Voice
+from stages.rvc.streaming import Stream
 from stages.rvc.voices.file import VoiceFile, read_voice
+from stages.rvc.voices.loaded import LoadedVoice
 from tests.random_rvc import TINY
 from tests.random_rvc import voice as random_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -153,7 +154,7 @@ def start(
 ) -> Stream:
     """A stream whose pitch is given, or found."""
     estimator = GivenPitch(pitch) if isinstance(pitch, float | np.ndarray) else pitch
-    voice = Voice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
+    voice = LoadedVoice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
     stream = Stream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
     if isinstance(estimator, GivenPitch):
         estimator.stream = stream

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.streaming import Stream, Voice
+    from stages.rvc.streaming import Stream
+    from stages.rvc.voices.loaded import LoadedVoice
 
 RATE = 16_000
 SPEECH = words(12_000)
@@ -87,7 +88,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
     monkeypatch.setattr("stages.rvc.pitch.rmvpe.read_rmvpe", lambda *_: DevicePitch())
     meet = WarmUp.meet
 
-    def meet_on_the_device(self: WarmUp, voice: Voice) -> None:
+    def meet_on_the_device(self: WarmUp, voice: LoadedVoice) -> None:
         with ResultsAreZero():  # of this thread, which reads the voices
             meet(self, voice)
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from stages.rvc.streaming import Voice
     from stages.rvc.voices.file import VoiceFile
+    from stages.rvc.voices.loaded import LoadedVoice
 
 SOON_S = 30.0
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ class Watched:
     def __init__(self, path: Path, max_bytes: int = 2**30) -> None:
         self.path = path
         self.read: list[str] = []
-        self.warmed: list[Voice] = []
+        self.warmed: list[LoadedVoice] = []
         self.begun = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -56,7 +56,7 @@ class Watched:
         self.read.append(path.stem)
         return read_voice(path)
 
-    def _warm_up(self, voice: Voice) -> None:
+    def _warm_up(self, voice: LoadedVoice) -> None:
         self.begun.set()
         assert self.go_on.wait(SOON_S)
         self.warmed.append(voice)
@@ -68,10 +68,10 @@ class Watched:
             path.symlink_to(self.path)
         return VoiceEntry(name, path, None, None, VoiceSettings.model_validate(settings))
 
-    def load(self, user: str, name: str) -> Future[Voice]:
+    def load(self, user: str, name: str) -> Future[LoadedVoice]:
         return self.cache.load(user, self.entry(name), Style(name))
 
-    def choose(self, user: str, name: str) -> Future[Voice]:
+    def choose(self, user: str, name: str) -> Future[LoadedVoice]:
         """As a listener, who has nothing to say yet."""
         return self.cache.load(user, self.entry(name), Style(name), ahead=True)
 
@@ -238,7 +238,7 @@ def test_the_memory_of_rmvpe_counts(voice: Path, method: str, fits: bool) -> Non
     n_bytes = Synthesizer(read_voice(voice), CPU, torch.float32).n_bytes
     watched = Watched(voice, max_bytes=2 * n_bytes + estimators.n_bytes - 1)
 
-    def load(name: str) -> Future[Voice]:
+    def load(name: str) -> Future[LoadedVoice]:
         return watched.cache.load(name, watched.entry(name, pitch_method=method), Style(name))
 
     for name in ("anna", "bert"):

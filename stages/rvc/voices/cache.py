@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from stages.conversion_settings import ConversionSettings
-from stages.errors import SynthesisError
 from stages.rvc.network.synthesizer import Synthesizer
-from stages.rvc.streaming import Voice
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
+from stages.rvc.voices.loaded import LoadedVoice
 from stages.rvc.voices.loader import BackgroundLoader, settle
 from stages.rvc.voices.lru import LruCache
 
@@ -43,11 +41,11 @@ class VoiceCache:
         device: torch.device,
         dtype: torch.dtype,
         estimators: PitchEstimators,
-        warm_up: Callable[[Voice], None],
+        warm_up: Callable[[LoadedVoice], None],
     ) -> None:
         """`max_bytes` is for voices and pitch estimators. `warm_up` is called on the loading
         thread with each voice that was loaded, when nobody waits for another."""
-        self._voices = LruCache[Voice](max_bytes)
+        self._voices = LruCache[LoadedVoice](max_bytes)
         self._max_bytes = max_bytes
         self._device = device
         self._dtype = dtype
@@ -59,7 +57,7 @@ class VoiceCache:
 
     def load(
         self, user: Hashable, entry: VoiceEntry, style: Style, *, ahead: bool = False
-    ) -> Future[Voice]:
+    ) -> Future[LoadedVoice]:
         """The voice as this style sets it; see `stages.engine.Engine.load_voice`.
 
         This looks at the voice's files at once, some microseconds for each: what is kept should
@@ -71,8 +69,8 @@ class VoiceCache:
         kept = self._kept(entry, _stamp(entry))
         if kept is None:
             return self._loader.load(partial(self._load, entry, style, ahead=False))
-        voice = Future[Voice]()
-        settle(voice, partial(_styled, kept, entry, style))
+        voice = Future[LoadedVoice]()
+        settle(voice, partial(kept.styled, entry, style))
         return voice
 
     def release(self, user: Hashable) -> None:
@@ -85,47 +83,37 @@ class VoiceCache:
         """Load nothing more."""
         self._loader.close()
 
-    def _kept(self, entry: VoiceEntry, stamp: Hashable) -> Voice | None:
+    def _kept(self, entry: VoiceEntry, stamp: Hashable) -> LoadedVoice | None:
         with self._lock:
             return self._voices.get(entry.name, stamp)
 
     @torch.inference_mode()
-    def _load(self, entry: VoiceEntry, style: Style, *, ahead: bool) -> Voice:
+    def _load(self, entry: VoiceEntry, style: Style, *, ahead: bool) -> LoadedVoice:
         stamp = _stamp(entry)  # from before it is read
         voice = self._kept(entry, stamp)  # it may have been loaded while this waited
         if voice is None:
             voice = self._read(entry)
-            n_bytes = voice.synthesizer.n_bytes + (voice.index.n_bytes if voice.index else 0)
             with self._lock:
                 self._voices.max_bytes = self._max_bytes - self._estimators.n_bytes
                 in_use = frozenset(self._voice_of.values())
-                self._voices.put(entry.name, voice, n_bytes, stamp, in_use=in_use, ahead=ahead)
+                self._voices.put(
+                    entry.name, voice, voice.n_bytes, stamp, in_use=in_use, ahead=ahead
+                )
         if ahead:
             self._warm_up(voice)
         else:
             self._loader.load_ahead(("warm-up", entry.name), partial(self._warm_up, voice))
-        return _styled(voice, entry, style)
+        return voice.styled(entry, style)
 
-    def _read(self, entry: VoiceEntry) -> Voice:
+    def _read(self, entry: VoiceEntry) -> LoadedVoice:
         file = read_voice(entry.path)
         width = file.config.content_width
         index = read_index(entry.index, width) if entry.index is not None else None
         synthesizer = Synthesizer(file, self._device, self._dtype)
         pitch = self._estimators.choose(entry.settings.pitch_method)
-        return Voice(synthesizer, index, ConversionSettings(), 0.0, pitch)
+        return LoadedVoice(synthesizer, index, ConversionSettings(), 0.0, pitch)
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:
     """Of what is kept of a voice: that of its files, and what is taken from its settings."""
     return entry.stamp, entry.settings.pitch_method
-
-
-def _styled(voice: Voice, entry: VoiceEntry, style: Style) -> Voice:
-    """A voice as it is set. Raises `SynthesisError` for a speaker that it has not."""
-    settings = entry.settings.conversion.overlaid(style.conversion)
-    n_speakers = voice.synthesizer.config.n_speakers
-    if settings.speaker >= n_speakers:
-        msg = f"speaker: {entry.name} has {n_speakers}, of which the last is {n_speakers - 1}"
-        raise SynthesisError(msg)
-    semitones = style.pitch_shift + entry.settings.pitch_shift
-    return replace(voice, settings=settings, semitones=semitones)
