@@ -58,8 +58,8 @@ class Request(Protocol):
         """Remove and return the speech that has been pushed since the last call."""
 
     def emit(self, samples: Samples) -> None:
-        """Hand out sound at the engine's rate. The listener gets it at once, also while the
-        step goes on; the array must not be written to afterwards."""
+        """Hand out sound, if there is any, at the engine's rate. The listener gets it at once,
+        also while the step goes on; the array must not be written to afterwards."""
 
     def finish(self) -> None:
         """All of this segment's sound has been emitted."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stages import rvc
 from stages.audio.format import PIPELINE_RATE
 from stages.engine import Engine
 from stages.neural import accelerator
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from stages.items import Segment, Style
     from stages.rvc.voices.library import VoiceEntry
     from stages.rvc.voices.loaded import LoadedVoice
-
-ENGINE = "rvc"
 
 MAX_BATCH = 32
 """Streams in a step on a GPU: what 320 ms of 200 listeners come to in seven steps. The state of
@@ -83,7 +82,7 @@ class _Conversion:
 class RvcEngine(Engine):
     """All RVC voices there are."""
 
-    name = ENGINE
+    name = rvc.ENGINE
     sample_rate = PIPELINE_RATE
 
     _converter: Converter
@@ -171,24 +170,20 @@ class RvcEngine(Engine):
         # Asked before taking: what is pushed in between is then taken by the next step.
         ended = request.input_ended
         for chunk in request.take_input():
-            # The end may come as an empty chunk of any rate.
-            if len(chunk.samples):
-                self._stream(request, conversion, chunk.sample_rate).push(chunk.samples)
+            if len(chunk.samples):  # the end may come as an empty chunk of any rate
+                if conversion.stream is None:
+                    conversion.stream = Stream(
+                        request.voice,
+                        in_rate=chunk.sample_rate,
+                        block_frames=self._options.block_frames,
+                        seed=_seed(request.segment),
+                    )
+                conversion.stream.push(chunk.samples)
         if ended and not conversion.has_ended:
             conversion.has_ended = True
             if conversion.stream is not None:
                 conversion.stream.end()
         return conversion
-
-    def _stream(self, request: Request, conversion: _Conversion, in_rate: int) -> Stream:
-        if conversion.stream is None:
-            conversion.stream = Stream(
-                request.voice,
-                in_rate=in_rate,
-                block_frames=self._options.block_frames,
-                seed=_seed(request.segment),
-            )
-        return conversion.stream
 
 
 def _seed(segment: Segment) -> int:

@@ -24,10 +24,6 @@ MIN_FRAMES = 6
 """In less than three periods of the lowest pitch, 60 ms, the methods that measure them see none, or
 see some where there are none."""
 
-MEDIAN_FRAMES = 3
-"""Upstream's median filter over the pitch of dio and harvest has so many frames, however many more
-it is asked for, and with fewer there is none."""
-
 
 class PitchEstimator(Protocol):
     """Speech to pitch."""
@@ -40,7 +36,7 @@ class PitchEstimator(Protocol):
     def n_bytes(self) -> int:
         """The memory of its network, where it has one."""
 
-    def estimate(self, samples: Samples, filter_radius: int = MEDIAN_FRAMES) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """The pitch (n // 160,) of samples (n,) at 16 kHz: in Hz, 0 where there is no voice.
 
         Frame j tells of the sound around sample 160 * j. What is too short to tell is not voiced,

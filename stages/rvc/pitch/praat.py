@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import parselmouth
 
-from stages.rvc.pitch.estimator import (
-    F0_MAX_HZ,
-    F0_MIN_HZ,
-    HOP,
-    MEDIAN_FRAMES,
-    MIN_FRAMES,
-    RATE,
-    unvoiced,
-)
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +32,7 @@ class PraatPitch:
     name = "pm"
     n_bytes = 0
 
-    def estimate(self, samples: Samples, filter_radius: int = MEDIAN_FRAMES) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`. The 3 first frames and the 2 last are unvoiced."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:

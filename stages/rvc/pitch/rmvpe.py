@@ -17,7 +17,7 @@ from torch import nn
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
 from stages.neural.checkpoints import check_weights, load_pickle
-from stages.rvc.pitch.estimator import HOP, MEDIAN_FRAMES
+from stages.rvc.pitch.estimator import HOP
 from stages.rvc.pitch.mel import MIN_SAMPLES, LogMel
 from stages.rvc.pitch.rmvpe_network import FRAME_MULTIPLE, Rmvpe, RmvpeSize
 
@@ -65,7 +65,7 @@ class RmvpePitch:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.n_bytes = sum(weight.nbytes for weight in self._network.parameters())
 
-    def estimate(self, samples: Samples, filter_radius: int = MEDIAN_FRAMES) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         row = torch.tensor(samples, device=self._device)[None]
         f0: NDArray[np.float32] = self.estimate_batch(row)[0].cpu().numpy()

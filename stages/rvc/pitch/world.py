@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyworld
 
-from stages.rvc.pitch.estimator import (
-    F0_MAX_HZ,
-    F0_MIN_HZ,
-    HOP,
-    MEDIAN_FRAMES,
-    MIN_FRAMES,
-    RATE,
-    unvoiced,
-)
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +20,9 @@ if TYPE_CHECKING:
 Method = Literal["dio", "harvest"]
 
 FRAME_MS = 1000 * HOP / RATE
+
+MEDIAN_FRAMES = 3
+"""Of upstream's filter, however many more it is asked for; with fewer there is none."""
 
 
 class WorldPitch:
@@ -39,7 +34,7 @@ class WorldPitch:
         self.name = name
         self._find = pyworld.dio if name == "dio" else pyworld.harvest
 
-    def estimate(self, samples: Samples, filter_radius: int = MEDIAN_FRAMES) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:

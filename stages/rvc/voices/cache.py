@@ -64,11 +64,10 @@ class VoiceCache:
         not wait for a thread, and what has changed must not be spoken with."""
         with self._lock:
             self._voice_of[user] = entry.name
-        if ahead:
-            return self._loader.load_ahead(user, partial(self._load, entry, style, ahead=True))
-        kept = self._kept(entry, _stamp(entry))
+        kept = None if ahead else self._kept(entry, _stamp(entry))
         if kept is None:
-            return self._loader.load(partial(self._load, entry, style, ahead=False))
+            load = partial(self._load, entry, style, ahead=ahead)
+            return self._loader.load(load, ahead_for=user if ahead else None)
         voice = Future[LoadedVoice]()
         settle(voice, partial(kept.styled, entry, style))
         return voice
@@ -102,7 +101,7 @@ class VoiceCache:
         if ahead:
             self._warm_up(voice)
         else:
-            self._loader.load_ahead(("warm-up", entry.name), partial(self._warm_up, voice))
+            self._loader.load(partial(self._warm_up, voice), ahead_for=("warm-up", entry.name))
         return voice.styled(entry, style)
 
     def _read(self, entry: VoiceEntry) -> LoadedVoice:

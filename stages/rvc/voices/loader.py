@@ -38,27 +38,25 @@ class BackgroundLoader:
         self._ahead: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
         self._is_running = False
 
-    def load(self, task: Callable[[], T]) -> Future[T]:
-        """Somebody waits for it."""
+    def load(self, task: Callable[[], T], *, ahead_for: Hashable | None = None) -> Future[T]:
+        """Run this, soon or, if it is `ahead_for` somebody, when nobody waits. Then it takes the
+        place of what was for them before: as many can wait as there are who it is for."""
         future = Future[T]()
+        run = partial(settle, future, task)
         with self._lock:
-            self._needed.append(partial(settle, future, task))
-            self._start()
+            if ahead_for is None:
+                self._needed.append(run)
+            else:
+                self._ahead[ahead_for] = run
+            if not self._is_running:
+                self._is_running = True
+                self._thread.submit(self._run)
         return future
 
-    def load_ahead(self, key: Hashable, task: Callable[[], T]) -> Future[T]:
-        """Nobody waits for it yet. It takes the place of what was under its key, so that as many
-        can wait as there are keys."""
-        future = Future[T]()
+    def forget(self, user: Hashable) -> None:
+        """Do not load what is ahead for this user, if that has not begun."""
         with self._lock:
-            self._ahead[key] = partial(settle, future, task)
-            self._start()
-        return future
-
-    def forget(self, key: Hashable) -> None:
-        """Do not load what is under this key, if that has not begun."""
-        with self._lock:
-            self._ahead.pop(key, None)
+            self._ahead.pop(user, None)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -67,22 +65,17 @@ class BackgroundLoader:
             self._ahead.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self) -> None:
-        if not self._is_running:
-            self._is_running = True
-            self._thread.submit(self._run)
-
     def _run(self) -> None:
         while True:
             with self._lock:
                 if self._needed:
-                    task = self._needed.popleft()
+                    run = self._needed.popleft()
                 elif self._ahead:
-                    _, task = self._ahead.popitem(last=False)
+                    _, run = self._ahead.popitem(last=False)
                 else:
                     self._is_running = False
                     return
-            task()
+            run()
 
 
 def settle(future: Future[T], task: Callable[[], T]) -> None:

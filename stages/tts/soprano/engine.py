@@ -178,11 +178,12 @@ class SopranoEngine(Engine):
         if sequences:
             slots = [sequence.slot for sequence in sequences]
             draws = [sequence.draw() for sequence in sequences]
-            _take(sequences, self._model.prefill(slots, prompts, draws))
-        return self._those_well(under_way)
+            made = self._model.prefill(slots, prompts, draws)
+            under_way = self._take(under_way, made, range(len(under_way)))
+        return under_way
 
     def _take_up(self, request: Request) -> _Utterance | None:
-        """What is to be said for a request; None: nothing, or it cannot be."""
+        """A request's texts, normalised; None: there are none, or it failed."""
         segment = request.segment
         try:
             texts = normalise(segment.spoken)
@@ -233,14 +234,19 @@ class SopranoEngine(Engine):
         draws = [0.0] * width
         for sequence in sequences:
             draws[sequence.slot - first] = sequence.draw()
-        _take(sequences, self._model.step(first, rows, draws), first)
-        return self._those_well(batch)
+        made = self._model.step(first, rows, draws)
+        return self._take(batch, made, [sequence.slot - first for sequence in sequences])
 
-    def _those_well(self, batch: list[_Utterance]) -> list[_Utterance]:
-        """Without those whose numbers broke down just now: these fail, and leave nothing."""
+    def _take(
+        self, batch: list[_Utterance], made: Stepped, rows: Sequence[int]
+    ) -> list[_Utterance]:
+        """Tell each sequence what its row chose; those that are well. Those whose numbers broke
+        down fail, and leave nothing."""
+        tokens, changes = made.tokens.tolist(), made.change.tolist()
         well = []
-        for utterance in batch:
+        for utterance, row in zip(batch, rows, strict=True):
             sequence = _sequence_of(utterance)
+            sequence.take(tokens[row], changes[row])
             if sequence.is_broken:
                 self._model.clear(sequence.slot)
                 utterance.request.fail(SynthesisError("soprano's numbers broke down on this text"))
@@ -300,11 +306,3 @@ def _sequence_of(utterance: _Utterance) -> TokenSequence:
     if utterance.sequence is None:
         raise RuntimeError("a text that has no slot")
     return utterance.sequence
-
-
-def _take(sequences: Sequence[TokenSequence], made: Stepped, first: int | None = None) -> None:
-    """Tell each sequence what its row chose: the rows are in order, or begin at slot `first`."""
-    tokens, changes = made.tokens.tolist(), made.change.tolist()
-    for number, sequence in enumerate(sequences):
-        row = number if first is None else sequence.slot - first
-        sequence.take(tokens[row], changes[row])
