@@ -50,6 +50,20 @@ async def test_a_request_gets_its_sound_in_order() -> None:
         assert await say(executor, engine, "hello world") == "hello world"
 
 
+async def test_every_piece_of_sound_is_taken_at_a_checkpoint() -> None:
+    """Also where one is there already: else a task with much to take would hold up the loop."""
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("abc"), PlaybackClock()) as job:
+            await until(lambda: len(engine.batches) == len("abc."))
+            for _ in "abc":
+                with trio.testing.assert_checkpoints():
+                    await anext(job)
+            with trio.testing.assert_checkpoints(), pytest.raises(StopAsyncIteration):
+                await anext(job)
+
+
 async def test_all_steps_run_on_one_thread_of_their_own() -> None:
     engine, other = TellingEngine(), TellingEngine()
     async with open_executor() as executor:
