@@ -104,9 +104,12 @@ class Service:
 
     def load_ahead(self, listener: Hashable, style: Style) -> None:
         """A listener has chosen this style, in place of any before, and may speak soon."""
-        self.forget(listener)
-        for engine, own_style in self._engines_for(style):
-            engine.load_voice(listener, own_style, ahead=True)
+        chosen = dict(self._engines_for(style))
+        for engine in self._engines:
+            if engine in chosen:
+                engine.load_voice(listener, chosen[engine], ahead=True)
+            else:
+                engine.release_voice(listener)
 
     def forget(self, listener: Hashable) -> None:
         """A listener has gone, and needs no voice."""

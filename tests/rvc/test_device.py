@@ -153,6 +153,23 @@ def test_listeners_of_all_voices_are_converted_on_the_device(
     assert max(sizes) > 1
 
 
+def test_listeners_who_differ_in_the_filter_radius_go_together(
+    engine: RvcEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each radius had an rmvpe of its own, so pitch was found for one listener after the other."""
+    sizes = set()
+    estimate_batch = DevicePitch.estimate_batch
+
+    def counted(self: DevicePitch, samples: torch.Tensor) -> torch.Tensor:
+        sizes.add(len(samples))
+        return estimate_batch(self, samples)
+
+    monkeypatch.setattr(DevicePitch, "estimate_batch", counted)
+    with ResultsAreZero():
+        run_all(engine, [request_for("anna", filter_radius=radius) for radius in (0, 3, 7)])
+    assert sizes == {3}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @torch.inference_mode()
 def test_rmvpe_finds_pitch_on_the_device(tmp_path: Path, dtype: torch.dtype) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from stages.errors import CannotStart, UnusableModel
 from stages.rvc.pitch import choosing
-from stages.rvc.pitch.choosing import PitchEstimators, available_methods
+from stages.rvc.pitch.choosing import PACKAGES, PitchEstimators, why_not
 from stages.rvc.pitch.praat import PraatPitch
 from stages.rvc.pitch.scale import coarse, shifted
 from tests.random_rvc_features import TINY_RMVPE, build_rmvpe
@@ -32,6 +32,10 @@ CPU = torch.device("cpu")
 BY_DSP = ("pm", "dio", "harvest")
 GLITCHES = (29, 71, 72, 73, 74, 96, 100)
 """Frames for which Praat counts one less than there is room for: see `PraatPitch`."""
+
+
+def available_methods(rmvpe_path: Path) -> list[str]:
+    return [method for method in PACKAGES if why_not(method, rmvpe_path) is None]
 
 
 def choose(method: str, rmvpe_path: Path, device: torch.device = CPU) -> PitchEstimator:

@@ -1,4 +1,4 @@
-"""Which way of finding pitch there is, and which is taken."""
+"""The choice of a way to find pitch, by what is there."""
 
 from __future__ import annotations
 
@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from stages.rvc.pitch.estimator import PitchEstimator
 
 PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe": "torch"}
-"""What each method is made of."""
-
-
-def available_methods(rmvpe_path: Path) -> list[str]:
-    """The methods that can be had as things are, of those in `PACKAGES`."""
-    return [method for method in PACKAGES if why_not(method, rmvpe_path) is None]
+"""Of each method: what it is made of."""
 
 
 def why_not(method: str, rmvpe_path: Path) -> str | None:
-    """What a method lacks, and the command that gets it; None: nothing."""
+    """The lack of a method, and the command that mends it; None: there is none."""
     if find_spec(PACKAGES[method]) is None:
         return f"{method} needs {PACKAGES[method]}; to get it: {install_hints().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():
