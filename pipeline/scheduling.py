@@ -17,8 +17,8 @@ FAR_AHEAD_S = 60.0
 """Longer than nearly every answer of a language model. Who has more to hear is in no hurry."""
 
 SPARE_SHARE = 0.02
-"""Of the time, for those. A step cannot be interrupted, so this is how often a sentence finds
-the model thread busy with one; it is 28 times real time with espeak-ng."""
+"""The share of the time for those. A step cannot be interrupted, so this is how often a sentence
+finds the model thread busy with one; it is 28 times real time with espeak-ng."""
 
 REMEMBERED_S = 5.0
 """How long a listener that was served is expected to want more: a sentence and a breath."""

@@ -1,4 +1,4 @@
-"""What all connections share: the model thread, the engines on it, the voices, the limits."""
+"""The parts that all connections share: model thread, engines, voices, limits."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Service:
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
         self.grace_over = trio.Event()
-        """What was begun and has not been finished is left."""
+        """Leave what was begun and has not been finished."""
         self.n_listeners = 0
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()

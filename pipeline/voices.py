@@ -32,7 +32,7 @@ class Voices(Mapping[str, Voice]):
         self.entries: dict[str, VoiceEntry] = {}
         """Where the RVC voices lie."""
         self.problems: tuple[str, ...] = ()
-        """What is wrong with what lies there, each in a line."""
+        """Faults of the files there, each in a line."""
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
         self._headers = HeaderCache()

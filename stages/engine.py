@@ -108,7 +108,7 @@ class Engine(ABC):
         return True
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """Of these, the most urgent first, those that the next step runs together."""
+        """The requests that the next step runs together; `requests` has the most urgent first."""
         return requests[:1]
 
     @abstractmethod

@@ -3,6 +3,6 @@
 ENGINE = "rvc"
 """The engine's name. All here is used where no torch is imported."""
 HUBERT_FILE = "hubert_base.pt"
-"""What is said, apart from who says it: fairseq's file, as RVC publishes it."""
+"""The content model, which hears what is said, not who says it: fairseq's file, from RVC."""
 RMVPE_FILE = "rmvpe.pt"
 """Pitch, by a neural network."""

@@ -54,9 +54,9 @@ class RvcOptions:
     device: torch.device
     dtype: torch.dtype
     block_frames: int = 32
-    """Of 10 ms, even."""
+    """A block's length in frames of 10 ms; even."""
     max_voice_bytes: int = 2_000_000_000
-    """Of voices that are kept loaded, and of what finds pitch."""
+    """The bound for voices that are kept loaded, and for networks that find pitch."""
 
 
 @dataclass(slots=True, eq=False)
@@ -187,6 +187,6 @@ class RvcEngine(Engine):
 
 
 def _seed(segment: Segment) -> int:
-    """Of a segment's noise: its own, so that segments do not hiss alike."""
+    """The seed of a segment's noise: its own, so that segments do not hiss alike."""
     seed = segment.style.seed
     return secrets.randbits(63) if seed is None else seed * SEED_STEP + segment.index

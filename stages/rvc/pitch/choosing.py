@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stages.rvc.pitch.estimator import PitchEstimator
 
 PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe": "torch"}
-"""Of each method: what it is made of."""
+"""The methods, each with the package that it needs."""
 
 
 def why_not(method: str, rmvpe_path: Path) -> str | None:

@@ -22,7 +22,7 @@ Method = Literal["dio", "harvest"]
 FRAME_MS = 1000 * HOP / RATE
 
 MEDIAN_FRAMES = 3
-"""Of upstream's filter, however many more it is asked for; with fewer there is none."""
+"""The length of upstream's filter, however much more is asked for; below it there is none."""
 
 
 class WorldPitch:

@@ -114,5 +114,5 @@ class VoiceCache:
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:
-    """Of what is kept of a voice: that of its files, and what is taken from its settings."""
+    """Changes with the voice's files, and with the setting that decides what is loaded."""
     return entry.stamp, entry.settings.pitch_method

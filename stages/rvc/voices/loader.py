@@ -22,7 +22,7 @@ T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
 
 NICENESS = 10
-"""Of the thread, and so of those that torch starts for it, where each thread has its own (Linux).
+"""The thread's, and so that of those torch starts for it, where each thread has its own (Linux).
 A tenth of a core where listeners need all of them: then a voice takes some seconds to read, and
 nobody who is being spoken to is made to wait for it."""
 

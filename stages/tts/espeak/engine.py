@@ -40,7 +40,7 @@ DEFAULT_RATE_WPM = 175
 """``espeakRATE_NORMAL``."""
 
 VOLUME = 80
-"""Of 100. Loud voices reach full scale at 100 (whisperf 38 000 of 32 767), where an automatic
+"""Per cent. Loud voices reach full scale at 100 (whisperf 38 000 of 32 767), where an automatic
 gain holds them down, which lasts into what is said next. At 80 the loudest reach 31 000."""
 
 FIRST_PIECE_SAMPLES = 1764

@@ -47,7 +47,7 @@ FADE_SAMPLES = SAMPLE_RATE // 16
 """62 ms at the end of what is broken off: no click, and no word is made shorter by it."""
 
 MAX_TEXTS = 5
-"""Of a segment: two hundred digits are five. More comes of nothing that is read aloud (200 times
+"""A segment's: two hundred digits are five. More comes of nothing that is read aloud (200 times
 ``<=``), and would be minutes of it."""
 
 

@@ -51,7 +51,7 @@ class TokenSequence:
     length: int | None = None
     """Stop after exactly so many states, whatever the model says; None: when it does."""
     draws: np.random.Generator | None = None
-    """What decides about sampling; None: nothing is drawn."""
+    """The source of chance in sampling; None: nothing is drawn."""
     token: int = 0
     """The last one chosen, from which the next step goes on."""
     n_states: int = 0
@@ -64,7 +64,7 @@ class TokenSequence:
 
     @property
     def row(self) -> tuple[int, int, int]:
-        """What the next step needs to know, once there is a token: it, its position in the
+        """The next step's input, once there is a token: it, its position in the
         sequence, and how many states there are."""
         return self.token, self.n_prompt + self.n_states - 1, self.n_states
 
@@ -97,7 +97,7 @@ class TokenSequence:
         self.has_ended = self.cut is not None
 
     def next_piece(self, chunk_states: int) -> Piece | None:
-        """What is to be decoded now; None: nothing is due. Where pieces end depends on their
+        """The states to be decoded now; None: nothing is due. Where pieces end depends on their
         position alone, so that a text always sounds the same."""
         wanted = chunk_states if self._n_decoded else FIRST_CHUNK
         is_due = self.n_states - self._n_decoded >= wanted
