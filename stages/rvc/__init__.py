@@ -1,8 +1,7 @@
-"""The room where speech gets its pitch and its voice."""
+"""The RVC stage. File names stand here, where no torch is imported."""
 
 ENGINE = "rvc"
-"""The engine's name. All here is used where no torch is imported."""
 HUBERT_FILE = "hubert_base.pt"
-"""The content model, which hears what is said, not who says it: fairseq's file, from RVC."""
+"""The content model in fairseq's format, as RVC publishes it."""
 RMVPE_FILE = "rmvpe.pt"
-"""Pitch, by a neural network."""
+"""The neural network that finds pitch."""

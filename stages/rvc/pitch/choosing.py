@@ -1,4 +1,4 @@
-"""The choice of a way to find pitch, by what is there."""
+"""The choice of a pitch method, among those that can be had."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from stages.rvc.pitch.estimator import PitchEstimator
 
 PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe": "torch"}
-"""The methods, each with the package that it needs."""
+"""The package that each method needs."""
 
 
 def why_not(method: str, rmvpe_path: Path) -> str | None:
-    """The lack of a method, and the command that mends it; None: there is none."""
+    """The reason why a method cannot be had, with the command that gets it; None: it can."""
     if find_spec(PACKAGES[method]) is None:
         return f"{method} needs {PACKAGES[method]}; to get it: {install_hints().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():

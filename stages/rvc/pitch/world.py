@@ -22,7 +22,7 @@ Method = Literal["dio", "harvest"]
 FRAME_MS = 1000 * HOP / RATE
 
 MEDIAN_FRAMES = 3
-"""The length of upstream's filter, however much more is asked for; below it there is none."""
+"""The width of upstream's filter, whatever more it is asked for."""
 
 
 class WorldPitch:

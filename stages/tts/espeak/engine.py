@@ -40,8 +40,8 @@ DEFAULT_RATE_WPM = 175
 """``espeakRATE_NORMAL``."""
 
 VOLUME = 80
-"""Per cent. Loud voices reach full scale at 100 (whisperf 38 000 of 32 767), where an automatic
-gain holds them down, which lasts into what is said next. At 80 the loudest reach 31 000."""
+"""The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
+automatic gain reduces them and the text after them. At 80 the loudest reach 31 000."""
 
 FIRST_PIECE_SAMPLES = 1764
 """80 ms, ready after 0.3 ms: a resampler at 22 050 Hz lets its first sound go after 50 ms of it,
