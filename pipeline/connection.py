@@ -89,9 +89,7 @@ class _Connection:
         self._service = service
         self._conversation = conversation
         self._outbox = Outbox()
-        self._ledger = Ledger(
-            service.max_pending_bytes, skip_emoji=service.segmenter_options.skip_emoji
-        )
+        self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = Segmenter(service.segmenter_options)
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet

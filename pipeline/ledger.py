@@ -10,6 +10,7 @@ be spoken evenly. Positions in the sound are samples per channel of the connecti
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ from stages.items import (
     SegmentStarted,
     Token,
 )
-from stages.segmenter.spoken import audible_end
 
 if TYPE_CHECKING:
     from stages.items import Answer, Outgoing, Speech, Style
@@ -52,6 +52,7 @@ SYLLABLE_UNITS = 3
 LONGEST_WORD_CHARS = 40
 """What is longer without a break is no word, and may be cut anywhere."""
 
+_LAST_LETTER = regex.compile(r"(?r)[\p{L}\p{N}]")
 _SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _GRAPHEME = regex.compile(r"\X")
 _WORD_BY_ITSELF = regex.compile(r"[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=CL}\p{lb=SA}]")
@@ -65,19 +66,17 @@ class _Entry:
 
     source: str
     start: int
-    n_samples: int | None = None  # None: its end has not come yet
+    end: float = math.inf  # until it has come
 
 
 class Ledger:
     """What one connection was given to say, and how far it has come with it."""
 
-    def __init__(self, max_bytes: int, *, skip_emoji: bool = True) -> None:
-        """`max_bytes` bounds the pending text; `skip_emoji` is the segmenter's option."""
+    def __init__(self, max_bytes: int) -> None:
         self.clock = PlaybackClock()
         self.sample_rate = PIPELINE_RATE
         """Hertz, of the connection's stream; settled before the first of it is sent."""
         self._max_bytes = max_bytes
-        self._skip_emoji = skip_emoji
         self._leaving_to = 0  # the end of what was sent or is being sent
         self._sent_to = 0
         self._begin()
@@ -90,12 +89,12 @@ class Ledger:
         """Of text and flushes that are pending."""
         self.is_refusing = False
         """The rest of the utterance is refused, since too much was pending."""
-        # Characters since then: taken in, up to the last that can be heard, packed.
-        self._n_taken = self._n_audible = self._n_packed = 0
+        # Characters since then: taken in, up to the last letter of these, packed.
+        self._n_taken = self._n_to_letter = self._n_packed = 0
         self._style_taken: Style | None = None
         self._style_packed: Style | None = None
         self._segments: deque[_Entry] = deque(maxlen=MAX_SEGMENTS)
-        self._unsaid: deque[str] = deque()  # the text behind the segments
+        self._unsaid = ""  # the text behind the segments
         self._reply_ended = False
 
     # Text.
@@ -115,34 +114,32 @@ class Ledger:
         if is_full:
             return False
         match item:
-            case Token(text, style):
-                self._take_in_text(text, now)
-                self.n_bytes += _n_bytes(text, style, self._style_taken)
-                self._style_taken = style
             case Flush():
                 self._reply_ended = True
                 self.n_bytes += ITEM_BYTES
+            case Token(text, style):
+                # A reply that was ended and heard to its end is not reported any more.
+                end = max((entry.end for entry in self._segments), default=0)
+                if self._reply_ended and not self._unsaid and self._heard_to(now) >= end:
+                    self._segments.clear()
+                self._reply_ended = False
+                self._unsaid += text
+                if found := _LAST_LETTER.search(text):
+                    self._n_to_letter = self._n_taken + found.end()
+                self._n_taken += len(text)
+                self.n_bytes += _n_bytes(text, style, self._style_taken)
+                self._style_taken = style
         return True
-
-    def _take_in_text(self, text: str, now: float) -> None:
-        # A reply that was ended by a flush and heard to its end is not reported any more.
-        if self._reply_ended and self._has_heard_all(now):
-            self._segments.clear()
-        self._reply_ended = False
-        self._unsaid.append(text)
-        if n_chars := audible_end(text, skip_emoji=self._skip_emoji):
-            self._n_audible = self._n_taken + n_chars
-        self._n_taken += len(text)
 
     def packed(self, item: Speech) -> bool:
         """All messages of this item have been made. True: with it the utterance is over, since
-        nothing is pending that can be heard."""
+        nothing but marks is pending."""
         match item:
             case AudioChunk(segment=segment, is_last=True) | SegmentFailed(segment=segment):
                 self.n_bytes -= _n_bytes(segment.source, segment.style, self._style_packed)
                 self._style_packed = segment.style
                 self._n_packed += len(segment.source)
-                is_over = self._n_packed >= self._n_audible
+                is_over = self._n_packed >= self._n_to_letter
                 self.is_refusing &= not is_over
                 return is_over
             case Flush():
@@ -163,10 +160,10 @@ class Ledger:
                 self._leaving_to += item.n_samples
             case SegmentStarted(segment=segment):
                 self._segments.append(_Entry(segment.source, item.sample_offset))
-                self._drop_unsaid(len(segment.source))
+                self._unsaid = self._unsaid[len(segment.source) :]
             case SegmentEnded():
-                entry = next(entry for entry in self._segments if entry.n_samples is None)
-                entry.n_samples = item.n_samples
+                entry = next(entry for entry in self._segments if entry.end == math.inf)
+                entry.end = item.end
 
     def sent(self, frame: PcmFrame, now: float) -> bool:
         """This sound was handed to the kernel. False: it was cancelled meanwhile, so it is there
@@ -186,47 +183,33 @@ class Ledger:
         if played_ms is not None:
             n_left = self._leaving_to - self.start
             heard_to = self.start + int(min(played_ms / 1000 * self.sample_rate, n_left))
-        spoken: list[str] = []
-        remaining: list[str] = []
+        spoken, remaining = "", ""
         for entry in self._segments:
             n_chars = self._n_chars_heard(entry, heard_to)
-            spoken.append(entry.source[:n_chars])
-            remaining.append(entry.source[n_chars:])
-        remaining.extend(self._unsaid)
+            spoken += entry.source[:n_chars]
+            remaining += entry.source[n_chars:]
+        remaining += self._unsaid
         self.clock.stop(now)
         self._begin()
-        return Cancelled("".join(spoken), "".join(remaining), self.start)
+        return Cancelled(spoken, remaining, self.start)
 
     def _heard_to(self, now: float) -> int:
         """Where the listener's ear is in the stream, if it plays what it gets at once."""
         return self._sent_to - int(self.clock.unheard_s(now) * self.sample_rate)
 
-    def _has_heard_all(self, now: float) -> bool:
-        if self._unsaid:
-            return False
-        if not self._segments:
-            return True
-        last = self._segments[-1]
-        return last.n_samples is not None and self._heard_to(now) >= last.start + last.n_samples
-
-    def _drop_unsaid(self, n_chars: int) -> None:
-        while n_chars:
-            text = self._unsaid.popleft()
-            if len(text) > n_chars:
-                self._unsaid.appendleft(text[n_chars:])
-            n_chars -= min(len(text), n_chars)
-
     def _n_chars_heard(self, entry: _Entry, heard_to: int) -> int:
-        text, n_heard = entry.source, heard_to - entry.start
-        ends = list(accumulate(SYLLABLE_UNITS if _SYLLABLE.match(char) else 1 for char in text))
-        n_samples = entry.n_samples
-        if n_samples is None:
-            n_samples = ends[-1] * self.sample_rate // UNITS_PER_S
-        elif n_heard >= n_samples:
+        text = entry.source
+        if heard_to >= entry.end:
             return len(text)
-        if n_heard <= 0:
+        if heard_to <= entry.start:
             return 0
-        return _back_to_border(text, bisect_right(ends, ends[-1] * n_heard // max(1, n_samples)))
+        units = list(accumulate(SYLLABLE_UNITS if _SYLLABLE.match(char) else 1 for char in text))
+        n_heard = heard_to - entry.start
+        if entry.end == math.inf:
+            n_units: float = n_heard * UNITS_PER_S / self.sample_rate
+        else:
+            n_units = units[-1] * n_heard // (entry.end - entry.start)
+        return _back_to_border(text, bisect_right(units, n_units))
 
 
 def _back_to_border(text: str, n_chars: int) -> int:

@@ -152,5 +152,6 @@ class Service:
 
     async def wait_idle(self) -> None:
         """Until nobody is being served."""
+        await trio.lowlevel.checkpoint()
         while self._n_requests:
             await self._left.park()

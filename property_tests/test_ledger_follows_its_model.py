@@ -210,8 +210,10 @@ class Books(RuleBasedStateMachine):
 def _n_chars_heard(text: str, n_heard: float, length: int | None) -> int:
     """How much of a segment was heard with so many of its samples."""
     units = [SYLLABLE_UNITS if char in "你好" else 1 for char in text]
-    whole = sum(units) * RATE // UNITS_PER_S if length is None else length
-    if n_heard >= whole and (length is not None or n_heard > 0):
+    if length == 0:
+        return len(text) if n_heard >= 0 else 0
+    n_units = n_heard * UNITS_PER_S / RATE if length is None else sum(units) * n_heard / length
+    if n_units >= sum(units):
         return len(text)
     heard = 0
     graphemes = graphemes_of(text)  # of which none is as long as the longest word
@@ -219,11 +221,9 @@ def _n_chars_heard(text: str, n_heard: float, length: int | None) -> int:
         end = len("".join(graphemes[:n_graphemes]))
         last = graphemes[n_graphemes - 1]
         ends_word = text[end].isspace() and not last.isspace()
-        if sum(units[:end]) * whole <= sum(units) * n_heard and (
-            ends_word or last[0] in "你好ก，。"
-        ):
+        if sum(units[:end]) <= n_units and (ends_word or last[0] in "你好ก，。"):
             heard = end
-    return heard if n_heard > 0 else 0
+    return heard
 
 
 TestBooks = Books.TestCase

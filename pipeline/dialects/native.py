@@ -39,7 +39,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 """Of one message from the client."""
 
 MAX_PENDING_BYTES = 256 * 1024
-"""Of text that was taken in and not spoken yet; above it the server stops reading."""
+"""Of text that was taken in and not spoken yet; above it text is refused."""
 
 MAX_SPEAKER = 10_000
 """That can be asked for. RVC's training makes 109; which a voice has is known when it is read."""

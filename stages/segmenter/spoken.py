@@ -64,21 +64,16 @@ _LEFT_OVER = regex.compile(
 """Closing marks of the segment before."""
 
 _AUDIBLE = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
-_LAST_AUDIBLE = regex.compile(f"(?r)[{_AUDIBLE}]")
-_LAST_AUDIBLE_OR_EMOJI = regex.compile(
-    rf"(?r)[{_AUDIBLE}\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]"
+_AUDIBLE_TEXT = regex.compile(f"[{_AUDIBLE}]")
+_AUDIBLE_WITH_EMOJI = regex.compile(
+    rf"[{_AUDIBLE}\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]"
 )
 
 
 def is_audible(text: str, *, skip_emoji: bool) -> bool:
     """Whether there is anything to speak: a letter, a digit, a symbol that has a name."""
-    return audible_end(text, skip_emoji=skip_emoji) > 0
-
-
-def audible_end(text: str, *, skip_emoji: bool) -> int:
-    """The end of the last character that is audible; 0 where there is none."""
-    found = (_LAST_AUDIBLE if skip_emoji else _LAST_AUDIBLE_OR_EMOJI).search(text)
-    return found.end() if found else 0
+    audible = _AUDIBLE_TEXT if skip_emoji else _AUDIBLE_WITH_EMOJI
+    return audible.search(text) is not None
 
 
 def spoken_text(text: str, *, begins_line: bool, skip_markdown: bool, skip_emoji: bool) -> str:
