@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Style, Token
+    from stages.items import ClientMessage, Outgoing, Token
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -98,17 +98,13 @@ class _Connection:
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
-        self._expect(self._conversation.style)
+        self._service.expect(self, self._conversation.style)
         try:
             return await self._live()
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
             self._ledger.clock.has_left = True
-
-    def _expect(self, style: Style) -> None:
-        """The client has chosen how it will speak next."""
-        self._service.expect(self, style)
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -127,7 +123,9 @@ class _Connection:
         """Turn after turn, until the client has said all it will."""
         try:
             while (cancel := await self._turn()) is not None:
-                self._barge_in(cancel)
+                # Drop what was not sent, tell what was heard, and begin anew.
+                self._outbox.drop_speech()
+                self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
                 self._inbox.put_back(replace(cancel, cancel=False))
         except* Disconnected:
             self._life.cancel()
@@ -153,7 +151,7 @@ class _Connection:
                 self._conversation,
                 say=partial(self._say, tokens),
                 answer=self._outbox.answer,
-                expect=self._expect,
+                expect=partial(self._service.expect, self),
             )
             if cancel is None:
                 tokens.close()
@@ -179,11 +177,6 @@ class _Connection:
                 " cancel, or the end of what waits"
             )
             self._outbox.answer(TooMuchText(msg))
-
-    def _barge_in(self, cancel: ClientMessage) -> None:
-        """The turn is over: drop what was not sent, tell what was heard, begin anew."""
-        self._outbox.drop_speech()
-        self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
 
     def _idle_since(self) -> float:
         """Since when there has been nothing to hear, and nothing to say but what waits for the
@@ -222,13 +215,11 @@ class _Connection:
                 )
             case Cancelled():
                 metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
-            case SegmentFailed(error=error):
+            case SegmentFailed(error=error) | (ServerError() as error):
                 metrics.told_error(error.code)
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
                     self._life.cancel()
-            case ServerError():
-                metrics.told_error(item.code)
 
     def _note_sound(self, frame: PcmFrame) -> None:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing

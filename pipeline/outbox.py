@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 import trio
 
 from stages.errors import Disconnected
-from stages.items import Cancelled, PcmFrame
+from stages.items import Cancelled
 
 if TYPE_CHECKING:
     from stages.items import Answer, Outgoing
 
-AUDIO_ROOM = 2
-"""Messages of sound that may wait: one to go out next and one being made. At 340 ms each a
-barge-in drops less than a second of finished work."""
-
-EVENT_ROOM = 64
-"""Events of speech that may wait. They are small, so a client that reads at all never fills
-this; one that does not is stopped from making us write more of them."""
+SPEECH_ROOM = 4
+"""Messages of sound and their events that may wait. At 340 ms each a barge-in drops little more
+than a second of finished work."""
 
 ANSWER_BYTES = 1 << 20
-"""About what answers may take up while they wait: a thousand, or three that tell all the text
+"""About what answers may take up while they wait: a thousand, or four that tell all the text
 that may be pending. A client that goes on asking and has not read these reads nothing."""
 
 
@@ -36,9 +32,9 @@ class Outbox:
         self._changed = trio.lowlevel.ParkingLot()
 
     async def send(self, item: Outgoing) -> None:
-        """Append speech or its event, once there is room for this kind of item."""
+        """Append speech or its event, once there is room."""
         await trio.lowlevel.checkpoint()
-        while not self._has_room(item):
+        while len(self._speech) >= SPEECH_ROOM:
             await self._changed.park()
         self._speech.append(item)
         self._changed.unpark_all()
@@ -74,12 +70,6 @@ class Outbox:
         item = self._answers.popleft() if self._answers else self._speech.popleft()
         self._changed.unpark_all()
         return item
-
-    def _has_room(self, item: Outgoing) -> bool:
-        n_frames = sum(isinstance(other, PcmFrame) for other in self._speech)
-        if isinstance(item, PcmFrame):
-            return n_frames < AUDIO_ROOM
-        return len(self._speech) - n_frames < EVENT_ROOM
 
 
 def _n_bytes(answer: Answer) -> int:

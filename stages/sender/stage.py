@@ -20,7 +20,7 @@ async def send_speech(
     packed: Callable[[Speech], bool],
 ) -> None:
     """Pack speech as it comes. `packed` is told of each item whose messages have been sent, and
-    says whether the utterance is over by it.
+    says whether the utterance is over by it; by the last one it is.
 
     The packer is made when the first item comes: until then the format may change."""
     packer: Packer | None = None
@@ -32,6 +32,3 @@ async def send_speech(
             if packed(item):
                 for message in packer.end_utterance():
                     await send(message)
-        if packer is not None:
-            for message in packer.end_utterance():
-                await send(message)
