@@ -9,8 +9,8 @@ import trio
 
 from pipeline.connection import hold_conversation
 from stages.errors import Disconnected, ServerError
-from stages.intake.stage import Conversation
-from stages.items import ClientMessage, PcmFrame, SegmentFailed
+from stages.intake.conversation import Conversation
+from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,26 +20,41 @@ if TYPE_CHECKING:
     from stages.items import Answer, Outgoing
 
 
+CHARS_AHEAD = 10_000
+"""Of text that is said before it has been spoken: ten minutes. Far below the bound on pending
+text, above which it would be refused."""
+
+
 class _LocalPeer:
-    """Says what an iterator yields; the first error ends the conversation."""
+    """Says what an iterator yields, no faster than it is spoken; the first error ends it all."""
 
     def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
         self.error: ServerError | None = None
         self._texts = texts
         self._play = play
+        self._n_unspoken = 0  # characters
+        self._spoken = trio.lowlevel.ParkingLot()
 
     async def receive(self) -> ClientMessage | None:
+        await trio.lowlevel.checkpoint()
+        while self._n_unspoken > CHARS_AHEAD:
+            await self._spoken.park()
         async for text in self._texts:
+            self._n_unspoken += len(text)
             return ClientMessage(token=text)
         return None
 
     async def send(self, item: Outgoing | Answer) -> None:
+        await trio.lowlevel.checkpoint()
         match item:
             case PcmFrame():
                 try:
                     await self._play(item.data)
                 except ServerError as error:
                     self._give_up(error)
+            case SegmentEnded(segment=segment):
+                self._n_unspoken -= len(segment.source)
+                self._spoken.unpark_all()
             case SegmentFailed(error=error):
                 self._give_up(error)
             case ServerError():
@@ -62,7 +77,7 @@ async def speak(
     `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
     had, where a segment fails, and where there is no place."""
     conversation = Conversation(service.voices, service.style)
-    conversation.configure(config)
+    conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(texts, play)
     with service.admit():
         await hold_conversation(peer, service, conversation)
@@ -72,5 +87,5 @@ async def speak(
 
 async def once(text: str) -> AsyncIterator[str]:
     """A text that is there already."""
-    yield text
     await trio.lowlevel.checkpoint()
+    yield text

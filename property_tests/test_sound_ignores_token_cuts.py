@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from pipeline.connection import hold_conversation
-from stages.intake.stage import Conversation
+from stages.intake.conversation import Conversation
 from stages.items import PcmFrame, Style
 from stages.pitch_only import PitchOnlyConverter
 from stages.tts.espeak.engine import EspeakEngine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -30,7 +30,7 @@ from tests.fakes import (
 from tests.server_process import ROOT, running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from trio.testing import MockClock
 
@@ -135,6 +135,33 @@ async def test_errors_over_http_are_counted_once(autojump_clock: MockClock) -> N
     figures = Figures(answer.content)
     for code in ("synthesis_failed", "bad_message", "not_found"):
         assert figures("voice_errors_total", code=code) == 1
+
+
+async def test_a_client_that_hangs_up_has_sent_no_bad_message(autojump_clock: MockClock) -> None:
+    """It was told that it had, and counted as if it had been told."""
+    models = InlineModels(iter([1.0] * 1000))
+    server = service(models)
+    body = b'{"text": "A long story"}'
+    to_app, requests = trio.open_memory_channel[dict[str, object]](2)
+    to_app.send_nowait({"type": "http.request", "body": body})
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def answer(message: MutableMapping[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/speak", "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(create_app(server), scope, requests.receive, answer)
+        await trio.sleep(3)
+        assert models.open_requests
+        to_app.send_nowait({"type": "http.disconnect"})
+    assert not models.open_requests
+    assert answers[0]["status"] == 499
+    assert "voice_errors_total" not in {sample.name for sample in figures_of(server).samples}
 
 
 async def test_places_are_counted(autojump_clock: MockClock) -> None:

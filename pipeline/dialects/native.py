@@ -42,7 +42,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 """The largest message that a client may send."""
 
 MAX_PENDING_BYTES = 256 * 1024
-"""The most text that may wait to be spoken; above it the server stops reading."""
+"""The most text that may wait to be spoken; what comes above it is refused."""
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535

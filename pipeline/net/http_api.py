@@ -43,6 +43,10 @@ MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
 Characters alone are no bound: a voice may read a single one out by its name."""
 
+CLIENT_GONE = 499
+"""nginx's status for a client that did not wait for its answer. It is no error of anybody's, and
+is not counted as one."""
+
 MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
 
 
@@ -123,6 +127,9 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     async def speak(body: SpeakRequest, request: Request) -> Response:
         """Speak one text: one request, one answer."""
         pcm = await _unless_gone(request, service, body)
+        if pcm is None:  # it may still read: it has at least closed its own side
+            gone = ErrorAnswer(error="the client closed its side first", code="client_gone")
+            return JSONResponse(gone.model_dump(), status_code=CLIENT_GONE)
         if body.format == "wav":
             pcm = _as_wav(pcm, body.sample_rate)
         return Response(pcm, media_type=MEDIA_TYPES[body.format])
@@ -163,13 +170,14 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     return app
 
 
-async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes:
-    """The PCM of what was asked for. Work stops when the client has gone; what there is by
-    then is not passed off as the whole."""
+async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes | None:
+    """The PCM of what was asked for. Work stops when the client has gone: None, since what there
+    is by then is not passed off as the whole."""
     pcm = bytearray()
-    error: ServerError = ProtocolError("the client closed its side before it was answered")
+    result: bytes | ServerError | None = None
 
     async def collect(data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
         if len(pcm) + len(data) > MAX_ANSWER_BYTES:
             raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
         pcm.extend(data)
@@ -179,18 +187,17 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
             pass
         scope.cancel()
 
-    is_whole = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_gone, nursery.cancel_scope)
         try:
             await speak_text.speak(service, speak_text.once(body.text), collect, body.config())
-            is_whole = True
-        except ServerError as failure:
-            error = failure
+            result = bytes(pcm)
+        except ServerError as error:
+            result = error
         nursery.cancel_scope.cancel()
-    if not is_whole:
-        raise error
-    return bytes(pcm)
+    if isinstance(result, ServerError):
+        raise result
+    return result
 
 
 def _is_json(request: Request) -> bool:

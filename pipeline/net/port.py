@@ -28,7 +28,7 @@ from pipeline.net.request_head import Refused, answer, check_upgrade, read_reque
 from pipeline.net.stream import PlainText, Stream
 from pipeline.net.websocket import serve_websocket
 from stages.errors import Overloaded, ProtocolError
-from stages.intake.stage import Conversation
+from stages.intake.conversation import Conversation
 
 if TYPE_CHECKING:
     import ssl

@@ -103,7 +103,7 @@ class Stream(trio.abc.HalfCloseableStream):
         view = memoryview(data)
         self.is_sending = True
         try:
-            for start in range(0, len(view), SEND_BUFFER_BYTES):
+            for start in range(0, max(1, len(view)), SEND_BUFFER_BYTES):
                 with self._stall_limit():
                     await self._stream.send_all(view[start : start + SEND_BUFFER_BYTES])
         finally:

@@ -146,12 +146,14 @@ class _Wire(trio.abc.Stream):
 
     async def aclose(self) -> None:
         self._is_closed = True
+        await trio.lowlevel.checkpoint()
         if self._has_sent_close:
             await self._stream.aclose()
 
     async def tell_breach(self, breach: CloseReason | None) -> None:
         """Send the close that is due where the client broke the protocol (RFC 6455, 7.1.7).
         It must not happen while the library may still be sending."""
+        await trio.lowlevel.checkpoint()
         if breach is None or breach.code not in BREACHES or self._has_sent_close:
             return
         log.debug("a client broke the protocol", code=breach.code, reason=breach.reason)

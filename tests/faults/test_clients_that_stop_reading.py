@@ -210,8 +210,8 @@ async def tokens(client: RawWebSocket) -> None:
 async def test_a_flood_from_a_client_that_does_not_read_ends(
     narrow_server: ServerProcess, message: Callable[[RawWebSocket], Awaitable[None]]
 ) -> None:
-    """Each of these is answered, so the answers fill the socket; then the flood is held up,
-    and after the stall's time the client is cut off."""
+    """Each of these is answered, or too much to be taken in, so the answers fill the socket; and
+    after the stall's time the client is cut off."""
     port = narrow_server.port
     async with only_websocket(port, "events=true", receive_buffer=SMALL) as client:
         rss_before = narrow_server.rss_bytes()
@@ -225,34 +225,22 @@ def flood_token(number: int) -> str:
     return f"{number}, " + " " * 2000
 
 
-async def test_a_flood_of_text_is_held_up_and_then_spoken_in_order(server: ServerProcess) -> None:
-    n_tokens = 300
-    n_sent = 0
-    async with (
-        websocket(server.port, "events=true&sample_rate=8000", receive_buffer=SMALL) as client,
-        trio.open_nursery() as nursery,
-    ):
+async def test_a_flood_of_text_is_refused_above_the_bound_and_spoken_below_it(
+    server: ServerProcess,
+) -> None:
+    """It was left in the socket, and with it whatever came behind it: a cancel, too."""
+    async with websocket(
+        server.port, "events=true&sample_rate=8000", receive_buffer=SMALL
+    ) as client:
         rss_before = server.rss_bytes()
         client.stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, SMALL)
-
-        @nursery.start_soon
-        async def _send() -> None:
-            nonlocal n_sent
-            for number in range(n_tokens):
+        with trio.fail_after(SOON_S):  # it is taken in, though nothing is read
+            for number in range(300):
                 await client.speak(flood_token(number))
-                n_sent += 1
-            await client.say(flush=True)
-
-        # It comes to a standstill while nothing is read ...
-        with trio.fail_after(SOON_S):
-            before = -1
-            while n_sent != before:
-                before = n_sent
-                await trio.sleep(0.5)
-        assert 0 < n_sent < n_tokens
+        await client.say(flush=True)
         assert server.rss_bytes() - rss_before < 20 * MiB
 
-        # ... and goes on when it is.
+        errors: list[dict[str, object]] = []
         heard = bytearray()
         said = ""
         flushed: int | None = None
@@ -268,8 +256,29 @@ async def test_a_flood_of_text_is_held_up_and_then_spoken_in_order(server: Serve
                         said += text
                     case {"event": "flushed", "samples": flushed}:
                         assert flushed == len(heard) // 4
-        assert said == "".join(map(flood_token, range(n_tokens)))
+                    case {"error": _} as error:
+                        errors.append(error)
+        assert [error["code"] for error in errors] == ["too_much_text"]
+        assert 256 * 1024 <= len(said) < 2 * 256 * 1024
+        assert "".join(map(flood_token, range(300))).startswith(said)
         assert server.rss_bytes() - rss_before < 40 * MiB
+
+        await client.speak("Still here", flush=True)
+        frames = await client.frames_until_event("flushed")
+        assert [e["text"] for e in events(frames, "segment_start")] == ["Still here"]
+        await client.close()
+
+
+async def test_a_cancel_is_seen_behind_a_flood_of_text(server: ServerProcess) -> None:
+    async with websocket(server.port, "events=true", receive_buffer=SMALL) as client:
+        for _ in range(300):
+            await client.speak(LONG_TEXT[:2000])
+        await client.say(cancel=True)
+        await client.speak("Something new.", flush=True)
+        with trio.fail_after(SOON_S):
+            await client.frames_until_event("cancelled")
+            frames = await client.frames_until_event("flushed")
+        assert [e["text"] for e in events(frames, "segment_start")] == ["Something new."]
         await client.close()
 
 

@@ -225,8 +225,9 @@ async def test_a_client_that_closes_its_side_gets_no_half_file_as_a_whole_one(
         await connection.send(post("/api/speak", {"text": "A long story, " * 700}))
         connection.half_close()
         answer = parse_response(await connection.read_to_end())
-    assert answer.status == 422
+    assert answer.status == 499
     assert "closed its side" in answer.json()["error"]
+    assert answer.json()["code"] == "client_gone"
 
 
 @pytest.mark.parametrize("target", ["/", "/web/page.js", "/web/page.css"])
