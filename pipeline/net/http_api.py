@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline import speak_text
-from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, explain
 from pipeline.metrics import CONTENT_TYPE
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -223,7 +223,7 @@ class _ErrorAnswers:
             msg = "send JSON, with Content-Type: application/json"
             return self._answer(422, msg, ProtocolError.code)
         errors = error.errors() if isinstance(error, RequestValidationError) else []
-        return self._answer(422, in_words(errors), ProtocolError.code)
+        return self._answer(422, explain(errors), ProtocolError.code)
 
     async def failed(self, _: Request, error: Exception) -> Response:
         match error:
