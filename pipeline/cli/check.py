@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.engines import Engines
     from pipeline.cli.settings import SpeechSettings
-    from pipeline.models.store import Source
+    from pipeline.models.store import ModelSource
     from stages.voices import Voice
 
 
@@ -59,7 +59,7 @@ def _devices() -> Iterator[str]:
         yield f"{wanted}: {accelerator.in_words(device, dtype)}"
 
 
-def _model(source: Source, models: Path) -> Iterator[str]:
+def _model(source: ModelSource, models: Path) -> Iterator[str]:
     folder = models / source.folder
     if not folder.is_dir():
         yield f"not in {folder}; to get it: {install_hints().model(folder)}"
