@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 
 from pipeline.cli.logs import LogFormat
-from pipeline.dialects.native import explain
+from pipeline.dialects.native import in_words
 from pipeline.net.access import KEYS_VARIABLE
 from stages.install_hints import IN_SOURCE
 
@@ -132,7 +132,7 @@ def load(settings: type[S], arguments: list[str]) -> S:
     except ValidationError as error:
         errors = error.errors()
         sources = flags.settings_sources_data
-        told = f"server.py: {explain(errors, lambda each: _place_of_error(each, sources))}"
+        told = f"server.py: {in_words(errors, lambda each: _place_of_error(each, sources))}"
         if not any(each["type"] == UNKNOWN for each in errors):
             sys.exit(told)
         sys.stderr.write(f"{told}\n")

@@ -45,9 +45,8 @@ async def speak(options: SpeakSettings) -> None:
         async with open_service(options, 1, math.inf) as service:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
             # Typed text is on the terminal already, and must not be written over.
-            progress = stack.enter_context(
-                Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
-            )
+            progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
+            stack.callback(progress.clear)
 
             async def play(pcm: bytes) -> None:
                 # In a thread, since a pipe may block for as long as a player likes.

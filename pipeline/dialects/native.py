@@ -137,7 +137,7 @@ def parse(text: str) -> ClientMessage:
     try:
         message = _Message.model_validate_json(text)
     except ValidationError as error:
-        raise ProtocolError(explain(error.errors())) from None
+        raise ProtocolError(in_words(error.errors())) from None
     return ClientMessage(
         token=message.token,
         pitch_shift=message.pitch_shift,
@@ -153,14 +153,14 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
     try:
         return _Query.model_validate(dict(pairs)).given()
     except ValidationError as error:
-        raise ProtocolError(explain(error.errors())) from None
+        raise ProtocolError(in_words(error.errors())) from None
 
 
 def _in_message(error: Mapping[str, Any]) -> str:
     return ".".join(map(str, error["loc"])) or "message"
 
 
-def explain(
+def in_words(
     errors: Sequence[Mapping[str, Any]],
     place: Callable[[Mapping[str, Any]], str] = _in_message,
 ) -> str:

@@ -72,11 +72,13 @@ class Access:
 
     def check(self, request: HttpRequest) -> None:
         """Raises `Refused` for a request that must not be answered. The refusal has the headers by
-        which a browser lets a page that may use the server read the reason."""
+        which a browser lets a page that may use the server read the reason (Fetch, CORS)."""
         try:
             self._check(request)
         except Refused as refusal:
-            refusal.headers += self._for_page(request)
+            origin = self._allowed_origin(request)
+            if origin is not None:
+                refusal.headers += ("access-control-allow-origin", origin), ("vary", "origin")
             raise
 
     def _check(self, request: HttpRequest) -> None:
@@ -92,18 +94,16 @@ class Access:
 
     def _check_host(self, request: HttpRequest) -> None:
         for host in filter(None, request.values(b"host")):  # HTTP/1.0, and no browser, has none
-            if not self._is_own(_hostname(host)):
+            name = _hostname(host)
+            # A URL with an address in it cannot be rebound: only this server answers there.
+            if name is None or not (
+                name in self._hosts or _is_local_name(name) or _address(name) is not None
+            ):
                 raise Refused(
                     403,
                     "foreign_host",
                     "this server does not go by that name; --allowed-hosts can add it",
                 )
-
-    def _is_own(self, name: str | None) -> bool:
-        # A URL with an address in it cannot be rebound: only this server answers there.
-        return name is not None and (
-            name in self._hosts or _is_local_name(name) or _address(name) is not None
-        )
 
     def _check_origin(self, request: HttpRequest) -> None:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
@@ -122,13 +122,6 @@ class Access:
         is_allowed = len(origins) == 1 and _canonical(origins[0]) in self._origins
         # Browsers write other letters in Punycode, and no header could repeat them.
         return origins[0] if is_allowed and origins[0].isascii() else None
-
-    def _for_page(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
-        """The headers by which such a page may read an answer (Fetch, CORS protocol)."""
-        origin = self._allowed_origin(request)
-        if origin is None:
-            return ()
-        return ("access-control-allow-origin", origin), ("vary", "origin")
 
     def _check_key(self, request: HttpRequest) -> None:
         presented = _presented_keys(request)

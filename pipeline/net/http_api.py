@@ -18,7 +18,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, explain
+from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
 from pipeline.metrics import CONTENT_TYPE
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
@@ -222,7 +222,7 @@ def _told(request: Request, error: Exception) -> tuple[int, str, str]:
             msg = "send JSON, with Content-Type: application/json"
             return 422, msg, ProtocolError.code
         case RequestValidationError():
-            return 422, explain(error.errors()), ProtocolError.code
+            return 422, in_words(error.errors()), ProtocolError.code
         case ProtocolError():
             return 422, str(error), error.code
         case Overloaded():

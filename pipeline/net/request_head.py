@@ -25,14 +25,7 @@ MAX_REQUEST_BYTES = 512 * 1024
 """With what surrounds the body, which is six times as much where chunks hold a single byte."""
 
 HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"http2-settings",
-        b"transfer-encoding",
-        b"upgrade",
-    )
+    b"connection content-length expect http2-settings transfer-encoding upgrade".split()
 )
 """Headers that are for this connection and not for the app (RFC 9110, 7.6.1)."""
 
