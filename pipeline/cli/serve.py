@@ -1,4 +1,4 @@
-"""``server.py serve``: answer the port until a signal ends it."""
+"""The command ``server.py serve``: the service behind the port, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def serve(options: ServeSettings) -> None:
     ends that wait."""
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
-    log.info("%s", devices.in_words())
+    log.info("%s", devices.describe_gpus())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     async with open_service(options, options.max_listeners, idle_timeout_s) as service:
         http = HttpServer(create_app(service, options.allowed_origins))
