@@ -41,12 +41,9 @@ PREFIX = "VOICE_"
 DEFAULT_FILE = Path("voice-server.toml")
 
 
-class _UnreadableFile(Exception):
-    """The file of options cannot be read; the message says which one, and why."""
-
-
 class _File(PydanticBaseSettingsSource):
-    """The TOML file that ``config`` names, or the one in the current folder if there is one."""
+    """The TOML file that ``config`` names, or the one in the current folder if there is one. Ends
+    the program where it cannot be read."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Not used: the file is taken whole."""
@@ -61,9 +58,9 @@ class _File(PydanticBaseSettingsSource):
             with path.open("rb") as file:
                 options = tomllib.load(file)
         except OSError as error:
-            raise _UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
+            sys.exit(f"server.py: {path} cannot be read: {error.strerror}")
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise _UnreadableFile(f"{path} is not TOML: {error}") from error
+            sys.exit(f"server.py: {path} is not TOML: {error}")
         # One file for all commands: an option of another command is no mistake.
         known = _all_options()
         return {
@@ -137,8 +134,6 @@ def load(settings: type[S], arguments: list[str]) -> S:
             sys.exit(told)
         sys.stderr.write(f"{told}\n")
         sys.exit(2)
-    except _UnreadableFile as error:
-        sys.exit(f"server.py: {error}")
     options._sources = flags.settings_sources_data  # noqa: SLF001 - the class is of this module
     return options
 
