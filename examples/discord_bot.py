@@ -72,7 +72,7 @@ class SpeechSource(discord.AudioSource):
         self._frames.append(frame)
 
     def end(self) -> None:
-        """Nothing more will be fed: what is there is played, and that is all."""
+        """Announce that no more frames come; those that are there are still played."""
         self._has_ended = True
 
     def drop(self) -> None:

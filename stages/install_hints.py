@@ -38,7 +38,8 @@ IN_IMAGE = InstallHints(
     ", then ",
     Path("/models"),
 )
-"""Nothing can be installed there: its user may not write to it, and it has no pip."""
+"""An image's: nothing can be installed there, since its user may not write to it, and it has no
+pip."""
 
 
 def install_hints() -> InstallHints:

@@ -168,7 +168,7 @@ def _missing_for_soprano(models: Path) -> Missing | None:
 def _missing(
     engine: str, needed: tuple[str, ...], files: list[str], get_files: list[str], *, is_begun: bool
 ) -> Missing | None:
-    """These files, and those of the packages that are not installed; None: nothing is missing."""
+    """The missing files, and the packages that are not installed; None: nothing is missing."""
     packages = [name for name in needed if find_spec(name) is None]
     commands = [install_hints().packages] if packages else []
     commands += get_files if files else []

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PREFIX = "VOICE_"
-"""How the environment variables begin. Their case does not count."""
+"""The prefix of the environment variables, whose case does not count."""
 
 DEFAULT_FILE = Path("voice-server.toml")
 

@@ -33,7 +33,7 @@ log = structlog.stdlib.get_logger("server")
 LOOPBACK, LOOPBACK_V6 = "127.0.0.1", "::1"
 
 LAST_WORDS_S = 0.5
-"""For closing the connections that are left after the grace. Those still open then are cut off."""
+"""Time to close the connections that are left after the grace. Any still open then are cut off."""
 
 MAX_SEGMENT_BYTES = 32_764
 """TCP's segment size: the largest multiple of four that can be asked for. The kernel's own choice

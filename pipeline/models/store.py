@@ -41,7 +41,7 @@ class ModelSource:
     """Under the models folder. A fetch replaces it as a whole."""
     repo: str
     files: tuple[str, ...]
-    """At the top of the repository. The model needs all of them."""
+    """Names at the top of the repository. The model needs all of them."""
     optional: tuple[str, ...] = ()
     """Fetched where the repository has them, which not every release does."""
 

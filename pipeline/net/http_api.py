@@ -129,15 +129,15 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
-        """The voices that can be asked for. Folders are looked through anew, so a voice that was
-        put there can be asked for from here on."""
+        """The voices that can be asked for. Folders are searched anew, so that a voice which was
+        put there can be asked for from now on."""
         if isinstance(service.voices, Voices):
             await trio.to_thread.run_sync(service.voices.refresh)
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
     async def metrics() -> Response:
-        """What has happened since the start, for Prometheus."""
+        """Counts since the start, for Prometheus."""
         return Response(service.metrics.render(), media_type=CONTENT_TYPE)
 
     @app.get("/health/live")
@@ -147,7 +147,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/health/ready", responses={503: {"model": Health}})
     async def ready(response: Response) -> Health:
-        """A newcomer would be served."""
+        """Whether a new listener would be served."""
         reason = service.not_ready_because
         if reason is None:
             return Health()

@@ -22,18 +22,18 @@ FRAMES_PER_READ = 4
 """A frame takes 6 to 200 microseconds, depending on what is in it."""
 
 FRAMES_PER_S = 250.0
-"""In the long run, beside others: twice what the quickest common language models yield, at 0.2 ms
+"""The long-run rate beside others: twice what the quickest common language models yield, at 0.2 ms
 each a twentieth of the loop."""
 
 BURST_FRAMES = 1000
-"""At once: an answer of ten minutes that has been written already, token by token."""
+"""The most at once: an answer of ten minutes that has been written already, token by token."""
 
 CONNECTIONS_PER_S = 100.0
-"""In the long run, while somebody listens: at 0.7 ms for a connection without a request, a
+"""The long-run rate while somebody listens: at 0.7 ms for a connection without a request, a
 fifteenth of the loop."""
 
 BURST_CONNECTIONS = 200
-"""At once: everybody reconnects after a network was away."""
+"""The most at once: everybody reconnects after a network was away."""
 
 UNUSED_COST = 9
 UNUSED_WITHIN_S = 1.0
@@ -49,7 +49,7 @@ HAS_MASK = 0x80
 MASK_BYTES = 4
 SHORT_HEADER_BYTES = 2
 EXTENDED_BYTES = {126: 2, 127: 8}
-"""By the value in the size's place: the length of the size behind it."""
+"""The length of an extended size, by the value in the size's place."""
 
 MAX_HEADER_BYTES = SHORT_HEADER_BYTES + 8 + MASK_BYTES
 
@@ -79,8 +79,8 @@ class FrameScanner:
         self._n_left = 0  # bytes of the current frame's payload
 
     def scan(self, data: bytes, max_frames: int) -> tuple[int, int]:
-        """How many of these bytes to hand on, at most to the end of `max_frames`, and how many
-        frames end in them. The rest is to be given again."""
+        """The number of these bytes to hand on, at most to the end of `max_frames`, and the number
+        of frames that end in them. The rest is to be given again."""
         n_known = len(self._partial)
         data, self._partial = self._partial + data, b""
         at = n_frames = 0

@@ -43,7 +43,7 @@ log = structlog.stdlib.get_logger(__name__)
 WEBSOCKET_PATH = "/ws/stream"
 
 TLS_WITHIN_S = 5.0
-"""For TLS's handshake, as for the request behind it: two round trips, and some arithmetic."""
+"""The limit for TLS's handshake, as for the request behind it: two round trips and arithmetic."""
 
 
 class Port:

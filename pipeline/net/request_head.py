@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from pipeline.net.stream import ClientStream
 
 REQUEST_WITHIN_S = 5.0
-"""For a request, body included. The largest is a few kilobytes."""
+"""The limit for a request, body included. The largest is a few kilobytes."""
 
 MAX_HEAD_BYTES = 16 * 1024
-"""What nginx and Node allow too."""
+"""The limit of nginx and Node, too."""
 
 MAX_BODY_BYTES = 64 * 1024
-"""As much as a WebSocket message may have."""
+"""The limit of a WebSocket message, too."""
 
 MAX_REQUEST_BYTES = 512 * 1024
-"""With what surrounds the body, which is six times as much where chunks hold a single byte."""
+"""The limit with chunk headers, which make a body of single bytes six times as long."""
 
 HOP_BY_HOP = frozenset(
     b"connection content-length expect http2-settings transfer-encoding upgrade".split()
@@ -52,7 +52,7 @@ class HttpRequest:
 
     @property
     def method(self) -> str:
-        """In upper case, as clients send it."""
+        """The method in upper case, as clients send it."""
         return self.head.method.decode("ascii")
 
     @property

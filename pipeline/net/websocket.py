@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 HANDSHAKE_WITHIN_S = 5.0
-"""For the upgrade. Its request has been read by then, so this is for sending the answer."""
+"""The limit for an upgrade. Its request has been read by then, so only the answer takes time."""
 
 CLOSE_WITHIN_S = 10.0
-"""For the client's close in answer to ours, after it has read what it was sent."""
+"""The limit for the client's answer to our close, after it has read what it was sent."""
 
 PING_EVERY_TICKS = 20
 SILENT_TICKS = 40
