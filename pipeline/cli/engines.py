@@ -73,7 +73,8 @@ class Missing:
 
 def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     """The engines for these options on this machine, not loaded yet. Raises `CannotStart`."""
-    _check_paths(options)
+    options.require("folder", "models", "voices", "rvc_webui")
+    options.require("file or folder", "rvc_content")
     try:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
@@ -105,22 +106,6 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
             f" (missing: {', '.join(missing.parts)})"
         )
     return Engines(synthesizers, voice_converters, voices, default_voice, tuple(remarks), advice)
-
-
-def _check_paths(options: SpeechSettings) -> None:
-    """Raises `CannotStart` for a path that an option names and that is not there. The default
-    folders may be missing."""
-    folders = {
-        "models": options.models,
-        "voices": options.voices,
-        "rvc_webui": options.rvc_webui,
-    }
-    for name, folder in folders.items():
-        if name in options.model_fields_set and folder is not None and not folder.is_dir():
-            raise CannotStart(f"{options.place_of(name)}: there is no folder {folder}")
-    content = options.rvc_content
-    if content is not None and not content.exists():
-        raise CannotStart(f"{options.place_of('rvc_content')}: there is no {content}")
 
 
 def _no_voice(name: str, voices: Voices) -> str:

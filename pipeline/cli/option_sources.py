@@ -28,6 +28,7 @@ from pydantic_settings import (
 from pipeline.cli.logs import LogFormat
 from pipeline.dialects.native import in_words
 from pipeline.net.access import KEYS_VARIABLE
+from stages.errors import CannotStart
 from stages.install_hints import IN_SOURCE
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class CommonSettings(BaseSettings):
         """The place that set this option (``--port``, ``VOICE_PORT``, ``voice-server.toml: port``)
         or, where none did, the flag that can."""
         return _place(name, self._sources)
+
+    def require(self, kind: Literal["file", "folder", "file or folder"], *names: str) -> None:
+        """Raises `CannotStart` for a path that was set and does not exist."""
+        for name in names:
+            path = getattr(self, name)
+            is_there = path is None or (path.is_dir() if kind == "folder" else path.exists())
+            if name in self.model_fields_set and not is_there:
+                raise CannotStart(f"{self.place_of(name)}: there is no {kind} {path}")
 
     @classmethod
     def settings_customise_sources(

@@ -45,6 +45,7 @@ timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
     ends that wait."""
+    options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     log.info("%s", devices.describe_gpus())
@@ -79,10 +80,7 @@ async def serve(options: ServeSettings) -> None:
 def open_access(options: ServeSettings) -> Access:
     """The rule for who may use the port. Raises `CannotStart` where it would let everybody in from
     beyond this machine, unless the options say so."""
-    file = options.api_keys_file
-    if file is not None and not file.exists():
-        raise CannotStart(f"{options.place_of('api_keys_file')}: there is no file {file}")
-    keys = read_keys(file, os.environ.get(KEYS_VARIABLE, ""))
+    keys = read_keys(options.api_keys_file, os.environ.get(KEYS_VARIABLE, ""))
     if not keys and not is_loopback(options.host) and not options.allow_no_key:
         msg = (
             f"{options.host} can be reached from other machines, and there is no key: give one by"

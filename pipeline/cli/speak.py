@@ -86,7 +86,5 @@ def _to_pipe(data: bytes) -> None:
 def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
     # Opened here, since wave leaves half an object with warnings where it cannot open a file.
     with options.output.open("wb") as file, wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(options.sample_rate)
+        wav.setparams((1, 2, options.sample_rate, 0, "NONE", ""))
         yield wav.writeframes

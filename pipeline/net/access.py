@@ -88,7 +88,10 @@ class Access:
         if not self.needs_key:
             self._check_host(request)
         self._check_origin(request)
-        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or _is_preflight(request)
+        # A browser asks without a key whether a page may ask (Fetch, CORS preflight).
+        asks_method = request.values(b"access-control-request-method")
+        is_preflight = request.method == "OPTIONS" and bool(asks_method)
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or is_preflight
         if self.needs_key and (request.is_upgrade or not is_open):
             self._check_key(request)
 
@@ -182,12 +185,6 @@ def _presented_keys(request: HttpRequest) -> list[bytes]:
         query = request.target.partition("?")[2]
         keys += [value for name, value in parse_qsl(query) if name == KEY_PARAMETER]
     return [key.encode() for key in keys]
-
-
-def _is_preflight(request: HttpRequest) -> bool:
-    """Whether a browser asks if a page may ask, for which it sends no key (Fetch, CORS)."""
-    asks = request.values(b"access-control-request-method")
-    return request.method == "OPTIONS" and bool(asks)
 
 
 def _digest(key: bytes) -> bytes:

@@ -205,9 +205,7 @@ def _is_json(request: Request) -> bool:
 def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(sample_rate)
+        wav.setparams((1, 2, sample_rate, 0, "NONE", ""))
         wav.writeframes(pcm)
     return file.getvalue()
 

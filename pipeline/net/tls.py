@@ -26,9 +26,6 @@ def server_context(
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 and up
     context.set_alpn_protocols(["http/1.1"])
-    for name, file in (("tls_certificate", certificate), ("tls_key", key)):
-        if file is not None and not file.is_file():
-            raise CannotStart(f"{place_of(name)}: there is no file {file}")
     try:
         # Without `password` OpenSSL would ask for a key's passphrase on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")

@@ -177,7 +177,11 @@ async def serve_websocket(
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:
-            socket = await _accept(nursery, transport)
+            with trio.fail_after(HANDSHAKE_WITHIN_S):
+                request = await wrap_server_stream(
+                    nursery, transport, max_message_size=native.MAX_MESSAGE_BYTES
+                )
+                socket = await request.accept()
             peer = WebSocketPeer(socket, stream)
             nursery.start_soon(peer.cut_when_vanished)
             try:
@@ -194,10 +198,3 @@ async def serve_websocket(
     if socket is not None:
         await transport.tell_breach(socket.closed)
     await stream.linger()
-
-
-async def _accept(nursery: trio.Nursery, transport: _Transport) -> WebSocketConnection:
-    with trio.fail_after(HANDSHAKE_WITHIN_S):
-        limit = native.MAX_MESSAGE_BYTES
-        request = await wrap_server_stream(nursery, transport, max_message_size=limit)
-        return await request.accept()

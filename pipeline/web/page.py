@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
-    from os import PathLike, stat_result
-
     from fastapi import FastAPI, Request
     from starlette.responses import Response
-    from starlette.types import Scope
 
 WEB = Path(__file__).with_name("static")
 
@@ -60,14 +57,8 @@ def content_security_policy(host: str) -> str:
 
 
 class _Files(StaticFiles):
-    def file_response(
-        self,
-        full_path: str | PathLike[str],
-        stat_result: stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - handed on
+        response = super().file_response(*args, **kwargs)
         response.headers.update(HEADERS)
         return response
 
