@@ -43,8 +43,8 @@ from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
 from tests.random_soprano import FULL, TINY, build
-from tests.soprano.driver import request_for
 from tests.soprano.reference import Reference
+from tests.soprano.speaking import request_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,7 +262,7 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             "case": "machine",
             "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
             **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
-            "runs_on": accelerator.in_words(device, dtype),
+            "runs_on": accelerator.describe(device, dtype),
         }
         how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
         yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)

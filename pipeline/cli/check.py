@@ -57,7 +57,7 @@ def _devices() -> Iterator[str]:
     for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):
         device = torch.device(wanted)
         dtype = accelerator.choose_dtype("auto", device)
-        yield f"{wanted}: {accelerator.in_words(device, dtype)}"
+        yield f"{wanted}: {accelerator.describe(device, dtype)}"
 
 
 def _model(source: ModelSource, models: Path) -> Iterator[str]:

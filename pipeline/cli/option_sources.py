@@ -26,8 +26,8 @@ from pydantic_settings import (
 )
 
 from pipeline.cli.logs import LogFormat
-from pipeline.dialects.native import in_words
 from pipeline.net.access import KEYS_VARIABLE
+from stages.error_text import complaints
 from stages.errors import CannotStart
 from stages.install_hints import IN_SOURCE
 
@@ -138,7 +138,7 @@ def load(settings: type[S], arguments: list[str]) -> S:
     except ValidationError as error:
         errors = error.errors()
         sources = flags.settings_sources_data
-        told = f"server.py: {in_words(errors, lambda each: _place_of_error(each, sources))}"
+        told = f"server.py: {complaints(errors, lambda each: _place_of_error(each, sources))}"
         if not any(each["type"] == UNKNOWN for each in errors):
             sys.exit(told)
         sys.stderr.write(f"{told}\n")

@@ -18,12 +18,14 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
 from pipeline.metrics import CONTENT_TYPE
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
 from stages.audio.format import PIPELINE_RATE
+from stages.conversion_settings import PitchShift
+from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
@@ -220,7 +222,7 @@ def _told(request: Request, error: Exception) -> tuple[int, str, str]:
             msg = "send JSON, with Content-Type: application/json"
             return 422, msg, ProtocolError.code
         case RequestValidationError():
-            return 422, in_words(error.errors()), ProtocolError.code
+            return 422, complaints(error.errors()), ProtocolError.code
         case ProtocolError():
             return 422, str(error), error.code
         case Overloaded():

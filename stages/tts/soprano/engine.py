@@ -90,7 +90,7 @@ class SopranoEngine(Engine):
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
-        self.runs_on = accelerator.in_words(self._options.device, self._options.dtype)
+        self.runs_on = accelerator.describe(self._options.device, self._options.dtype)
         self._speech: dict[Request, _Speech] = {}
         self._in_slots: dict[int, Sequence] = {}
         self._free: list[int] = []  # a heap: low slots are taken first
