@@ -38,11 +38,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import Result, report
 from bench.rvc_models import COLUMNS, IN_RATE, Files, options
-from pipeline import speak_text
 from pipeline.cli.logs import open_log
 from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor
 from pipeline.service import Service
+from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from stages.items import Style
 from stages.neural import accelerator
@@ -187,9 +187,9 @@ async def _chains(service: Service, n_listeners: int) -> dict[str, float]:
     async with trio.open_nursery() as nursery:
         for listener in listeners:
             nursery.start_soon(
-                speak_text.speak,
+                speak_text,
                 service,
-                speak_text.once(SENTENCE),
+                SENTENCE,
                 listener.play,
                 {"index_rate": 0.0},
             )

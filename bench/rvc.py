@@ -259,7 +259,7 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             yield {
                 "case": "machine",
                 "conv_gflops": round(bench.flops / 1e9),
-                "runs_on": accelerator.in_words(device, dtype),
+                "runs_on": accelerator.describe(device, dtype),
             }
             for block_frames in (32, 64):
                 yield from bench.parts(block_frames, asked.repeats)

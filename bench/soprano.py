@@ -262,7 +262,7 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             "case": "machine",
             "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
             **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
-            "runs_on": accelerator.in_words(device, dtype),
+            "runs_on": accelerator.describe(device, dtype),
         }
         how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
         yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)

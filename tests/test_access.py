@@ -8,7 +8,7 @@ import h11
 import pytest
 
 from pipeline.net.access import Access, is_loopback, read_keys
-from pipeline.net.request_head import Refused, Request
+from pipeline.net.request_head import HttpRequest, Refused
 from stages.errors import CannotStart
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ KEY, OTHER_KEY, NO_KEY = "sixteen-letters-1", "sixteen-letters-2", "sixteen-lett
 
 def request(
     target: str = "/api/voices", *, method: str = "GET", upgrade: bool = False, **headers: str
-) -> Request:
-    fields = {"host": "localhost:8765"} | headers
+) -> HttpRequest:
+    fields = {"host": "localhost:8765"} | ({"upgrade": "websocket"} if upgrade else {}) | headers
     head = h11.Request(
         method=method,
         target=target,
@@ -29,10 +29,10 @@ def request(
             for name, value in fields.items()
         ],
     )
-    return Request(head, is_upgrade=upgrade)
+    return HttpRequest(head)
 
 
-def refusal(access: Access, asked: Request) -> tuple[int, str] | None:
+def refusal(access: Access, asked: HttpRequest) -> tuple[int, str] | None:
     try:
         access.check(asked)
     except Refused as refused:
@@ -79,7 +79,7 @@ def test_with_a_key_the_name_does_not_matter() -> None:
 
 def test_without_a_host_there_is_no_browser() -> None:
     head = h11.Request(method="GET", target="/", headers=[], http_version="1.0")
-    assert refusal(Access(), Request(head, is_upgrade=False)) is None
+    assert refusal(Access(), HttpRequest(head)) is None
 
 
 def test_health_is_told_to_everybody() -> None:
@@ -124,7 +124,7 @@ def test_two_origins_are_none() -> None:
         target="/",
         headers=[("host", "a"), ("origin", "http://a"), ("origin", "http://evil.example")],
     )
-    assert refusal(Access(hosts=["a"]), Request(head, is_upgrade=False)) == (403, "foreign_origin")
+    assert refusal(Access(hosts=["a"]), HttpRequest(head)) == (403, "foreign_origin")
 
 
 @pytest.mark.parametrize("authorization", [f"Bearer {KEY}", f"bearer  {OTHER_KEY}"])
@@ -171,7 +171,7 @@ def test_a_page_can_put_the_key_of_a_websocket_into_its_url() -> None:
 def test_a_browser_may_ask_whether_a_page_may_ask() -> None:
     access = Access(keys=[KEY], origins=["https://friend.example"])
 
-    def preflight(origin: str) -> Request:
+    def preflight(origin: str) -> HttpRequest:
         return request(
             "/api/speak", method="OPTIONS", origin=origin, access_control_request_method="POST"
         )

@@ -61,11 +61,13 @@ def test_a_driver_that_tells_no_model_names_nothing(tmp_path: Path) -> None:
         ([], "Found no GPU; the CPU has 3 cores for us"),
     ],
 )
-def test_in_words(names: list[str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_described_in_a_line(
+    names: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(devices, "gpu_names", lambda: names)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 5})
-    assert devices.in_words() == words
+    assert devices.describe_gpus() == words
 
 
 def test_this_machine_can_be_asked() -> None:
-    assert devices.in_words().startswith("Found ")
+    assert devices.describe_gpus().startswith("Found ")

@@ -156,6 +156,16 @@ def test_every_text_frame_is_a_multiple_of_four_bytes(
     json.loads(payload)
 
 
+@pytest.mark.parametrize("around", [125, 65_535])
+def test_a_frame_is_a_multiple_of_four_where_its_header_grows(around: int) -> None:
+    """Texts of 65 533 and 65 534 bytes were padded for the header of a longer one."""
+    for n_bytes in range(around - 8, around + 9):
+        error = ProtocolError("x" * (n_bytes - len(native.render(ProtocolError("")).rstrip())))
+        payload = len(native.render(error))
+        header = 2 if payload <= 125 else 4 if payload <= 65_535 else 10
+        assert (header + payload) % 4 == 0, payload
+
+
 def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline.cli.option_sources import CommonSettings, load, strange_variables_of
+from pipeline.cli.option_sources import CommonSettings, load, unknown_variables
 from pipeline.cli.settings import FetchSettings, ServeSettings, SpeakSettings
 
 S = TypeVar("S", bound=CommonSettings)
@@ -219,9 +219,9 @@ def test_an_unknown_key_in_the_file_is_named(
 
 def test_variables_that_are_no_options_are_told_with_the_nearest_that_is() -> None:
     ours = ["VOICE_PORT", "voice_port", "VOICE_REVISION", "VOICE_API_KEYS", "PATH", "INVOICE_PROT"]
-    assert list(strange_variables_of(ours)) == []
+    assert list(unknown_variables(ours)) == []
     strange = ["VOICE_PROT", *ours, "VOICE_XQZ", "voice_api_key"]
-    assert list(strange_variables_of(strange)) == [
+    assert list(unknown_variables(strange)) == [
         "the environment has VOICE_PROT, which is no option; did you mean VOICE_PORT?",
         "the environment has VOICE_XQZ, which is no option",
         "the environment has voice_api_key, which is no option; did you mean VOICE_API_KEYS?",

@@ -13,7 +13,7 @@ from pipeline.executor import open_executor
 from pipeline.net.access import Access
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
-from pipeline.net.port import Listener
+from pipeline.net.port import Port
 from tests.fakes import HangingEngine, TellingEngine, service
 from tests.faults.raw_client import SOON_S, ask, get, post, websocket
 from tests.faults.raw_frames import TEXT
@@ -31,11 +31,11 @@ async def listening(engine: Engine) -> AsyncIterator[int]:
         await executor.add(engine)
         server = service(executor, engine)
         http = HttpServer(create_app(server))
-        listener = Listener(server, http, Access(), tls=None, write_stall_s=30)
+        port = Port(server, http, Access(), tls=None, write_stall_s=30)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(listener.serve, listeners)
+        nursery.start_soon(port.serve, listeners)
         yield listeners[0].socket.getsockname()[1]
-        listener.abort()
+        port.abort()
         nursery.cancel_scope.cancel()
 
 
