@@ -45,8 +45,8 @@ class Figure(NamedTuple):
     def cells(self, results: Mapping[str, Result]) -> list[str]:
         """The label, the value, the target and the prediction, as they are shown."""
         value = results.get(self.case, {}).get(self.key)
-        shown = "not measured yet" if value is None else self._with_unit(number(value))
-        return [self.label, shown, self._target(value), self._with_unit(self.predicted)]
+        measured = "not measured yet" if value is None else self._with_unit(number(value))
+        return [self.label, measured, self._target(value), self._with_unit(self.predicted)]
 
     def _target(self, value: float | None) -> str:
         limit, sign = (self.at_most, "≤") if self.at_least is None else (self.at_least, "≥")
@@ -58,8 +58,8 @@ class Figure(NamedTuple):
         is_met = value <= limit if self.at_least is None else value >= limit
         return f"{target}: {'met' if is_met else '**missed**'}"
 
-    def _with_unit(self, shown: str) -> str:
-        return f"{shown} {self.unit}" if shown and self.unit else shown
+    def _with_unit(self, text: str) -> str:
+        return f"{text} {self.unit}" if text and self.unit else text
 
 
 def number(value: float) -> str:

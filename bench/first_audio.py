@@ -94,8 +94,8 @@ class Hearer(Client):
 
     def on_audio(self, payload: memoryview, now: float) -> None:
         samples = np.frombuffer(payload, "<f4")
-        begins = max(now, self.playback.dry_at)
-        super().on_audio(payload, now)
+        self.n_bytes += len(payload)
+        begins = self.playback.play(len(samples), now)
         if self.audible_at is None and (loud := np.flatnonzero(np.abs(samples) > AUDIBLE)).size:
             self.audible_at = begins + int(loud[0]) / RATE
         self.last_at = now

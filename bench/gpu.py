@@ -77,7 +77,9 @@ different things from there on, which the row shows as the first sample that dif
 
 AUDIBLE = 1e-3
 
-EXIT_WITHIN_S = 5.0
+WITHIN_S = 270.0
+"""For all parts; with the start and the end 5 minutes."""
+EXIT_WITHIN_S = 3.0
 """Of having said everything; a process that a GPU holds cannot even be killed."""
 
 CPU = torch.device("cpu")
@@ -165,25 +167,28 @@ def as_asked(
     """A bench's options by default, but for these."""
     how = parser.parse_args(["--device", asked.device, *(["--tiny"] if asked.tiny else [])])
     how.listeners = listeners
+    if asked.tiny:
+        how.runs = how.repeats = 1
     return how
 
 
-PARTS: dict[str, tuple[Callable[[argparse.Namespace], Iterator[Result]], float]] = {
-    "soprano parity": (soprano_parity, 45),
-    "rvc parity": (rvc_parity, 45),
-    "soprano": (soprano_speed, 70),
-    "rvc": (rvc_speed, 70),
-    "chain": (chain_speed, 70),
+PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Result]]] = {
+    "soprano parity": soprano_parity,
+    "rvc parity": rvc_parity,
+    "soprano": soprano_speed,
+    "rvc": rvc_speed,
+    "chain": chain_speed,
 }
-"""Each with the seconds it may take."""
 
 
 def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """Each part in a process of its own: an error of a GPU leaves a process that can do nothing
-    more there, and what was measured before it, and what comes after, is to be had all the same."""
+    more there, and what was measured before it, and what comes after, is to be had all the same.
+    The time that is left is shared among the parts that are left."""
     spawn = multiprocessing.get_context("spawn")
-    for part in asked.parts:
-        within_s = PARTS[part][1]
+    end_at = time.monotonic() + WITHIN_S
+    for number, part in enumerate(asked.parts):
+        within_s = (end_at - time.monotonic()) / (len(asked.parts) - number)
         results, end = spawn.Pipe(duplex=False)
         process = spawn.Process(target=measure_part, args=(part, asked, end))
         process.start()
@@ -192,7 +197,7 @@ def measure(asked: argparse.Namespace) -> Iterator[Result]:
         try:
             while results.poll(max(0.0, by - time.monotonic())):
                 yield results.recv()
-            yield {"case": f"{part}: stopped", "after_s": within_s}
+            yield {"case": f"{part}: stopped", "after_s": round(within_s)}
             process.kill()
         except EOFError:  # it is through, or gone
             process.join(EXIT_WITHIN_S)
@@ -205,7 +210,7 @@ def measure_part(part: str, asked: argparse.Namespace, results: Connection[Resul
     """Send on what a part measures, and what it fails of."""
     open_log("warning", "text", show_texts=False)
     try:
-        for result in PARTS[part][0](asked):
+        for result in PARTS[part](asked):
             results.send({**result, "case": f"{part}: {result['case']}"})
     except Exception as error:
         results.send({"case": f"{part}: failed", "error": f"{type(error).__name__}: {error}"})

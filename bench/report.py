@@ -12,7 +12,6 @@ the exit status is 1.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import os
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import ROOT, in_words, number, shown
+from bench.common import ROOT, argument_parser, in_words, number, shown
 from docs.regions import replaced
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def run_all(names: Sequence[str], root: Path = ROOT) -> list[str]:
     """Run these benches; returns those that failed."""
     last = read_results(root)
     took_s = sum(last[name]["took_s"] for name in names if name in last)
-    print(f"about {took_s / 60:.0f} minutes, going by the last time", flush=True)
+    print(f"about {took_s / 60:.1f} minutes, going by the last time", flush=True)
     failed = []
     for name in names:
         print(f"\n{name}:", flush=True)
@@ -237,9 +236,7 @@ def write() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="measure, keep, write")
     by_default = [name for name in BENCHES if name not in BY_NAME_ONLY]

@@ -139,7 +139,7 @@ def test_a_bench_that_fails_keeps_its_old_result_and_is_told(
         "crashes": TOLD, "babbles": TOLD, "measures": {"took_s": 30}
     }  # fmt: skip
     out, err = capsys.readouterr()
-    assert out.startswith("about 3 minutes")
+    assert out.startswith("about 3.0 minutes")
     assert "a table" in out
     assert "took_s" not in out
     assert "crashes failed, its old result stays: it ended with status 3" in err
