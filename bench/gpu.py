@@ -42,7 +42,7 @@ from stages.errors import CannotStart
 from stages.neural import accelerator
 from stages.tts.soprano.model import SopranoOptions
 from tests.random_soprano import FULL, TINY, build
-from tests.soprano.driver import SENTENCE, open_engine, say
+from tests.soprano.speaking import SENTENCE, open_engine, say
 
 if TYPE_CHECKING:
     import argparse

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from tests.random_soprano import TINY, build
-from tests.soprano.driver import open_engine, request_for, say
+from tests.soprano.speaking import open_engine, request_for, say
 
 if TYPE_CHECKING:
     from stages.audio.format import Samples

@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import PitchShift, SampleRate, VoiceName
+from pipeline.dialects.native import SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
+from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 
 MAX_BLOCK_MS = 640

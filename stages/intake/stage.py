@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stages.audio.format import StreamFormat
-from stages.conversion_settings import ConversionOverrides
+from stages.conversion_settings import ConversionSettings
 from stages.errors import ProtocolError, UnknownVoice
 from stages.items import Flush, Ready, Style, Token
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from stages.items import ClientMessage
     from stages.voices import Voice
 
-CONVERSION_KEYS = frozenset(field.name for field in fields(ConversionOverrides))
-"""What is set over an RVC voice's own settings."""
+CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
+"""Set over an RVC voice's own settings; null takes them back."""
 
 OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
 
@@ -66,7 +66,8 @@ class Conversation:
             for key in sorted(changes.keys() - STYLE_KEYS):
                 msg = f"{key}: can only be set before the first token"
                 raise ProtocolError(msg)
-        conversion = replace(self.style.conversion, **_only(changes, CONVERSION_KEYS))
+        conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
+        conversion = {key: value for key, value in conversion.items() if value is not None}
         own = _only(changes, OWN_STYLE_KEYS)
         self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))

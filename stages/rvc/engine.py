@@ -21,7 +21,7 @@ from stages.neural import accelerator
 from stages.rvc.conversion import Converter
 from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import read_content_model
-from stages.rvc.streaming import Stream, Voice
+from stages.rvc.streaming import ConversionStream, ConversionVoice
 from stages.rvc.voices.cache import Wardrobe
 from stages.rvc.warm_up import WarmUp
 
@@ -67,9 +67,9 @@ class _Conversion:
     """A request on its way."""
 
     outfit: Future[Outfit]
-    voice: Voice | None = None
+    voice: ConversionVoice | None = None
     """None: it is still being read."""
-    stream: Stream | None = None
+    stream: ConversionStream | None = None
     """None: no speech has come."""
     has_ended: bool = False
     """All its speech is in the stream."""
@@ -179,7 +179,7 @@ class RvcEngine(Engine):
 
     def _warm_up(self, outfit: Outfit) -> None:
         plain = ConversionSettings()
-        self._warmth.meet(Voice(outfit.synthesizer, None, plain, 0.0, outfit.pitch))
+        self._warmth.meet(ConversionVoice(outfit.synthesizer, None, plain, 0.0, outfit.pitch))
 
     def _outfit_for(self, request: Request) -> Future[Outfit]:
         entry = self._entry(request)
@@ -193,7 +193,7 @@ class RvcEngine(Engine):
             raise SynthesisError(f"the voice {name!r} is no longer there")
         return entry
 
-    def _voice(self, request: Request, outfit: Future[Outfit]) -> Voice:
+    def _voice(self, request: Request, outfit: Future[Outfit]) -> ConversionVoice:
         try:
             worn = outfit.result()
         except ServerError as error:
@@ -205,7 +205,7 @@ class RvcEngine(Engine):
             msg = f"speaker: {entry.name} has {n_speakers}, of which the last is {n_speakers - 1}"
             raise SynthesisError(msg)
         semitones = request.segment.style.pitch_shift + entry.settings.pitch_shift
-        return Voice(worn.synthesizer, worn.index, settings, semitones, worn.pitch)
+        return ConversionVoice(worn.synthesizer, worn.index, settings, semitones, worn.pitch)
 
     def _take_in(self, request: Request) -> _Conversion:
         """Give its stream the speech that has come."""
@@ -222,11 +222,11 @@ class RvcEngine(Engine):
                 conversion.stream.end()
         return conversion
 
-    def _stream(self, request: Request, conversion: _Conversion, in_rate: int) -> Stream:
+    def _stream(self, request: Request, conversion: _Conversion, in_rate: int) -> ConversionStream:
         if conversion.stream is None:
             if conversion.voice is None:
                 raise RuntimeError("a step of a request that cannot be stepped")
-            conversion.stream = Stream(
+            conversion.stream = ConversionStream(
                 conversion.voice,
                 in_rate=in_rate,
                 block_frames=self._options.block_frames,
@@ -236,7 +236,7 @@ class RvcEngine(Engine):
 
 
 def _settings(entry: VoiceEntry, style: Style) -> ConversionSettings:
-    return entry.settings.conversion.overlaid(style.conversion)
+    return entry.settings.model_copy(update=style.conversion)
 
 
 def _is_due(conversion: _Conversion) -> bool:

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
-from stages.conversion_settings import ConversionOverrides
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.pitch.choosing import choose
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.streaming import Stream, Voice
+    from stages.rvc.streaming import ConversionStream, ConversionVoice
 
 RATE = 16_000
 SPEECH = words(12_000)
@@ -101,7 +100,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
     monkeypatch.setattr(cache, "choose", choose_pitch)
     meet = WarmUp.meet
 
-    def meet_on_the_device(self: WarmUp, voice: Voice) -> None:
+    def meet_on_the_device(self: WarmUp, voice: ConversionVoice) -> None:
         with ResultsAreZero():  # of this thread, which reads the voices
             meet(self, voice)
 
@@ -117,9 +116,8 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
 
 def request_for(voice: str, **settings: float) -> DrivenRequest:
     segment = make_segment("Said.", voice, pitch_shift=2.0)
-    conversion = ConversionOverrides(**settings)  # type: ignore[arg-type]
     request = DrivenRequest(
-        replace(segment, style=replace(segment.style, seed=1, conversion=conversion))
+        replace(segment, style=replace(segment.style, seed=1, conversion=settings))
     )
     request.push(SPEECH, RATE)
     request.push(np.empty(0, np.float32), RATE, is_last=True)
@@ -146,7 +144,7 @@ def test_listeners_of_all_voices_are_converted_on_the_device(
     sizes = []
     advance = Converter.advance
 
-    def counted(self: Converter, streams: Sequence[Stream]) -> list[Samples]:
+    def counted(self: Converter, streams: Sequence[ConversionStream]) -> list[Samples]:
         sizes.append(len(streams))
         return advance(self, streams)
 

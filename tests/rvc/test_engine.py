@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
-from stages.conversion_settings import ConversionOverrides
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
@@ -90,8 +89,7 @@ def segment_for(
     voice: str, *, pitch_shift: float = 0, seed: int = 1, **overrides: float
 ) -> Segment:
     segment = make_segment("Said.", voice, pitch_shift)
-    conversion = ConversionOverrides(**overrides)  # type: ignore[arg-type]
-    return replace(segment, style=replace(segment.style, seed=seed, conversion=conversion))
+    return replace(segment, style=replace(segment.style, seed=seed, conversion=overrides))
 
 
 def request_for(segment: Segment, speech: Samples = SPEECH) -> DrivenRequest:

@@ -111,7 +111,8 @@ def watched(voice: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 @pytest.fixture
 def small(voice: Path) -> Iterator[Watched]:
     """With room for two voices and a half."""
-    watched = Watched(voice, max_bytes=read_voice(voice).n_bytes * 5 // 2)
+    n_bytes = sum(weight.nbytes for weight in read_voice(voice).weights.values())
+    watched = Watched(voice, max_bytes=n_bytes * 5 // 2)
     yield watched
     watched.close()
 

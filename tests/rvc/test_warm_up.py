@@ -17,7 +17,7 @@ from stages.rvc.voices.settings import VoiceSettings
 from tests.engine_driver import DrivenRequest, make_segment
 from tests.random_rvc import build_voice
 from tests.random_rvc_features import MINUTE, build_hubert
-from tests.rvc.driver import LEAST
+from tests.rvc.conversions import LEAST
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:

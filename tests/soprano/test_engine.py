@@ -16,7 +16,7 @@ from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import Sequence, budget
 from stages.tts.soprano.text import normalise
-from tests.soprano.driver import SENTENCE, open_engine, request_for, run_all, say
+from tests.soprano.speaking import SENTENCE, open_engine, request_for, run_all, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ import torch
 
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sequence import Sequence
-from tests.soprano.driver import SENTENCE, open_engine, say
 from tests.soprano.reference import Reference
+from tests.soprano.speaking import SENTENCE, open_engine, say
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which way of finding pitch there is, and which is taken."""
+"""The choice of a pitch method, among those that can be had."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from stages.rvc.pitch.estimator import PitchEstimator
 
 PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe": "torch"}
-"""What each method is made of."""
+"""The package that each method needs."""
 
 
 def available_methods(rmvpe_path: Path) -> list[str]:
-    """The methods that can be had as things are, of those in `PACKAGES`."""
+    """The methods of `PACKAGES` that can be had here."""
     return [method for method in PACKAGES if why_not(method, rmvpe_path) is None]
 
 
 def why_not(method: str, rmvpe_path: Path) -> str | None:
-    """What a method lacks, and the command that gets it; None: nothing."""
+    """The reason why a method cannot be had, with the command that gets it; None: it can."""
     if find_spec(PACKAGES[method]) is None:
         return f"{method} needs {PACKAGES[method]}; to get it: {install_hints().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():

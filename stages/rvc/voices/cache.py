@@ -153,7 +153,7 @@ class Wardrobe:
             file = read_voice(entry.path)
             width = file.config.content_width
             index = read_index(entry.index, width) if entry.index is not None else None
-            read = _Read(Synthesizer(file, self._device, self._dtype), index)
+            read = _Read(Synthesizer(file.config, file.weights, self._device, self._dtype), index)
             with self._lock:
                 in_use = set(self._in_use.values())
             keep = self._shelf.put if is_needed else self._shelf.offer
