@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from tests.fault_proxy import FATES, Faults, fault_proxy
+from tests.faults.fault_proxy import FATES, Faults, fault_proxy
 from tests.faults.raw_client import (
     SOON_S,
     Closed,

@@ -15,7 +15,7 @@ from stages.audio.resample import resampled_length
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.library import SAMPLE_RATE
 from tests import engine_driver
-from tests.command_line.program import WITHIN_S, hear, run, says, started, tell
+from tests.cli.program import WITHIN_S, hear, run, says, started, tell
 from tests.server_process import ROOT
 
 

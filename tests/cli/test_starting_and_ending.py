@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from pipeline.web.page import page_url
-from tests.command_line.program import PROGRAM, WITHIN_S, run, started, wait_for_log
+from tests.cli.program import PROGRAM, WITHIN_S, run, started, wait_for_log
 from tests.server_process import running_server
 
 

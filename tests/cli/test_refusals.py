@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line.program import complaint, run
+from tests.cli.program import complaint, run
 from tests.server_process import ROOT, running_server
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fetch.program import (
+from tests.local_hub import LISTING, Break, Corrupt, LocalHub, Refuse, Stall, Whole
+from tests.models.program import (
     FOLDER,
     LOOK_EVERY_S,
     PROGRAM,
@@ -25,7 +26,6 @@ from tests.fetch.program import (
     refused,
     run,
 )
-from tests.local_hub import LISTING, Break, Corrupt, LocalHub, Refuse, Stall, Whole
 
 WITH_ROOM_FOR = """
 import os, resource, sys

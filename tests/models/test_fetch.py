@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.models import store
-from tests.fetch.program import (
+from tests.local_hub import LISTING, Corrupt, LocalHub
+from tests.models.program import (
     FOLDER,
     PROGRAM,
     SOPRANO,
@@ -26,7 +27,6 @@ from tests.fetch.program import (
     refused,
     run,
 )
-from tests.local_hub import LISTING, Corrupt, LocalHub
 from tests.server_process import ROOT
 
 if TYPE_CHECKING:
