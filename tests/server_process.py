@@ -17,8 +17,9 @@ import tempfile
 import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import psutil
 import trio
 
@@ -79,6 +80,10 @@ class ServerProcess:
     @property
     def http_url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    def ask(self, path: str, method: str = "GET", **options: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has them
+        """The answer to a request, made by an ordinary client with a test's patience."""
+        return httpx.request(method, self.http_url + path, timeout=PATIENCE_S, **options)
 
     def rss_bytes(self) -> int:
         """Memory that is resident."""

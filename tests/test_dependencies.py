@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.server_process import running_server
@@ -56,8 +55,8 @@ def test_a_light_server_imports_nothing_heavy() -> None:
     """`make run` on a machine that has everything starts as quickly as on one that has nothing."""
     with running_server(env={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
         for path in ("/", "/docs", "/api/voices", "/metrics"):
-            assert httpx.get(server.http_url + path).status_code == 200
-        spoken = httpx.post(server.http_url + "/api/speak", json={"text": "Hello."}, timeout=60)
+            assert server.ask(path).status_code == 200
+        spoken = server.ask("/api/speak", "POST", json={"text": "Hello."})
         assert spoken.status_code == 200
         imported = set(IMPORTED.findall(server.log))
     assert {"trio", "numpy", "fastapi"} <= imported

@@ -33,7 +33,7 @@ from tests.faults.raw_client import (
     websocket,
 )
 from tests.faults.raw_frames import sound
-from tests.server_process import ROOT, open_server, running_server
+from tests.server_process import PATIENCE_S, ROOT, open_server, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_ordinary_clients(secure_server: ServerProcess) -> None:
         for message in messages:
             if isinstance(message, str) and json.loads(message).get("event") == "flushed":
                 break
-    with httpx.Client(verify=TRUSTING, base_url=f"https://{url}") as client:
+    with httpx.Client(verify=TRUSTING, base_url=f"https://{url}", timeout=PATIENCE_S) as client:
         assert client.get("/health/ready").json()["status"] == "ok"
         trio.run(lambda: wait_for_place(secure_server.port, tls=TRUSTING))
         assert client.post("/api/speak", json={"text": "Hello!"}).content.startswith(b"RIFF")
@@ -208,7 +208,7 @@ def test_files_that_are_no_certificate_and_key_are_told(options: list[str], name
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "server.py", "--port", "0", *options],
-        cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=clean, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1, done.stderr

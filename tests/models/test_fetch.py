@@ -20,14 +20,13 @@ from tests.models.program import (
     PROGRAM,
     SOPRANO,
     WEIGHTS,
-    WITHIN_S,
     commit,
     fetch,
     in_place,
     refused,
     run,
 )
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     import pytest
@@ -245,7 +244,9 @@ def test_a_server_does_not_load_what_could_download() -> None:
     program = (
         "import sys, server, pipeline.net.http_api; sys.exit('huggingface_hub' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=WITHIN_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 0
 
 
@@ -262,5 +263,5 @@ def test_a_terminal_has_progress_bars(hub: LocalHub) -> None:
             except OSError:  # the other side has closed it
                 break
         os.close(ours)
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert b"model.safetensors:   0%|" in shown
