@@ -60,9 +60,14 @@ class OpenText:
         self._stops: deque[Stop] = deque()
         self._arrivals: list[tuple[int, float]] = []  # (characters of source, time)
 
+    @property
+    def n_given(self) -> int:
+        """Characters that have become segments."""
+        return self._given.source
+
     def arrive(self, n_chars: int, now: float) -> None:
-        """From now on there are so many characters, with those that the markup holds back."""
-        self._arrivals.append((self._given.source + n_chars, now))
+        """So many characters more are there now, with those that the markup holds back."""
+        self._arrivals.append((self._given.source + len(self.source) + n_chars, now))
 
     def arrival(self, source: int) -> float:
         """When this character came in."""

@@ -1,4 +1,4 @@
-"""Tokens in, segments out: what to speak as one, decided as soon as the text allows.
+"""The segmenter: tokens in, segments out as soon as the text allows.
 
 `stages.text.markup` reads the text first. What is open is kept twice: as it came, and clean, as
 it is spoken; only the clean text is looked at.
@@ -46,6 +46,8 @@ segment of its own, so that the sentence behind it is not cut for its length."""
 
 @dataclass(frozen=True, slots=True)
 class SegmenterOptions:
+    """The options of the segmenter."""
+
     boundary_wait_s: float = 0.15
     """Silence that makes a mark a boundary when the next character would have settled it."""
     hold_wait_s: float = 1.0
@@ -100,8 +102,8 @@ def _any_length(_: Style) -> int:
 
 
 class Segmenter:
-    """Cuts a stream of text into segments. Pure: it is told the time, and does nothing unless
-    it is called."""
+    """A stream of text cut into segments. Pure: it is told the time, and does nothing unless it is
+    called."""
 
     def __init__(
         self,
@@ -140,13 +142,13 @@ class Segmenter:
         self._before = ""  # the end of what was given out, for words that a cut went through
 
     @property
-    def pending(self) -> str:
-        """The text that was taken in and is in no segment yet."""
-        return self._text.source + self._markup.held
+    def n_given(self) -> int:
+        """Characters that are in segments by now."""
+        return self._text.n_given
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` wants to be called; None: nothing waits for the clock."""
+        """The time at which to call `expire`; None: nothing waits for the clock."""
         return self._deadline
 
     def push(self, token: Token, now: float) -> list[Segment]:
@@ -161,7 +163,7 @@ class Segmenter:
         # In pieces, so that the cost is that of the text, however long the token is.
         for start in range(0, len(token.text), self._options.max_segment_chars):
             text = token.text[start : start + self._options.max_segment_chars]
-            self._text.arrive(len(self.pending) + len(text), now)
+            self._text.arrive(len(self._markup.held) + len(text), now)
             self._text.add(self._markup.feed(text))
             segments += self._cut_all(now)
         return segments

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import regex
 
-from tests.segmenter.driver import segments_of
+from tests.segmenter.cutting import segments_of
 
 GOLDEN = {
     "stop": "Hello World.| My name is Jonas.",
