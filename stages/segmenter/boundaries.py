@@ -132,7 +132,7 @@ def judge(
 
 def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
     """What the text that is known makes of it; None: too little is."""
-    if left[-1:].isspace() and following.gap:  # . . .
+    if following.gap and (left[-1:].isspace() or left.endswith("[")):  # . . .
         if following.is_blank:
             return None
         if not following.word and following.after == ".":

@@ -129,12 +129,12 @@ def test_a_flush_ends_a_thought() -> None:
 def test_a_change_of_style_closes_the_open_segment_but_no_thought() -> None:
     segmenter = Segmenter()
     low = Style("voice", pitch_shift=-3.0)
-    segmenter.push(Token("Dr. Smith said <think>no", STYLE), 5.0)
+    segmenter.push(Token("Dr. Smith\n<think>no", STYLE), 5.0)
     (closed,) = segmenter.push(Token(". still</think> yes!", low), 6.0)[:1]
-    assert (closed.source, closed.spoken) == ("Dr. Smith said <think>no", "Dr. Smith said")
+    assert (closed.source, closed.spoken) == ("\n<think>no", "")
     assert (closed.style, closed.timing.arrived) == (STYLE, 6.0)
     assert segmenter.push(Token("", STYLE), 7.0) == []
-    assert segmenter.next_index == 2
+    assert segmenter.next_index == 3
 
 
 def test_the_ledger_is_told_when_the_mark_came_and_when_it_was_decided() -> None:

@@ -81,7 +81,7 @@ _TARGET_END = regex.compile(r"[)\n]")
 
 RULES = (
     # ![picture](...)
-    Rule(r"[!]", compiled(r"!(?=\[)"), take_out, not_after=r"[^\s(|>*_]"),
+    Rule(r"[!]", compiled(r"!(?=\[)"), take_out, not_after=r"[^\s(\[|>*_]"),
     # [^1], 【4†source】, and what ChatGPT puts between private characters
     Rule(r"[\[]", compiled(r"\[\^[^\[\]\s]{1,32}\](?::|(?=[^:]))"), take_out),
     Rule(r"[【]", compiled(r"【\d[^【】\n]{0,100}†[^【】\n]{0,100}】"), take_out),

@@ -53,6 +53,8 @@ class Line:
     kind: LineKind = LineKind.PARAGRAPH
     begins: bool = True
     """Nothing visible in it yet but list markers."""
+    goes_on: bool = False
+    """It is a line of a paragraph, and not its first."""
     text: str = ""
     """Its visible text, the first `LINE_CHARS`."""
     end: str = ""
@@ -98,9 +100,9 @@ class Context:
     in_angle: bool = False
     """An address in angle brackets is open."""
 
-    def begin_line(self, kind: LineKind = LineKind.PARAGRAPH) -> None:
+    def begin_line(self, kind: LineKind = LineKind.PARAGRAPH, *, goes_on: bool = False) -> None:
         """What follows is the first of a line."""
-        self.line = Line(kind)
+        self.line = Line(kind, goes_on=goes_on)
 
     def begin_paragraph(self) -> None:
         """The same, and markup that was left open is over."""

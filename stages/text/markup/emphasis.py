@@ -28,7 +28,7 @@ _CLOSES_BEFORE = regex.compile(
     r"[\s\x03)\]}\"'”’»<|.,;:!?…—–/\\。，！？、：；」』）\p{Lo}\p{So}*_~-]"
 )
 _LETTER = regex.compile(r"\p{L}")
-_BEGINS_SENTENCE = regex.compile(r"(?:\A|[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\"']*\s|\n)\s*\Z")
+_SENTENCE_OVER = regex.compile(r"[\p{Sentence_Terminal}…][\p{Pe}\p{Pf}\"']*\s+\Z")
 _VERBS = regex.compile(
     r"""(?:[a-z]+ly\ )?
     (?: laugh | chuckle | giggle | smile | grin | nod | wink | cough | gasp | whisper | pause
@@ -75,11 +75,16 @@ def _may_open(run: str, before: str, behind: str) -> bool:
 def _note_opening(context: Context, run: str) -> None:
     line = context.line
     line.is_bold |= run == "**" and line.begins
-    begins_sentence = run == "*" and _BEGINS_SENTENCE.search(line.end)
-    line.action = len(line.text) if begins_sentence else None
+    is_action = run == "*" and _begins_sentence(context)
+    line.action = len(line.text) if is_action else None
 
 
 # Actions.
+
+
+def _begins_sentence(context: Context) -> bool:
+    line = context.line
+    return not (line.text or line.goes_on) or bool(_SENTENCE_OVER.search(line.end))
 
 
 def _is_spoken_action(context: Context) -> bool:
@@ -100,7 +105,7 @@ def _is_unspoken(context: Context) -> bool:
 
 
 def _pass_over_action(context: Context, match: Match[str]) -> Sequence[Piece] | None:
-    begins_sentence = bool(_BEGINS_SENTENCE.search(context.line.end))
+    begins_sentence = _begins_sentence(context)
     if not _is_action(match["inner"], match["behind"] or "", begins_sentence=begins_sentence):
         return None
     source = match["action"]

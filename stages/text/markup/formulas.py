@@ -31,14 +31,15 @@ _ATOM = r"""(?:
     \\(?:text\w*|mathrm|mbox|operatorname)\{[^{}$]{0,60}\} | \\[A-Za-z]+(?=[^A-Za-z]) | \\[^A-Za-z\s]
   | (?:sin|cos|tan|log|ln|exp|max|min|lim|mod|det)(?=[^A-Za-z])
   | [A-Za-z]{1,3}(?=[^A-Za-z\s]|\s[-+=*/<>\\|]) | [A-Za-z](?=\s) | \p{Greek}
-  | \d | [.!?](?=\S) | [,;:] | [ ] | [^\s\w$\\.!?,;:"“”\x03]
+  | \d | [.!?](?=\S) | [,;:] | [ ] | _ | [^\s\w$\\.!?,;:"“”\x03]
 )"""
 """What a formula in a line is made of: no words, no end of a sentence."""
 
 _SIGN = r"(?:[^$\n\x03\\]|\n(?=[^\n])|\\[^()\[\]])"
 _BODY = rf"(?P<body>{_SIGN}{{1,240}}+)"
-_LONG_BODY = rf"(?P<body>{_SIGN}{{240}})"
+_LONG_BODY = rf"(?P<body>{_SIGN}{{120}})"
 """What a formula that stands for itself is made of, which no blank line is."""
+_WORD = regex.compile(r"\p{L}{3}")
 _SIGNS = regex.compile(r"[\\^_=+]")
 
 
@@ -49,7 +50,7 @@ def _formula(_: Context, match: Match[str]) -> Sequence[Piece]:
 def _formula_or_text(context: Context, match: Match[str]) -> Sequence[Piece]:
     """A formula, or text in brackets that were escaped, as Markdown has it."""
     body, source = match["body"], match.group()
-    if _SIGNS.search(body) or len(body.split()) == 1:
+    if _SIGNS.search(body) or not _WORD.search(body):
         return _formula(context, match)
     return (silent(source[:2]), plain(body), silent(source[-2:]))
 

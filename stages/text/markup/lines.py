@@ -74,12 +74,13 @@ def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
     letter, text = match["letter"], context.line.text.rstrip()
     goes_on = letter.islower() or letter in _GOES_ON
     is_wrapped = len(text) >= WRAPPED_CHARS and not _KEY_AND_VALUE.match(text)
-    context.begin_line()
-    return (_SPACE if goes_on or is_wrapped else line_end("\n"),)
+    is_space = goes_on or is_wrapped
+    context.begin_line(goes_on=is_space)
+    return (_SPACE if is_space else line_end("\n"),)
 
 
 def _join(context: Context, _: Match[str]) -> Sequence[Piece]:
-    context.begin_line()
+    context.begin_line(goes_on=True)
     return (_SPACE,)
 
 

@@ -154,6 +154,7 @@ def _numbered_pause(_: Context, match: Match[str]) -> Sequence[Piece]:
     return (line_end(match.group(), pause_s(match["time"], "")),)
 
 
+_BB_CODES = "(?:b|i|u|s|url|img|quote|code|list|color|size|center|spoiler)"
 _ROLES = frozenset({"", "assistant", "user", "system", "tool", "developer", "model", "final"})
 
 
@@ -175,7 +176,7 @@ RULES = (
     ),
     Rule(r"[<]", compiled(r"<[|｜][^<>|｜\n]{1,60}[|｜]>"), take_out),
     Rule(r"[<]", compiled(r"</?<?/?SYS>>"), take_out),
-    Rule(r"[<]", compiled(r"<[!?][A-Za-z\[][^<>]{0,200}>"), take_out),
+    Rule(r"[<]", compiled(r"<!\[CDATA\[ | <[!?][A-Za-z][^<>]{0,200}>"), take_out),
     Rule(r"[\]]", compiled(r"\]\]>"), take_out),
     Rule(r"[<]", compiled(r"<\#(?P<time>\d{1,3}(?:\.\d{1,3})?)\#>"), _numbered_pause),
     # Discord's and Slack's: <@123>, <#123|name>, <:smile:123>, <t:123:R>
@@ -207,13 +208,12 @@ RULES = (
         ),
         _bracketed_pause,
     ),
-    # [b]...[/b], [url=https://...]
+    # [b]...[/b], [url=https://...]...[/url]
     Rule(
         r"[\[]",
-        compiled(
-            r"(?i:\[/?(?:b|i|u|s|url|img|quote|code|list|color|size|center|spoiler)(?:=[^\]\n]{0,160})?\])(?=[^(])"
-        ),
+        compiled(rf"(?i:\[{_BB_CODES}(?:=[^\]\n]{{0,160}})?\])(?=[^(])"),
         take_out,
         not_after=r"[\p{L}\p{N}_]",
     ),
+    Rule(r"[\[]", compiled(rf"(?i:\[/{_BB_CODES}\])"), take_out),
 )
