@@ -11,11 +11,13 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.markup import Markup, MarkupOptions
+from stages.text.markup import Markup, MarkupOptions, Urls
 from tests.segmenter.cutting import segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from stages.items import Segmentation
 
 _WORD = regex.compile(r"[vh][b-df-j]{3}q")
 
@@ -63,7 +65,9 @@ INLINE: dict[str, Callable[[Text, st.DataObject], str]] = {
     "thought tag": lambda t, _: f"{t.visible()} <think> {t.visible()}",
     "formula": lambda t, _: f"{t.visible()} $x^2$ {t.visible()}",
     "money": lambda t, _: f"$5 {t.visible()} $10 {t.visible()}",
-    "large formula": lambda t, _: f"$${t.hidden()} = \\frac{{1}}{{2}} {'+ x ' * 20}$$ {t.visible()}",
+    "large formula": lambda t, _: (
+        f"$${t.hidden()} = \\frac{{1}}{{2}} {'+ x ' * 20}$$ {t.visible()}"
+    ),
     "address": lambda t, _: f"https://a.b/{t.hidden()} {t.visible()}",
     "times": lambda t, _: f"{t.visible()} 2*3*4 {t.visible()}",
     "template": lambda t, _: f"<|{t.hidden()}|>{t.visible()}",
@@ -84,7 +88,9 @@ BLOCKS: dict[str, Callable[[Text, st.DataObject], str]] = {
     "list": lambda t, data: f"- {_line(t, data)}\n* {_line(t, data)}\n  + [x] {_line(t, data)}",
     "numbers": lambda t, data: f"1. {_line(t, data)}\n2) {_line(t, data)}",
     "quote": lambda t, data: f"> {_line(t, data)}\n> {_line(t, data)}",
-    "table": lambda t, data: f"| {t.visible()} | {t.visible()} |\n|---|:-:|\n| {_line(t, data)} | 5 |",
+    "table": lambda t, data: (
+        f"| {t.visible()} | {t.visible()} |\n|---|:-:|\n| {_line(t, data)} | 5 |"
+    ),
     "rule": lambda t, data: f"{t.visible()}\n\n---",
     "fence": lambda t, data: f"```{t.hidden()}\n{t.hidden()}. `{t.hidden()}`\n```",
     "tilde fence": lambda t, data: f"- ~~~\n  {t.hidden()}\n  ```\n  ~~~",
@@ -112,7 +118,9 @@ def words_of(text: str, kind: str) -> list[str]:
 
 
 @given(replies(), st.sampled_from(["eager", "sentence"]))
-def test_what_is_visible_is_spoken_and_nothing_else(reply: Text, segmentation: str) -> None:
+def test_what_is_visible_is_spoken_and_nothing_else(
+    reply: Text, segmentation: Segmentation
+) -> None:
     segments = segments_of([reply.text], segmentation)
     spoken = " ".join(segment.spoken for segment in segments)
     assert words_of(spoken, "v") == words_of(reply.text, "v")
@@ -127,7 +135,7 @@ def test_any_cut_gives_the_same_pieces(reply: Text, cuts: list[int]) -> None:
 
 
 @given(replies(), st.sampled_from(["host", "all", "link"]), st.booleans())
-def test_little_is_held_back(reply: Text, urls: str, skip_markdown: bool) -> None:
+def test_little_is_held_back(reply: Text, urls: Urls, skip_markdown: bool) -> None:
     markup = Markup(MarkupOptions(urls=urls, skip_markdown=skip_markdown))
     given_out = ""
     for number, char in enumerate(reply.text, start=1):

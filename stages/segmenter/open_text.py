@@ -147,7 +147,7 @@ class OpenText:
                 return self._behind(end)
         if indent in ends:
             return self._behind(indent)
-        between_words = last_word_break(known[:within])
+        between_words = last_word_break(known)
         if between_words in ends:
             return self._behind(between_words)
         return self._behind(ends[-1] if ends else within) if within else Place(0, limit)

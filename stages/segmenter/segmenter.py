@@ -68,8 +68,8 @@ class SegmenterOptions:
         if self.boundary_wait_s < 0 or self.hold_wait_s < 0:
             msg = "a wait cannot be negative"
             raise ValueError(msg)
-        if self.max_segment_chars <= SILENT_LEAD_CHARS:
-            msg = f"max_segment_chars must be more than {SILENT_LEAD_CHARS}"
+        if self.max_segment_chars < SILENT_LEAD_CHARS:
+            msg = f"max_segment_chars must be at least {SILENT_LEAD_CHARS}"
             raise ValueError(msg)
 
 
@@ -277,7 +277,7 @@ class Segmenter:
         if found is not None:
             shown = text.clean[self._n_shown :] + held[: found.start()]
             if self._has_sound or is_audible(shown, skip_emoji=options.skip_emoji):
-                is_near = len(held) == 1 or held[0] == "\n"
+                is_near = self._markup.settles_soon
                 wait_s = options.boundary_wait_s if is_near else options.hold_wait_s
                 arrived = text.arrival(len(text.source) + found.start())
                 self._wait_until(arrived + wait_s, _Waiting.MARKUP)

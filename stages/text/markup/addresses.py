@@ -25,20 +25,20 @@ _WEB = compiled(
     rf"""(?P<scheme>(?i:https?|ftps?|wss?|file)://)(?P<www>(?:(?i:www)\.)?+)(?P<host>{_HOST}){_HOST_ENDS}"""
 )
 _WWW = compiled(rf"(?P<host>(?i:www)\.{_HOST}){_HOST_ENDS}")
-_TOP_LEVELS = r"""(?: com | org | net | edu | gov | io | ai | dev | app | info | co | me | tv | xyz | eu
-  | de | fr | es | it | nl | pl | ru | uk | us | ca | au | ch | at | be | br | in | jp | cn | kr | se )"""
+_TOP_LEVELS = r"""(?:
+    com | org | net | edu | gov | io | ai | dev | app | info | co | me | tv | xyz | eu | de | fr
+  | es | it | nl | pl | ru | uk | us | ca | au | ch | at | be | br | in | jp | cn | kr | se
+)"""
 _BARE_HOST = compiled(rf"(?:\A|[^\p{{L}}\p{{N}}@./-])(?:[\p{{L}}\p{{N}}-]+\.)+{_TOP_LEVELS}\Z")
 _DOTTED = regex.compile(r"\p{L}\.\p{L}{2,}\Z")
 
 _CASELESS = regex.compile(r"\p{Lo}")
-_STOPS = regex.compile(
-    r"""[\s\x03<>"'“”‘’«»`|.,;:!?()\[\]{}*_~…，。；！？、（）「」『』【】《》\p{Lo}]"""
-)
+_NEVER_IN_ONE = r"""\s\x03<>"“”«»`|，。；！？、（）「」『』【】《》"""
+_MARKS_BEHIND_ONE = r""".,;:!?)\]}'‘’*_~…"""
+_STOPS = regex.compile(rf"[{_NEVER_IN_ONE}{_MARKS_BEHIND_ONE}\p{{Lo}}]")
 _CLOSING = compiled(
-    r"""(?=[\s\x03<>"“”«»`|，。；！？、（）「」『』【】《》])
-    | (?=\][(\[]) | (?=[*_~]{2,3}[^\p{L}\p{N}])
-    | (?=[.,;:!?)\]}'‘’*_~…]{1,8}(?:[\s\x03<>"“”«»`|，。；！？、（）「」『』【】《》]))
-    | (?=\p{Lo})"""
+    rf"""(?=[{_NEVER_IN_ONE}]) | (?=[{_MARKS_BEHIND_ONE}]{{1,8}}[{_NEVER_IN_ONE}])
+    | (?=\][(\[]) | (?=[*_~]{{2,3}}[^\p{{L}}\p{{N}}]) | (?=\p{{Lo}})"""
 )
 
 

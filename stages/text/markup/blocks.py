@@ -5,27 +5,38 @@ A block that is never closed lasts until the reply ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import regex
 
 from stages.text.markup.context import Mode
 from stages.text.markup.pieces import Kind, line_end, silent, whole
-from stages.text.markup.rules import EOL, Rule, at_line_start, compiled, take_out
+from stages.text.markup.rules import EOL, Rule, always, at_line_start, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from regex import Match
 
     from stages.text.markup.context import Context
     from stages.text.markup.pieces import Piece
-    from stages.text.markup.rules import Act
 
 
-def _silence(closing: str, stops: str) -> Mode:
-    """Nothing is spoken up to what matches `closing`, nor that."""
-    return Mode(regex.compile(stops), compiled(f"(?i:{closing})"), _close, Kind.SILENT)
+def _block(
+    first: str,
+    opening: str,
+    closing: str,
+    when: Callable[[Context], bool] = always,
+) -> Rule:
+    """Nothing is spoken from what matches `opening` to what matches `closing`. Both begin with
+    the same character."""
+    mode = Mode(regex.compile(first), compiled(f"(?i:{closing})"), _close, Kind.SILENT)
+
+    def act(context: Context, match: Match[str]) -> Sequence[Piece]:
+        context.mode = mode
+        return (line_end(match.group()),)
+
+    return Rule(first, compiled(f"(?i:{opening})"), act, when)
 
 
 def _close(context: Context, match: Match[str]) -> Sequence[Piece]:
@@ -33,67 +44,56 @@ def _close(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (silent(match.group()),)
 
 
-def _open(mode: Mode) -> Act:
-    def act(context: Context, match: Match[str]) -> Sequence[Piece]:
-        context.mode = mode
-        return (line_end(match.group()),)
-
-    return act
-
-
 # Thoughts.
 
 _NAMES = r"""(?:
-    (?:seed:|ant)?think(?:ing)? | (?:inner_?|internal_?)?thoughts? | reason(?:ing)? | reflect(?:ion)?
-  | scratch_?pad | (?:inner_?|internal_?)?monologue | analysis | cot | chain_of_thought
-  | deliberation | rationale | brainstorm(?:ing)?
+    (?:seed:|ant)?think(?:ing)? | (?:inner_?|internal_?)?thoughts? | reason(?:ing)?
+  | reflect(?:ion)? | scratch_?pad | (?:inner_?|internal_?)?monologue | analysis | cot
+  | chain_of_thought | deliberation | rationale | brainstorm(?:ing)?
 )"""
-
-
-class _Thought(NamedTuple):
-    opening: str
-    closing: str
-    anywhere: bool = False
-    """The opening tag is a token of its own, which no text holds by chance; others count only
-    where a line begins."""
-
-    def rule(self) -> Rule:
-        first = f"[{regex.escape(self.opening.strip().lstrip(chr(92))[0])}]"
-        mode = _silence(self.closing, first)
-        opening = compiled(f"(?i:{self.opening})")
-        if self.anywhere:
-            return Rule(first, opening, _open(mode))
-        return Rule(first, opening, _open(mode), when=at_line_start)
-
+_WORDS = "(?-i:THINK|THINKING|THOUGHT|REASONING)"
+_TOKENS = "(?:think|thinking|reasoning)"
 
 _THOUGHTS = (
-    _Thought(rf"<{_NAMES}(?:\s[^<>]{{0,100}})?>", rf"<\s?/\s?{_NAMES}\s{{0,3}}>"),
-    _Thought(rf"\[{_NAMES}\]", rf"\[/{_NAMES}\]"),
-    _Thought(rf"◁{_NAMES}▷", rf"◁/{_NAMES}▷", anywhere=True),
-    _Thought(
-        r"<\|(?:begin_of_thought|start_thinking|think|thinking|reasoning)\|>",
-        r"<\|(?:end_of_thought|end_thinking|/?(?:think|thinking|reasoning))\|>",
-        anywhere=True,
+    # the first character; the opening tag; the closing one
+    (r"[<]", rf"<{_NAMES}(?:\s[^<>]{{0,100}})?>", rf"<\s?/\s?{_NAMES}\s{{0,3}}>"),
+    (r"[\[]", rf"\[{_WORDS}\]", rf"\[/{_WORDS}\]"),
+)
+"""Tags that a text may mention: they open a thought only where a line begins."""
+
+_CHANNELS = r"<\|channel\|>\s?(?:analysis|commentary)[^<]{0,80}(?:<\|constrain\|>[^<]{0,20})?"
+
+_TOKEN_THOUGHTS = (
+    (r"[◁]", rf"◁{_NAMES}▷", rf"◁/{_NAMES}▷"),
+    (
+        r"[<]",
+        rf"<\|(?:begin_of_thought|start_thinking|{_TOKENS})\|>",
+        rf"<\|(?:end_of_thought|end_thinking|/?{_TOKENS})\|>",
     ),
     # gpt-oss: all channels but the final one
-    _Thought(
-        r"<\|channel\|>\s?(?:analysis|commentary)[^<]{0,80}(?:<\|constrain\|>[^<]{0,20})?<\|message\|>",
-        r"<\|(?:end|call|return)\|>",
-        anywhere=True,
+    (
+        r"[<]",
+        rf"{_CHANNELS}<\|message\|>",
+        r"<\|(?:end|call|return)\|> | <\|channel\|>final<\|message\|>",
     ),
-    # MedGemma
-    _Thought(r"<unused94>", r"<unused95>", anywhere=True),
+    (r"[<]", r"<unused94>", r"<unused95>"),  # MedGemma
 )
-_TAGS = compiled(rf"(?i:<\s?/?\s?{_NAMES}\s{{0,3}}> | \[/?{_NAMES}\] | ◁/?{_NAMES}▷)")
+"""Tokens of their own, which no text holds by chance."""
+
 
 THOUGHT_RULES = (
-    *(thought.rule() for thought in _THOUGHTS),
+    *(_block(*thought, when=at_line_start) for thought in _THOUGHTS),
+    *(_block(*thought) for thought in _TOKEN_THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
-    Rule(r"[<\[◁]", _TAGS, lambda _, match: whole(match.group(), " ")),
+    Rule(
+        r"[<\[◁]",
+        compiled(rf"(?i:<\s?/?\s?{_NAMES}\s{{0,3}}> | \[/?{_WORDS}\] | ◁/?{_NAMES}▷)"),
+        lambda _, match: whole(match.group(), " "),
+    ),
 )
 
 
-# Code.
+# Code and comments.
 
 _FENCE = compiled(rf"\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,}}|~{{3,}})[ \t]*{EOL}")
 _TICKS = compiled(r"`{1,40}+(?=[^`]) | `{41}")
@@ -146,6 +146,11 @@ def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (silent(run),)
 
 
+def _open_comment(context: Context, match: Match[str]) -> Sequence[Piece]:
+    context.mode = Mode(regex.compile("-"), compiled("-->"), _close, Kind.SILENT)
+    return (silent(match.group()),)
+
+
 _LATIN = regex.compile(r"\p{Latin}")
 
 RULES = (
@@ -157,22 +162,18 @@ RULES = (
         when=at_line_start,
     ),
     Rule(r"[`]", _TICKS, _open_code),
-    Rule(r"[<]", compiled(r"<!--"), _open(_silence("-->", "-"))),
+    Rule(r"[<]", compiled("<!--"), _open_comment),
     *(
-        Rule(
-            r"[<]",
-            compiled(rf"(?i:<{name}(?:\s[^<>]{{0,200}})?>)"),
-            _open(_silence(rf"</{name}\s{{0,3}}>", "<")),
-        )
+        _block(r"[<]", rf"<{name}(?:\s[^<>]{{0,200}})?>", rf"</{name}\s{{0,3}}>")
         for name in (
             *("script", "style", "pre", "svg", "math", "template"),
             *("tool_calls?", "tool_code", "tool_response", "function_calls?"),
         )
     ),
-    Rule(
+    _block(
         r"[<]",
-        compiled(r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?begin[|｜]>"),
-        _open(_silence(r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?end[|｜]>", "<")),
+        r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?begin[|｜]>",
+        r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?end[|｜]>",
     ),
 )
 """Blocks of markup."""

@@ -28,7 +28,8 @@ TOO_LARGE = "a formula"
 """What is said for one that nobody could follow."""
 
 _ATOM = r"""(?:
-    \\(?:text\w*|mathrm|mbox|operatorname)\{[^{}$]{0,60}\} | \\[A-Za-z]+(?=[^A-Za-z]) | \\[^A-Za-z\s]
+    \\(?:text\w*|mathrm|mbox|operatorname)\{[^{}$]{0,60}\}
+  | \\[A-Za-z]+(?=[^A-Za-z]) | \\[^A-Za-z\s]
   | (?:sin|cos|tan|log|ln|exp|max|min|lim|mod|det)(?=[^A-Za-z])
   | [A-Za-z]{1,3}(?=[^A-Za-z\s]|\s[-+=*/<>\\|]) | [A-Za-z](?=\s) | \p{Greek}
   | \d | [.!?](?=\S) | [,;:] | [ ] | _ | [^\s\w$\\.!?,;:"“”\x03]
@@ -101,7 +102,8 @@ def _item(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (line_end(match.group()),)
 
 
-_MATH = "(?:equation|align|alignat|gather|multline|eqnarray|split|math|displaymath|[a-zA-Z]{0,8}matrix|cases|array)"
+_MATH = r"""(?:equation|align|alignat|gather|multline|eqnarray|split|math|displaymath
+    |[a-zA-Z]{0,8}matrix|cases|array)"""
 
 RULES = (
     Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula_or_text),

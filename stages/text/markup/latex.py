@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import regex
 
+from stages.text.markup.rules import names
+
 MAX_WORDS = 24
 """More than this nobody understands by ear: "a formula" is said instead."""
 
 MAX_DEPTH = 6
 """Of braces in braces."""
 
-_GREEK = """
+_GREEK = names("""
 alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho
 sigma tau upsilon phi varphi chi psi omega
-""".split()
+""")
 
 _SYMBOLS = {
     **{name: name.removeprefix("var") for name in _GREEK},
@@ -123,27 +125,20 @@ _BIG = {
 }
 """What runs from a lower limit to an upper one."""
 _ACCENTS = {"hat": "hat", "bar": "bar", "overline": "bar", "vec": "vector", "tilde": "tilde"}
+_ROOTED = frozenset({"sqrt", "binom"})
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
 _FONTS = frozenset({"mathbf", "mathbb", "mathcal", "mathit", "boldsymbol", "boxed", "displaystyle"})
-_SILENT = _FONTS | frozenset(
-    "left right big Big bigl bigr quad qquad limits nolimits , ; : ! \\ { } | ( ) [ ]".split()
-    + [" "]
+_SILENT = _FONTS | names(
+    "left right big Big bigl bigr quad qquad limits nolimits , ; : ! \\ { } | ( ) [ ]"
 )
 _ESCAPED = {"%": "percent", "&": "and", "$": "dollars", "#": "number", "_": ""}
 
 COMMANDS = (
-    frozenset(_SYMBOLS)
-    | frozenset(_BIG)
-    | frozenset(_ACCENTS)
-    | _FRACTIONS
-    | _FONTS
-    | {
-        *("sqrt", "binom"),
-    }
+    frozenset(_SYMBOLS) | frozenset(_BIG) | frozenset(_ACCENTS) | _FRACTIONS | _FONTS | _ROOTED
 )
 """What is read out also where no dollar signs stand around it."""
 
-_TOKEN = regex.compile(
+_SIGN = regex.compile(
     r"""\\(?:text\w*|mathrm|operatorname|mbox|ce)\s*\{(?P<text>[^{}]*)\}
     | \\[A-Za-z]+ | \\. | \d+(?:[.,]\d+)* | sin | cos | tan | log | ln | exp | mod | lim
     | [A-Za-z]{4,} | \S""",
@@ -168,26 +163,26 @@ class _Parser:
     """Recursive descent: each method reads what it is named for, and returns its words."""
 
     def __init__(self, formula: str) -> None:
-        self._tokens = [found.group() for found in _TOKEN.finditer(formula)]
+        self._signs = [found.group() for found in _SIGN.finditer(formula)]
         self._at = 0
         self._depth = 0
 
     def read(self) -> str:
         """All of it."""
         words = []
-        while self._at < len(self._tokens):
+        while self._at < len(self._signs):
             words.append(self._term())
         return " ".join(words)
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._signs[self._at] if self._at < len(self._signs) else ""
 
     def _next(self) -> str:
-        token = self._peek()
-        if not token:
+        sign = self._peek()
+        if not sign:
             raise _Unreadable
         self._at += 1
-        return token
+        return sign
 
     def _term(self) -> str:
         """One thing, with what is written above and below it."""
@@ -196,20 +191,20 @@ class _Parser:
             is_power = self._next() == "^"
             begin = self._at
             script = self._thing()
-            raw = "".join(self._tokens[begin : self._at]).strip("{}")
+            raw = "".join(self._signs[begin : self._at]).strip("{}")
             words += f" {_POWERS.get(raw) or 'to the ' + script}" if is_power else f" sub {script}"
         return words
 
     def _thing(self) -> str:
         """One sign, one command with what it needs, or what stands in braces."""
-        token = self._next()
-        if token == "{":
+        sign = self._next()
+        if sign == "{":
             return self._group("}")
-        if token.startswith("\\"):
-            return self._command(token)
-        if token in "}^_$#":
+        if sign.startswith("\\"):
+            return self._command(sign)
+        if sign in "}^_$#":
             raise _Unreadable
-        return _OPERATORS.get(token, token)
+        return _OPERATORS.get(sign, sign)
 
     def _group(self, closing: str) -> str:
         self._depth += 1
@@ -222,11 +217,11 @@ class _Parser:
         self._depth -= 1
         return " ".join(words)
 
-    def _command(self, token: str) -> str:
-        name = token[1:]
-        text = _TOKEN.fullmatch(token)
-        if text and text["text"] is not None:
+    def _command(self, sign: str) -> str:
+        text = _SIGN.fullmatch(sign)
+        if text is not None and text["text"] is not None:
             return text["text"]
+        name = sign[1:]
         if name in _FRACTIONS:
             return f"{self._thing()} over {self._thing()}"
         if name == "sqrt":
@@ -238,10 +233,12 @@ class _Parser:
             return self._with_limits(name)
         if name in _ACCENTS:
             return f"{self._thing()} {_ACCENTS[name]}"
+        if name in _SILENT or name.isspace():
+            return ""
         words = _SYMBOLS.get(name, _ESCAPED.get(name))
-        if words is None and name not in _SILENT:
+        if words is None:
             raise _Unreadable
-        return words or ""
+        return words
 
     def _with_limits(self, name: str) -> str:
         words = [_BIG[name]]

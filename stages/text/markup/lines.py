@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import LineKind
-from stages.text.markup.pieces import Kind, Piece, line_end, plain, silent, whole
+from stages.text.markup.pieces import Kind, Piece, line_end, silent, whole
 from stages.text.markup.rules import END, EOL, Rule, at_line_start, compiled, take_out
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _KEY_AND_VALUE = regex.compile(
 # What a line's end means.
 
 
-def _end_line(context: Context, _: Match[str]) -> Sequence[Piece] | None:
+def _end_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
     """The end of a line that is clear by the line itself."""
     end = context.line.end
     if not context.line.text:
@@ -47,10 +47,10 @@ def _end_line(context: Context, _: Match[str]) -> Sequence[Piece] | None:
         context.begin_line()
     elif _ENDS_IN_MARK.search(end):
         context.begin_line()
-        return (plain("\n"),)
+        return (_white_space(match, "\n"),)
     else:
         return None
-    return (line_end("\n"),)
+    return (line_end(match["line_end"]),)
 
 
 def _is_over(context: Context) -> bool:
@@ -65,9 +65,9 @@ def _is_over(context: Context) -> bool:
     return pair is not None and not pair["more"]
 
 
-def _end_before_another(context: Context, _: Match[str]) -> Sequence[Piece]:
+def _end_before_another(context: Context, match: Match[str]) -> Sequence[Piece]:
     context.begin_paragraph()
-    return (line_end("\n"),)
+    return (line_end(match["line_end"]),)
 
 
 def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
@@ -76,37 +76,43 @@ def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
     is_wrapped = len(text) >= WRAPPED_CHARS and not _KEY_AND_VALUE.match(text)
     is_space = goes_on or is_wrapped
     context.begin_line(goes_on=is_space)
-    return (_SPACE if is_space else line_end("\n"),)
+    return (_white_space(match, " ") if is_space else line_end(match["line_end"]),)
 
 
-def _join(context: Context, _: Match[str]) -> Sequence[Piece]:
+def _join(context: Context, match: Match[str]) -> Sequence[Piece]:
     context.begin_line(goes_on=True)
-    return (_SPACE,)
+    return (_white_space(match, " "),)
 
 
-_SPACE = Piece("\n", " ", Kind.PLAIN)
+def _white_space(match: Match[str], char: str) -> Piece:
+    source = match["line_end"]
+    return Piece(source, char.rjust(len(source)), Kind.PLAIN)
+
+
+_LINE_END = r"(?P<line_end>\r?\n)"
 _GOES_ON = END + ".,;:!?)]}…%/&"
 _OPENERS = r"*_~`\"'“‘«(\[¿¡\#+=$<-"
 _NUMBER_END = r"(?:\.\)|[.)、．])"
 
 _LINE_ENDS = (
-    Rule(r"[\n]", compiled(r"\n"), _end_line),
+    Rule(r"[\r\n]", compiled(_LINE_END), _end_line),
     Rule(
-        r"[\n]",
+        r"[\r\n]",
         compiled(
-            rf"""\n[ \t\r]*+
+            rf"""{_LINE_END}[ \t\r]*+
             (?: \n | [>|•◦▪‣⁃●○■►▶] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
-              | \(?\d{{1,3}}{_NUMBER_END}(?=[\s*_]|\p{{L}}) | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
+              | \(?\d{{1,3}}{_NUMBER_END}(?=[\s*_]|\p{{L}})
+              | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
               | <[/!]?[A-Za-z|] | \[\^?[\w-]{{1,20}}\]: )"""
         ),
         _end_before_another,
     ),
     Rule(
-        r"[\n]",
-        compiled(rf"\n[ \t\r]*+[{_OPENERS}]{{0,6}}+(?P<letter>[^\s{_OPENERS}])"),
+        r"[\r\n]",
+        compiled(rf"{_LINE_END}[ \t\r]*+[{_OPENERS}]{{0,6}}+(?P<letter>[^\s{_OPENERS}])"),
         _end_before_text,
     ),
-    Rule(r"[\n]", compiled(r"\n"), _join),
+    Rule(r"[\r\n]", compiled(_LINE_END), _join),
 )
 
 
@@ -236,7 +242,8 @@ MARKDOWN_RULES = (
     Rule(
         r"[\[]",
         compiled(
-            rf"\[[^\[\]^\n][^\[\]\n]{{0,60}}\]:[ \t]+<?(?:[a-z]{{3,6}}:|www\.|[/.\#])[^\n\x03]{{0,160}}{EOL}"
+            rf"""\[[^\[\]^\n][^\[\]\n]{{0,60}}\]:[ \t]+
+            <?(?:[a-z]{{3,6}}:|www\.|[/.\#])[^\n\x03]{{0,160}}{EOL}"""
         ),
         take_out,
         when=at_line_start,

@@ -32,6 +32,7 @@ MAX_PREFIXES = 4096
 """Pairs of characters that are remembered: some hundred are common."""
 
 _DEFAULTS = MarkupOptions()
+_LINE_BREAK = regex.compile(r"\r?\n")
 
 
 class Markup:
@@ -48,6 +49,13 @@ class Markup:
     def held(self) -> str:
         """The text that was taken in and is in no piece yet."""
         return self._held
+
+    @property
+    def settles_soon(self) -> bool:
+        """Whether the next word tells what is held back: a mark or a line's end, outside of
+        addresses and the like."""
+        is_mark = len(self._held) == 1 or _LINE_BREAK.match(self._held) is not None
+        return is_mark and self._context.mode is None
 
     def feed(self, text: str) -> list[Piece]:
         """Take text in."""
@@ -68,10 +76,10 @@ class Markup:
         """The writer pauses: what is held back first is what it looks like, and a line's end
         ends something."""
         pieces: list[Piece] = []
-        if self._held.startswith("\n") and self._context.mode is None:
+        line_break = _LINE_BREAK.match(self._held)
+        if line_break is not None and self._context.mode is None:
             self._context.begin_line()
-            self._take((line_end("\n"),), pieces)
-            n_read = 1
+            n_read = self._take((line_end(line_break.group()),), pieces)
         else:
             n_read = self._step(self._held, 0, pieces, ended=True) or 0
         self._held = self._held[n_read:]
@@ -174,7 +182,7 @@ class _Table:
 @cache
 def _table(options: MarkupOptions) -> _Table:
     """One for all connections, since nothing in it changes."""
-    rules = lines.RULES
+    rules: tuple[Rule, ...] = lines.RULES
     if options.skip_thinking:
         rules += blocks.THOUGHT_RULES
     if options.skip_markdown:

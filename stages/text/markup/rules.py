@@ -26,6 +26,11 @@ Act: TypeAlias = Callable[[Context, Match[str]], Sequence[Piece] | None]
 """What becomes of a match; None: the rule does not hold here after all."""
 
 
+def names(text: str) -> frozenset[str]:
+    """Names that are written with white space between them."""
+    return frozenset(text.split())
+
+
 def always(_: Context) -> bool:
     """The condition of a rule that has none."""
     return True

@@ -9,7 +9,7 @@ import regex
 
 from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.pieces import Kind, line_end, plain, silent, whole
-from stages.text.markup.rules import Rule, compiled, take_out
+from stages.text.markup.rules import Rule, compiled, names, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +34,11 @@ PAUSES_S = {
 }
 """A pause by its name in SSML, and in brackets."""
 
-_LINES = frozenset(
-    """
+_LINES = names("""
     article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure
     footer form h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p paragraph section
     sentence speak summary table tbody tfoot thead title tr ul
-    """.split()
-)
+    """)
 """Where these begin or end a line does."""
 
 _CELLS = frozenset({"td", "th"})
@@ -50,8 +48,7 @@ _KNOWN = (
     _LINES
     | _CELLS
     | _PAUSES
-    | frozenset(
-        """
+    | names("""
     a abbr address audio b bdi bdo big button canvas cite code data del dfn dir em embed emphasis
     font i iframe img input ins kbd label lang legend link map mark menu meta meter noscript object
     output param phoneme picture progress prosody q rp rt ruby s samp say-as select small source
@@ -59,17 +56,14 @@ _KNOWN = (
     answer final output response
     chuckle cough gasp giggle groan laugh laughs laughter sigh sniff sniffle whisper yawn
     bos eos pad sep cls mask unk end_of_turn start_of_turn sop eop
-    """.split()
-    )
+    """)
 )
 """Tags that may stand right behind a letter, where others are code (`List<int>`)."""
 
-_FLAGS = frozenset(
-    """
+_FLAGS = names("""
     allowfullscreen async autofocus autoplay checked controls default defer disabled hidden loop
     multiple muted novalidate open readonly required reversed selected
-    """.split()
-)
+    """)
 """The attributes of HTML that have no value. Others are words: `a <b and c> d`."""
 
 _TAG = compiled(

@@ -39,6 +39,8 @@ CODE = {
     "`" * 50: "|",
 }
 
+HARMONY = "<|channel|>analysis<|message|>Hm"
+
 THOUGHTS = {
     "<think>Hm. x</think>Yes": "|Yes",
     "<THINKING>Hm</Thinking>Yes": "|Yes",
@@ -55,7 +57,8 @@ THOUGHTS = {
     "<|begin_of_thought|>Hm<|end_of_thought|>Yes": "|Yes",
     "<|START_THINKING|>Hm<|END_THINKING|>Yes": "|Yes",
     "<unused94>thought\nHm<unused95>Yes": "|Yes",
-    "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Yes": "|Yes",
+    f"{HARMONY}<|end|><|start|>assistant<|channel|>final<|message|>Yes": "|Yes",
+    f"{HARMONY}<|channel|>final<|message|>Yes": "|Yes",
     "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|>Yes": "|Yes",
     "\n\n<think>\nHm\n</think>\n\nYes": "|||||Yes",
     "Yes\n<think>Hm</think>\nNo": "Yes|||No",
@@ -73,11 +76,12 @@ THOUGHTS = {
     "```\n<think>\n```\nYes": "||Yes",
     "I <thinkers> of": "I of",
     "[thinking about it] yes": "thinking about it yes",
+    "[Analysis] The market": "Analysis The market",
 }
 
 OTHERS = {
-    "<!-- hidden. x -->Shown": "|Shown",
-    "<!-- a -- b > c -->Shown": "|Shown",
+    "<!-- hidden. x -->Shown": "Shown",
+    "<!-- a -- b > c -->Shown": "Shown",
     "<script>x = '</b>';</script>Shown": "|Shown",
     "<style type='text/css'>b { }</style>Shown": "|Shown",
     "<pre><code>x</code></pre>Shown": "|Shown",
