@@ -52,6 +52,7 @@ from stages.rvc.network.content_file import read_content_model
 from stages.segmenter import SegmenterOptions
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
+from tests.rvc.conversions import hubert_of
 from tests.rvc_upstream import synthesizer as upstream_synthesizer
 from tests.rvc_upstream import upstream
 from tests.soprano.reference import Reference
@@ -80,7 +81,7 @@ class Naive:
         network.dec.remove_weight_norm()
         network.flow.remove_weight_norm()
         self._network = network
-        self._content = read_content_model(files.hubert)
+        self._content = hubert_of(read_content_model(files.hubert))
         config = SimpleNamespace(
             x_pad=1, x_query=6, x_center=38, x_max=41, is_half=False, device=torch.device("cpu")
         )
@@ -93,7 +94,7 @@ class Naive:
         """As fairseq's model has it."""
         assert output_layer == 12
         assert not padding_mask.any()
-        return (self._content.model(source).last_hidden_state.float(),)
+        return (self._content(source).last_hidden_state.float(),)
 
     def convert(self, speech_16k: Samples, *, autocast: bool) -> Samples:
         """The whole of it, with pm and without an index."""

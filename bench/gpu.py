@@ -42,7 +42,7 @@ from stages.neural import accelerator
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from tests.random_soprano import FULL, TINY, build
-from tests.soprano.driver import say
+from tests.soprano.speaking import say
 
 if TYPE_CHECKING:
     import argparse

@@ -40,15 +40,16 @@ from stages.neural import accelerator
 from stages.rvc import schedule
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import MAX_BATCH
-from stages.rvc.network.content import FRAME, REACH, ContentEncoder
+from stages.rvc.network.content import FEATURE_REACH, FEATURE_SAMPLES, ContentEncoder
 from stages.rvc.network.content_file import read_content_model
 from stages.rvc.network.convolution import SoundConv
 from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.streaming import PITCH_FRAMES, Stream, Voice
+from stages.rvc.streaming import PITCH_FRAMES, ConversionStream
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
+from stages.rvc.voices.loaded import LoadedVoice
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ class Bench:
     def __init__(self, files: Files, device: torch.device, dtype: torch.dtype) -> None:
         self.encoder = ContentEncoder(read_content_model(files.hubert), dtype, device)
         self.converter = Converter(self.encoder)
-        self.synthesizer = Synthesizer(read_voice(files.voice), device, dtype)
+        file = read_voice(files.voice)
+        self.synthesizer = Synthesizer(file.config, file.weights, device, dtype)
         self.config = self.synthesizer.config
-        self.voice = Voice(self.synthesizer, None, ConversionSettings(), 0.0, PraatPitch())
+        self.voice = LoadedVoice(self.synthesizer, None, ConversionSettings(), 0.0, PraatPitch())
         self.indexed = replace(self.voice, index=read_index(files.index, self.config.content_width))
         self.device, self.dtype = device, dtype
         self.speech = words(round(SPEECH_S * 16_000)).repeat(2)  # at 32 kHz, near enough
@@ -91,15 +93,19 @@ class Bench:
         """FLOPs a second of the convolution that most of the time goes to."""
         n, kernel, steps = 128, 11, 3840
         weight = torch.randn(n, n, kernel, device=self.device).to(self.dtype)
-        convolve = SoundConv(weight, weight[:, 0, 0].contiguous())
+        convolve = SoundConv(
+            {"conv.weight": weight, "conv.bias": weight[:, 0, 0].contiguous()}, "conv"
+        )
         x = torch.randn(1, n, 1, steps + kernel - 1, device=self.device).to(self.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         timed_ms(partial(convolve, x), 200)  # until the processor is awake
         return 2 * n * n * kernel * steps / (timed_ms(partial(convolve, x), 50) / 1000)
 
-    def stream(self, block_frames: int, *, voice: Voice | None = None) -> Stream:
+    def stream(self, block_frames: int, *, voice: LoadedVoice | None = None) -> ConversionStream:
         """With all the speech in it."""
-        stream = Stream(voice or self.voice, in_rate=IN_RATE, block_frames=block_frames, seed=1)
+        stream = ConversionStream(
+            voice or self.voice, in_rate=IN_RATE, block_frames=block_frames, seed=1
+        )
         stream.push(self.speech)
         stream.end()
         return stream
@@ -107,8 +113,10 @@ class Bench:
     def parts(self, block_frames: int, repeats: int) -> Iterator[Result]:
         """A block in mid-stream."""
         n, window, config = block_frames, schedule.WINDOW, self.config
-        samples = torch.randn(1, n // 2 * FRAME + REACH, device=self.device) * 0.1
-        whole = torch.randn(1, window // 2 * FRAME + REACH, device=self.device) * 0.1
+        samples = torch.randn(1, n // 2 * FEATURE_SAMPLES + FEATURE_REACH, device=self.device) * 0.1
+        whole = (
+            torch.randn(1, window // 2 * FEATURE_SAMPLES + FEATURE_REACH, device=self.device) * 0.1
+        )
         local, _ = self.encoder.local(whole, self.encoder.start())
         features = torch.randn(1, window, config.content_width, device=self.device)
         f0 = torch.full((1, window), 150.0, device=self.device)
@@ -159,7 +167,7 @@ class Bench:
             "factor": round(100 * statistics.median(times) / n, 3),
         }
 
-    def block_times(self, block_frames: int, voice: Voice | None = None) -> list[float]:
+    def block_times(self, block_frames: int, voice: LoadedVoice | None = None) -> list[float]:
         """Seconds of each block of the speech."""
         stream = self.stream(block_frames, voice=voice)
         times = []

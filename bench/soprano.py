@@ -43,8 +43,8 @@ from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
 from tests.random_soprano import FULL, TINY, build
-from tests.soprano.driver import request_for
 from tests.soprano.reference import Reference
+from tests.soprano.speaking import request_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

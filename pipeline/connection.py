@@ -98,7 +98,7 @@ class _Connection:
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
-        self._service.expect(self, self._conversation.style)
+        self._service.load_ahead(self, self._conversation.style)
         try:
             return await self._live()
         finally:
@@ -143,15 +143,15 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter)
-            start(synthesize, segments, to_rvc, service.casting, models, clock)
-            start(convert, speech, to_sender, service.converter_of, models, clock)
+            start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
+            start(convert, speech, to_sender, service.converter_for, models, clock)
             start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,
                 self._conversation,
                 say=partial(self._say, tokens),
                 answer=self._outbox.answer,
-                expect=partial(self._service.expect, self),
+                expect=partial(self._service.load_ahead, self),
             )
             if cancel is None:
                 tokens.close()
@@ -205,6 +205,8 @@ class _Connection:
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
+                speaks, _ = self._service.synthesizer_for(segment.style)
+                metrics.broken_off(speaks.name, segment.remarks)
                 log.debug(
                     "spoken",
                     segment=segment.index,

@@ -231,4 +231,4 @@ def _back_to_border(text: str, n_chars: int) -> int:
 def _n_bytes(text: str, style: Style, before: Style | None) -> int:
     """What text is charged, by the style of the text before it. Segments change their style where
     tokens do, so both come to the same in the end."""
-    return len(text.encode()) + ITEM_BYTES * (before not in {None, style})
+    return len(text.encode()) + ITEM_BYTES * (before is not None and before != style)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from stages.audio.resample import resampled_length
 from stages.conversion_settings import ConversionSettings
 from stages.rvc.pitch.praat import PraatPitch
-from tests.rvc.driver import Kind, converter, start, synthesizer
+from tests.rvc.conversions import Kind, converter, start, synthesizer
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.audio.format import Samples
-    from stages.rvc.streaming import Stream
+    from stages.rvc.streaming import ConversionStream
 
 LONGEST = 20_000
 """Samples: 0.6 s of Soprano's, which is three blocks at least."""
@@ -35,7 +35,9 @@ CUTS = st.lists(
 )
 
 
-def in_pieces(stream: Stream, speech: Samples, cuts: Sequence[tuple[int, int]]) -> Samples:
+def in_pieces(
+    stream: ConversionStream, speech: Samples, cuts: Sequence[tuple[int, int]]
+) -> Samples:
     made = [np.empty(0, np.float32)]
     places = sorted((min(place, len(speech)), most) for place, most in cuts)
     for (a, _), (b, most) in itertools.pairwise([(0, 0), *places, (len(speech), 0)]):

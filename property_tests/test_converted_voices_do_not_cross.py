@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.conversion_settings import ConversionSettings
-from tests.rvc.driver import Kind, converted, converter, start, synthesizer
+from tests.rvc.conversions import Kind, converted, converter, start, synthesizer
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
     from stages.audio.format import Samples
-    from stages.rvc.streaming import Stream
+    from stages.rvc.streaming import ConversionStream
 
 N_SAMPLES = 5_600
 """0.35 s: two blocks or three."""
@@ -40,7 +40,7 @@ class Who:
     said: int = 0
     """Which of some recordings."""
 
-    def start(self) -> Stream:
+    def start(self) -> ConversionStream:
         settings = ConversionSettings(
             speaker=self.speaker,
             formant_shift=self.formant_shift,

@@ -23,7 +23,7 @@ from stages.items import (
     Token,
 )
 from tests.fakes import segment, sound_of
-from tests.segmenter.driver import graphemes_of
+from tests.segmenter.cutting import graphemes_of
 
 MAX_BYTES = 200
 RATE = 8  # and all times are multiples of 1/8 s, so that floats are exact

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from tests.random_soprano import TINY, build
-from tests.soprano.driver import open_engine, request_for, say
+from tests.soprano.speaking import open_engine, request_for, say
 
 if TYPE_CHECKING:
     from stages.audio.format import Samples
@@ -112,7 +112,7 @@ def test_listeners_do_not_hear_each_other(engine: SopranoEngine) -> None:
         def teardown(self) -> None:
             for request in self.live:
                 engine.leave(request)
-            assert not engine._speech  # noqa: SLF001 - nothing stays behind
+            assert not engine._utterances  # noqa: SLF001 - nothing stays behind
             assert not engine._in_slots  # noqa: SLF001
             assert sorted(engine._free) == list(range(16))  # noqa: SLF001
 

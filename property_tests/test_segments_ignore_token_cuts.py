@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.segmenter.driver import as_characters, cut_texts, segments_of
+from tests.segmenter.cutting import as_characters, cut_texts, segments_of
 
 if TYPE_CHECKING:
     from stages.items import Segmentation

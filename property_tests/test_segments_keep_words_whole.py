@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.segmenter.driver import (
+from tests.segmenter.cutting import (
     LIMIT,
     as_characters,
     graphemes_of,

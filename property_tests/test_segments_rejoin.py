@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stages.items import Segmentation, Style, Token
 from stages.segmenter import Segmenter, SegmenterOptions
-from tests.segmenter.driver import LIMIT, cut_texts, nasty_texts, segments_of
+from tests.segmenter.cutting import LIMIT, cut_texts, nasty_texts, segments_of
 
 segmentations: st.SearchStrategy[Segmentation] = st.sampled_from(("eager", "sentence"))
 any_options = st.builds(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stages.items import Segment, Style, Token
 from stages.segmenter import Segmenter
-from tests.segmenter.driver import LIMIT, cut_texts, segments_of
+from tests.segmenter.cutting import LIMIT, cut_texts, segments_of
 
 pauses_s = st.sampled_from([0.0, 0.01, 0.15, 0.5, 1.0, 3.0])
 

@@ -1,53 +1,41 @@
-"""What can be set about a conversion: by the voice, and over it by a connection."""
+"""Settings of a conversion: what a voice's TOML file and a connection's config have in common.
+
+Here stand their names, ranges and defaults. `VoiceSettings` (stages/rvc/voices/settings.py) and
+the wire's `Config` (pipeline/dialects/native.py) inherit them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PitchShift = Annotated[float, Field(ge=-24, le=24, allow_inf_nan=False)]
+"""Semitones."""
 
 MAX_PROTECT = 0.5
-"""Upstream's word for off."""
-MAX_FILTER_RADIUS = 7
-MAX_FORMANT_SHIFT = 12.0
-"""Semitones, either way."""
+"""Off, in upstream's scale."""
+MAX_SPEAKERS = 10_000
+"""The most that one voice may have; RVC's training makes 109."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionSettings:
-    """How a voice converts. The defaults are RVC-WebUI's, but for `rms_mix_rate`: it has 0.25
-    there, against recordings of uneven loudness, and 1 in rvc-python. Speech made from text is
+class ConversionSettings(BaseModel):
+    """The settings of a conversion. The defaults are RVC-WebUI's, but for `rms_mix_rate`: that is
+    0.25 there, against recordings of uneven loudness, and 1 in rvc-python. Synthesized speech is
     even."""
 
-    index_rate: float = 0.75
-    """How far content is drawn to the voice's index, where there is one: 0 to 1."""
-    protect: float = 0.33
-    """How much of the content as it was is kept where there is no pitch, for breaths and hisses:
-    from 0, most, to `MAX_PROTECT`, off."""
-    rms_mix_rate: float = 1.0
-    """From 0, as loud as the speech that came in, to 1, as loud as the voice made it."""
-    filter_radius: int = 3
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    index_rate: float = Field(default=0.75, ge=0, le=1)
+    """The share of the voice's index in the content features, where there is an index."""
+    protect: float = Field(default=0.33, ge=0, le=MAX_PROTECT)
+    """The share of the index where there is no pitch, in breaths and hisses: from 0, none, to
+    `MAX_PROTECT`, as elsewhere."""
+    rms_mix_rate: float = Field(default=1.0, ge=0, le=1)
+    """Loudness: from 0, that of the speech that came in, to 1, that of the voice."""
+    filter_radius: int = Field(default=3, ge=0, le=7)
     """Frames of the median filter over a pitch of harvest's; under 3 there is none."""
-    speaker: int = 0
-    """Which of the voice's speakers."""
-    formant_shift: float = 0.0
+    speaker: int = Field(default=0, ge=0, le=MAX_SPEAKERS)
+    """The number of the voice's speaker."""
+    formant_shift: float = Field(default=0.0, ge=-12, le=12)
     """Semitones."""
-
-    def overlaid(self, overrides: ConversionOverrides) -> ConversionSettings:
-        """These settings, but for those that are set in `overrides`."""
-        values = {field.name: getattr(overrides, field.name) for field in fields(overrides)}
-        return replace(self, **{name: v for name, v in values.items() if v is not None})
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionOverrides:
-    """What a connection sets over the voice's `ConversionSettings`; None is not set."""
-
-    index_rate: float | None = None
-    protect: float | None = None
-    rms_mix_rate: float | None = None
-    filter_radius: int | None = None
-    speaker: int | None = None
-    formant_shift: float | None = None
-
-
-NO_OVERRIDES = ConversionOverrides()
-"""All as the voice is set."""

@@ -7,10 +7,7 @@ place, ``pipeline/dialects/native.py``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import ClassVar
 
 
 class ServerError(Exception):
@@ -74,17 +71,3 @@ class Overloaded(ServerError):
 
 class Disconnected(Exception):
     """The client has gone: there is nobody left to speak to, nor to tell."""
-
-
-def reason(error: Mapping[str, Any]) -> str:
-    """Why pydantic refuses a value: in words of ours where its own speak of inputs and fields,
-    which nobody has who wrote a message or a file. `error` is one of what
-    ``ValidationError.errors()`` lists."""
-    match error["type"]:
-        case "extra_forbidden":
-            return "unknown key"
-        case "missing":
-            return "is missing"
-        case "value_error":
-            return str(error["ctx"]["error"])
-    return str(error["msg"])

@@ -1,4 +1,4 @@
-"""What travels through the channels between the stages: frozen values, one class a kind.
+"""The items in the channels between the stages: frozen values, one class a kind.
 
 ClientMessage ──▶ intake ── Token | Flush ──▶ segmenter ── Segment | Flush ──▶ TTS
        ── Speech ──▶ RVC ── Speech ──▶ sender ── Outgoing ──▶ socket
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from stages.conversion_settings import NO_OVERRIDES, ConversionOverrides
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ Segmentation: TypeAlias = Literal["eager", "sentence"]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text is to be spoken. Text keeps the style it came with, so a change of style
-    closes the open segment."""
+    """The voice and manner that text is spoken in. Text keeps the style it came with, so a change
+    of style closes the open segment."""
 
     voice: str
     """A name from the server's list of voices."""
@@ -32,15 +31,15 @@ class Style:
     """Semitones, -24 to 24."""
     segmentation: Segmentation = "eager"
     """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
-    conversion: ConversionOverrides = NO_OVERRIDES
-    """What is set over an RVC voice's own settings."""
+    conversion: Mapping[str, float] = field(default_factory=dict)
+    """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
-    """Makes sampling and noise repeatable, for engines that have any."""
+    """The seed of sampling and noise, in engines that have any; None: a random one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientMessage:
-    """One message of the client's, its values checked. Its parts count in this order:
+    """One message from the client, its values checked. Its parts act in this order:
     cancel, config, pitch_shift, token, flush."""
 
     token: str = ""
@@ -48,15 +47,15 @@ class ClientMessage:
     flush: bool = False
     cancel: bool = False
     played_ms: float | None = None
-    """With `cancel`: how much sound the client has played since it connected or since the
-    last cancel."""
+    """The sound that the client has played since it connected or since the last cancel; only with
+    `cancel`."""
     config: Mapping[str, Any] | None = None
     """Only the keys that were given; None: there was no config."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text as it came from the client; it may end anywhere, even in a word."""
+    """A piece of text from the client; it may end anywhere, even in a word."""
 
     text: str
     style: Style
@@ -64,8 +63,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Speak all text before this now. It travels behind that text through every stage, so
-    that each of them lets go of what it holds."""
+    """A request to speak all text before it now. It travels behind that text through every stage,
+    so that each of them lets go of what it holds."""
 
     number: int
     """Counts the flushes of a connection, from 1."""
@@ -73,7 +72,7 @@ class Flush:
 
 @dataclass(slots=True)
 class Timing:
-    """When a segment reached each point on its way, in seconds on Trio's clock.
+    """The times at which a segment reached each point on its way, in seconds on Trio's clock.
 
     The one thing here that changes: each stage fills in its own line, the sender reads it
     for the latency ledger."""
@@ -83,8 +82,8 @@ class Timing:
     cut: float
     """The segmenter decided."""
     opened: float | None = None
-    """The first of its engines was asked for it. All of them reckon from here when they are late:
-    else a synthesizer would finish a whole sentence before its first sound was converted."""
+    """The first of its engines was asked for it. The deadlines of all of them count from here: else
+    a synthesizer would finish a whole sentence before its first sound was converted."""
     started: float | None = None
     """The model thread took the segment up."""
     speech: float | None = None
@@ -95,7 +94,7 @@ class Timing:
     """The first message with sound of this segment was handed to the kernel."""
 
     def spans_s(self) -> dict[str, float | None]:
-        """Where the time went up to the first sound, in seconds; None for what it did not pass."""
+        """The seconds in each part of the way to the first sound; None where it was not."""
         spans = {
             "wait": (self.arrived, self.cut),
             "queue": (self.cut, self.started),
@@ -111,7 +110,7 @@ class Timing:
 
 
 Remark: TypeAlias = Literal["skipped", "repetition", "length"]
-"""What a listener is told at a segment's end: there was nothing in it that the engine can speak;
+"""A remark for the listener at a segment's end: there was nothing in it that the engine can speak;
 the model repeated itself, or went on for far too long, and was broken off."""
 
 
@@ -124,11 +123,11 @@ class Segment:
     source: str
     """The text exactly as it came; the sources of all segments rejoin to the input."""
     spoken: str
-    """What the engine is given; empty where there is nothing to speak."""
+    """The text that the engine is given; empty where there is nothing to speak."""
     style: Style
     timing: Timing = field(compare=False, repr=False)
     remarks: list[Remark] = field(default_factory=list, compare=False)
-    """What its engine has to say about it; written before its sound ends."""
+    """Its engine's remarks, written before its sound ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +144,14 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFailed:
-    """The segment's engine gave up: takes the place of its last chunk."""
+    """The end of a segment whose engine gave up, in place of its last chunk."""
 
     segment: Segment
     error: SynthesisError
 
 
 Speech: TypeAlias = AudioChunk | SegmentFailed | Flush
-"""What the TTS and the RVC stage hand on. After ``Flush`` nothing before it is held back."""
+"""The output of the TTS and the RVC stage. After ``Flush`` nothing before it is held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +162,12 @@ class PcmFrame:
     n_samples: int
     """Samples per channel."""
     timing: Timing | None
-    """Of the segment that its first sample belongs to; None where that is over, for padding."""
+    """The times of the segment that its first sample belongs to; None for padding behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentStarted:
-    """The next sample is the first of this segment."""
+    """The start of a segment: the next sample is its first."""
 
     segment: Segment
     sample_offset: int
@@ -177,11 +176,11 @@ class SegmentStarted:
 
 @dataclass(frozen=True, slots=True)
 class SegmentEnded:
-    """All sound of this segment is before this."""
+    """The end of a segment: all its sound is before this."""
 
     segment: Segment
     sample_offset: int
-    """Where the segment began."""
+    """The offset of its first sample."""
     n_samples: int
 
     @property
@@ -192,7 +191,7 @@ class SegmentEnded:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """All sound of the text before this flush is before this."""
+    """The end of a flush: all sound of the text before it is before this."""
 
     number: int
     sample_offset: int
@@ -200,7 +199,7 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The connection's settings, as they hold from here on."""
+    """The connection's settings as they hold from here on."""
 
     engine: str
     style: Style
@@ -209,7 +208,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The barge-in is done: no sample of the old text comes after this."""
+    """The end of a barge-in: no sample of the old text comes after this."""
 
     text_spoken: str
     text_remaining: str
@@ -217,10 +216,10 @@ class Cancelled:
 
 
 Outgoing: TypeAlias = PcmFrame | SegmentStarted | SegmentEnded | SegmentFailed | Flushed
-"""What becomes of speech, in its order. A barge-in drops what of it was not sent yet."""
+"""The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
 Event: TypeAlias = Ready | SegmentStarted | SegmentEnded | Flushed | Cancelled
-"""What only a client hears that has asked for events."""
+"""Messages for clients that have asked for events."""
 
 Answer: TypeAlias = Ready | Cancelled | ServerError
-"""What answers a message of the client's. It is never dropped."""
+"""The answer to a client's message. It is never dropped."""

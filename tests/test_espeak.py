@@ -246,7 +246,7 @@ def test_close_leaves_nothing_behind_and_may_come_early_or_twice(engine: EspeakE
     EspeakEngine().close()
     engine.close()
     engine.close()
-    with pytest.raises(RuntimeError, match="load"):
+    with pytest.raises(SynthesisError, match="not loaded"):
         EspeakEngine().install()
     request = DrivenRequest(make_segment("Hi."))
     engine.step([request])

@@ -20,7 +20,7 @@ from stages.items import (
     Token,
 )
 from tests.fakes import STYLE, segment, sound_of
-from tests.segmenter.driver import graphemes_of
+from tests.segmenter.cutting import graphemes_of
 
 RATE = 48_000
 

@@ -28,8 +28,8 @@ from pipeline.cli.option_places import (
     as_flag,
     strange_variables,
 )
-from pipeline.dialects.native import in_words
 from pipeline.net.access import KEYS_VARIABLE
+from stages.error_text import complaints
 from stages.install_hints import IN_SOURCE
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def load(settings: type[S], arguments: list[str]) -> S:
         options = CliApp.run(settings, cli_args=arguments)
     except ValidationError as error:
         errors = error.errors()
-        told = f"server.py: {in_words(errors, lambda each: _place(each, places))}"
+        told = f"server.py: {complaints(errors, lambda each: _place(each, places))}"
         if not any(each["type"] == UNKNOWN for each in errors):
             sys.exit(told)
         sys.stderr.write(f"{told}\n")

@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import PitchShift, SampleRate, VoiceName
+from pipeline.dialects.native import SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
+from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 
 MAX_BLOCK_MS = 640
@@ -95,7 +96,9 @@ class SpeechSettings(CommonSettings):
         description="how much is converted at a time: more takes less work, and longer to answer",
     )
     rvc_memory_mb: int = Field(
-        2000, ge=1, description="of RVC voices that are kept ready; the longest unused leave"
+        2000,
+        ge=1,
+        description="of RVC voices that are kept ready, rmvpe included; the longest unused leave",
     )
     espeak_languages: Words = Field(
         ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"

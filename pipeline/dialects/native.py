@@ -1,4 +1,4 @@
-"""The wire's messages, in and out, and nothing else: JSON text here, typed values inside."""
+"""The native protocol (docs/protocol.md): its JSON messages to typed values, and back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
 )
 
 from stages.audio.format import SAMPLE_RATES, Encoding
-from stages.conversion_settings import MAX_FILTER_RADIUS, MAX_FORMANT_SHIFT, MAX_PROTECT
-from stages.errors import ProtocolError, ServerError, reason
+from stages.conversion_settings import ConversionSettings, PitchShift
+from stages.error_text import complaints
+from stages.errors import ProtocolError, ServerError
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -31,29 +34,20 @@ from stages.items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from stages.items import Answer, Outgoing, Timing
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""Of one message from the client."""
+"""The largest message that a client may send."""
 
 MAX_PENDING_BYTES = 256 * 1024
-"""Of text that was taken in and not spoken yet; above it text is refused."""
-
-MAX_SPEAKER = 10_000
-"""That can be asked for. RVC's training makes 109; which a voice has is known when it is read."""
+"""The most text that may wait to be spoken; what is above it is refused."""
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535
 """A frame's header has 2 bytes up to the first, 4 up to the second, and 10 for more payload
 (RFC 6455, section 5.2; the server does not mask)."""
-
-MAX_ERRORS_TOLD = 3
-"""Of the things that are wrong with one message."""
-
-MAX_KEY_TOLD = 200
-"""Characters of the name of what is wrong, which a client may have made up."""
 
 
 def _known_rate(rate: int) -> int:
@@ -71,7 +65,6 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-PitchShift = Annotated[float, Field(ge=-24, le=24, allow_inf_nan=False)]
 SampleRate = Annotated[int, AfterValidator(_known_rate)]
 VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
@@ -79,17 +72,9 @@ FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
-FormantShift = Annotated[
-    float, Field(ge=-MAX_FORMANT_SHIFT, le=MAX_FORMANT_SHIFT, allow_inf_nan=False)
-]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class Config(BaseModel):
+class Config(ConversionSettings):
     """The keys of ``{"config": {...}}``. A key that was not given is not in
     ``model_fields_set``; the defaults here stand for none of the settings."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     voice: VoiceName = ""
     pitch_shift: PitchShift = 0.0
@@ -100,21 +85,21 @@ class Config(BaseModel):
     segmentation: Segmentation = "eager"
     events: bool = False
     seed: Seed | None = None
-    # Of RVC voices; null: as the voice is set.
-    index_rate: Share | None = None
-    protect: Annotated[float, Field(ge=0, le=MAX_PROTECT, allow_inf_nan=False)] | None = None
-    rms_mix_rate: Share | None = None
-    filter_radius: Annotated[int, Field(ge=0, le=MAX_FILTER_RADIUS)] | None = None
-    speaker: Annotated[int, Field(ge=0, le=MAX_SPEAKER)] | None = None
-    formant_shift: FormantShift | None = None
+
+    @field_validator(*ConversionSettings.model_fields, mode="wrap")
+    @classmethod
+    def _null_is_as_the_voice_is_set(
+        cls, value: object, check: ValidatorFunctionWrapHandler
+    ) -> object:
+        return None if value is None else check(value)
 
     def given(self) -> dict[str, Any]:
-        """Only what was set."""
-        return self.model_dump(exclude_unset=True)
+        """The keys that were set, and their values."""
+        return {key: getattr(self, key) for key in self.model_fields_set}
 
 
 class _Query(Config):
-    """The same keys in a URL, where every value is a word."""
+    """The same keys in a URL, where every value is text."""
 
     model_config = ConfigDict(strict=False)
 
@@ -137,7 +122,7 @@ def parse(text: str) -> ClientMessage:
     try:
         message = _Message.model_validate_json(text)
     except ValidationError as error:
-        raise ProtocolError(in_words(error.errors())) from None
+        raise ProtocolError(complaints(error.errors())) from None
     return ClientMessage(
         token=message.token,
         pitch_shift=message.pitch_shift,
@@ -153,23 +138,7 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
     try:
         return _Query.model_validate(dict(pairs)).given()
     except ValidationError as error:
-        raise ProtocolError(in_words(error.errors())) from None
-
-
-def _in_message(error: Mapping[str, Any]) -> str:
-    return ".".join(map(str, error["loc"])) or "message"
-
-
-def in_words(
-    errors: Sequence[Mapping[str, Any]],
-    place: Callable[[Mapping[str, Any]], str] = _in_message,
-) -> str:
-    """What was wrong and where, from pydantic's list; without the input, which may be long
-    or private. `place` says where one was."""
-    places = [place(error)[:MAX_KEY_TOLD] for error in errors]
-    told = [f"{place}: {reason(error)}" for place, error in zip(places, errors, strict=True)]
-    more = len(told) - MAX_ERRORS_TOLD
-    return "; ".join(told[:MAX_ERRORS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+        raise ProtocolError(complaints(error.errors())) from None
 
 
 def render(item: Outgoing | Answer) -> str:

@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline import speak_text
-from pipeline.dialects.native import PitchShift, SampleRate, Seed, Text, VoiceName, in_words
+from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
 from pipeline.metrics import CONTENT_TYPE
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
 from stages.audio.format import PIPELINE_RATE
+from stages.conversion_settings import PitchShift
+from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
@@ -230,7 +232,7 @@ class _ErrorAnswers:
             msg = "send JSON, with Content-Type: application/json"
             return self._answer(422, msg, ProtocolError.code)
         errors = error.errors() if isinstance(error, RequestValidationError) else []
-        return self._answer(422, in_words(errors), ProtocolError.code)
+        return self._answer(422, complaints(errors), ProtocolError.code)
 
     async def failed(self, _: Request, error: Exception) -> Response:
         match error:

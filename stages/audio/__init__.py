@@ -1,1 +1,1 @@
-"""What several stages do with sound: rates, pitch, and how it is written down."""
+"""Sound as several stages need it: formats, resampling, pitch shift, PCM."""

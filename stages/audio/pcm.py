@@ -1,4 +1,4 @@
-"""Sound as bytes, as it goes over the wire."""
+"""PCM: sound as the bytes that go over the wire."""
 
 from __future__ import annotations
 

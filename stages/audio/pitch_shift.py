@@ -24,11 +24,12 @@ SEMITONES_PER_OCTAVE = 12.0
 BLOCK_S = 0.015
 """A block, all of it a crossfade: a whole period of the deepest voice (67 Hz) fits."""
 REACH_S = 0.0075
-"""How far to either side the best place for a block is looked for: a period in all. It is
-also the most by which an onset can move."""
+"""The search range to either side for the best place of a block, a period in all. It is also the
+most by which an onset can move."""
 
 INAUDIBLE_ENERGY = 1e-6
-"""Of a block: keeps the quotient finite in silence (one 16-bit step in each sample is 3e-7)."""
+"""Added to a block's energy, so that the quotient is finite in silence (one 16-bit step in each
+sample is 3e-7)."""
 
 
 def pitch_ratio(semitones: float) -> float:
@@ -37,7 +38,7 @@ def pitch_ratio(semitones: float) -> float:
 
 
 class Stretcher:
-    """Makes sound longer by a factor without changing its pitch; n samples in give
+    """Time stretching: longer sound of the same pitch. n samples in give
     ``round(n * factor)`` out, the same for any cut of the input."""
 
     def __init__(self, factor: float, sample_rate: int) -> None:
@@ -49,12 +50,12 @@ class Stretcher:
         self._rise = (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)
         self._input = np.zeros(0, np.float32)
         self._dropped = 0
-        """Samples that were forgotten from the front of the input."""
+        """Samples forgotten from the front of the input."""
         self._received = 0
         self._made = 0
         self._next_block = 0
         self._onward = 0
-        """Where in the input the sound would go on if the last block were simply followed."""
+        """The place in the input that follows the last block."""
 
     def push(self, samples: Samples) -> Samples:
         """Take more sound, hand out what is final."""
@@ -100,7 +101,7 @@ class Stretcher:
         return block
 
     def _best_place(self, onward: Samples, centre: int) -> int:
-        """Where the input resembles ``onward`` most: the highest normalised correlation."""
+        """The place where the input resembles ``onward`` most, by normalised correlation."""
         first = max(0, centre - self._reach)
         # Every other sample will do to come within one sample of it, and simply going on
         # is among them: where there is no pitch, only that fits.
@@ -132,14 +133,14 @@ class Stretcher:
             self._dropped += spare
 
     def _centre(self, start: int) -> int:
-        """Where the block at ``start`` of the output is best taken from: so that it ends at
-        the same point of the speech as it should. Within a block sound goes on at its own
-        pace, so one that began at the right point would be early or late as a whole."""
+        """The place in the input for the block at ``start`` of the output: the block ends at the
+        right point of the speech. Within a block sound goes on at its own pace, so one that began
+        at the right point would be early or late as a whole."""
         return max(0, round((start + self._block) / self._factor) - self._block)
 
 
 def _likeness(area: Samples, shape: Samples) -> npt.NDArray[np.float64]:
-    """How much each place in ``area`` resembles ``shape``, however loud it is there."""
+    """The normalised correlation of ``shape`` with each place in ``area``."""
     correlation = np.correlate(area, shape, mode="valid")
     energy = np.cumsum(np.square(area, dtype=np.float64))
     energy[len(shape) :] -= energy[: -len(shape)].copy()
@@ -147,7 +148,7 @@ def _likeness(area: Samples, shape: Samples) -> npt.NDArray[np.float64]:
 
 
 class PitchShifter:
-    """Shifts the pitch of one segment's speech and changes its rate, piece by piece.
+    """A pitch shift and a change of rate for one segment's speech, piece by piece.
 
     n samples in give exactly as many out as `Resampler` would."""
 

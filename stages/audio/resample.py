@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resampled_length(n_samples: int, in_rate: float, out_rate: int) -> int:
-    """How many samples ``n_samples`` become: the nearest whole number, halves up."""
+    """The number of samples that ``n_samples`` become: rounded, halves up."""
     return int((2 * n_samples * out_rate + in_rate) // (2 * in_rate))
 
 

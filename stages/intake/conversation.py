@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from stages.audio.format import StreamFormat
-from stages.conversion_settings import ConversionOverrides
+from stages.conversion_settings import ConversionSettings
 from stages.errors import ProtocolError, UnknownVoice
 from stages.items import Flush, Ready, Style, Token
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from stages.items import ClientMessage
     from stages.voices import Voice
 
-CONVERSION_KEYS = frozenset(field.name for field in fields(ConversionOverrides))
-"""What is set over an RVC voice's own settings."""
+CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
+"""Set over an RVC voice's own settings; null takes them back."""
 
 OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
 
@@ -54,7 +54,8 @@ class Conversation:
                 raise ProtocolError(msg)
         stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
         _check_frames(stream_format)
-        conversion = replace(self.style.conversion, **_only(changes, CONVERSION_KEYS))
+        conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
+        conversion = {key: value for key, value in conversion.items() if value is not None}
         own = _only(changes, OWN_STYLE_KEYS)
         self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = stream_format

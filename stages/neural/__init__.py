@@ -1,1 +1,1 @@
-"""What the neural engines share: devices, graphs, packed weights, safe checkpoints."""
+"""The base of the neural engines: devices, graphs, layers, streaming state, safe checkpoints."""

@@ -1,4 +1,4 @@
-"""What neural engines compute on, and in which precision: as asked for, or the best there is."""
+"""Device and precision of the neural engines: as asked for, or the best there is."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ALIGNMENT = 64
 """Bytes, as torch's own memory has it: a cache line, and the widest vector."""
 
 KERNELS_KEPT = 8192
-"""For the six architectures of RVC's that there are, and twice as many again."""
+"""Enough for the six architectures of RVC, and twice as many again."""
 
 
 def choose_device(wanted: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda, too. A GPU comes
-    with its number, which torch wants where a thread chooses it. Raises `CannotStart` for one that
-    is not there."""
+    """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; AMD's ROCm calls its GPUs cuda,
+    too. A GPU comes with its number, which torch wants where a thread chooses it. Raises
+    `CannotStart` for one that is not there."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)
@@ -34,8 +34,8 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """``auto``: bfloat16, half the bytes to read, where the processor multiplies it itself. Raises
-    `CannotStart` for float16 on a CPU, which is slower there than float32."""
+    """The dtype of this name; for ``auto`` bfloat16, half the bytes to read, where the processor
+    multiplies it itself. Raises `CannotStart` for float16 on a CPU, slower there than float32."""
     match wanted:
         case "float32":
             return torch.float32
@@ -54,16 +54,16 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def with_its_range(dtype: torch.dtype) -> torch.dtype:
-    """For networks that were trained in bfloat16: their values may be beyond float16's 65 504, and
-    are then computed in float32."""
+    """The dtype for networks that were trained in bfloat16: their values may be beyond float16's
+    65 504, and are then computed in float32."""
     return torch.float32 if dtype is torch.float16 else dtype
 
 
 def use(device: torch.device) -> None:
     """Make this the GPU of this thread, where streams and graphs are made; and let torch compute
-    attention without cuDNN, in the whole process. On some GPUs torch would prefer that, which
-    builds a plan for each batch and length that it has not met (ATen's ``cudnn/MHA.cpp``): tens of
-    milliseconds, in the middle of somebody's speech."""
+    attention without cuDNN, in the whole process. On some GPUs torch would prefer cuDNN, which
+    builds a plan for each new batch size and length (ATen's ``cudnn/MHA.cpp``): tens of
+    milliseconds in the middle of speech."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cuda.enable_cudnn_sdp(enabled=False)
@@ -75,28 +75,28 @@ def cpu_has_bfloat16() -> bool:
 
 
 def limit_threads(n_processors: int) -> None:
-    """Let each product be shared by no more threads than there are processors for us: they wait for
-    each other, so one too many makes all of them wait for its turn."""
+    """Let torch compute with no more threads than there are processors for us: they wait for each
+    other, so one too many makes all of them wait for its turn."""
     torch.set_num_threads(min(torch.get_num_threads(), n_processors))
 
 
 def in_words(device: torch.device, dtype: torch.dtype) -> str:
-    """``cpu in bfloat16``, or the GPU's name."""
+    """The device's name and the precision: ``cpu in bfloat16``."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{name} in {str(dtype).removeprefix('torch.')}"
 
 
 def keep_kernels() -> None:
-    """Let oneDNN keep all kernels that are compiled. It keeps 1024 unless its environment says
-    otherwise, and RVC voices need some 650 for each architecture: with two of them, each
-    sentence would compile anew. A kernel takes a few kB. To be called before anything is computed:
-    oneDNN looks once."""
+    """Let oneDNN cache all kernels that it compiles. It caches 1024 unless its environment says
+    otherwise, and RVC voices need some 650 for each architecture: with two of them, each sentence
+    would compile anew. A kernel takes a few kB. To be called before anything is computed: oneDNN
+    looks once."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_KEPT))
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Memory for as many as may come. On a CPU it takes room only where it has been written to,
-    which torch.zeros does all over."""
+    """A tensor of zeros. On a CPU it takes memory only where it has been written to; that of
+    torch.zeros does all over."""
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
     n_bytes = math.prod(shape) * dtype.itemsize

@@ -1,9 +1,9 @@
-"""What torch.save wrote, looked at without torch and without reading the tensors.
+"""Files of torch.save, read without torch and without their tensors' values.
 
 Such a file is a zip archive: ``NAME/data.pkl`` is a pickle, in which each tensor is a reference
 to a file ``NAME/data/KEY`` beside it, with a type, a shape and strides (torch/serialization.py
 and torch/_utils.py). The pickle of a voice has some 60 kB, the whole file 55 MB: so a folder of
-voices can be listed by their pickles alone, and what is hostile is refused early.
+voices can be listed by their pickles alone, and hostile files are refused early.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ import pickle
 import pickletools
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TypeAlias
 
+from stages.error_text import MAX_NAME_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MAX_FILES = 10_000
-"""In an archive. A voice has 460, a training checkpoint with its optimizer 2,500."""
+"""The most in an archive. A voice has 460, a training checkpoint with its optimizer 2,500."""
 MAX_DIRECTORY_BYTES = 4_000_000
-"""Of a zip's directory: 10,000 entries of about 100 bytes fit three times."""
+"""The largest directory of a zip: 10,000 entries of about 100 bytes fit three times."""
 MAX_PICKLE_BYTES = 4_000_000
-"""Of what is not tensors: a training checkpoint has 400 kB."""
+"""The most that is not tensors: a training checkpoint has 400 kB."""
 MAX_TUPLES = 40_000
-"""In a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a million
-overflows the C stack and ends the process, in torch's reader too."""
+"""The most in a pickle: each tensor needs four. 100,000 nested in each other do no harm; hashing a
+million overflows the C stack and ends the process, in torch's reader too."""
+
+Shape: TypeAlias = tuple[int, ...]
 
 BITS: Final[Mapping[str, tuple[str, int]]] = {
     "HalfStorage": ("float16", 16),
@@ -43,97 +46,67 @@ BITS: Final[Mapping[str, tuple[str, int]]] = {
     "ByteStorage": ("uint8", 8),
     "BoolStorage": ("bool", 8),
 }
-"""How a pickle names an element's type: its name today, and its bits."""
+"""The type of an element by its name in a pickle: its name today, and its bits."""
 
 MAX_DIMENSIONS = 8
-"""Of a tensor; a convolution has three."""
+"""The most of a tensor; a convolution has three."""
 MAX_NUMBER = 2**63 - 1
-"""What fits into a tensor's offset, shape and strides."""
-
-SHOWN_NAMES = 3
-"""Of a list of tensors in an error."""
-MAX_NAME = 80
-"""Characters of one."""
-MAX_REASON = 300
-"""Characters of a library's own explanation."""
+"""The largest in a tensor's offset, shape and strides."""
 
 _END_BYTES = 56 + 20 + 22
-"""Of the records that end an archive: two for large ones, which torch always writes, and one."""
+"""The records that end an archive: two for large ones, which torch always writes, and one."""
 
 _NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
-
-
-class Shaped(Protocol):
-    """A tensor, or the outline of one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of its dimensions."""
-        ...
 
 
 class TensorOutline(NamedTuple):
     """A tensor, without its values. A tuple, since a pickle can set the fields of a dataclass."""
 
     dtype: str
-    """As torch names it: ``float16``."""
-    shape: tuple[int, ...]
+    """torch's name: ``float16``."""
+    shape: Shape
 
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
-    """What was saved, with a `TensorOutline` for each tensor. Other objects than tensors and plain
-    containers are refused, and so is what `check_archive` refuses. Raises `UnusableModel`."""
+    """Read what was saved, with a `TensorOutline` for each tensor. Other objects than tensors and
+    plain containers are refused, as is what `check_archive` refuses. Raises `UnusableModel`."""
     data, sizes = _pickle_and_sizes(path, max_bytes)
     try:
         return _Unpickler(data, sizes).load()
     except pickle.UnpicklingError as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:  # whatever an opcode raises where it meets what it does not fit
-        msg = f"{path} cannot be read: its pickle is damaged: {why(error)}"
+        msg = f"{path} cannot be read: its pickle is damaged: {reason(error)}"
         raise UnusableModel(msg) from error
 
 
 def check_archive(path: Path, *, max_bytes: int) -> None:
-    """Whether a file has this size at most, is a whole archive of torch's, and can be unpickled
+    """Check that a file has this size at most, is a whole archive of torch's, and can be unpickled
     without ending the process. Raises `UnusableModel`."""
     _pickle_and_sizes(path, max_bytes)
 
 
 def check_shapes(
-    path: Path, what: str, tensors: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]]
+    path: Path, what: str, shapes: Mapping[str, Shape], expected: Mapping[str, Shape]
 ) -> None:
-    """Whether the tensors have just these names and shapes. `what` says whose they should be.
-    Raises `UnusableModel`."""
+    """Check that tensors have just the names and shapes expected. `what` names the model that they
+    should belong to. Raises `UnusableModel`."""
     for lack, names in (
-        ("misses", expected.keys() - tensors.keys()),
-        ("has also", tensors.keys() - expected.keys()),
+        ("misses", expected.keys() - shapes.keys()),
+        ("has also", shapes.keys() - expected.keys()),
     ):
         if names:
-            raise UnusableModel(f"{path} is not {what}: it {lack} {some(names)}")
+            raise UnusableModel(f"{path} is not {what}: it {lack} {name_list(names)}")
     for name, shape in expected.items():
-        if tuple(tensors[name].shape) != shape:
-            msg = f"{path}: {name} has the shape {tuple(tensors[name].shape)} instead of {shape}"
+        if shapes[name] != shape:
+            msg = f"{path}: {name} has the shape {shapes[name]} instead of {shape}"
             raise UnusableModel(msg)
 
 
-def some(names: Iterable[str]) -> str:
-    """The first few of a list of names."""
-    ordered = sorted(map(str, names))
-    more = len(ordered) - SHOWN_NAMES
-    shown = ", ".join(one_line(name, MAX_NAME) for name in ordered[:SHOWN_NAMES])
-    return shown + (f" and {more} more" if more > 0 else "")
-
-
-def why(error: Exception) -> str:
-    """An error's own words, in one line: some libraries add a page of advice."""
-    paragraph = str(error).strip().partition("\n\n")[0]
-    return one_line(paragraph, MAX_REASON) or type(error).__name__
-
-
-def one_line(text: str, most: int) -> str:
-    """A stranger's text for an error or a log: so long at most, and nothing but what prints."""
-    words = " ".join(text[: 2 * most].split())[:most]
-    return "".join(character if character.isprintable() else "?" for character in words)
+def layer_shapes(name: str, weight: Shape) -> Iterator[tuple[str, Shape]]:
+    """The tensors of a layer with such a weight, whose bias is as long as its first dimension."""
+    yield f"{name}.weight", weight
+    yield f"{name}.bias", weight[:1]
 
 
 def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]]:
@@ -223,7 +196,7 @@ class _Unpickler(pickle.Unpickler):
                 return _REBUILD_TENSOR
             case "torch", _ if name in BITS:
                 return name
-        what = one_line(f"{module}.{name}", MAX_NAME)
+        what = one_line(f"{module}.{name}", MAX_NAME_CHARS)
         msg = f"it holds {what}, and only tensors and plain values are read"
         raise pickle.UnpicklingError(msg)
 
@@ -239,7 +212,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Dict(dict[Any, Any]):
-    """In place of an OrderedDict. torch gives its own an attribute, which is left out."""
+    """A stand-in for OrderedDict. torch gives its own an attribute, which is left out."""
 
     def __setstate__(self, state: object) -> None:
         pass
@@ -251,7 +224,7 @@ class _Values(NamedTuple):
 
 
 class _RebuildTensor:
-    """In place of the function that makes a tensor of values, offset, shape and strides."""
+    """A stand-in for the function that makes a tensor of values, offset, shape and strides."""
 
     __slots__ = ()
 

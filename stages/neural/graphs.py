@@ -1,6 +1,6 @@
-"""On a GPU a step is hundreds of small kernels, and starting them one by one takes longer than
-running them. A CUDA graph records a function's kernels once for a shape and starts them as one.
-Elsewhere the function is just called.
+"""CUDA graphs. On a GPU a step is hundreds of small kernels, and launching them one by one takes
+longer than running them. A graph records a function's kernels once for a shape and launches them
+as one. Elsewhere the function is just called.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Out = TypeVar("Out", bound="torch.Tensor | tuple[torch.Tensor, ...]")
 
 WARM_UP_RUNS = 2
-"""Before a capture: libraries set themselves up at the first run, which cannot be recorded."""
+"""Runs before a capture: libraries set themselves up at the first, which cannot be recorded."""
 
 
 class _Captured(NamedTuple):
@@ -25,7 +25,7 @@ class _Captured(NamedTuple):
 
 
 class Graphs:
-    """Runs functions of tensors, by graph where there is CUDA."""
+    """A runner of functions of tensors, by graph where there is CUDA."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -34,11 +34,11 @@ class Graphs:
 
     @property
     def in_use(self) -> bool:
-        """Shapes should be few, and known beforehand."""
+        """Whether functions run as graphs: then shapes should be few, and known beforehand."""
         return self._device.type == "cuda"
 
     def run(self, key: Hashable, function: Callable[..., Out], *inputs: torch.Tensor) -> Out:
-        """``function(*inputs)``, on the device. The same key must mean the same function and the
+        """Run ``function(*inputs)`` on the device. The same key must mean the same function and the
         same shapes. What a graph returns is written over by the next run with any key, since they
         share their memory: it must be fetched before.
 

@@ -8,92 +8,58 @@ where they are missing it does without.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
-from torch import nn
+from torch.nn import functional
 
 from stages.neural.accelerator import cpu_has_bfloat16
 
-Then: TypeAlias = Literal["none", "relu", "gelu"]
-"""What is done to a product."""
+LinearThen: TypeAlias = Literal["none", "relu", "gelu"]
+"""An activation of the product."""
 
 SMALLEST_BATCH = 2
-"""Rows from which on a packed product gives each row the same bits, however many there are.
-One row alone takes another kernel."""
+"""Rows from which on a packed product gives each row the same bits, however many there are. One row
+alone takes another kernel."""
 
 
-class FixedLinear(nn.Module):
+class FixedLinear:
     """``x @ weight.T + bias`` for inference: (..., n_in) to (..., n_out)."""
 
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    _packed: torch.Tensor | None
-
     def __init__(
-        self,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None = None,
-        *,
-        then: Then = "none",
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, *, then: LinearThen = "none"
     ) -> None:
-        """`then` is done to the product."""
-        super().__init__()
-        self._then = then
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
-        self.register_buffer("_packed", None, persistent=False)
-
-    def pack(self) -> None:
-        """Lay the weights out for good, if they are where that can be done. The plain ones are
-        then let go of: what a step reads is what the model occupies."""
-        if self.weight.device.type == "cpu" and can_pack(self.weight.dtype):
+        """`then` follows the product. The layer stays where its weights are."""
+        self._is_packed = can_pack(weight)
+        if self._is_packed:
             pack = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001 - see the top
-            self._packed = pack(self.weight, SMALLEST_BATCH)
-            self.weight = torch.empty(0, dtype=self.weight.dtype)
+            weight = pack(weight, SMALLEST_BATCH)
+        self._weight = weight
+        self._bias = bias
+        self._then = then
 
-    if TYPE_CHECKING:
-
-        def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self._packed is None:
-            return _done_to(nn.functional.linear(x, self.weight, self.bias), self._then)
-        multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see the top
-        out: torch.Tensor = multiply(x, self._packed, self.bias, self._then, [], "none")
-        return out
-
-
-def _done_to(made: torch.Tensor, then: Then) -> torch.Tensor:
-    match then:
-        case "relu":
-            return nn.functional.relu_(made)
-        case "gelu":
-            return nn.functional.gelu(made)
-        case "none":
-            return made
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self._is_packed:
+            multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see the top
+            out: torch.Tensor = multiply(x, self._weight, self._bias, self._then, [], "none")
+            return out
+        made = functional.linear(x, self._weight, self._bias)
+        match self._then:
+            case "relu":
+                return functional.relu_(made)
+            case "gelu":
+                return functional.gelu(made)
+            case "none":
+                return made
 
 
-def packed(
-    weight: torch.Tensor, bias: torch.Tensor | None = None, *, then: Then = "none"
-) -> FixedLinear:
-    """A `FixedLinear` of weights that are where they will stay."""
-    linear = FixedLinear(weight, bias, then=then)
-    linear.pack()
-    return linear
-
-
-def pack_all(module: nn.Module) -> None:
-    """Pack every `FixedLinear` in a module."""
-    for part in module.modules():
-        if isinstance(part, FixedLinear):
-            part.pack()
-
-
-def can_pack(dtype: torch.dtype) -> bool:
-    """Whether this build of torch, on this CPU, has the operators for this dtype."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(
-        torch.ops.mkldnn, "_linear_pointwise"
+def can_pack(weight: torch.Tensor) -> bool:
+    """Whether this build of torch, on this CPU, has the operators for such weights."""
+    if (
+        weight.device.type != "cpu"
+        or not torch.backends.mkldnn.is_available()
+        or not hasattr(torch.ops.mkldnn, "_linear_pointwise")
     ):
         return False
+    dtype = weight.dtype
     return dtype is torch.float32 or (dtype is torch.bfloat16 and cpu_has_bfloat16())

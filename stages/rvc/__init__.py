@@ -1,6 +1,7 @@
-"""The room where speech gets its pitch and its voice."""
+"""The RVC stage. File names stand here, where no torch is imported."""
 
+ENGINE = "rvc"
 HUBERT_FILE = "hubert_base.pt"
-"""What is said, apart from who says it: fairseq's file, as RVC publishes it."""
+"""The content model in fairseq's format, as RVC publishes it."""
 RMVPE_FILE = "rmvpe.pt"
-"""Pitch, by a neural network. Both names are here, where no torch is imported."""
+"""The neural network that finds pitch."""

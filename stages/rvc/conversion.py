@@ -1,5 +1,5 @@
-"""Converting the next block of several streams: content features for all of them at once, and
-then each voice for those who speak with it.
+"""The conversion of the next block of several streams: content features for all of them at once,
+then each voice for its own streams.
 
     speech ▶ content ─┬▶ index, protect ▶ latents ▶ decoder ▶ sound
        └───▶ pitch ───┴────────────────────────────▶ source ┘
@@ -15,8 +15,8 @@ import torch
 
 from stages.conversion_settings import MAX_PROTECT
 from stages.rvc.network.content import ContentState
-from stages.rvc.network.decoder import DecoderState
 from stages.rvc.network.prior import FLOW_REACH
+from stages.rvc.network.synthesizer import SynthesizerState
 from stages.rvc.noise import Noise
 from stages.rvc.pitch.estimator import BatchEstimator
 from stages.rvc.pitch.scale import shifted
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.rvc.network.content import ContentEncoder
-    from stages.rvc.streaming import Stream
+    from stages.rvc.streaming import ConversionStream
 
 
 class Converter:
-    """What all voices share."""
+    """The content encoder and the noise, which all voices share."""
 
     def __init__(self, encoder: ContentEncoder) -> None:
         self._encoder = encoder
@@ -40,11 +40,11 @@ class Converter:
         self._latent_noise = Noise(0, self._device)
         self._source_noise = Noise(1, self._device)
 
-    def advance(self, streams: Sequence[Stream]) -> list[Samples]:
+    def advance(self, streams: Sequence[ConversionStream]) -> list[Samples]:
         """Convert the next block of each stream; their blocks must be of one shape. Returns the
-        sound, at 48 kHz, that each makes final."""
+        sound at 48 kHz that each of them makes final."""
         windows = self._content(streams)
-        sounds: dict[Stream, Samples] = {}
+        sounds: dict[ConversionStream, Samples] = {}
         rows = sorted(range(len(streams)), key=lambda row: hash(_kind(streams[row])))
         for _, alike in groupby(rows, key=lambda row: _kind(streams[row])):
             group = list(alike)
@@ -52,30 +52,29 @@ class Converter:
             sounds |= {streams[row]: sound for row, sound in zip(group, made, strict=True)}
         return [stream.take(sounds[stream]) for stream in streams]
 
-    def _content(self, streams: Sequence[Stream]) -> torch.Tensor:
+    def _content(self, streams: Sequence[ConversionStream]) -> torch.Tensor:
         """The local content features of each stream's window: (batch, units, channels)."""
         encoder = self._encoder
         speech = torch.from_numpy(np.stack([stream.hear() for stream in streams]))
-        seen = ContentState.joined([stream.content or encoder.start() for stream in streams])
-        new, seen = encoder.local(speech.to(self._device), seen)
+        state = ContentState.joined([stream.content or encoder.start() for stream in streams])
+        new, state = encoder.local(speech.to(self._device), state)
+        known = [stream.local for stream in streams if stream.local is not None]
         block = streams[0].block
         n_units = (block.stop - block.start) // 2
-        windows = []
-        for stream, own, state in zip(streams, new.split(1), seen.split(), strict=True):
-            known = own if stream.local is None else torch.cat([stream.local, own], dim=1)
-            stream.local = known[:, -n_units:]
-            stream.content = state
-            windows.append(stream.local)
-        return torch.cat(windows)
+        local = (torch.cat([torch.cat(known), new], dim=1) if known else new)[:, -n_units:]
+        for row, (stream, own) in enumerate(zip(streams, state.split(), strict=True)):
+            stream.local, stream.content = local[row : row + 1], own
+        return local
 
-    def _convert(self, streams: Sequence[Stream], local: torch.Tensor) -> list[Samples]:
-        """The decoder's sound of streams that speak with one voice, from their content features
-        (batch, units, channels)."""
+    def _convert(self, streams: Sequence[ConversionStream], local: torch.Tensor) -> list[Samples]:
+        """The decoder's sound of streams with one voice, from their content features (batch, units,
+        channels)."""
         synthesizer, formant = streams[0].voice.synthesizer, streams[0].formant
         config, decoder = synthesizer.config, synthesizer.decoder
         blocks = [stream.block for stream in streams]
         seeds = [stream.seed for stream in streams]
         speakers = [stream.voice.speaker for stream in streams]
+        state = SynthesizerState.joined([stream.state for stream in streams])
         n_pushed = blocks[0].push_to - blocks[0].push_from
         n_before = min(FLOW_REACH, blocks[0].push_from - blocks[0].start)
 
@@ -98,38 +97,34 @@ class Converter:
         # block's frames and these.
         first = blocks[0].push_from
         start, stop = formant.first(first), formant.stop(blocks[0].push_to)
-        known = [stream.last_latents for stream in streams if stream.last_latents is not None]
-        for stream, own in zip(streams, latents.split(1), strict=True):
-            stream.last_latents = own[:, -1:]
-        if known:
-            latents = torch.cat([torch.cat(known), latents], dim=1)
+        if state.latents.shape[1]:
+            latents = torch.cat([state.latents, latents], dim=1)
             start, first = formant.stop(first), first - 1
+        last_latents = latents[:, -1:]
         latents = formant.latents(latents, first, start, stop)
 
-        source = latents.new_empty(len(streams), 1, 1, 0)
-        if f0 is not None and synthesizer.source is not None:
+        source, phase = latents.new_empty(len(streams), 1, 1, 0), state.phase
+        if f0 is not None and synthesizer.excitation is not None:
             f0 = formant.f0(f0[:, first - blocks[0].start :], first, start, stop)
-            phases = [stream.phase for stream in streams if stream.phase is not None]
-            # So that the sine begins where the segment does.
-            phase = torch.cat(phases) if phases else -synthesizer.source.phase_after(f0[:, :-start])
+            if not phase.shape[1]:  # the sine begins where the segment does
+                phase = -synthesizer.excitation.phase_after(f0[:, :-start])
             firsts = [start + block.push_from - blocks[0].push_from for block in blocks]
             noise = self._source_noise.frames(seeds, firsts, stop - start, config.hop)
-            source, phase = synthesizer.source(f0, noise, phase)
-            for stream, own in zip(streams, phase.split(1), strict=True):
-                stream.phase = own
+            source, phase = synthesizer.excitation(f0, noise, phase)
 
-        sound, state = decoder(
+        sound, decoder_state = decoder(
             latents.transpose(1, 2).unsqueeze(2),
             source,
             torch.cat([speaker.decoder for speaker in speakers]),
-            DecoderState.joined([stream.decoder for stream in streams]),
+            state.decoder,
         )
-        for stream, own_state in zip(streams, state.split(), strict=True):
-            stream.decoder = own_state
+        state = SynthesizerState(last_latents, phase, decoder_state)
+        for stream, own in zip(streams, state.split(), strict=True):
+            stream.state = own
         return list(sound.cpu().numpy())
 
-    def _pitch(self, streams: Sequence[Stream]) -> torch.Tensor:
-        """(batch, n): of each frame of the windows, in Hz, shifted."""
+    def _pitch(self, streams: Sequence[ConversionStream]) -> torch.Tensor:
+        """The shifted pitch of each frame of the windows: (batch, n), in Hz."""
         estimator = streams[0].voice.pitch
         speech = [stream.speech_for_pitch() for stream in streams]
         estimates: Sequence[NDArray[np.float32]]
@@ -137,23 +132,24 @@ class Converter:
             batch = torch.from_numpy(np.stack(speech)).to(self._device)
             estimates = list(estimator.estimate_batch(batch).cpu().numpy())
         else:
-            estimates = [estimator.estimate(samples) for samples in speech]
+            radii = [stream.voice.settings.filter_radius for stream in streams]
+            estimates = [*map(estimator.estimate, speech, radii)]
         found = [stream.pitch(own) for stream, own in zip(streams, estimates, strict=True)]
         semitones = [stream.voice.semitones for stream in streams]
         rows = zip(torch.from_numpy(np.stack(found)), semitones, strict=True)
         return torch.stack([shifted(f0, by) for f0, by in rows]).to(self._device)
 
 
-def _kind(stream: Stream) -> Hashable:
-    """What streams must agree in to go through a voice together, and its pitch. Where formants are
-    shifted, how many frames a decoder gets depends on where they are, too."""
+def _kind(stream: ConversionStream) -> Hashable:
+    """The key of streams that go through a voice and its pitch estimator together. Where formants
+    are shifted, how many frames a decoder gets depends on their position, too."""
     factor = stream.formant.factor
     voice = stream.voice
     return id(voice.synthesizer), id(voice.pitch), factor, factor == 1 or stream.block
 
 
 def _drawn_to_index(
-    streams: Sequence[Stream], features: torch.Tensor, f0: torch.Tensor | None
+    streams: Sequence[ConversionStream], features: torch.Tensor, f0: torch.Tensor | None
 ) -> torch.Tensor:
     """Content features (batch, units, width) as each stream's index and settings want them, for
     each frame: (batch, 2 * units, width)."""

@@ -1,4 +1,4 @@
-"""Shifting the formants, which make a throat sound longer or shorter, and not the pitch.
+"""A shift of the formants, which make a throat sound longer or shorter, but not of the pitch.
 
 The decoder is given more frames than there were, or fewer, and its sound is then played so much
 faster or slower that the time is right again. All of it moves up or down with that: the formants
@@ -15,13 +15,13 @@ import torch
 
 
 class Formant:
-    """A shift by so many semitones."""
+    """A shift of the formants by some semitones."""
 
     def __init__(self, semitones: float) -> None:
         self.factor: float = 2 ** (semitones / 12)
 
     def frames_for(self, n_decoder_frames: int) -> int:
-        """Input frames that make at least so many decoder frames."""
+        """The input frames that make at least so many decoder frames."""
         return (
             n_decoder_frames if self.factor == 1 else math.ceil(n_decoder_frames / self.factor) + 1
         )
@@ -31,12 +31,12 @@ class Formant:
         return math.ceil(frame * self.factor)
 
     def stop(self, frame: int) -> int:
-        """Behind the last decoder frame that input frames before `frame` decide."""
+        """The end of the decoder frames that the input frames before `frame` decide."""
         return math.floor((frame - 1) * self.factor) + 1
 
     def latents(self, latents: torch.Tensor, first: int, start: int, stop: int) -> torch.Tensor:
-        """Decoder frames `start` to `stop`, (batch, stop - start, channels), between the two input
-        frames around each, of latents (batch, n, channels) whose first is frame `first`."""
+        """Decoder frames `start` to `stop`, (batch, stop - start, channels), of latents (batch, n,
+        channels) whose first is frame `first`: each lies between the two frames around it."""
         if self.factor == 1:
             return latents[:, start - first : stop - first]
         places = self._places(first, start, stop, latents.device)
@@ -46,8 +46,8 @@ class Formant:
         return torch.lerp(latents[:, before], latents[:, after], part)
 
     def f0(self, f0: torch.Tensor, first: int, start: int, stop: int) -> torch.Tensor:
-        """Pitch for decoder frames, (batch, stop - start), of f0 (batch, n): of the nearest frame,
-        since between voiced and unvoiced there is nothing."""
+        """Pitch of decoder frames, (batch, stop - start), of f0 (batch, n): that of the nearest
+        frame, since there is nothing between voiced and unvoiced."""
         if self.factor == 1:
             return f0[:, start - first : stop - first]
         places = self._places(first, start, stop, f0.device)

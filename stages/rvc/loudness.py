@@ -1,4 +1,4 @@
-"""Making a voice as loud as the speech it was made from, or part of the way (`rms_mix_rate`).
+"""The loudness of converted speech: that of the speech it was made from, in part (`rms_mix_rate`).
 
 Upstream compares the loudness (root of the mean square) of a second around each half second. A
 stream does not know the half second to come: it compares the last second's, every 10 ms.
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 FRAME = PIPELINE_RATE // 100
 N_FRAMES = 100
-"""That loudness is taken over: a second."""
+"""The window of the loudness: a second."""
 FLOOR = 1e-6
-"""Upstream's: what is quieter is not made louder."""
+"""Upstream's: a quieter voice is not made louder."""
 
 
 class LoudnessMatch:
-    """One segment's. `rate` is from 0, as loud as the speech, to 1, as loud as the voice."""
+    """The loudness of one segment. `rate`: from 0, that of the speech, to 1, that of the voice."""
 
     def __init__(self, rate: float) -> None:
         self._exponent = 1 - rate
@@ -35,13 +35,13 @@ class LoudnessMatch:
         self._rest: Samples = np.empty(0, np.float32)
 
     def hear(self, speech: Samples, hop: int) -> None:
-        """The speech of the next frames, (n * hop,)."""
+        """Take the speech of the next frames, (n * hop,)."""
         if self._exponent:
             self._speech.extend(np.square(speech.reshape(-1, hop)).mean(axis=1).tolist())
 
     def push(self, sound: Samples, *, is_all: bool = False) -> Samples:
-        """The voice's next sound, at 48 kHz, as loud as it should be: what of it makes whole
-        frames, and with `is_all` the rest, too."""
+        """Take the voice's next sound, at 48 kHz, and hand out whole frames of it as loud as they
+        should be; with `is_all` the rest, too."""
         if not self._exponent:
             return sound
         self._rest = np.concatenate([self._rest, sound])

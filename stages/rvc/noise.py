@@ -1,4 +1,4 @@
-"""Noise that belongs to a place in a stream, so that it does not matter how the stream was cut."""
+"""Noise that depends on the place in a stream alone, and not on how the stream was cut."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TABLE_SIZE = 1 << 20
-"""Random numbers, 4 MB of them. A frame takes some hundred in a row from a place in the table that
-its position decides: two of the thousand frames of a segment hardly ever share one."""
+"""Random numbers, 4 MB. A frame takes some hundred in a row, from a place in the table that its
+position decides: two of the thousand frames of a segment hardly ever share one."""
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -23,16 +23,16 @@ class Noise:
     """Gaussian noise for every frame of every stream, on one device."""
 
     def __init__(self, number: int, device: torch.device) -> None:
-        """Of each `number` another."""
+        """Another table for each `number`."""
         generator = torch.Generator().manual_seed(number)
         self._table = torch.randn(TABLE_SIZE, generator=generator).to(device)
 
     def frames(
         self, seeds: Sequence[int], firsts: Sequence[int], n_frames: int, width: int
     ) -> torch.Tensor:
-        """(len(seeds), n_frames, width) float32: for the stream with each seed the noise of its
-        frames from `first` on, which may lie before its start."""
-        # A frame's number, as unsigned, and the stream's seed; mixed until nothing of them shows.
+        """The noise of each stream's frames from `first` on, which may lie before its start:
+        (len(seeds), n_frames, width) float32."""
+        # A hash of the frame's number, as unsigned, and the stream's seed.
         frames = np.array(firsts, np.int64)[:, None] + np.arange(n_frames)
         keys = np.array([seed % 2**64 for seed in seeds], np.uint64)
         places = _mixed(_mixed(keys)[:, None] ^ _mixed(frames.view(np.uint64)))
@@ -42,7 +42,7 @@ class Noise:
 
 
 def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64's output function (Steele, Lea and Flood, 2014): neighbours become strangers."""
+    """splitmix64's output function (Steele, Lea and Flood, 2014), a hash."""
     keys = keys + MIX
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,5 +1,5 @@
-"""The speech of one segment as a converter hears it: at 16 kHz, without rumble, and mirrored at
-both ends, since what comes before and after it is not silence to a network that normalises."""
+"""The speech of one segment as a converter gets it: at 16 kHz, without rumble, and mirrored at both
+ends, since the networks normalise over time, to which silence would be no neutral value."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
 
 RATE = 16_000
+"""Hertz, of the speech that content and pitch are found in."""
 HOP = RATE // 100
-"""Samples in a frame of 10 ms."""
+"""Samples from one frame to the next: 10 ms."""
 
 HIGH_PASS = signal.butter(5, 48, "highpass", fs=RATE)
 """Upstream's (`Pipeline`), which applies it forwards and backwards."""
@@ -23,8 +24,9 @@ SHORTEST = 3 * max(map(len, HIGH_PASS)) + 1
 """Samples that can be filtered at all: `filtfilt` mirrors all but one of so many."""
 
 
-class Speech:
-    """Samples come at the end, and are read anywhere behind what was forgotten."""
+class FilteredSpeech:
+    """Samples that are appended at the end, and read with the high pass anywhere behind what was
+    forgotten."""
 
     def __init__(self) -> None:
         self._samples: Samples = np.empty(0, np.float32)
@@ -32,15 +34,15 @@ class Speech:
 
     @property
     def n_samples(self) -> int:
-        """From the segment's start."""
+        """The number of samples since the segment's start."""
         return self._n_forgotten + len(self._samples)
 
     def push(self, samples: Samples) -> None:
-        """Append."""
+        """Append samples."""
         self._samples = np.concatenate([self._samples, samples])
 
     def forget_before(self, sample: int) -> None:
-        """Nothing before this will be asked for."""
+        """Forget samples: nothing before this one will be read."""
         n_more = max(0, sample - SETTLES - self._n_forgotten)
         self._samples = self._samples[n_more:]
         self._n_forgotten += n_more

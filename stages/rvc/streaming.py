@@ -1,13 +1,12 @@
-"""One segment's conversion while it is being spoken: its state, and what goes in and out.
+"""The conversion of one segment while it is being spoken: its state, and its speech and sound.
 
-A `Stream` is plain state, with no thread and no clock. Speech is pushed in at any rate, and
-`conversion.py` converts the next block of one or more streams. How speech was cut changes
+A `ConversionStream` has no thread and no clock. Speech is pushed in at any rate, and
+`conversion.py` converts the next block of one or more streams. How the speech was cut changes
 nothing: `schedule.py` decides by position what is converted together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,47 +16,27 @@ from stages.audio.resample import Resampler, resampled_length
 from stages.rvc import schedule
 from stages.rvc.formant import Formant
 from stages.rvc.loudness import LoudnessMatch
-from stages.rvc.network.content import REACH
-from stages.rvc.speech import HOP, RATE, Speech
+from stages.rvc.network.content import FEATURE_REACH
+from stages.rvc.speech import HOP, RATE, FilteredSpeech
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.conversion_settings import ConversionSettings
     from stages.rvc.network.content import ContentState
-    from stages.rvc.network.synthesizer import Speaker, Synthesizer
-    from stages.rvc.pitch.estimator import PitchEstimator
     from stages.rvc.schedule import Block
-    from stages.rvc.voices.index import FeatureIndex
+    from stages.rvc.voices.loaded import LoadedVoice
 
 PITCH_FRAMES = 96
-"""That pitch is found in at a time: the new ones, and as much before them as their octave needs.
-Three times the 32 that rmvpe counts in."""
+"""Frames that pitch is found in at a time: the new ones, and as many before them as their octave
+needs. Three times the 32 that rmvpe counts in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What a stream converts to: a voice with its index, and how it is set."""
-
-    synthesizer: Synthesizer
-    index: FeatureIndex | None
-    settings: ConversionSettings
-    semitones: float
-    """That the pitch is shifted by."""
-    pitch: PitchEstimator
-
-    @property
-    def speaker(self) -> Speaker:
-        """Whose voice it is, of those it knows."""
-        return self.synthesizer.speaker(self.settings.speaker)
-
-
-class Stream:
+class ConversionStream:
     """One segment on its way: n samples at `in_rate` become `resampled_length` at 48 kHz."""
 
-    def __init__(self, voice: Voice, *, in_rate: int, block_frames: int, seed: int) -> None:
+    def __init__(self, voice: LoadedVoice, *, in_rate: int, block_frames: int, seed: int) -> None:
         """`block_frames`: of 10 ms, even; how much is converted at a time, but for the first
         blocks, which are shorter."""
         self.voice = voice
@@ -73,7 +52,7 @@ class Stream:
         self._n_out = 0
         self._has_ended = False
         self._to_16k = Resampler(in_rate, RATE)
-        self._speech = Speech()
+        self._speech = FilteredSpeech()
         self._to_48k = Resampler(config.sample_rate * self.formant.factor, PIPELINE_RATE)
         self._loudness = LoudnessMatch(voice.settings.rms_mix_rate)
         # The decoder's sound begins before the segment does.
@@ -82,36 +61,32 @@ class Stream:
         self._f0: NDArray[np.float32] = np.empty(0, np.float32)  # from the lead on
 
         self.content: ContentState | None = None
-        """What the content encoder has seen; None: nothing."""
+        """The content encoder's state; None: nothing was heard."""
         self.local: torch.Tensor | None = None
         """(1, n, channels): the window's content features before the encoder's layers."""
-        self.last_latents: torch.Tensor | None = None
-        """(1, 1, channels): of the last frame that was decoded."""
-        self.decoder = decoder.start()
-        self.phase: torch.Tensor | None = None
-        """Of the source, in turns: (1,) float64."""
+        self.state = voice.synthesizer.start()
 
     def push(self, samples: Samples) -> None:
-        """More speech."""
+        """Take more speech."""
         self._n_in += len(samples)
         self._speech.push(self._to_16k.push(samples))
 
     def end(self) -> None:
-        """There is no more."""
+        """End the speech."""
         self._speech.push(self._to_16k.flush())
         self._has_ended = True
 
     @property
     def has_finished(self) -> bool:
-        """All sound has been handed out."""
+        """Whether all sound has been handed out."""
         return self._has_ended and self._n_out == self._n_wanted
 
     @property
     def is_due(self) -> bool:
-        """The next block can be converted."""
+        """Whether the next block can be converted."""
         if self._has_ended:
             return not self.has_finished
-        return self._speech.n_samples >= self._next.stop * HOP + REACH
+        return self._speech.n_samples >= self._next.stop * HOP + FEATURE_REACH
 
     @property
     def block(self) -> Block:
@@ -121,20 +96,20 @@ class Stream:
         return self._next.ending_at(self._end_frame)
 
     def hear(self) -> Samples:
-        """The speech at 16 kHz that the next block is about: of its new frames, and `REACH`."""
+        """The speech of the next block's new frames, at 16 kHz, and `FEATURE_REACH` more."""
         block = self.block
-        samples = self._speech.filtered(block.new_from * HOP, block.stop * HOP + REACH)
-        self._loudness.hear(samples[-min(block.new_from, 0) * HOP : -REACH], HOP)
+        samples = self._speech.filtered(block.new_from * HOP, block.stop * HOP + FEATURE_REACH)
+        self._loudness.hear(samples[-min(block.new_from, 0) * HOP : -FEATURE_REACH], HOP)
         return samples
 
     def speech_for_pitch(self) -> Samples:
-        """The speech at 16 kHz that the pitch of the next block's new frames is found in."""
+        """The speech in which the next block's pitch is found, at 16 kHz."""
         stop = self.block.stop
         return self._speech.filtered(self._pitch_from * HOP, stop * HOP)
 
     def pitch(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The pitch of the next block's window, in Hz, from what was found in
-        `speech_for_pitch`. Frames that were decoded keep what they were decoded with."""
+        """The pitch of the next block's window, in Hz, from the pitch of `speech_for_pitch`. Frames
+        that were decoded keep the pitch they were decoded with."""
         block = self.block
         start = max(self._pitch_from, block.push_from if len(self._f0) else self._pitch_from)
         kept = self._f0[: start + block.lead]
@@ -142,8 +117,7 @@ class Stream:
         return self._f0[block.start + block.lead :]
 
     def take(self, sound: Samples) -> Samples:
-        """The decoder's sound of the next block, at the voice's rate, to what goes out. The block
-        is then done."""
+        """Finish the block: the decoder's sound, at the voice's rate, as it goes out."""
         is_last = self._has_ended and self.block.push_to >= self._end_frame
         n_skipped = min(self._n_to_skip, len(sound))
         self._n_to_skip -= n_skipped
@@ -164,7 +138,7 @@ class Stream:
 
     @property
     def _end_frame(self) -> int:
-        """Behind the last that is needed. One more than there are: lengths are rounded."""
+        """The end of the frames that are needed, one more than there are: lengths are rounded."""
         return self._speech.n_samples // HOP + 1 + self._n_right
 
     @property

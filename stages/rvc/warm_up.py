@@ -1,10 +1,10 @@
-"""Meeting every shape that a sentence can come in before somebody listens.
+"""Warming up: running every length of block before somebody listens.
 
-For each convolution of each length oneDNN compiles a kernel, which it keeps. A block whose length
-is new takes 0.1 s longer for that, enough for a listener to run dry. Which lengths there are, the
-schedule says; kernels do not depend on weights, so voices of one architecture share them.
+For each convolution of each length oneDNN compiles a kernel, which it caches. A block of a new
+length takes 0.1 s longer for that, enough for a listener to run dry. The schedule has all lengths;
+kernels do not depend on weights, so voices of one architecture share them.
 
-Not met are the lengths of a shifted formant, of which there are too many.
+Left out are the lengths of a shifted formant, of which there are too many.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ import torch
 
 from stages.rvc import schedule
 from stages.rvc.speech import HOP, RATE
-from stages.rvc.streaming import Stream, Voice
+from stages.rvc.streaming import ConversionStream
 
 if TYPE_CHECKING:
     from stages.rvc.conversion import Converter
     from stages.rvc.network.config import VoiceConfig
     from stages.rvc.network.decoder import Decoder
+    from stages.rvc.voices.loaded import LoadedVoice
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class WarmUp:
-    """What has been met so far. Not for several threads at once."""
+    """The architectures that have been run. Not for several threads at once."""
 
     def __init__(self, converter: Converter, block_frames: int) -> None:
         self._converter = converter
@@ -38,14 +39,14 @@ class WarmUp:
         self._met: set[VoiceConfig] = set()
 
     @torch.inference_mode()
-    def meet(self, voice: Voice) -> None:
+    def meet(self, voice: LoadedVoice) -> None:
         """Have a voice say noise, unless one of its architecture has; 1 s on two cores."""
         kind = replace(voice.synthesizer.config, n_speakers=1)
         if kind in self._met:
             return
         began = time.perf_counter()
         self._decode(voice)
-        if not self._met:  # what all voices share is met by the first
+        if not self._met:  # the first voice runs what all share, too
             self._converse(voice)
         self._met.add(kind)
         log.info(
@@ -55,17 +56,17 @@ class WarmUp:
             time.perf_counter() - began,
         )
 
-    def _converse(self, voice: Voice) -> None:
+    def _converse(self, voice: LoadedVoice) -> None:
         """A sentence that is long enough for a window to be full."""
         n_samples = (schedule.WINDOW + 2 * self._block_frames) * HOP
         noise = np.random.default_rng(0).normal(scale=0.1, size=n_samples).astype(np.float32)
-        stream = Stream(voice, in_rate=RATE, block_frames=self._block_frames, seed=0)
+        stream = ConversionStream(voice, in_rate=RATE, block_frames=self._block_frames, seed=0)
         stream.push(noise)
         stream.end()
         while stream.is_due:
             self._converter.advance([stream])
 
-    def _decode(self, voice: Voice) -> None:
+    def _decode(self, voice: LoadedVoice) -> None:
         decoder = voice.synthesizer.decoder
         first, later = schedule.pushed_lengths(
             self._block_frames, decoder.left_frames, decoder.right_frames
@@ -77,7 +78,9 @@ class WarmUp:
                 _, state = decoder(latents, source, voice.speaker.decoder, state)
 
 
-def _silence(voice: Voice, decoder: Decoder, n_frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _silence(
+    voice: LoadedVoice, decoder: Decoder, n_frames: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Latent frames and the excitation of as many, where the voice has any."""
     synthesizer = voice.synthesizer
     latents = torch.zeros(

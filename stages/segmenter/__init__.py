@@ -1,4 +1,4 @@
-"""Token to Segment: the streaming decision and its language data."""
+"""The segmenter, Token to Segment: the streaming decision and its language data."""
 
 from stages.segmenter.segmenter import Segmenter, SegmenterOptions
 

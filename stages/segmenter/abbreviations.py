@@ -1,4 +1,4 @@
-"""What a reader knows about words that carry a full stop without ending a sentence. Data only.
+"""Words that carry a full stop without ending a sentence, and the like. Data only.
 
 An entry in small letters stands for every spelling (``etc``, ``Etc``, ``ETC``); one with a
 capital only for that spelling and all capitals (``Sat``, ``SAT``), because in small letters

@@ -1,4 +1,4 @@
-"""Is this mark a boundary? The decision, as a pure function of the text around the mark.
+"""The decision whether a mark is a boundary, a pure function of the text around it.
 
 `judge` sees what stands before a mark and as much of what follows as is known. It answers CUT
 or GO_ON as soon as the known text settles it, and more text never changes a settled answer:
@@ -30,17 +30,21 @@ if TYPE_CHECKING:
 
 
 class Verdict(Enum):
+    """The decision about a mark, or how long a silence decides instead."""
+
     CUT = auto()
     """A boundary: the segment ends behind the mark."""
     GO_ON = auto()
     """No boundary."""
     WAIT = auto()
-    """What follows decides; a short silence makes it a boundary."""
+    """More text decides, or a short silence: then it is a boundary."""
     HOLD = auto()
-    """The same, but it rather looks as if the text goes on: a long silence does."""
+    """The same with a long silence, since the text rather seems to go on."""
 
 
 class Mark(NamedTuple):
+    """The kind of a mark."""
+
     ends_sentence: bool
     """False: it only makes a pause."""
     acts_at_once: bool
@@ -54,7 +58,7 @@ MARKS: dict[str, Mark] = {
 
 
 class Following(NamedTuple):
-    """What is known to follow a mark."""
+    """The text behind a mark, as far as it is known."""
 
     closers: str
     """Quotes, brackets and markdown that close."""
@@ -67,7 +71,7 @@ class Following(NamedTuple):
 
     @property
     def is_blank(self) -> bool:
-        """Nothing yet that could be read."""
+        """Whether there is nothing yet that could be read."""
         return not (self.openers or self.word or self.after)
 
 
@@ -135,8 +139,8 @@ _GOES_ON = regex.compile(
     r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…"
     r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
 )
-"""Behind a mark, these belong to its word, or are marks that act for themselves, or to its
-grapheme. Letters without case (CJK, Arabic) do not: they need no space before them."""
+"""Characters behind a mark that belong to its word or its grapheme, or are marks of their own.
+Letters without case (CJK, Arabic) are not among them: they need no space before them."""
 _WORD_AND_STOP = regex.compile(r"(?r)(?<![\p{L}\p{M}\p{N}.@_/\\])\p{L}[\p{L}\p{M}'’-]*\p{Ll}\Z")
 _CAPITALISED = regex.compile(r"\p{Lu}[\p{Ll}'’]*")
 _ROMAN_OR_LETTER = regex.compile(r"[IVXLCDM]+|[A-Z]")
@@ -231,8 +235,10 @@ def _cut_unless_small_letter(following: Following) -> Verdict | None:
 
 
 class Rule(NamedTuple):
+    """The decision for one kind of word before the mark."""
+
     patience: Verdict
-    """While nothing is known of what follows."""
+    """The verdict while nothing is known of what follows."""
     a_quote_will_do: bool
     """A closing quote or bracket is as good as white space."""
     within_word: Callable[[str, Following], Verdict | None]

@@ -1,4 +1,4 @@
-"""Tokens in, segments out: what to speak as one, decided as soon as the text allows.
+"""The segmenter: tokens in, segments out as soon as the text allows.
 
 The class keeps the text and the time; whether a mark is a boundary is decided in
 `boundaries`, what is spoken of a segment in `spoken`, what never is in `unspoken`.
@@ -40,7 +40,7 @@ from stages.segmenter.words import is_address
 
 if TYPE_CHECKING:
     from stages.items import Token
-    from stages.segmenter.unspoken import Block
+    from stages.segmenter.unspoken import UnspokenBlock
 
 _GRAPHEME = regex.compile(r"\X")
 _BEFORE_CHARS = 32  # enough to know an abbreviation, and whether a line begins
@@ -48,6 +48,8 @@ _BEFORE_CHARS = 32  # enough to know an abbreviation, and whether a line begins
 
 @dataclass(frozen=True, slots=True)
 class SegmenterOptions:
+    """The options of the segmenter."""
+
     boundary_wait_s: float = 0.15
     """Silence that makes a mark a boundary when the next character would have settled it."""
     hold_wait_s: float = 1.0
@@ -74,8 +76,8 @@ _NO_STYLE = Style(voice="")  # until the first token brings one
 
 
 class Segmenter:
-    """Cuts a stream of text into segments. Pure: it is told the time, and does nothing unless
-    it is called."""
+    """A stream of text cut into segments. Pure: it is told the time, and does nothing unless it is
+    called."""
 
     def __init__(self, options: SegmenterOptions = _DEFAULTS, *, first_index: int = 0) -> None:
         self.next_index = first_index
@@ -95,7 +97,7 @@ class Segmenter:
         # As long as the part of `_open` it stands for; what is not spoken is blank in it.
         self._shown = ""
         self._has_sound = False  # something in `_shown` is audible
-        self._block: Block | None = None  # the unspoken block that the scan is in
+        self._block: UnspokenBlock | None = None  # the unspoken block that the scan is in
         self._deadline: float | None = None  # of the mark behind `_shown`
 
         # The end of what was given out, for the words that a cut went through.
@@ -107,7 +109,7 @@ class Segmenter:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` wants to be called; None: nothing waits for the clock."""
+        """The time at which to call `expire`; None: nothing waits for the clock."""
         return self._deadline
 
     def push(self, token: Token, now: float) -> list[Segment]:
@@ -223,7 +225,7 @@ class Segmenter:
         )
 
     def _cut_for_length(self, known: str) -> int:
-        """Where to cut a segment that is full: the last white space, else the limit; in no
+        """The place to cut a segment that is full: the last white space, else the limit; in no
         grapheme, unless that is longer than a segment; in nothing that may become a tag."""
         limit = min(self._options.max_segment_chars, len(self._shown))
         ends = [found.end() for found in _GRAPHEME.finditer(known)]
@@ -245,7 +247,7 @@ class Segmenter:
         self._shown += blanked(text)
 
     def _arrival(self, at: int) -> float:
-        """When the character at this place of the open text came in."""
+        """The arrival time of the character at this place of the open text."""
         return self._arrivals[self._n_arrived_with(self.n_given + at)][1]
 
     def _n_arrived_with(self, n_chars: int) -> int:

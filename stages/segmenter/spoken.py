@@ -1,4 +1,4 @@
-"""What is spoken of a text: markdown and emoji out, white space in order.
+"""The spoken part of a text: without markdown and emoji, white space in order.
 
 Words, numbers and symbols stay as they are: reading them out is the engine's business.
 Each segment is treated by itself, so markup that a boundary tore apart (``**Bold!`` and then
@@ -13,9 +13,9 @@ import regex
 _LINE = r"(?<=\n)[^\S\n]*"
 """The beginning of a line; `spoken_text` puts a line break before text that begins one."""
 _OPENS = r"""(?<![^\s(\[{"'“‘«„>|:—–/\p{Lo}-])"""
-"""What a marker that opens follows, or nothing at all."""
+"""The text before a marker that opens, if any."""
 _CLOSES = r"""(?=[\s)\]}"'”’»<|.,;:!?…—–/。！？，；：、」』）\p{Lo}-]|\Z)"""
-"""What follows a marker that closes."""
+"""The text behind a marker that closes."""
 _TARGET = r"\([^\s()]*(?:\([^\s()]*\)[^\s()]*)*(?:\s+\"[^\"\n]*\")?\)"
 
 _MARKDOWN = tuple(
@@ -77,7 +77,7 @@ def is_audible(text: str, *, skip_emoji: bool) -> bool:
 
 
 def spoken_text(text: str, *, begins_line: bool, skip_markdown: bool, skip_emoji: bool) -> str:
-    """What the engine is given for a segment; empty where there is nothing to speak."""
+    """The text for the engine; empty where there is nothing to speak."""
     if skip_markdown:
         text = "\n" + text if begins_line else text
         for pattern, replacement in _MARKDOWN:

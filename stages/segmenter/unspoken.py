@@ -13,7 +13,9 @@ import regex
 
 
 @dataclass(frozen=True)
-class Block:
+class UnspokenBlock:
+    """A kind of block, by its tags."""
+
     opening: regex.Pattern[str]
     closing: regex.Pattern[str]
     opens_with: str
@@ -23,14 +25,14 @@ class Block:
     """An opening tag counts only where a line begins."""
 
 
-THOUGHT = Block(
+THOUGHT = UnspokenBlock(
     opening=regex.compile(r"<think(?:ing)?>", regex.IGNORECASE),
     closing=regex.compile(r"</think(?:ing)?>", regex.IGNORECASE),
     opens_with="<",
     closes_with="<",
     opens_a_line=False,
 )
-CODE = Block(
+CODE = UnspokenBlock(
     # The line breaks tell it from ```code``` in a line.
     opening=regex.compile(r"`{3,8}[^`\n]{0,40}(?=\n)"),
     closing=regex.compile(r"\n[ \t>]{0,8}`{3,8}"),
@@ -43,11 +45,13 @@ LONGEST_TAG_CHARS = 64
 
 
 class Tag(NamedTuple):
+    """An opening or closing tag that was found, or its beginning."""
+
     end: int
-    """Where the text goes on behind it."""
+    """The place behind it."""
     is_whole: bool
     """False: the text ends before the tag does, and may still go on as something else."""
-    opens: Block | None
+    opens: UnspokenBlock | None
     """The block that begins behind it."""
 
 
@@ -59,7 +63,7 @@ def begins_line(left: str) -> bool:
     return _LINE_BEGINS.search(left) is not None
 
 
-def tag_at(text: str, start: int, left: str, blocks: tuple[Block, ...]) -> Tag | None:
+def tag_at(text: str, start: int, left: str, blocks: tuple[UnspokenBlock, ...]) -> Tag | None:
     """The tag that `text` has at `start`, behind `left`, outside of any block.
 
     A closing tag there closes nothing, since the opening one was in the prompt; it is not
@@ -76,7 +80,7 @@ def tag_at(text: str, start: int, left: str, blocks: tuple[Block, ...]) -> Tag |
     return None
 
 
-def closing_tag_at(block: Block, text: str, start: int) -> Tag | None:
+def closing_tag_at(block: UnspokenBlock, text: str, start: int) -> Tag | None:
     """The tag at `start` that ends `block`."""
     return _match(block.closing, text, start)
 

@@ -1,4 +1,4 @@
-"""What stands before a mark: the kind of word that carries it.
+"""The kind of word that carries a mark.
 
 All patterns are searched backwards, (?r), so that the cost is the word's and not the text's.
 """

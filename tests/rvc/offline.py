@@ -15,7 +15,7 @@ from scipy import signal
 from torch import nn
 
 from stages.conversion_settings import MAX_PROTECT
-from stages.rvc.network.content import REACH
+from stages.rvc.network.content import FEATURE_REACH
 from stages.rvc.speech import HIGH_PASS, HOP, RATE
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def convert(
     config = synthesizer.config
     audio = signal.filtfilt(*HIGH_PASS, speech)
     before, after = pads
-    n_seen = REACH if is_window else 0
+    n_seen = FEATURE_REACH if is_window else 0
     padded = np.pad(audio, (before * HOP, after * HOP + n_seen), "reflect").astype(np.float32)
     local, _ = encoder.local(torch.from_numpy(padded)[None], encoder.start(), is_all=not is_window)
     features = encoder.encode(local, config.version)
@@ -87,9 +87,9 @@ def convert(
         speaker.flow,
     )
     source = latents.new_empty(1, 1, 1, 0)
-    if f0 is not None and synthesizer.source is not None:
-        phase = -synthesizer.source.phase_after(f0[:, : given.begins_at])
-        source, _ = synthesizer.source(f0, given.source_noise[:, :n_frames], phase)
+    if f0 is not None and synthesizer.excitation is not None:
+        phase = -synthesizer.excitation.phase_after(f0[:, : given.begins_at])
+        source, _ = synthesizer.excitation(f0, given.source_noise[:, :n_frames], phase)
     decoder = synthesizer.decoder
     sound, _ = decoder(
         latents.transpose(1, 2).unsqueeze(2), source, speaker.decoder, decoder.start()

@@ -19,6 +19,7 @@ from tests.random_rvc_features import (
     hubert_weights,
     save_fairseq,
 )
+from tests.rvc.conversions import hubert_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def speech(n_samples: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def layers_of(read: ContentModel, samples: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    result = read.model(samples, output_hidden_states=True)
+    result = hubert_of(read)(samples, output_hidden_states=True)
     assert torch.equal(result.hidden_states[-1], result.last_hidden_state)
     layers: tuple[torch.Tensor, ...] = result.hidden_states
     return layers
@@ -103,8 +104,8 @@ def test_every_layer_is_what_fairseq_computes(size: HubertSize, tmp_path: Path) 
     for our, their in zip(ours, theirs, strict=True):
         assert our.shape == their.shape == (1, 24, size.hidden_size)
         torch.testing.assert_close(our, their, rtol=0, atol=2e-5)
-    assert torch.equal(read.final_proj_weight, weights["final_proj.weight"])
-    assert torch.equal(read.final_proj_bias, weights["final_proj.bias"])
+    assert torch.equal(read.weights["final_proj.weight"], weights["final_proj.weight"])
+    assert torch.equal(read.weights["final_proj.bias"], weights["final_proj.bias"])
 
 
 def test_features_follow_the_sound(minute_hubert: Path) -> None:
@@ -121,19 +122,20 @@ def test_a_folder_of_transformers_gives_the_same(
     ours = read_content_model(build_contentvec(tmp_path, MINUTE, pickled=pickled))
     theirs = read_content_model(minute_hubert)
     assert torch.equal(layers_of(ours, speech(4_000))[-1], layers_of(theirs, speech(4_000))[-1])
-    assert torch.equal(ours.final_proj_weight, theirs.final_proj_weight)
-    assert torch.equal(ours.final_proj_bias, theirs.final_proj_bias)
+    assert torch.equal(ours.weights["final_proj.weight"], theirs.weights["final_proj.weight"])
+    assert torch.equal(ours.weights["final_proj.bias"], theirs.weights["final_proj.bias"])
 
 
 def test_the_full_size_is_read_without_a_word(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    read = read_content_model(build_hubert(tmp_path / HUBERT, FULL), torch.bfloat16)
-    config = read.model.config
-    assert (config.num_attention_heads, config.num_hidden_layers, read.v1_layer) == (12, 12, 9)
-    assert {weight.dtype for weight in read.model.state_dict().values()} == {torch.bfloat16}
-    assert (read.final_proj_weight.shape, read.final_proj_bias.shape) == ((256, 768), (256,))
-    assert not read.model.training
+    read = read_content_model(build_hubert(tmp_path / HUBERT, FULL))
+    assert (read.config.num_attention_heads, read.config.num_hidden_layers) == (12, 12)
+    assert {weight.dtype for weight in read.weights.values()} == {torch.float32}
+    assert (read.weights["final_proj.weight"].shape, read.weights["final_proj.bias"].shape) == (
+        (256, 768),
+        (256,),
+    )
     assert capfd.readouterr() == ("", "")
 
 

@@ -9,13 +9,14 @@ import torch
 from stages.rvc.conversion import Converter
 from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.synthesizer import Synthesizer
-from tests.rvc.driver import CPU, Kind, content_model, start, voice_file
+from tests.rvc.conversions import CPU, Kind, content_model, start, voice_file
 from tests.rvc.voices import words
 
 
 def converted_in(dtype: torch.dtype, kind: Kind) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     converter = Converter(ContentEncoder(content_model(kind.hubert), dtype, CPU))
-    stream = start(Synthesizer(voice_file(kind), CPU, dtype))
+    file = voice_file(kind)
+    stream = start(Synthesizer(file.config, file.weights, CPU, dtype))
     stream.push(words(9_600))
     stream.end()
     sounds = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stages.conversion_settings import ConversionOverrides, ConversionSettings
 from stages.errors import UnusableModel
 from stages.rvc.voices import library
 from stages.rvc.voices.header import read_header
@@ -202,14 +201,16 @@ def test_settings_lie_beside_the_voice(tmp_path: Path, voice: str, toml: str) ->
     assert (settings.description, settings.language) == ("A calm voice", "en-gb")
     assert (settings.gender, settings.speaks_with) == ("female", "soprano")
     assert (settings.pitch_shift, settings.pitch_method) == (-3.5, "rmvpe")
-    assert settings.conversion == ConversionSettings(1.0, 0.5, 0.25, 0, 2, -1.0)
+    assert (settings.index_rate, settings.protect, settings.rms_mix_rate) == (1.0, 0.5, 0.25)
+    assert (settings.filter_radius, settings.speaker, settings.formant_shift) == (0, 2, -1.0)
 
 
 def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
     put(tmp_path, "anna.pth")
     settings = find_voices([tmp_path], None).voices["anna"].settings
     assert (settings.speaks_with, settings.pitch_shift, settings.pitch_method) == (None, 0, "auto")
-    assert settings.conversion == ConversionSettings(0.75, 0.33, 1.0, 3, 0, 0.0)
+    assert (settings.index_rate, settings.protect, settings.rms_mix_rate) == (0.75, 0.33, 1.0)
+    assert (settings.filter_radius, settings.speaker, settings.formant_shift) == (3, 0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -225,12 +226,17 @@ def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
         ("filter_radius = 8", "filter_radius: Input should be less than or equal to 7"),
         ("filter_radius = 2.5", "filter_radius: Input should be a valid integer"),
         ("speaker = -1", "speaker: Input should be greater than or equal to 0"),
+        ("speaker = 10001", "speaker: Input should be less than or equal to 10000"),
         ("formant_shift = 13", "formant_shift: Input should be less than or equal to 12"),
         ("pitch_shift = -25", "pitch_shift: Input should be greater than or equal to -24"),
         ('pitch_method = "crepe"', "pitch_method: Input should be 'auto', 'pm', 'dio', 'harvest'"),
         ('gender = "none"', "gender: Input should be 'female' or 'male'"),
         ('language = "English"', "language: String should match pattern"),
         ("a = 1\nb = 2", "a: unknown key; b: unknown key"),
+        (
+            "a = 1\nb = 2\nc = 3\nd = 4",
+            "a: unknown key; b: unknown key; c: unknown key; and 1 more",
+        ),
         ('"a\\nb" = 1', "a b: unknown key"),
         ("index_rate", "is not TOML: Expected '=' after a key"),
         ("x = " + "[" * 5000, "is not TOML: "),
@@ -254,14 +260,6 @@ def test_settings_in_another_encoding_are_named(tmp_path: Path) -> None:
     put(tmp_path, "anna.pth")
     (tmp_path / "anna.toml").write_bytes("description = 'schön'".encode("latin-1"))
     assert "is not TOML: 'utf-8' codec" in find_voices([tmp_path], None).problems[0]
-
-
-def test_a_connection_sets_over_the_voice() -> None:
-    settings = ConversionSettings(index_rate=0.5, protect=0.2)
-    assert settings.overlaid(ConversionOverrides()) == settings
-    overrides = ConversionOverrides(index_rate=0.0, formant_shift=2.0)
-    expected = ConversionSettings(index_rate=0.0, protect=0.2, formant_shift=2.0)
-    assert settings.overlaid(overrides) == expected
 
 
 def test_a_voice_is_described_and_read_again_only_when_changed(

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.network.content import REACH, ContentState
+from stages.rvc.network.content import FEATURE_REACH, ContentState
 from stages.rvc.network.decoder import DecoderState
 from tests.random_rvc import ROWS
 from tests.random_rvc_features import HubertSize
-from tests.rvc.driver import (
+from tests.rvc.conversions import (
     LEAST,
     Kind,
     content_encoder,
     content_model,
+    hubert_of,
     synthesizer,
     upstream_network,
     voice_file,
@@ -76,17 +77,17 @@ def test_the_source_is_upstreams_but_for_its_phase_in_float32(
     """Its sine is 0.5 high, and 1e-5 of that is off after a second."""
     kind = Kind("v1", rate)
     ours, theirs = synthesizer(kind), upstream_network(kind)
-    assert ours.source is not None
+    assert ours.excitation is not None
     f0, drawn = pitches(100), noise(1, 100, ours.config.hop)
     monkeypatch.setattr(torch, "randn_like", lambda like: drawn.reshape(like.shape))
     wanted, _, _ = theirs.dec.m_source(f0, ours.config.hop)
-    start_of_turn = torch.zeros(1, dtype=torch.float64)
-    whole, phase = ours.source(f0, drawn, start_of_turn)
+    start_of_turn = torch.zeros(1, 1, dtype=torch.float64)
+    whole, phase = ours.excitation(f0, drawn, start_of_turn)
     torch.testing.assert_close(whole.flatten(), wanted.flatten(), rtol=0, atol=1e-4)
     assert whole.abs().max() > 0.4
     # With any cut, the same.
-    first, behind = ours.source(f0[:, :37], drawn[:, :37], start_of_turn)
-    second, end = ours.source(f0[:, 37:], drawn[:, 37:], behind)
+    first, behind = ours.excitation(f0[:, :37], drawn[:, :37], start_of_turn)
+    second, end = ours.excitation(f0[:, 37:], drawn[:, 37:], behind)
     torch.testing.assert_close(torch.cat([first, second], -1), whole, rtol=0, atol=1e-6)
     off = (end - phase + 0.5) % 1 - 0.5  # in turns
     assert off.abs() < 1e-9
@@ -152,13 +153,14 @@ def test_content_features_are_transformers(size: HubertSize) -> None:
     read, encoder = content_model(size), content_encoder(size)
     speech = torch.from_numpy(words(16_000))[None]
     local, _ = encoder.local(speech, encoder.start(), is_all=True)
-    layers = read.model(speech, output_hidden_states=True).hidden_states
+    layers = hubert_of(read)(speech, output_hidden_states=True).hidden_states
     v1 = torch.nn.functional.linear(
-        layers[read.v1_layer], read.final_proj_weight, read.final_proj_bias
+        layers[min(9, size.num_hidden_layers)],
+        read.weights["final_proj.weight"],
+        read.weights["final_proj.bias"],
     )
     torch.testing.assert_close(encoder.encode(local, "v2"), layers[-1], rtol=0, atol=1e-4)
     torch.testing.assert_close(encoder.encode(local, "v1"), v1, rtol=0, atol=1e-4)
-    assert read.v1_layer == min(9, size.num_hidden_layers)
 
 
 def test_content_in_pieces_knows_all_of_its_past() -> None:
@@ -166,7 +168,7 @@ def test_content_in_pieces_knows_all_of_its_past() -> None:
     encoder = content_encoder()
     speech = torch.from_numpy(np.stack([words(9_680), np.roll(words(9_680), 4_000)]))
     start = ContentState.joined([encoder.start(), encoder.start()])
-    first, state = encoder.local(speech[:, : 3_200 + REACH], start)
+    first, state = encoder.local(speech[:, : 3_200 + FEATURE_REACH], start)
     assert first.shape[:2] == (2, 10)
     second, _ = encoder.local(speech[:, 3_200:], state)
     whole, _ = encoder.local(speech, start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from stages.rvc.noise import Noise
-from tests.rvc.driver import CPU
+from tests.rvc.conversions import CPU
 
 WIDTH = 192
 N_FRAMES = 1_000

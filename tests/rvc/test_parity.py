@@ -20,10 +20,11 @@ from stages.conversion_settings import ConversionSettings
 from stages.rvc.voices.index import read_index
 from tests.random_rvc import FULL, ROWS, build_index
 from tests.rvc import offline
-from tests.rvc.driver import (
+from tests.rvc.conversions import (
     Kind,
     content_encoder,
     content_model,
+    hubert_of,
     synthesizer,
     upstream_network,
     voice_file,
@@ -57,18 +58,19 @@ class Hubert:
     """fairseq's interface to the same content model."""
 
     def __init__(self, read: ContentModel) -> None:
-        self._read = read
+        self._model = hubert_of(read)
+        self._weights = read.weights
 
     def extract_features(
         self, source: torch.Tensor, padding_mask: torch.Tensor, output_layer: int
     ) -> tuple[torch.Tensor]:
         assert not padding_mask.any()
-        layers = self._read.model(source, output_hidden_states=True).hidden_states
+        layers = self._model(source, output_hidden_states=True).hidden_states
         return (layers[min(output_layer, len(layers) - 1)],)
 
     def final_proj(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.linear(
-            x, self._read.final_proj_weight, self._read.final_proj_bias
+            x, self._weights["final_proj.weight"], self._weights["final_proj.bias"]
         )
 
 

@@ -11,7 +11,7 @@ from stages.rvc import schedule
 from stages.rvc.schedule import END_STEP, LEAD, MARGIN, RAMP, WINDOW, Block
 from stages.rvc.streaming import PITCH_FRAMES
 from tests.random_rvc import ROWS
-from tests.rvc.driver import Kind, synthesizer
+from tests.rvc.conversions import Kind, synthesizer
 
 if TYPE_CHECKING:
     from tests.random_rvc import Rate, Version

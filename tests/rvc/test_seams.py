@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from stages.rvc.network.decoder import DecoderState
-from tests.rvc.driver import Kind, converter, start, synthesizer
+from tests.rvc.conversions import Kind, converter, start, synthesizer
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.streaming import Stream
+    from stages.rvc.streaming import ConversionStream
 
 FRAME = 480
 """Samples at 48 kHz of 10 ms."""
@@ -62,7 +62,7 @@ class Measured:
 
 
 def sound_with_borders(
-    kind: Kind, block_frames: int, seed: int, after_block: Callable[[Stream], None]
+    kind: Kind, block_frames: int, seed: int, after_block: Callable[[ConversionStream], None]
 ) -> tuple[Samples, NDArray[np.int64], NDArray[np.int64]]:
     """A recording; where another window's frames begin, and where pieces end."""
     # A pitch that does not fit into frames, so that a sine that begins anew is heard.
@@ -96,7 +96,7 @@ def kinks(sound: Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def measure(
-    kind: Kind, block_frames: int, after_block: Callable[[Stream], None] = lambda _: None
+    kind: Kind, block_frames: int, after_block: Callable[[ConversionStream], None] = lambda _: None
 ) -> dict[str, Measured]:
     """By what is measured and at which borders."""
     found: dict[str, list[Measured]] = {}
@@ -121,10 +121,10 @@ def measure(
     }
 
 
-def forget_decoder(stream: Stream) -> None:
+def forget_decoder(stream: ConversionStream) -> None:
     """What a decoder without state would have: nothing before the block."""
-    state = stream.decoder
-    stream.decoder = DecoderState(
+    state = stream.state.decoder
+    stream.state.decoder = DecoderState(
         torch.zeros_like(state.latents),
         [torch.zeros_like(own) for own in state.before],
         [torch.zeros_like(own) for own in state.within],
@@ -133,8 +133,8 @@ def forget_decoder(stream: Stream) -> None:
     )
 
 
-def forget_phase(stream: Stream) -> None:
-    stream.phase = torch.zeros(1, dtype=torch.float64)
+def forget_phase(stream: ConversionStream) -> None:
+    stream.state.phase = torch.zeros(1, 1, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("block_frames", [32, 64])

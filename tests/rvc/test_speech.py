@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from stages.rvc.speech import HIGH_PASS, Speech
+from stages.rvc.speech import HIGH_PASS, FilteredSpeech
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def whole() -> NDArray[np.float64]:
     return filtered
 
 
-def heard(n_samples: int = N) -> Speech:
-    speech = Speech()
+def heard(n_samples: int = N) -> FilteredSpeech:
+    speech = FilteredSpeech()
     for start in range(0, n_samples, 777):
         speech.push(SOUND[start : min(start + 777, n_samples)])
     return speech
@@ -80,4 +80,4 @@ def test_the_shortest_are_mirrored_again_and_again(n_samples: int) -> None:
 
 
 def test_nothing_is_silence() -> None:
-    assert np.array_equal(Speech().filtered(-100, 300), np.zeros(400, np.float32))
+    assert np.array_equal(FilteredSpeech().filtered(-100, 300), np.zeros(400, np.float32))

@@ -26,7 +26,7 @@ from stages.rvc import schedule
 from stages.rvc.noise import Noise
 from stages.rvc.voices.index import FeatureIndex
 from tests.rvc import offline
-from tests.rvc.driver import (
+from tests.rvc.conversions import (
     CPU,
     Kind,
     content_encoder,
@@ -213,8 +213,7 @@ def test_without_a_mix_it_is_as_loud_as_the_speech(shift: float) -> None:
 def one_sound() -> FeatureIndex:
     """An index that knows one sound and nothing else."""
     vector = np.random.default_rng(0).standard_normal((1, 256)).astype(np.float32)
-    squares = np.square(vector).sum(axis=1)
-    return FeatureIndex(vector, squares, np.array([0, 1]), vector, squares, 1)
+    return FeatureIndex(vector, np.array([0, 1]), vector, n_probe=1)
 
 
 def test_an_index_replaces_what_is_said_as_far_as_it_may() -> None:

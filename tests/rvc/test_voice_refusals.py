@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from stages.errors import UnusableModel
+from stages.neural import checkpoints
 from stages.rvc.voices import file, header
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.header import read_header
@@ -180,7 +181,7 @@ def test_a_missing_file_is_an_error_of_its_own(tmp_path: Path) -> None:
 
 def test_too_large_a_file_is_refused(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = voice.stat().st_size
-    monkeypatch.setattr(file, "MAX_VOICE_BYTES", size - 1)
+    monkeypatch.setattr(checkpoints, "MAX_BYTES", size - 1)
     assert f"has {size} bytes; the largest such file known has {size - 1}" in complaint(voice)
 
 
@@ -189,7 +190,7 @@ def test_a_checkpoint_of_a_training_may_be_larger_and_is_told_apart(
 ) -> None:
     path = tmp_path / "G_2333333.pth"
     torch.save({"model": {}, "optimizer": {"a": torch.zeros(1000)}}, path)
-    monkeypatch.setattr(file, "MAX_VOICE_BYTES", 1000)
+    monkeypatch.setattr(checkpoints, "MAX_BYTES", 1000)
     assert "is a checkpoint of a training, not a voice" in complaint(path)
     monkeypatch.setattr(header, "MAX_CHECKPOINT_BYTES", 1000)
     assert "the largest such file known has 1000" in complaint(path)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.segmenter.driver import SPLITS, segments_of, sources_of
+from tests.segmenter.cutting import SPLITS, segments_of, sources_of
 
 CASES = {
     "plain sentences": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.segmenter import SegmenterOptions
-from tests.segmenter.driver import segments_of
+from tests.segmenter.cutting import segments_of
 
 SPOKEN = {
     # markdown

@@ -10,12 +10,11 @@ import torch
 from soprano.vocos.decoder import SopranoDecoder
 
 from stages.neural.graphs import Graphs
-from stages.neural.linear import pack_all
 from stages.tts.soprano.decoder import (
     FLUSH_UNITS,
     Piece,
     StreamingDecoder,
-    Tails,
+    StreamingDecoderState,
     n_final_samples,
     n_samples_of,
 )
@@ -43,7 +42,6 @@ class Decoders:
         self.whole = SopranoDecoder()
         self.whole.load_state_dict(weights)
         self.stream = StreamingDecoder(weights)
-        pack_all(self.stream)
 
     def offline(self, states: torch.Tensor) -> Samples:
         """The package's, of the whole: (n, 512) to samples."""
@@ -60,16 +58,20 @@ class Decoders:
             yield sound[begin:end]
 
     def streamed(
-        self, states: torch.Tensor, pieces: list[Piece], tails: Tails
+        self,
+        states: torch.Tensor,
+        pieces: list[Piece],
+        kept: StreamingDecoderState | None = None,
     ) -> Iterator[Samples]:
         """Ours, piece by piece, each state once."""
+        kept = kept or self.stream.start(N_SLOTS)
         all_states = torch.zeros(N_SLOTS, len(states), 512)
         all_states[pieces[0].slot] = states
         for piece in pieces:
             n_units = piece.end - piece.begin + FLUSH_UNITS * piece.is_last
             with torch.inference_mode():
                 (sound,) = self.stream.decode(
-                    Graphs(CPU), tails, all_states, [piece], n_units=n_units
+                    Graphs(CPU), kept, all_states, [piece], n_units=n_units
                 )
             yield sound
 
@@ -77,10 +79,6 @@ class Decoders:
 @pytest.fixture(scope="module")
 def decoders(tiny_model: Path) -> Decoders:
     return Decoders(tiny_model)
-
-
-def new_tails() -> Tails:
-    return Tails(N_SLOTS, 768, CPU)
 
 
 def cut(n_states: int, first: int, later: int, slot: int = 1) -> list[Piece]:
@@ -106,7 +104,7 @@ def test_streamed_and_windowed_sound_is_that_of_the_whole(
     pieces = cut(n_states, 4, chunk)
     wanted = decoders.offline(states)
     windowed = np.concatenate(list(decoders.windowed(states, pieces)))
-    streamed = np.concatenate(list(decoders.streamed(states, pieces, new_tails())))
+    streamed = np.concatenate(list(decoders.streamed(states, pieces)))
     np.testing.assert_allclose(windowed, wanted, atol=2e-6)
     np.testing.assert_allclose(streamed, windowed, atol=2e-6)
     assert len(wanted) == n_samples_of(n_states)
@@ -129,34 +127,34 @@ def test_what_is_final_stays_whatever_follows(decoders: Decoders) -> None:
 def test_sentences_decoded_together_do_not_hear_each_other(decoders: Decoders) -> None:
     """Bit for bit, in whatever slot and beside whomever."""
     states = random_states(11)
-    (alone,) = [np.concatenate(list(decoders.streamed(states, cut(11, 4, 3), new_tails())))]
+    (alone,) = [np.concatenate(list(decoders.streamed(states, cut(11, 4, 3))))]
     all_states = torch.randn(N_SLOTS, 11, 512)
     all_states[2] = states
-    tails = new_tails()
-    tails.frames[:] = torch.randn(tails.frames.shape)
-    tails.sound[:] = torch.randn(tails.sound.shape)
-    tails.reset(2)
+    kept = decoders.stream.start(N_SLOTS)
+    kept.frames[:] = torch.randn(kept.frames.shape)
+    kept.sound[:] = torch.randn(kept.sound.shape)
+    kept.reset(2)
     together = []
     for piece in cut(11, 4, 3, slot=2):
         others = [Piece(slot, piece.begin, piece.end, piece.is_last) for slot in (0, 3)]
         n_units = piece.end - piece.begin + FLUSH_UNITS * piece.is_last
         with torch.inference_mode():
             sounds = decoders.stream.decode(
-                Graphs(CPU), tails, all_states, [others[0], piece, others[1]], n_units=n_units
+                Graphs(CPU), kept, all_states, [others[0], piece, others[1]], n_units=n_units
             )
         together.append(sounds[1])
     np.testing.assert_array_equal(np.concatenate(together), alone)
 
 
 def test_a_used_slot_starts_afresh(decoders: Decoders) -> None:
-    tails = new_tails()
+    kept = decoders.stream.start(N_SLOTS)
     states = random_states(9)
     pieces = cut(9, 4, 3)
-    once = list(decoders.streamed(states, pieces, tails))
-    tails.frames[1] = torch.nan
-    tails.sound[1] = torch.nan
-    tails.reset(1)
-    again = list(decoders.streamed(states, pieces, tails))
+    once = list(decoders.streamed(states, pieces, kept))
+    kept.frames[1] = torch.nan
+    kept.sound[1] = torch.nan
+    kept.reset(1)
+    again = list(decoders.streamed(states, pieces, kept))
     np.testing.assert_array_equal(np.concatenate(once), np.concatenate(again))
 
 
@@ -167,6 +165,6 @@ def test_a_used_slot_starts_afresh(decoders: Decoders) -> None:
 def test_a_piece_that_does_not_fit_is_refused(
     decoders: Decoders, piece: Piece, n_units: int
 ) -> None:
-    states = torch.zeros(N_SLOTS, 8, 512)
+    states, kept = torch.zeros(N_SLOTS, 8, 512), decoders.stream.start(N_SLOTS)
     with pytest.raises(ValueError, match="does not fit 5 units"):
-        decoders.stream.decode(Graphs(CPU), new_tails(), states, [piece], n_units=n_units)
+        decoders.stream.decode(Graphs(CPU), kept, states, [piece], n_units=n_units)

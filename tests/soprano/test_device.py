@@ -11,7 +11,7 @@ import torch
 from stages.tts.soprano import model
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
-from tests.soprano.driver import open_engine, request_for, run_all
+from tests.soprano.speaking import open_engine, request_for, run_all
 from tests.stand_in_device import DEVICE, StandInGraphs
 
 if TYPE_CHECKING:

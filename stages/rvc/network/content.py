@@ -1,4 +1,4 @@
-"""What is said and how, without who says it: HuBERT's features of speech, one every 20 ms.
+"""Content features: what is said and how, but not by whom. HuBERT makes one every 20 ms.
 
     speech at 16 kHz ─ 7 convolutions ▶ (512, n) ─ projection ▶ 12 layers ▶ (n, 768 or 256)
 
@@ -6,9 +6,9 @@ The convolutions look at 400 samples every 320 and at nothing else, so a stream 
 for each frame. The layers look at everything there is, so they are computed anew for each window.
 
 One thing is not local: the first convolution's result is normalised over time, by the mean and the
-variance of the whole recording. A stream has seen only its past. It normalises by all of that
-(from the segment's start, not only from the window's), which is nearer to the whole recording
-than a window would be, and what was once computed stays as it is.
+variance of the whole recording. A stream knows only its past. It normalises by all of that (from
+the segment's start, not only from the window's), which is nearer to the whole recording than a
+window would be, and features that were computed stay as they are.
 """
 
 from __future__ import annotations
@@ -17,97 +17,84 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch.nn import functional
 
 from stages.neural import accelerator
-from stages.neural.linear import packed
+from stages.neural.layers import LayerNorm, PostNormLayer, linear
+from stages.neural.state import StreamState
 from stages.rvc.network.convolution import FrameConv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from stages.neural.linear import FixedLinear, Then
     from stages.rvc.network.config import Version
     from stages.rvc.network.content_file import ContentModel
 
-FRAME = 320
+FEATURE_SAMPLES = 320
 """Samples from one feature to the next: 20 ms."""
-REACH = 80
+FEATURE_REACH = 80
 """Samples that a feature sees behind its own 320."""
+V1_LAYERS = 9
+"""Layers that v1 voices take the features of; v2 voices take those of all twelve."""
 NORM_EPS = 1e-5
 
 
 @dataclass(slots=True)
-class ContentState:
-    """What a stream's normalisation has seen, for each of the first convolution's channels."""
+class ContentState(StreamState):
+    """Sums for the normalisation of the first convolution's channels, over a stream's past."""
 
     count: torch.Tensor
-    """(batch, 1) float64: of what."""
+    """(batch, 1) float64: of steps."""
     total: torch.Tensor
     """(batch, channels) float64."""
     squares: torch.Tensor
     """(batch, channels) float64."""
 
-    @classmethod
-    def joined(cls, states: Sequence[ContentState]) -> ContentState:
-        """Of several streams as one batch."""
-        return cls(
-            torch.cat([state.count for state in states]),
-            torch.cat([state.total for state in states]),
-            torch.cat([state.squares for state in states]),
-        )
-
-    def split(self) -> list[ContentState]:
-        """Each stream's own."""
-        parts = zip(self.count.split(1), self.total.split(1), self.squares.split(1), strict=True)
-        return [ContentState(*part) for part in parts]
-
 
 class ContentEncoder:
-    """HuBERT base (ContentVec), for speech that comes bit by bit."""
+    """HuBERT base (ContentVec), for speech that comes piece by piece."""
 
     def __init__(self, read: ContentModel, dtype: torch.dtype, device: torch.device) -> None:
         accelerator.use(device)
         self.device = device
         self._dtype = dtype
-        config = read.model.config
-        exact = {name: weight.to(device) for name, weight in read.model.state_dict().items()}
+        config = read.config
+        exact = {name: weight.to(device) for name, weight in read.weights.items()}
         weights = {name: weight.to(dtype) for name, weight in exact.items()}
 
         # The first convolution and its norm stay in float32: they are small, and speech has a
         # wide range.
         first = "feature_extractor.conv_layers.0"
         self._first_stride = config.conv_stride[0]
-        self._first = FrameConv(exact[f"{first}.conv.weight"], stride=self._first_stride)
+        self._first = FrameConv(exact, f"{first}.conv", stride=self._first_stride, is_padded=False)
         self._norm_weight = exact[f"{first}.layer_norm.weight"]
         self._norm_bias = exact[f"{first}.layer_norm.bias"]
         self._others = [
             FrameConv(
-                weights[f"feature_extractor.conv_layers.{number}.conv.weight"],
+                weights,
+                f"feature_extractor.conv_layers.{number}.conv",
                 stride=config.conv_stride[number],
+                is_padded=False,
                 then="gelu",
             )
             for number in range(1, len(config.conv_stride))
         ]
-        self._projection_norm = _Norm(weights, "feature_projection.layer_norm")
-        self._projection = _linear(weights, "feature_projection.projection")
+        self._projection_norm = LayerNorm(weights, "feature_projection.layer_norm")
+        self._projection = linear(weights, "feature_projection.projection")
         self._position = _PositionConv(
-            read.position_weight.to(device, dtype),
+            weights["encoder.pos_conv_embed.conv.weight"],
             weights["encoder.pos_conv_embed.conv.bias"],
             config.num_conv_pos_embedding_groups,
         )
-        self._norm = _Norm(weights, "encoder.layer_norm")
+        self._norm = LayerNorm(weights, "encoder.layer_norm")
         self._layers = [
-            _Layer(weights, f"encoder.layers.{number}", config.num_attention_heads)
+            _layer(weights, f"encoder.layers.{number}", config.num_attention_heads)
             for number in range(config.num_hidden_layers)
         ]
-        self._v1_layer = read.v1_layer
-        self._v1_projection = packed(
-            read.final_proj_weight.to(device, dtype), read.final_proj_bias.to(device, dtype)
-        )
+        self._v1_projection = linear(weights, "final_proj")
 
     def start(self) -> ContentState:
-        """Of a stream that has not begun."""
+        """The state of one stream that has not begun."""
         shape = 1, len(self._norm_weight)
         nothing = torch.zeros(shape, dtype=torch.float64, device=self.device)
         return ContentState(nothing[:, :1], nothing, nothing)
@@ -115,12 +102,14 @@ class ContentEncoder:
     def local(
         self, samples: torch.Tensor, state: ContentState, *, is_all: bool = False
     ) -> tuple[torch.Tensor, ContentState]:
-        """The convolutions: (batch, n * FRAME + REACH) float32 to (batch, n, 512).
+        """The convolutions' features of speech, and the state behind it: (batch, n * 320 + 80)
+        float32 to (batch, n, 512).
 
         `is_all`: nothing comes after these samples, which then need not be of that length."""
         made = self._first(samples[:, :, None])
         # The last samples come again in the next piece: they are counted then.
-        n_counted = made.shape[1] if is_all else (samples.shape[-1] - REACH) // self._first_stride
+        n_new = (samples.shape[-1] - FEATURE_REACH) // self._first_stride
+        n_counted = made.shape[1] if is_all else n_new
         counted = made[:, :n_counted].double()
         state = ContentState(
             state.count + n_counted,
@@ -132,51 +121,41 @@ class ContentEncoder:
         scale = self._norm_weight / torch.sqrt(variance + NORM_EPS)
         shift = self._norm_bias - mean * scale
         made = made * scale.float()[:, None] + shift.float()[:, None]
-        made = nn.functional.gelu(made).to(self._dtype)
+        made = functional.gelu(made).to(self._dtype)
         for convolve in self._others:
             made = convolve(made)
         return made, state
 
     def encode(self, local: torch.Tensor, version: Version) -> torch.Tensor:
-        """The layers: (batch, n, 512) to (batch, n, width), as voices of this version want it."""
+        """The features for voices of this version: (batch, n, 512) to (batch, n, width)."""
         x = self._projection(self._projection_norm(local))
         x = self._norm(x + self._position(x))
         is_v1 = version == "v1"
-        for layer in self._layers[: self._v1_layer if is_v1 else None]:
-            x = layer(x)
+        for layer in self._layers[: V1_LAYERS if is_v1 else None]:
+            x = layer(x, functional.scaled_dot_product_attention)
         return self._v1_projection(x) if is_v1 else x
 
 
-class _Layer:
-    """A transformer layer that normalises behind each of its halves."""
-
-    def __init__(self, weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> None:
-        self._n_heads = n_heads
-        self._qkv = packed(
-            torch.cat([weights[f"{name}.attention.{part}_proj.weight"] for part in "qkv"]),
-            torch.cat([weights[f"{name}.attention.{part}_proj.bias"] for part in "qkv"]),
-        )
-        self._out = _linear(weights, f"{name}.attention.out_proj")
-        self._norm = _Norm(weights, f"{name}.layer_norm")
-        self._widen = _linear(weights, f"{name}.feed_forward.intermediate_dense", then="gelu")
-        self._narrow = _linear(weights, f"{name}.feed_forward.output_dense")
-        self._last_norm = _Norm(weights, f"{name}.final_layer_norm")
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, n, hidden) to the same."""
-        batch, n, hidden = x.shape
-        # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
-        qkv = self._qkv(x).view(batch, n, 3, self._n_heads, -1).permute(2, 0, 3, 1, 4)
-        seen = nn.functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
-        x = self._norm(x + self._out(seen.transpose(1, 2).reshape(batch, n, hidden)))
-        return self._last_norm(x + self._narrow(self._widen(x)))
+def _layer(weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> PostNormLayer:
+    feed_forward = f"{name}.feed_forward"
+    return PostNormLayer(
+        n_heads,
+        qkv=linear(weights, *(f"{name}.attention.{part}_proj" for part in "qkv")),
+        out=linear(weights, f"{name}.attention.out_proj"),
+        widen=linear(weights, f"{feed_forward}.intermediate_dense", then="gelu"),
+        narrow=linear(weights, f"{feed_forward}.output_dense"),
+        norms=(
+            LayerNorm(weights, f"{name}.layer_norm"),
+            LayerNorm(weights, f"{name}.final_layer_norm"),
+        ),
+    )
 
 
 class _PositionConv:
-    """Where a frame stands: a convolution over 128 frames, in 16 groups of channels.
+    """The position of a frame: a convolution over 128 frames, in 16 groups of channels.
 
-    As one product for each group. oneDNN has a fast kernel for it as a convolution only from about
-    100 frames on; with fewer it takes 150 ms instead of 2."""
+    It is computed as one product for each group. oneDNN has a fast kernel for the convolution only
+    from about 100 frames on; with fewer it takes 150 ms instead of 2."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, n_groups: int) -> None:
         """`weight` is (hidden, hidden / groups, kernel), its weight norm folded."""
@@ -187,27 +166,14 @@ class _PositionConv:
         self._bias = bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, n, hidden) to the same. The kernel is even: what it gives too much at the end
-        is left out."""
+        """(batch, n, hidden) to the same. The kernel is even, so there is one frame too many at the
+        end, which is left out."""
         batch, n, hidden = x.shape
-        padded = nn.functional.pad(x, (0, 0, self._kernel // 2, self._kernel // 2))
+        padded = functional.pad(x, (0, 0, self._kernel // 2, self._kernel // 2))
         # (batch, n, hidden, kernel), a view; then (groups, batch * n, kernel * hidden / groups)
         seen = padded.unfold(1, self._kernel, 1)[:, :n]
         seen = seen.reshape(batch, n, self._n_groups, hidden // self._n_groups, self._kernel)
         seen = seen.permute(2, 0, 1, 4, 3).reshape(self._n_groups, batch * n, -1)
         made = torch.bmm(seen, self._weight)  # (groups, batch * n, hidden / groups)
         made = made.permute(1, 0, 2).reshape(batch, n, hidden) + self._bias
-        return nn.functional.gelu(made)
-
-
-class _Norm:
-    def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
-        self._weight = weights[f"{name}.weight"]
-        self._bias = weights[f"{name}.bias"]
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.layer_norm(x, x.shape[-1:], self._weight, self._bias, NORM_EPS)
-
-
-def _linear(weights: Mapping[str, torch.Tensor], name: str, *, then: Then = "none") -> FixedLinear:
-    return packed(weights[f"{name}.weight"], weights[f"{name}.bias"], then=then)
+        return functional.gelu(made)

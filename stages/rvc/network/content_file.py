@@ -1,7 +1,4 @@
-"""Reading a content model, and refusing what is none, saying why.
-
-What is said, apart from who says it, RVC takes from a HuBERT that was trained further as
-ContentVec. It is published in two formats, and both become the same network here:
+"""Reading a content model, RVC's HuBERT that was trained further as ContentVec, in two formats:
 
 - ``hubert_base.pt``, fairseq's: a dict whose ``model`` holds the weights, beside a `Dictionary`
   of fairseq's that nothing needs. fairseq itself cannot be installed on the Pythons we support.
@@ -9,8 +6,9 @@ ContentVec. It is published in two formats, and both become the same network her
   whose class `HubertModelWithFinalProj` is a `HubertModel` with ``final_proj`` beside it.
 
 The names were matched, and the features found equal, against fairseq itself: see
-`tests/rvc/test_content_file.py` for the forward pass written out. Nothing here asks the network
-or runs what is in a file; the shape of the network is read off the weights.
+`tests/rvc/test_content_file.py` for the forward pass written out. What is no content model is
+refused with the reason. Nothing here asks the network or runs what is in a file; the shape of the
+model is read off the weights.
 """
 
 from __future__ import annotations
@@ -26,37 +24,28 @@ from safetensors.torch import load_file
 from torch.nn.utils import parametrize
 from transformers import HubertConfig, HubertModel
 
+from stages.error_text import MAX_REASON_CHARS, name_list, one_line, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.archives import MAX_REASON, one_line, some, why
-from stages.neural.checkpoints import check_finite, check_weights, load_pickle
+from stages.neural.checkpoints import (
+    MAX_BYTES,
+    check_finite,
+    check_values,
+    check_weights,
+    load_pickle,
+    load_state_dict,
+)
+from stages.rvc.network.config import CONTENT_WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CONTENT_SIZE = 256
-"""Width of the features of v1 voices, after ``final_proj``."""
-V1_LAYER = 9
-"""Whose output v1 voices take; v2 voices take the last one's."""
-
-CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
-CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""A frame is 320 samples, and sees 400."""
-POSITION_KERNEL = 128
-POSITION_GROUPS = 16
+V1_WIDTH = CONTENT_WIDTHS["v1"]
+"""The features of v1 voices, which ``final_proj`` makes."""
 HEAD_DIM = 64
-
-MAX_CONV_DIM = 512
-MAX_HIDDEN = 768
-MAX_WIDE = 3072
-MAX_LAYERS = 12
-"""HuBERT base has just these; a smaller one is for tests."""
-
-MAX_BYTES = 400_000_000
-"""HuBERT base has 378 MB in float32; the published file, in float16, 190."""
 MAX_CONFIG_BYTES = 1_000_000
-"""The published one has 2 kB."""
+"""The published config has 2 kB."""
 
 FAIRSEQ_NAMES = (
     (r"^mask_emb$", "masked_spec_embed"),
@@ -70,62 +59,61 @@ FAIRSEQ_NAMES = (
     (r"\.fc1\.", ".feed_forward.intermediate_dense."),
     (r"\.fc2\.", ".feed_forward.output_dense."),
 )
-"""fairseq's, and what transformers has for them."""
+"""fairseq's names, and those of transformers."""
 
 OLD_NAMES = (
     (r"^(encoder\.pos_conv_embed\.conv)\.weight_g$", r"\1.parametrizations.weight.original0"),
     (r"^(encoder\.pos_conv_embed\.conv)\.weight_v$", r"\1.parametrizations.weight.original1"),
 )
-"""torch's for a normalised weight, before 2.0 and since: fairseq has the old, folders either."""
+"""torch's names for a normalised weight, before 2.0 and since: fairseq's file has the old ones,
+folders have either."""
 
 TRAINING_ONLY = ("label_embs_concat", "masked_spec_embed")
-"""The labels that it was taught to guess, and what stood for the sound that was hidden from it."""
+"""The labels of its training, and what stood for masked sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContentModel:
-    """What a file holds, on the CPU, ready to be run."""
+    """A content model, on the CPU."""
 
-    model: HubertModel
-    """In eval mode. It takes samples at 16 kHz as they are, (b, n), without normalising them:
-    ``model(samples, output_hidden_states=True)`` gives (n - 400) // 320 + 1 frames."""
-    final_proj_weight: torch.Tensor
-    """(256, hidden size, which is 768)"""
-    final_proj_bias: torch.Tensor
-    """(256,)"""
-
-    @property
-    def position_weight(self) -> torch.Tensor:
-        """(hidden size, hidden size / groups, 128): of the convolution that tells a frame where
-        it stands, its weight norm folded."""
-        weight: torch.Tensor = self.model.encoder.pos_conv_embed.conv.weight.detach()
-        return weight
-
-    @property
-    def v1_layer(self) -> int:
-        """``hidden_states[v1_layer]``, through ``final_proj``, is what v1 voices take: the ninth,
-        or in a test's smaller model the last."""
-        return min(V1_LAYER, self.model.config.num_hidden_layers)
+    config: HubertConfig
+    weights: Mapping[str, torch.Tensor]
+    """The state dict of transformers' `HubertModel` in float32, the weight norm of its positional
+    convolution folded; and ``final_proj``."""
 
 
 class _Dictionary:
-    """Stands for fairseq's. It does nothing, whatever attributes a file gives it."""
+    """A stand-in for fairseq's. It does nothing, whatever attributes a file gives it."""
 
 
-def read_content_model(path: Path, dtype: torch.dtype = torch.float32) -> ContentModel:
+def read_content_model(path: Path) -> ContentModel:
     """Read and check fairseq's file or transformers' folder. Raises `UnusableModel`."""
     if path.is_dir():
         path, weights = _read_folder(path)
     else:
         weights = _read_fairseq(path)
-    return _build(path, weights, dtype)
+    config = _config(path, weights)
+    with torch.device("meta"):  # neither memory nor time for random weights
+        model = HubertModel(config)
+    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    expected["final_proj.weight"] = (V1_WIDTH, config.hidden_size)
+    expected["final_proj.bias"] = (V1_WIDTH,)
+    checked = check_weights(path, "HuBERT base with its final_proj", weights, expected)
+    model.load_state_dict(checked, strict=False, assign=True)
+    # Once, rather than at each pass: it is as much work as a layer.
+    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    final_proj = {name: checked[name] for name in checked if name.startswith("final_proj.")}
+    folded = model.state_dict() | final_proj
+    position = "encoder.pos_conv_embed.conv.weight"
+    check_finite(path, {position: folded[position]})  # 0 / 0
+    return ContentModel(config, folded)
 
 
 def _read_fairseq(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
     stand_ins = {"fairseq.data.dictionary.Dictionary": _Dictionary}
-    read = load_pickle(path, max_bytes=MAX_BYTES, stand_ins=stand_ins)
+    read = load_pickle(path, stand_ins=stand_ins)
     weights = read.get("model") if isinstance(read, dict) else None
     if not isinstance(weights, dict):
         raise UnusableModel(f"{path} is not fairseq's HuBERT: it holds no weights under `model`")
@@ -133,16 +121,13 @@ def _read_fairseq(path: Path) -> dict[str, Any]:
 
 
 def _read_folder(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The file with the weights, and these."""
+    """The path of the file with the weights, and these."""
     _check_config(folder / "config.json")
     safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
     if safe.exists():
         return safe, _renamed(safe, _read_safetensors(safe), OLD_NAMES)
     if pickled.exists():
-        weights = load_pickle(pickled, max_bytes=MAX_BYTES)
-        if not isinstance(weights, dict):
-            raise UnusableModel(f"{pickled} is not a state dict")
-        return pickled, _renamed(pickled, weights, OLD_NAMES)
+        return pickled, _renamed(pickled, load_state_dict(pickled), OLD_NAMES)
     raise UnusableModel(f"{folder} has neither model.safetensors nor pytorch_model.bin")
 
 
@@ -154,21 +139,22 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
             raise UnusableModel(msg)
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _check_config(path: Path) -> None:
-    """That the weights mean what they mean in HuBERT base: shapes do not tell all of it."""
+    """Check that the weights mean what they mean in HuBERT base: shapes do not tell all of it."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_CONFIG_BYTES)
         told = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(told, dict):
         raise UnusableModel(f"{path} is not a model's configuration")
     usual = HubertConfig().to_dict()
-    for what in (
+    told = usual | told
+    checked = (
         "model_type",
         "conv_kernel",
         "conv_stride",
@@ -182,15 +168,11 @@ def _check_config(path: Path) -> None:
         "num_conv_pos_embeddings",
         "num_conv_pos_embedding_groups",
         "conv_pos_batch_norm",
-    ):
-        value = told.get(what, usual[what])
-        if value != usual[what]:
-            found = one_line(repr(value), MAX_REASON)
-            msg = f"{path}: {what} is {found}, and HuBERT base's is {usual[what]!r}"
-            raise UnusableModel(msg)
-    heads, hidden = (told.get(what, usual[what]) for what in ("num_attention_heads", "hidden_size"))
+    )
+    check_values(path, "HuBERT base", {key: (told[key], usual[key]) for key in checked})
+    heads, hidden = told["num_attention_heads"], told["hidden_size"]
     if not isinstance(heads, int) or hidden != heads * HEAD_DIM:
-        found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON)
+        found = one_line(f"{heads!r} heads for hidden_size {hidden!r}", MAX_REASON_CHARS)
         raise UnusableModel(f"{path}: {found}; HuBERT's heads are of {HEAD_DIM}")
 
 
@@ -198,7 +180,7 @@ def _renamed(
     path: Path, weights: Mapping[Any, Any], rules: tuple[tuple[str, str], ...]
 ) -> dict[str, Any]:
     if odd := [name for name in weights if not isinstance(name, str)]:
-        raise UnusableModel(f"{path} is not a state dict: {some(odd)} are no names")
+        raise UnusableModel(f"{path} is not a state dict: {name_list(odd)} are no names")
     renamed = {}
     for name, weight in weights.items():
         ours = name
@@ -210,58 +192,30 @@ def _renamed(
     return {name: weight for name, weight in renamed.items() if name not in TRAINING_ONLY}
 
 
-def _build(path: Path, weights: dict[str, Any], dtype: torch.dtype) -> ContentModel:
-    config = _config(path, weights)
-    with torch.device("meta"):  # neither memory nor time for random weights
-        model = HubertModel(config)
-    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
-    expected["final_proj.weight"] = (CONTENT_SIZE, config.hidden_size)
-    expected["final_proj.bias"] = (CONTENT_SIZE,)
-    checked = check_weights(path, "HuBERT base with its final_proj", weights, expected)
-    checked = {name: weight.float() for name, weight in checked.items()}
-    final_weight, final_bias = checked.pop("final_proj.weight"), checked.pop("final_proj.bias")
-    model.load_state_dict(checked, assign=True)
-    # Once, rather than at each pass: it is as much work as a layer.
-    positions = model.encoder.pos_conv_embed.conv
-    parametrize.remove_parametrizations(positions, "weight")
-    check_finite(path, {"encoder.pos_conv_embed.conv.weight": positions.weight})  # 0 / 0
-    model.eval().requires_grad_(requires_grad=False)
-    torch.nn.Module.to(model, dtype)  # transformers' own `to` has no types
-    return ContentModel(model, final_weight.to(dtype), final_bias.to(dtype))
-
-
 def _config(path: Path, weights: Mapping[str, Any]) -> HubertConfig:
-    """Of HuBERT base in the size that these weights have."""
+    """HuBERT base in the size that these weights have: a smaller one is for tests."""
+    base = HubertConfig(mask_time_prob=0.0)  # so that it wants no masked_spec_embed
     conv_layers = "feature_extractor.conv_layers"
     convs = [
-        _shape(path, weights, f"{conv_layers}.{number}.conv.weight", 3)
-        for number in range(len(CONV_KERNELS))
+        _shape(path, weights, f"{conv_layers}.{number}.conv.weight", 3)[0]
+        for number in range(len(base.conv_kernel))
     ]
     hidden, _ = _shape(path, weights, "feature_projection.projection.weight", 2)
     wide, _ = _shape(path, weights, "encoder.layers.0.feed_forward.intermediate_dense.weight", 2)
     found = {match[1] for name in weights if (match := re.match(r"encoder\.layers\.(\d+)\.", name))}
     for what, value, most in (
-        *(("channels", out, MAX_CONV_DIM) for out, _, _ in convs),
-        ("hidden values", hidden, MAX_HIDDEN),
-        ("values between", wide, MAX_WIDE),
-        ("layers", len(found), MAX_LAYERS),
+        *(("channels", out, base.conv_dim[0]) for out in convs),
+        ("hidden values", hidden, base.hidden_size),
+        ("values between", wide, base.intermediate_size),
+        ("layers", len(found), base.num_hidden_layers),
     ):
         if not 0 < value <= most:
             raise UnusableModel(f"{path} has {value} {what}, and HuBERT base has {most}")
     if hidden % HEAD_DIM:
         raise UnusableModel(f"{path} has {hidden} hidden values, which are no heads of {HEAD_DIM}")
-    return HubertConfig(
-        conv_dim=[out for out, _, _ in convs],
-        conv_kernel=list(CONV_KERNELS),
-        conv_stride=list(CONV_STRIDES),
-        hidden_size=hidden,
-        intermediate_size=wide,
-        num_hidden_layers=len(found),
-        num_attention_heads=hidden // HEAD_DIM,
-        num_conv_pos_embeddings=POSITION_KERNEL,
-        num_conv_pos_embedding_groups=POSITION_GROUPS,
-        mask_time_prob=0.0,  # so that it wants no masked_spec_embed
-    )
+    base.conv_dim, base.hidden_size, base.intermediate_size = convs, hidden, wide
+    base.num_hidden_layers, base.num_attention_heads = len(found), hidden // HEAD_DIM
+    return base
 
 
 def _shape(path: Path, weights: Mapping[str, Any], name: str, n_dims: int) -> tuple[int, ...]:

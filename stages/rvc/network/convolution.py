@@ -1,4 +1,4 @@
-"""Convolutions over time with fixed weights, which is where a converter's time goes.
+"""Convolutions over time with fixed weights, where most of a conversion's time goes.
 
 `SoundConv` is for thousands of steps of few channels. Sound is (batch, channels, 1, time) there,
 channels last in memory, so that oneDNN's and cuDNN's kernels for pictures run on it as it lies. On
@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 from torch import nn
 
-from stages.neural.linear import can_pack, packed
+from stages.neural.linear import FixedLinear, can_pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stages.neural.linear import Then as ThenLinear
+    from stages.neural.linear import LinearThen
 
-Then: TypeAlias = Literal["none", "leaky_relu"]
-"""What is done to a convolution's result."""
+SoundThen: TypeAlias = Literal["none", "leaky_relu"]
+"""An activation of a convolution's result."""
 
 LEAK = 0.1
-"""Of every leaky ReLU in RVC's networks but the last one."""
+"""The slope of every leaky ReLU in RVC's networks but the last."""
 
 NO_PADDING = [0, 0]
 
@@ -39,25 +39,26 @@ PACKED_FOR = 256
 
 class SoundConv:
     """A convolution for inference: (batch, n_in, 1, time) to (batch, n_out, 1, time'), without
-    padding unless it is asked for. It stays where its weights are."""
+    padding. It stays where its weights are."""
 
     def __init__(
         self,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None = None,
+        weights: Mapping[str, torch.Tensor],
+        name: str,
         *,
         stride: int = 1,
         dilation: int = 1,
-        then: Then = "none",
+        then: SoundThen = "none",
     ) -> None:
-        """`weight` is (n_out, n_in, kernel)."""
+        """`name` in a state dict; the weight is (n_out, n_in, kernel), and there may be a bias."""
+        weight = weights[f"{name}.weight"]
         self.kernel = weight.shape[2]
-        self._bias = bias
+        self._bias = weights.get(f"{name}.bias")
         self._stride = [1, stride]
         self._dilation = [1, dilation]
         self._then = then
         laid_out = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        self._is_packed = weight.device.type == "cpu" and can_pack(weight.dtype)
+        self._is_packed = can_pack(weight)
         if self._is_packed:
             laid_out = torch.ops.mkldnn._reorder_convolution_weight(  # noqa: SLF001 - see the top
                 laid_out,
@@ -96,37 +97,25 @@ class FrameConv:
 
     def __init__(
         self,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None = None,
+        weights: Mapping[str, torch.Tensor],
+        name: str,
         *,
         stride: int = 1,
-        padding: int = 0,
-        then: ThenLinear = "none",
+        is_padded: bool = True,
+        then: LinearThen = "none",
     ) -> None:
-        """`weight` is (n_out, n_in, kernel)."""
+        """`name` in a state dict; the weight is (n_out, n_in, kernel), and there may be a bias.
+        Padded, and with a stride of 1, it gives as many frames as it gets."""
+        weight = weights[f"{name}.weight"]
         self._kernel = weight.shape[2]
         self._stride = stride
-        self._padding = padding
-        self._linear = packed(weight.transpose(1, 2).flatten(1).contiguous(), bias, then=then)
+        self._padding = self._kernel // 2 if is_padded else 0
+        self._linear = FixedLinear(
+            weight.transpose(1, 2).flatten(1).contiguous(), weights.get(f"{name}.bias"), then=then
+        )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if self._padding:
             x = nn.functional.pad(x, (0, 0, self._padding, self._padding))
         seen = x.unfold(1, self._kernel, self._stride)  # (batch, n', n_in, kernel), a view
         return self._linear(seen.transpose(2, 3).flatten(2))
-
-
-def sound_conv(
-    weights: Mapping[str, torch.Tensor], name: str, *, dilation: int = 1, then: Then = "none"
-) -> SoundConv:
-    """The convolution called `name` in a state dict."""
-    bias = weights.get(f"{name}.bias")
-    return SoundConv(weights[f"{name}.weight"], bias, dilation=dilation, then=then)
-
-
-def frame_conv(
-    weights: Mapping[str, torch.Tensor], name: str, *, then: ThenLinear = "none"
-) -> FrameConv:
-    """The convolution called `name` in a state dict, giving as many frames as it gets."""
-    weight = weights[f"{name}.weight"]
-    return FrameConv(weight, weights.get(f"{name}.bias"), padding=weight.shape[2] // 2, then=then)

@@ -1,11 +1,11 @@
-"""From latent frames to sound: RVC's NSF-HiFi-GAN, with state instead of context.
+"""RVC's decoder of latent frames to sound, an NSF-HiFi-GAN, with state instead of context.
 
     latent frames ─ pre ─▶ (×12, + source, 3 residual blocks) ▶ (×10 …) ▶ (×2 …) ▶ (×2 …) ─ post
 
 The network is convolutions from end to end, and none of them looks further than some ten frames.
 Streamed block by block it needs that much context on both sides, which is computed again for
-every block and thrown away: 60 % more work at 320 ms. Here each convolution keeps the end of what
-it was given instead, and so computes every sample once. Its output lags behind its input by what
+every block and thrown away: 60 % more work at 320 ms. Here each convolution keeps the end of its
+input instead, and so computes every sample once. Its output lags behind its input by what
 it has to see of the future, and what comes out in pieces is, sample for sample, what would come
 out in one piece; there is no border at which anything could click.
 
@@ -22,60 +22,34 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from stages.neural.linear import packed
-from stages.rvc.network.convolution import LEAK, SoundConv, sound_conv
+from stages.neural.layers import linear
+from stages.neural.state import StreamState
+from stages.rvc.network.config import EDGE_KERNEL
+from stages.rvc.network.convolution import LEAK, SoundConv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stages.rvc.network.config import VoiceConfig
 
-PRE_KERNEL = 7
-POST_KERNEL = 7
 POST_LEAK = 0.01
 """Upstream calls `leaky_relu` without a slope there, which is torch's default."""
 
 
 @dataclass(slots=True)
-class DecoderState:
-    """What a stream keeps between pieces: the end of each layer's input, empty at its start."""
+class DecoderState(StreamState):
+    """The end of each layer's input, which a stream keeps between pieces; empty at its start."""
 
     latents: torch.Tensor
-    """(batch, inter_channels, 1, n): for `pre`."""
+    """(batch, inter_channels, 1, n) for `pre`."""
     before: list[torch.Tensor]
-    """(batch, channels, 1, n): for each stage's upsampling."""
+    """(batch, channels, 1, n) for each stage's upsampling."""
     within: list[torch.Tensor]
-    """(batch, channels, 1, n): for each stage's residual blocks."""
+    """(batch, channels, 1, n) for each stage's residual blocks."""
     source: torch.Tensor
-    """(batch, 1, 1, samples): excitation that some stage has not used yet."""
+    """(batch, 1, 1, samples) of excitation that some stage has not used yet."""
     after: torch.Tensor
-    """(batch, channels, 1, n): for `post`."""
-
-    @classmethod
-    def joined(cls, states: Sequence[DecoderState]) -> DecoderState:
-        """Of several streams, whose pieces were as long, as one batch."""
-        if len(states) == 1:
-            return states[0]
-        return cls(
-            latents=torch.cat([state.latents for state in states]),
-            before=[torch.cat(own) for own in zip(*(s.before for s in states), strict=True)],
-            within=[torch.cat(own) for own in zip(*(s.within for s in states), strict=True)],
-            source=torch.cat([state.source for state in states]),
-            after=torch.cat([state.after for state in states]),
-        )
-
-    def split(self) -> list[DecoderState]:
-        """Each stream's own."""
-        return [
-            DecoderState(
-                latents=self.latents[row],
-                before=[own[row] for own in self.before],
-                within=[own[row] for own in self.within],
-                source=self.source[row],
-                after=self.after[row],
-            )
-            for row in (slice(row, row + 1) for row in range(len(self.latents)))
-        ]
+    """(batch, channels, 1, n) for `post`."""
 
 
 class Decoder:
@@ -85,34 +59,35 @@ class Decoder:
         """`weights` as in a voice's state dict, weight norm folded."""
         self.hop = config.hop
         self._n_in = config.inter_channels
-        self._pre = sound_conv(weights, "dec.conv_pre")
+        self._pre = SoundConv(weights, "dec.conv_pre")
         self._stages = [
             _Stage(config, weights, number) for number in range(len(config.upsample_rates))
         ]
-        self._post = sound_conv(weights, "dec.conv_post")
-        self._speaker = packed(weights["dec.cond.weight"].squeeze(2), weights["dec.cond.bias"])
+        self._post = SoundConv(weights, "dec.conv_post")
+        self._speaker = linear(weights, "dec.cond")
         self._dtype = weights["dec.conv_pre.weight"].dtype
         self._device = weights["dec.conv_pre.weight"].device
         self.left_samples, self.right_samples = self._reach()
         self.left_frames = math.ceil(self.left_samples / self.hop)
-        """Of context that a stream has to begin with."""
+        """Frames of context that a stream has to begin with."""
         self.right_frames = math.ceil(self.right_samples / self.hop)
-        """That sound may lag behind its frame."""
+        """Frames that sound may lag behind its own."""
+        self._source_reach = max(stage.source_kernel for stage in self._stages)
 
     def _reach(self) -> tuple[int, int]:
-        """How many samples before and behind a sample have a part in it."""
-        left = right = PRE_KERNEL // 2 * self.hop
+        """The number of samples before and behind a sample that decide it."""
+        left = right = EDGE_KERNEL // 2 * self.hop
         for stage in self._stages:
             left += stage.left_in * stage.step * stage.rate + stage.radius * stage.step
             right += stage.right_in * stage.step * stage.rate + stage.radius * stage.step
-        return left + POST_KERNEL // 2, right + POST_KERNEL // 2
+        return left + EDGE_KERNEL // 2, right + EDGE_KERNEL // 2
 
     def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
-        """What a speaker adds: (batch, gin_channels) to (batch, channels, 1, 1)."""
+        """A speaker's part: (batch, gin_channels) to (batch, channels, 1, 1)."""
         return self._speaker(embedding)[:, :, None, None]
 
     def start(self) -> DecoderState:
-        """Of a stream of one listener that has not begun."""
+        """The state of one stream that has not begun."""
 
         def nothing(channels: int) -> torch.Tensor:
             return torch.empty((1, channels, 1, 0), dtype=self._dtype, device=self._device)
@@ -142,9 +117,9 @@ class Decoder:
         window = _joined(state.latents, latents)
         x = self._pre(window) + speaker
         sources = _joined(state.source, source)
-        next_state = DecoderState(_end(window, PRE_KERNEL - 1), [], [], sources, latents)
+        next_state = DecoderState(_end(window, EDGE_KERNEL - 1), [], [], sources, latents)
         # Where x ends, in samples before the end of what was given.
-        lag = PRE_KERNEL // 2 * self.hop
+        lag = EDGE_KERNEL // 2 * self.hop
         for stage, before, within in zip(self._stages, state.before, state.within, strict=True):
             window = _joined(before, x)
             next_state.before.append(_end(window, stage.left_in + stage.right_in))
@@ -157,14 +132,10 @@ class Decoder:
             x = stage.blocks(window)
             lag += stage.radius * stage.step
         window = _joined(state.after, nn.functional.leaky_relu(x, POST_LEAK))
-        next_state.after = _end(window, POST_KERNEL - 1)
+        next_state.after = _end(window, EDGE_KERNEL - 1)
         next_state.source = _end(sources, lag + self._source_reach)
         sound = torch.tanh(self._post(window))
         return sound.flatten(1).float(), next_state
-
-    @property
-    def _source_reach(self) -> int:
-        return max((stage.source_kernel for stage in self._stages), default=0)
 
 
 class _Stage:
@@ -174,23 +145,23 @@ class _Stage:
         self, config: VoiceConfig, weights: Mapping[str, torch.Tensor], number: int
     ) -> None:
         self.rate = config.upsample_rates[number]
-        """Steps out for a step in."""
+        """Output steps for one input step."""
         self.step = math.prod(config.upsample_rates[number + 1 :])
-        """Samples of sound in a step out."""
+        """Samples of sound in an output step."""
         kernel = config.upsample_kernels[number]
         self._padding = (kernel - self.rate) // 2
         weight = weights[f"dec.ups.{number}.weight"]  # (n_in, n_out, kernel)
         self.n_in, self.n_out = weight.shape[:2]
         self._up_weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         self._up_bias = weights[f"dec.ups.{number}.bias"]
-        # A step out at o takes steps in from (o + padding - kernel + 1) / rate to (o + padding) /
-        # rate: for the `rate` steps that belong to one step in, that many before and behind it.
+        # Output o depends on inputs from (o + padding - kernel + 1) / rate to (o + padding) / rate:
+        # the `rate` outputs of one input depend on that many before and behind it.
         self.left_in = -((self._padding - kernel + 1) // self.rate)
         self.right_in = (self.rate - 1 + self._padding) // self.rate
         self._source_conv: SoundConv | None = None
         self.source_kernel = 0
         if config.has_pitch:
-            self._source_conv = _source_conv(weights, number, self.step)
+            self._source_conv = SoundConv(weights, f"dec.noise_convs.{number}", stride=self.step)
             self.source_kernel = self._source_conv.kernel
         shapes = list(zip(config.resblock_kernels, config.resblock_dilations, strict=True))
         first = number * len(shapes)
@@ -232,11 +203,6 @@ class _Stage:
         return first.div_(len(self._blocks))
 
 
-def _source_conv(weights: Mapping[str, torch.Tensor], number: int, step: int) -> SoundConv:
-    name = f"dec.noise_convs.{number}"
-    return SoundConv(weights[f"{name}.weight"], weights[f"{name}.bias"], stride=step)
-
-
 class _ResidualBlock:
     """Three pairs of convolutions, each pair around a short cut."""
 
@@ -248,13 +214,13 @@ class _ResidualBlock:
         dilations: Sequence[int],
     ) -> None:
         self._dilated = [
-            sound_conv(weights, f"{name}.convs1.{i}", dilation=dilation, then="leaky_relu")
+            SoundConv(weights, f"{name}.convs1.{i}", dilation=dilation, then="leaky_relu")
             for i, dilation in enumerate(dilations)
         ]
-        self._plain = [sound_conv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
+        self._plain = [SoundConv(weights, f"{name}.convs2.{i}") for i in range(len(dilations))]
         self._halos = [(kernel - 1) * (dilation + 1) // 2 for dilation in dilations]
         self.radius = sum(self._halos)
-        """Steps that are lost on each side."""
+        """Steps lost on each side."""
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         for dilated, plain, halo in zip(self._dilated, self._plain, self._halos, strict=True):

@@ -1,4 +1,4 @@
-"""A voice: what turns features and pitch into its sound."""
+"""An RVC voice as a network: content features and pitch to sound."""
 
 from __future__ import annotations
 
@@ -8,46 +8,75 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stages.rvc.network.decoder import Decoder
+from stages.neural.state import StreamState
+from stages.rvc.network.decoder import Decoder, DecoderState
+from stages.rvc.network.excitation import Excitation
 from stages.rvc.network.prior import NOISE_SCALE, Flow, Prior
-from stages.rvc.network.source import Source
 from stages.rvc.pitch.scale import coarse
 
 if TYPE_CHECKING:
-    from stages.rvc.voices.file import VoiceFile
+    from collections.abc import Mapping
+
+    from stages.rvc.network.config import VoiceConfig
 
 MAX_SPEAKERS_KEPT = 256
-"""Of what speakers add, kept ready: a voice has 109 of them, and uses one."""
+"""A voice has up to 109, and uses one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """What a speaker adds to each part."""
+    """A speaker's embedding, projected for each part that is conditioned on it."""
 
     flow: torch.Tensor
     decoder: torch.Tensor
 
 
-class Synthesizer:
-    """An RVC voice on a device, in a dtype. It holds nothing of those who speak with it."""
+@dataclass(slots=True)
+class SynthesizerState(StreamState):
+    """The state of a stream between two blocks of one voice."""
 
-    def __init__(self, file: VoiceFile, device: torch.device, dtype: torch.dtype) -> None:
-        self.config = config = file.config
-        weights = {name: weight.to(device, dtype) for name, weight in file.weights.items()}
+    latents: torch.Tensor
+    """(batch, 1, inter_channels): the last frame; (batch, 0, inter_channels) at the start."""
+    phase: torch.Tensor
+    """(batch, 1) float64: of the excitation's sine, in turns; (batch, 0) at the start."""
+    decoder: DecoderState
+
+
+class Synthesizer:
+    """An RVC voice on a device, in a dtype."""
+
+    def __init__(
+        self,
+        config: VoiceConfig,
+        weights: Mapping[str, torch.Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """`weights` as in a `VoiceFile`."""
+        self.config = config
+        weights = {name: weight.to(device, dtype) for name, weight in weights.items()}
         self.dtype = dtype
         self.device = device
         self.prior = Prior(config, weights)
         self.flow = Flow(config, weights)
         self.decoder = Decoder(config, weights)
-        self.source = Source(config, weights) if config.has_pitch else None
+        self.excitation = Excitation(config, weights) if config.has_pitch else None
         self._embeddings = weights["emb_g.weight"]
         self._speaker = lru_cache(MAX_SPEAKERS_KEPT)(self._make_speaker)
         self.n_bytes = sum(weight.nbytes for weight in weights.values())
-        """About what it occupies."""
+        """The memory that it takes, about."""
 
     def speaker(self, number: int) -> Speaker:
-        """Of a voice's `n_speakers`, from 0."""
+        """One of the voice's `n_speakers`, from 0."""
         return self._speaker(number)
+
+    def start(self) -> SynthesizerState:
+        """The state of one stream that has not begun."""
+        return SynthesizerState(
+            torch.empty(1, 0, self.config.inter_channels, dtype=self.dtype, device=self.device),
+            torch.empty(1, 0, dtype=torch.float64, device=self.device),
+            self.decoder.start(),
+        )
 
     def _make_speaker(self, number: int) -> Speaker:
         embedding = self._embeddings[number : number + 1]
@@ -60,8 +89,8 @@ class Synthesizer:
         noise: torch.Tensor,
         speaker: torch.Tensor,
     ) -> torch.Tensor:
-        """(batch, m, inter_channels): of features (batch, n, content_width) and f0 (batch, n) in
-        Hz, the last m frames, which are those that there is noise (batch, m, inter_channels) for.
+        """Latent frames (batch, m, inter_channels) of features (batch, n, content_width) and f0
+        (batch, n) in Hz: the last m, for which there is noise (batch, m, inter_channels).
 
         The outermost frames miss some of their neighbours."""
         pitch = None if f0 is None else coarse(f0)

@@ -1,25 +1,24 @@
-"""The spectrogram that RMVPE looks at: 128 mel bands, log magnitude, a frame every 10 ms."""
+"""RMVPE's spectrogram: 128 mel bands, log magnitude, a frame every 10 ms."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from stages.rvc.pitch.estimator import HOP, RATE
+from stages.rvc.speech import HOP, RATE
 
 N_BANDS = 128
 N_FFT = 1024
 LOW_HZ = 30.0
 HIGH_HZ = 8000.0
-FLOOR = 1e-5
-"""What is quieter is as loud as this."""
+MIN_MAGNITUDE = 1e-5
 
 MIN_SAMPLES = N_FFT // 2 + 1
-"""Half a window is mirrored at either end, which takes one sample more."""
+"""Half a window, which is mirrored at either end, and one sample more."""
 
 
 class LogMel(torch.nn.Module):
-    """Sound to spectrogram. In float32: the products of a quiet sound are too small for less."""
+    """A spectrogram, in float32: the products of a quiet sound are too small for less."""
 
     window: torch.Tensor
     bands: torch.Tensor
@@ -33,7 +32,7 @@ class LogMel(torch.nn.Module):
         """Samples (b, n) at 16 kHz, at least `MIN_SAMPLES`, to (b, 128, n // 160 + 1), whose
         frame j is centred on sample 160 * j."""
         spectrum = torch.stft(samples, N_FFT, HOP, window=self.window, return_complex=True)
-        return (self.bands @ spectrum.abs()).clamp_min(FLOOR).log()
+        return (self.bands @ spectrum.abs()).clamp_min(MIN_MAGNITUDE).log()
 
 
 def _bands() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

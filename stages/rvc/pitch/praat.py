@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import parselmouth
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, MIN_FRAMES, unvoiced
+from stages.rvc.speech import HOP, RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,19 +20,20 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
 
 VOICING_THRESHOLD = 0.6
-"""How periodic a frame must be to be voiced; upstream's. Praat's own default is 0.45."""
+"""Upstream's threshold of periodicity for a voiced frame; Praat's default is 0.45."""
 
 EDGE_FRAMES = MIN_FRAMES // 2
-"""A frame needs three periods of the lowest pitch around it: at either end there are fewer, and
-those frames stay unvoiced."""
+"""Frames at either end that stay unvoiced: a frame needs three periods of the lowest pitch around
+it."""
 
 
 class PraatPitch:
-    """Praat's; see the module. Safe to share: it remembers nothing."""
+    """Praat's method; see the module. It keeps no state, so it can be shared."""
 
     name = "pm"
+    n_bytes = 0
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`. The 3 first frames and the 2 last are unvoiced."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:

@@ -16,10 +16,10 @@ from torch import nn
 
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.checkpoints import check_weights, load_pickle
-from stages.rvc.pitch.estimator import HOP
+from stages.neural.checkpoints import check_weights, load_state_dict
 from stages.rvc.pitch.mel import MIN_SAMPLES, LogMel
 from stages.rvc.pitch.rmvpe_network import FRAME_MULTIPLE, Rmvpe, RmvpeSize
+from stages.rvc.speech import HOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,21 +32,19 @@ if TYPE_CHECKING:
 
 CENTS_APART = 20
 LOWEST_CENTS = 1997.3794084376191
-"""Of the first of the pitches, over 10 Hz: 31.7 Hz."""
+"""The first of the pitches, in cents over 10 Hz: 31.7 Hz."""
 REACH = 4
 """Pitches on either side of the likeliest that are averaged with it."""
 THRESHOLD = 0.03
-"""Upstream's: where no pitch is more salient there is no voice."""
+"""Upstream's: where no pitch is more salient, the frame is unvoiced."""
 
 FIRST = "unet.encoder.layers.0.conv.0.conv.0.weight"
-"""As many rows as the network has channels at the top."""
+"""A weight with as many rows as the network has channels at the top."""
 COUNT = ".num_batches_tracked"
-"""Of a normalisation, in whole numbers: for training only."""
+"""A normalisation's count of batches, for training only."""
 
 MAX_SIZE = RmvpeSize()
 """The published network's; a smaller one is for tests."""
-MAX_BYTES = 400_000_000
-"""It has 362 MB in float32."""
 
 
 class RmvpePitch:
@@ -63,8 +61,9 @@ class RmvpePitch:
         for weight in self._network.parameters():
             if weight.dim() == 4:  # in float32 a CPU is twice as fast with the channels last
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        self.n_bytes = sum(weight.nbytes for weight in self._network.parameters())
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         row = torch.tensor(samples, device=self._device)[None]
         f0: NDArray[np.float32] = self.estimate_batch(row)[0].cpu().numpy()
@@ -102,9 +101,7 @@ def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePit
     """Read and check the file. Raises `UnusableModel`."""
     if not path.exists():
         raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
-    weights = load_pickle(path, max_bytes=MAX_BYTES)
-    if not isinstance(weights, dict):
-        raise UnusableModel(f"{path} is not a state dict")
+    weights = load_state_dict(path)
     size = _size(path, weights)
     with torch.device("meta"):  # neither memory nor time for random weights
         network = Rmvpe(size)
@@ -119,8 +116,7 @@ def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePit
     for name, weight in checked.items():
         if name.endswith(".running_var") and (weight < 0).any():
             raise UnusableModel(f"{path}: {name} holds variances below 0")
-    floats = {name: weight.float() for name, weight in checked.items()}
-    network.load_state_dict(floats | counts, assign=True)
+    network.load_state_dict(checked | counts, assign=True)
     network.eval().requires_grad_(requires_grad=False)
     network.fuse()
     return RmvpePitch(network, device, dtype)

@@ -7,6 +7,7 @@ the same names here as there, which are the names in the published file.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,31 +18,31 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from stages.rvc.pitch.mel import N_BANDS
 
 N_LEVELS = 5
-"""Of the U-net: each halves both axes."""
+"""Levels of the U-net; each halves both axes."""
 FRAME_MULTIPLE = 2**N_LEVELS
-"""What the number of frames must be a multiple of."""
+"""The number of frames must be a multiple of this."""
 N_SALIENCES = 360
 """Pitches that a frame is judged for, 20 cents apart."""
 N_FOLDED = 3
 """Channels that the U-net ends in."""
 GRU_SIZE = 256
-"""In each direction."""
+"""The recurrent layer's width in each direction."""
 
 
 @dataclass(frozen=True, slots=True)
 class RmvpeSize:
-    """What the published network and a test's may differ in."""
+    """The dimensions of the network: those of the published one, and smaller ones for tests."""
 
     n_blocks: int = 4
-    """In each level."""
+    """Blocks in each level."""
     n_inner: int = 4
     """Levels at the bottom."""
     channels: int = 16
-    """At the top; each level below has twice as many."""
+    """Channels at the top; each level below has twice as many."""
 
 
 class Rmvpe(nn.Module):
-    """Spectrogram to salience."""
+    """The whole network, from spectrogram to salience."""
 
     def __init__(self, size: RmvpeSize) -> None:
         super().__init__()
@@ -57,13 +58,13 @@ class Rmvpe(nn.Module):
         return salience.sigmoid()
 
     def compute_in(self, dtype: torch.dtype) -> None:
-        """All but the recurrent layer, a small part of the work: torch lays its weights out for
-        cuDNN in float32 and not in bfloat16, where they would be laid out for each call."""
+        """Convert all but the recurrent layer, a small part of the work: torch lays its weights out
+        for cuDNN in float32 only; in bfloat16 they would be laid out for each call."""
         for part in (self.unet, self.cnn, self.fc[1]):
             part.to(dtype)
 
     def fuse(self) -> None:
-        """Fold each normalisation into the convolution before it. For good, and in eval mode."""
+        """Fold each normalisation into the convolution before it, for good; in eval mode."""
         for module in self.modules():
             if isinstance(module, nn.Sequential):
                 _fuse(module)
@@ -72,10 +73,11 @@ class Rmvpe(nn.Module):
 class _UNet(nn.Module):
     def __init__(self, size: RmvpeSize) -> None:
         super().__init__()
-        self.encoder = _Encoder(size)
+        self.encoder = _UNetEncoder(size)
         widest = size.channels * 2 ** (N_LEVELS - 1)
-        self.intermediate = _Intermediate(widest, size)
-        self.decoder = _Decoder(2 * widest, size)
+        more = (_level(2 * widest, 2 * widest, size.n_blocks) for _ in range(size.n_inner - 1))
+        self.intermediate = _under("layers", _level(widest, 2 * widest, size.n_blocks), *more)
+        self.decoder = _UNetDecoder(2 * widest, size)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         below, sides = self.encoder(image)
@@ -83,17 +85,17 @@ class _UNet(nn.Module):
         return out
 
 
-class _Encoder(nn.Module):
+class _UNetEncoder(nn.Module):
     def __init__(self, size: RmvpeSize) -> None:
         super().__init__()
         self.bn = nn.BatchNorm2d(1)
         widths = [1, *(size.channels * 2**level for level in range(N_LEVELS))]
         self.layers = nn.ModuleList(
-            _Level(narrow, wide, size.n_blocks) for narrow, wide in pairwise(widths)
+            _level(narrow, wide, size.n_blocks) for narrow, wide in pairwise(widths)
         )
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """What comes out at the bottom, and what each level hands across, from the top."""
+        """The output of the bottom, and what each level hands across, from the top."""
         image = self.bn(image)
         sides = []
         for level in self.layers:
@@ -103,20 +105,7 @@ class _Encoder(nn.Module):
         return image, sides
 
 
-class _Intermediate(nn.Module):
-    def __init__(self, widest: int, size: RmvpeSize) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            _Level(widest, 2 * widest, size.n_blocks),
-            *(_Level(2 * widest, 2 * widest, size.n_blocks) for _ in range(size.n_inner - 1)),
-        )
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.layers(image)
-        return out
-
-
-class _Decoder(nn.Module):
+class _UNetDecoder(nn.Module):
     def __init__(self, widest: int, size: RmvpeSize) -> None:
         super().__init__()
         widths = [widest // 2**level for level in range(N_LEVELS + 1)]
@@ -130,21 +119,19 @@ class _Decoder(nn.Module):
         return image
 
 
-class _Level(nn.Module):
+def _level(n_in: int, n_out: int, n_blocks: int) -> nn.Sequential:
     """Some blocks at one resolution."""
+    more = (_ConvBlock(n_out, n_out) for _ in range(n_blocks - 1))
+    return _under("conv", _ConvBlock(n_in, n_out), *more)
 
-    def __init__(self, n_in: int, n_out: int, n_blocks: int) -> None:
-        super().__init__()
-        more = (_Block(n_out, n_out) for _ in range(n_blocks - 1))
-        self.conv = nn.Sequential(_Block(n_in, n_out), *more)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.conv(image)
-        return out
+def _under(name: str, *layers: nn.Module) -> nn.Sequential:
+    """The layers one after the other, under the name that they have in the file."""
+    return nn.Sequential(OrderedDict({name: nn.Sequential(*layers)}))
 
 
 class _Rise(nn.Module):
-    """To twice the resolution, where what was handed across is taken in."""
+    """An upsampling to twice the resolution, joined with what its level handed across."""
 
     def __init__(self, n_in: int, n_out: int, n_blocks: int) -> None:
         super().__init__()
@@ -153,16 +140,16 @@ class _Rise(nn.Module):
             nn.BatchNorm2d(n_out),
             nn.ReLU(),
         )
-        more = (_Block(n_out, n_out) for _ in range(n_blocks - 1))
-        self.conv2 = nn.Sequential(_Block(2 * n_out, n_out), *more)
+        more = (_ConvBlock(n_out, n_out) for _ in range(n_blocks - 1))
+        self.conv2 = nn.Sequential(_ConvBlock(2 * n_out, n_out), *more)
 
     def forward(self, image: torch.Tensor, side: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.conv2(torch.cat((self.conv1(image), side), dim=1))
         return out
 
 
-class _Block(nn.Module):
-    """Two convolutions, beside which the input goes by."""
+class _ConvBlock(nn.Module):
+    """Two convolutions with a residual connection."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()

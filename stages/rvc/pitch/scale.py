@@ -1,7 +1,7 @@
-"""What voices take of pitch: a step of a scale, and the hertz, both shifted to the voice's key.
+"""Pitch as voices take it: a step of a scale, and hertz, both shifted to the voice's range.
 
 The scale is upstream's, and what voices were trained with: 255 steps, evenly spaced in mel
-(O'Shaughnessy, 1987: 1127 ln(1 + f / 700)), of which the first is for what is not voiced.
+(O'Shaughnessy, 1987: 1127 ln(1 + f / 700)), of which the first is for unvoiced frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def coarse(f0: torch.Tensor) -> torch.Tensor:
 
 
 def shifted(f0: torch.Tensor, semitones: float) -> torch.Tensor:
-    """The pitch so much higher; what is not voiced, 0, stays so."""
+    """The pitch so many semitones higher; 0, unvoiced, stays 0."""
     return f0 * 2 ** (semitones / 12)
 
 

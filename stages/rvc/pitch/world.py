@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyworld
 
-from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, HOP, MIN_FRAMES, RATE, unvoiced
+from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ, MIN_FRAMES, unvoiced
+from stages.rvc.speech import HOP, RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,21 +22,20 @@ Method = Literal["dio", "harvest"]
 
 FRAME_MS = 1000 * HOP / RATE
 
-
 MEDIAN_FRAMES = 3
-"""Of upstream's filter, whatever more it is asked for."""
+"""The width of upstream's filter, whatever more it is asked for."""
 
 
 class WorldPitch:
-    """WORLD's; see the module. Safe to share: it remembers nothing."""
+    """WORLD's methods; see the module. They keep no state, so they can be shared."""
 
-    def __init__(self, name: Method, filter_radius: int = MEDIAN_FRAMES) -> None:
-        """Without the median filter where `filter_radius` is less than its 3 frames."""
+    n_bytes = 0
+
+    def __init__(self, name: Method) -> None:
         self.name = name
-        self._is_filtered = filter_radius >= MEDIAN_FRAMES
         self._find = pyworld.dio if name == "dio" else pyworld.harvest
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:
@@ -45,15 +45,15 @@ class WorldPitch:
             sound, RATE, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=FRAME_MS
         )
         found = pyworld.stonemask(sound, found, times, RATE)
-        if self._is_filtered:
+        if filter_radius >= MEDIAN_FRAMES:
             found = _median_of_three(found)
         f0[:] = found[: len(f0)]  # there is one more, at the end
         return f0
 
 
 def _median_of_three(f0: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without jumps that last one frame, as ``scipy.signal.medfilt``: upstream's
-    ``filter_radius`` of 3, its default. Outside there is no voice."""
+    """The median of each three frames, as ``scipy.signal.medfilt``: upstream's ``filter_radius`` of
+    3, its default. Frames outside count as unvoiced."""
     padded = np.pad(f0, 1)
     median: NDArray[np.float64] = np.median([padded[:-2], f0, padded[2:]], axis=0)
     return median

@@ -1,4 +1,4 @@
-"""Reading an RVC voice, a pickle from a stranger: what is not a voice is refused, and says why."""
+"""Reading an RVC voice, a pickle from a stranger: other files are refused with the reason."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.neural.checkpoints import check_finite, check_weights, load_pickle
-from stages.rvc.network.config import VoiceConfig, tensor_shapes
+from stages.rvc.network.config import tensor_shapes
 from stages.rvc.voices.header import needed_tensors, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["VoiceConfig", "VoiceFile", "read_voice"]
-
-MAX_VOICE_BYTES = 400_000_000
-"""A voice has 55 MB; in float32 and with `enc_q` left in 150."""
+    from stages.rvc.network.config import VoiceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +27,21 @@ class VoiceFile:
     """The state dict of upstream's network after `remove_weight_norm`, without `enc_q`; in
     float32."""
 
-    @property
-    def n_bytes(self) -> int:
-        """Of all weights."""
-        return sum(weight.nbytes for weight in self.weights.values())
-
 
 def read_voice(path: Path) -> VoiceFile:
     """Read and check a voice file. Raises `UnusableModel`."""
     config = read_header(path)
-    saved = load_pickle(path, max_bytes=MAX_VOICE_BYTES)
+    saved = load_pickle(path)
     # Checked once more: this is another reader, and the file may be another by now.
     tensors = needed_tensors(path, saved, torch.Tensor)
-    stored = check_weights(path, "an RVC voice", tensors, dict(tensor_shapes(config)))
-    weights = folded({name: weight.float() for name, weight in stored.items()})
+    weights = folded(check_weights(path, "an RVC voice", tensors, dict(tensor_shapes(config))))
     check_finite(path, weights)
     return VoiceFile(config, weights)
 
 
 def folded(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each `weight_g` and `weight_v` made one `weight`: v scaled to the length g along all but
-    its first dimension (torch.nn.utils.weight_norm). A v of length zero gives no number."""
+    """The weights with each `weight_g` and `weight_v` made one `weight`: v scaled to the length g
+    along all but its first dimension (torch.nn.utils.weight_norm). A v of length 0 gives NaN."""
     result = {}
     for name, weight in weights.items():
         layer, _, half = name.rpartition(".")

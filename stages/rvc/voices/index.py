@@ -1,5 +1,5 @@
-"""A voice's index: content features heard in training, of which those nearest to what is said
-now are mixed into it.
+"""A voice's index: content features of its training, of which those nearest to the speech's own are
+mixed into them.
 
 The file is one that faiss wrote, ``IVF{n},Flat`` with distances L2: vectors in as many lists as
 there are centroids, each in the list of its nearest one (faiss/impl/index_write.cpp). It is read
@@ -23,14 +23,13 @@ from __future__ import annotations
 import io
 import itertools
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
 
+from stages.error_text import one_line
 from stages.errors import UnusableModel
-from stages.neural.archives import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,35 +39,39 @@ if TYPE_CHECKING:
 MAX_INDEX_BYTES = 1_000_000_000
 """RVC's training reduces more than 200,000 vectors to 10,000: that is 620 MB."""
 MAX_VALUE = 1e4
-"""Content features stay under 100. Their squares must not overflow."""
+"""Content features stay under 100, and their squares must not overflow."""
 N_NEIGHBOURS = 8
-"""As many as upstream mixes."""
+"""Upstream's."""
 METRIC_L2 = 1
 NO_MAP, ARRAY_MAP = 0, 1
-"""From a vector's number to its place; we need no numbers."""
+"""Maps from a vector's number to its place, which are skipped."""
 
 
-@dataclass(frozen=True, slots=True)
 class FeatureIndex:
-    """Vectors, list after list. Searching changes nothing, so threads may share it."""
+    """Vectors in lists. Searching changes nothing, so threads may share it."""
 
-    centroids: NDArray[np.float32]
-    """(n_lists, width)"""
-    centroid_squares: NDArray[np.float32]
-    """(n_lists,): the squared length of each."""
-    starts: NDArray[np.int64]
-    """(n_lists + 1,): where each list begins among the vectors, and where the last ends."""
-    vectors: NDArray[np.float32]
-    """(n_vectors, width)"""
-    squares: NDArray[np.float32]
-    """(n_vectors,): the squared length of each."""
-    n_probe: int
-    """Lists that a search looks into."""
+    def __init__(
+        self,
+        centroids: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        n_probe: int,
+    ) -> None:
+        """`vectors` (n_vectors, width) are in order of their lists. `starts` (n_lists + 1,): where
+        each list begins among them, and where the last ends. `n_probe`: lists that a search looks
+        into, of those with the nearest `centroids` (n_lists, width)."""
+        self.vectors = vectors
+        # (n_vectors,): squared lengths
+        self._squares: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
+        self._centroids = centroids
+        self._centroid_squares = np.square(centroids).sum(axis=1)
+        self._starts = starts
+        self._n_probe = n_probe
 
     @property
     def n_bytes(self) -> int:
-        """Of memory."""
-        return self.vectors.nbytes + self.squares.nbytes + self.centroids.nbytes
+        """The memory that it takes."""
+        return self.vectors.nbytes + self._squares.nbytes + self._centroids.nbytes
 
     def blend(self, features: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
         """Content features, (n, width), drawn to the nearest in the index by `rate` (0: as they
@@ -87,12 +90,12 @@ class FeatureIndex:
 
     def _lists(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """(n, n_probe): the lists of the nearest centroids."""
-        products = torch.from_numpy(features) @ torch.from_numpy(self.centroids).T
-        distances = self.centroid_squares - 2 * products.numpy()
-        if self.n_probe == len(self.centroids):
-            return np.tile(np.arange(self.n_probe), (len(features), 1))
-        order: NDArray[np.int64] = distances.argpartition(self.n_probe - 1, axis=1)
-        return order[:, : self.n_probe]
+        if self._n_probe == len(self._centroids):
+            return np.tile(np.arange(self._n_probe), (len(features), 1))
+        products = torch.from_numpy(features) @ torch.from_numpy(self._centroids).T
+        distances = self._centroid_squares - 2 * products.numpy()
+        order: NDArray[np.int64] = distances.argpartition(self._n_probe - 1, axis=1)
+        return order[:, : self._n_probe]
 
     def _mean_of_nearest(
         self, feature: NDArray[np.float32], lists: NDArray[np.int64]
@@ -111,12 +114,12 @@ class FeatureIndex:
 
     def _nearest(self, feature: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """Up to `N_NEIGHBOURS` vectors of a list."""
-        here = slice(self.starts[number], self.starts[number + 1])
+        here = slice(self._starts[number], self._starts[number + 1])
         vectors = self.vectors[here]
         if len(vectors) <= N_NEIGHBOURS:
             return vectors
         products: NDArray[np.float32] = np.einsum("ij,j->i", vectors, feature)
-        distances = self.squares[here] - 2 * products
+        distances = self._squares[here] - 2 * products
         return vectors[distances.argpartition(N_NEIGHBOURS)[:N_NEIGHBOURS]]
 
 
@@ -124,31 +127,33 @@ def read_index(path: Path, width: int) -> FeatureIndex:
     """Read and check an index of features this wide. Raises `UnusableModel`."""
     try:
         with path.open("rb") as file:
-            return _Reader(path, file).index(width)
+            return _Reader(path, file, width).index()
     except OSError as error:
         raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
 
 
 class _Reader:
-    """Goes through a file once. Nothing is allocated before the file is known to be as long."""
+    """Reads a file once, from its start. Nothing is allocated before the file is known to be as
+    long."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, width: int) -> None:
         self._path = path
         self._file = file
+        self._width = width
         self._n_left = file.seek(0, io.SEEK_END)
         file.seek(0)
 
-    def index(self, width: int) -> FeatureIndex:
+    def index(self) -> FeatureIndex:
         if self._n_left > MAX_INDEX_BYTES:
             raise self._refusal(f"has {self._n_left} bytes; no index has {MAX_INDEX_BYTES}")
-        match kind := self._take_kind():
-            case "IwFl":
-                index = self._inverted_lists(width)
-            case "IxF2":
-                vectors = self._flat(width)
-                index = _indexed(vectors[:1], np.array([0, len(vectors)]), vectors, n_probe=1)
+        match kind := self._bytes(4):
+            case b"IwFl":
+                index = self._inverted_lists()
+            case b"IxF2":
+                vectors = self._flat()
+                index = FeatureIndex(vectors[:1], np.array([0, len(vectors)]), vectors, n_probe=1)
             case _:
-                what = one_line(repr(kind), 10)
+                what = one_line(repr(kind.decode("latin-1")), 10)
                 raise self._refusal(
                     f"is not an index of the kind IVF,Flat, which RVC makes ({what})"
                 )
@@ -158,128 +163,89 @@ class _Reader:
             raise self._refusal("is empty: a `trained_` index; the one to use is called `added_`")
         return index
 
-    def _inverted_lists(self, width: int) -> FeatureIndex:
-        n_vectors = self._take_header(width)
-        n_lists, n_probe = self._take("<QQ")
-        if self._take_kind() != "IxF2":
+    def _inverted_lists(self) -> FeatureIndex:
+        n_vectors, n_lists, n_probe = self._header("QQ")
+        if self._bytes(4) != b"IxF2":
             raise self._refusal("does not keep its centroids flat, as RVC does")
-        centroids = self._flat(width)
+        centroids = self._flat()
         if len(centroids) != n_lists or not 1 <= n_probe <= n_lists:
             raise self._refusal(
                 f"has {n_lists} lists, {len(centroids)} centroids, and looks into {n_probe}"
             )
-        self._skip_map(n_vectors)
-        if self._take_kind() != "ilar" or self._take("<QQ") != (n_lists, 4 * width):
+        map_kind, n_mapped = self._numbers("<BQ")
+        if (map_kind, n_mapped) not in {(NO_MAP, 0), (ARRAY_MAP, n_vectors)}:
+            raise self._refusal(f"has a map of kind {map_kind} with {n_mapped} entries")
+        self._bytes(8 * n_mapped)
+        if self._bytes(4) != b"ilar" or self._numbers("<QQ") != (n_lists, 4 * self._width):
             raise self._refusal("does not have lists of vectors where they should be")
-        lengths = self._take_lengths(n_lists, n_vectors)
-        self._need(n_vectors * (4 * width + 8))
-        vectors = np.empty((n_vectors, width), np.float32)
+        lengths = self._lengths(n_lists, n_vectors)
+        self._need(n_vectors * (4 * self._width + 8))
+        vectors = np.empty((n_vectors, self._width), np.float32)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        for start, end in itertools.pairwise(starts):
-            if end > start:
-                self._fill(vectors[start:end])
-                self._skip(8 * int(end - start))
-        return _indexed(centroids, starts, vectors, n_probe)
+        for start, end in itertools.pairwise(starts.tolist()):
+            self._fill(vectors[start:end])
+            self._bytes(8 * (end - start))
+        return FeatureIndex(centroids, starts, vectors, n_probe)
 
-    def _flat(self, width: int) -> NDArray[np.float32]:
-        n_vectors = self._take_header(width)
-        n_values = self._take_count()
-        if n_values != n_vectors * width:
-            raise self._refusal(f"has {n_values} values in {n_vectors} vectors of {width}")
+    def _flat(self) -> NDArray[np.float32]:
+        n_vectors, n_values = self._header("Q")
+        if n_values != n_vectors * self._width:
+            raise self._refusal(f"has {n_values} values in {n_vectors} vectors of {self._width}")
         self._need(4 * n_values)
-        vectors = np.empty((n_vectors, width), np.float32)
+        vectors = np.empty((n_vectors, self._width), np.float32)
         self._fill(vectors)
         return vectors
 
-    def _take_header(self, width: int) -> int:
-        """The number of vectors."""
-        own_width, n_vectors, _, _, is_trained, metric = self._take("<iqqqBi")
-        if own_width != width:
-            raise self._refusal(f"holds features {own_width} wide; the voice's are {width} wide")
+    def _header(self, more: str) -> tuple[int, ...]:
+        """The number of vectors, and the numbers behind the header."""
+        width, n_vectors, _, _, is_trained, metric, *rest = self._numbers("<iqqqBi" + more)
+        if width != self._width:
+            raise self._refusal(f"holds features {width} wide; the voice's are {self._width} wide")
         if metric != METRIC_L2:
             raise self._refusal(f"measures by metric {metric}, not by distance (L2), as RVC does")
         if is_trained != 1 or not 0 <= n_vectors <= MAX_INDEX_BYTES:
             raise self._refusal(f"says that it has {n_vectors} vectors, and trained: {is_trained}")
-        return int(n_vectors)
+        return n_vectors, *rest
 
-    def _take_lengths(self, n_lists: int, n_vectors: int) -> NDArray[np.int64]:
-        kind, count = self._take_kind(), self._take_count()
-        if kind == "full" and count == n_lists:
-            lengths = self._take_numbers(count)
-        elif kind == "sprs" and count % 2 == 0 and count <= 2 * n_lists:
-            # Pairs: which list is not empty, and how long it is.
-            pairs = self._take_numbers(count).reshape(-1, 2)
-            if (pairs[:, 0] >= n_lists).any():
+    def _lengths(self, n_lists: int, n_vectors: int) -> NDArray[np.int64]:
+        kind, (count,) = self._bytes(4), self._numbers("<Q")
+        if (kind, count) != (b"full", n_lists) and (
+            kind != b"sprs" or count % 2 or count > 2 * n_lists
+        ):
+            raise self._refusal(f"has the lengths of {count} lists, of {n_lists}")
+        lengths = np.frombuffer(self._bytes(8 * count), "<u8")
+        if kind == b"sprs":  # pairs: which list is not empty, and how long it is
+            numbers, filled = lengths.reshape(-1, 2).T
+            if (numbers >= n_lists).any():
                 raise self._refusal(f"fills a list beyond its {n_lists}")
             lengths = np.zeros(n_lists, "<u8")
-            lengths[pairs[:, 0]] = pairs[:, 1]
-        else:
-            raise self._refusal(f"has the lengths of {count} lists, of {n_lists}")
+            lengths[numbers] = filled
         # Each one first, so that the sum cannot overflow.
         if (lengths > n_vectors).any() or lengths.sum() != n_vectors:
             raise self._refusal(f"does not have in its lists the {n_vectors} vectors it speaks of")
         return lengths.astype(np.int64)
 
-    def _skip_map(self, n_vectors: int) -> None:
-        (kind,), length = self._take("<B"), self._take_count()
-        if (kind, length) not in {(NO_MAP, 0), (ARRAY_MAP, n_vectors)}:
-            raise self._refusal(f"has a map of kind {kind} with {length} entries")
-        self._skip(8 * length)
-
-    def _take_kind(self) -> str:
-        return self._take_bytes(4).decode("latin-1")
-
-    def _take_count(self) -> int:
-        return int(self._take("<Q")[0])
-
-    def _take(self, layout: str) -> tuple[int, ...]:
-        return struct.unpack(layout, self._take_bytes(struct.calcsize(layout)))
-
-    def _take_numbers(self, count: int) -> NDArray[np.uint64]:
-        return np.frombuffer(self._take_bytes(8 * count), "<u8")
-
-    def _take_bytes(self, count: int) -> bytes:
-        self._need(count)
-        self._n_left -= count
-        data = self._file.read(count)
-        if len(data) != count:  # it has been cut while we read
-            raise self._cut_short()
-        return data
-
     def _fill(self, vectors: NDArray[np.float32]) -> None:
-        values = np.frombuffer(self._take_bytes(vectors.nbytes), "<f4")
+        values = np.frombuffer(self._bytes(vectors.nbytes), "<f4")
         # Not the other way round: what is no number is not larger either.
         if not np.abs(values).max(initial=0) <= MAX_VALUE:
             raise self._refusal("holds values that no content feature has")
         vectors[:] = values.reshape(vectors.shape)
 
-    def _skip(self, count: int) -> None:
+    def _numbers(self, layout: str) -> tuple[int, ...]:
+        return struct.unpack(layout, self._bytes(struct.calcsize(layout)))
+
+    def _bytes(self, count: int) -> bytes:
         self._need(count)
         self._n_left -= count
-        self._file.seek(count, io.SEEK_CUR)
+        data = self._file.read(count)
+        if len(data) != count:  # it has been cut while we read
+            raise self._refusal("is cut short")
+        return data
 
     def _need(self, count: int) -> None:
         if count > self._n_left:
-            raise self._cut_short()
-
-    def _cut_short(self) -> UnusableModel:
-        return self._refusal("is cut short")
+            raise self._refusal("is cut short")
 
     def _refusal(self, what: str) -> UnusableModel:
         return UnusableModel(f"{self._path} {what}")
-
-
-def _indexed(
-    centroids: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    n_probe: int,
-) -> FeatureIndex:
-    return FeatureIndex(
-        centroids=centroids,
-        centroid_squares=np.square(centroids).sum(axis=1),
-        starts=starts,
-        vectors=vectors,
-        squares=np.einsum("ij,ij->i", vectors, vectors),
-        n_probe=n_probe,
-    )

@@ -1,4 +1,4 @@
-"""The voices that lie in folders, found by name alone: no voice is opened, and no torch needed.
+"""The RVC voices in folders, found by name alone: no voice is opened, and no torch needed.
 
     VOICES/anna.pth                     the voice `anna`
     VOICES/anna.index                   its index; or VOICES/added_..._anna_....index
@@ -19,8 +19,8 @@ voice file counts, else the newest.
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.errors import UnusableModel
@@ -34,45 +34,48 @@ if TYPE_CHECKING:
     from stages.rvc.network.config import VoiceConfig
 
 Stamp: TypeAlias = "tuple[tuple[int, int] | None, ...]"
-"""Of files: when each was changed, in nanoseconds, and its size; None where it is missing."""
+"""The time of each file's last change, in nanoseconds, and its size; None where it is missing."""
 
 CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
-"""With which RVC-WebUI names a voice saved in mid-training, after epochs and steps."""
+"""RVC-WebUI's suffix for a voice saved in mid-training, with epochs and steps."""
+
+MAX_HEADERS = 10_000
+"""Headers in the cache, some hundred bytes each."""
 
 ADDED = re.compile(r"added_(IVF\d+_Flat_nprobe_\d+_)?(?P<name>.*?)(_v[12])?")
-"""How RVC's training names an index."""
+"""The name that RVC's training gives an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceEntry:
-    """A voice that was found."""
+    """A voice in a folder."""
 
     name: str
-    """What a client asks for."""
+    """The name that a client asks for."""
     path: Path
-    """The voice file. Nobody has looked into it yet."""
+    """The voice file, not opened yet."""
     index: Path | None
     toml: Path | None
     settings: VoiceSettings
 
     @property
     def stamp(self) -> Stamp:
-        """Of all its files, now."""
+        """The stamp of all its files as they are now."""
         return stamp_of([path for path in (self.path, self.index, self.toml) if path])
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What was found."""
+    """The voices that were found, and problems."""
 
     voices: Mapping[str, VoiceEntry]
-    """By name, in order."""
+    """The voices by name, in order."""
     problems: tuple[str, ...]
-    """Each in a line that names the file: what could not be taken, and why."""
+    """A line for each file that was left out, with the reason."""
 
 
 def stamp_of(paths: Iterable[Path]) -> Stamp:
-    """Of these files, now."""
+    """The stamp of these files as they are now."""
     return tuple(map(_stamp, paths))
 
 
@@ -96,31 +99,26 @@ def find_voices(folders: Sequence[Path], webui: Path | None) -> Catalogue:
 
 
 class HeaderCache:
-    """What voice files say of themselves, read again only when they have changed. Any thread may
-    call this."""
+    """The headers of voice files, read again only when the files have changed. Any thread may call
+    this."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[Stamp, VoiceConfig | str]] = {}
-        self._lock = threading.Lock()
+        self._read = lru_cache(MAX_HEADERS)(_header_or_refusal)
 
     def describe(self, path: Path) -> VoiceConfig:
         """The config of a voice; 11 ms when it is new. Raises `UnusableModel`, as long as the file
         stays as it is."""
-        stamp = stamp_of([path])
-        with self._lock:
-            known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            found: VoiceConfig | str
-            try:
-                found = read_header(path)
-            except UnusableModel as error:
-                found = str(error)
-            known = stamp, found
-            with self._lock:
-                self._known[path] = known
-        if isinstance(known[1], str):
-            raise UnusableModel(known[1])
-        return known[1]
+        found = self._read(path, stamp_of([path]))
+        if isinstance(found, str):
+            raise UnusableModel(found)
+        return found
+
+
+def _header_or_refusal(path: Path, _stamp: Stamp) -> VoiceConfig | str:
+    try:
+        return read_header(path)
+    except UnusableModel as error:
+        return str(error)
 
 
 @dataclass
@@ -164,7 +162,7 @@ class _Search:
                 self._add(path.stem, path, indexes, [path.with_suffix(".toml")])
 
     def _list(self, folder: Path) -> list[Path]:
-        """What is in a folder, in order; nothing where there is none."""
+        """The entries of a folder, in order; nothing where there is no folder."""
         try:
             paths = sorted(folder.iterdir())
         except FileNotFoundError:

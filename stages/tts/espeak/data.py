@@ -1,4 +1,4 @@
-"""espeak-ng's voice data: what it has, and our steady edition of it.
+"""espeak-ng's voice data, and our edition of it, which is deterministic.
 
 espeak-ng is deterministic but for a few counters that live in functions of its wave
 generator, and that nothing resets (`docs/adr/0004-espeak-in-process.md`). Only two

@@ -23,7 +23,7 @@ from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
@@ -40,8 +40,8 @@ DEFAULT_RATE_WPM = 175
 """``espeakRATE_NORMAL``."""
 
 VOLUME = 80
-"""Of 100. Loud voices reach full scale at 100 (whisperf 38 000 of 32 767), where an automatic
-gain holds them down, which lasts into what is said next. At 80 the loudest reach 31 000."""
+"""The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
+automatic gain reduces them and the text after them. At 80 the loudest reach 31 000."""
 
 FIRST_PIECE_SAMPLES = 1764
 """80 ms, ready after 0.3 ms: a resampler at 22 050 Hz lets its first sound go after 50 ms of it,
@@ -78,7 +78,6 @@ class EspeakEngine(Engine):
         self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
         self._library: EspeakLibrary | None = None
         self._remove_data: Callable[[], object] | None = None
-        self._data_folder: Path | None = None
 
     def voices(self) -> tuple[Voice, ...]:
         """Each language plain and with its variants, named as espeak names them."""
@@ -90,14 +89,10 @@ class EspeakEngine(Engine):
         # Also at the end of the process, should nobody call close.
         self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         build_data_folder(folder, self._languages)
-        self._data_folder = folder
+        self._library = EspeakLibrary(folder)
 
     def install(self) -> None:
-        """Set the library up (0.2 ms) and read the first voice's dictionary."""
-        if self._data_folder is None:
-            raise RuntimeError("install before load")
-        self._library = EspeakLibrary(self._data_folder)
-        self._library.open()
+        """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
         self._speak("a", next(iter(self._voices)), lambda _sound: False)
 
     def step(self, batch: Sequence[Request]) -> None:
@@ -130,7 +125,7 @@ class EspeakEngine(Engine):
 
     def _speak(self, text: str, voice: str, on_sound: _OnSound) -> None:
         if self._library is None:
-            raise SynthesisError("espeak-ng is not installed")
+            raise SynthesisError("espeak-ng is not loaded")
         self._library.speak(
             text,
             voice,
@@ -180,29 +175,17 @@ class _Pieces:
         self._n_held -= n_samples
 
 
-def _list_voices(languages: dict[str, Path]) -> list[Voice]:
-    voices: list[Voice] = []
+def _list_voices(languages: Iterable[str]) -> Iterator[Voice]:
     for language in languages:
-        voices.append(
-            Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
-        )
-        voices.extend(
-            Voice(
-                f"{language}+{variant.name}",
-                ENGINE,
-                language,
-                variant.gender,
-                f"espeak-ng {variant.description}",
-                SAMPLE_RATE,
-            )
-            for variant in VARIANTS
-        )
-    return voices
+        yield Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
+        for variant in VARIANTS:
+            name, description = f"{language}+{variant.name}", f"espeak-ng {variant.description}"
+            yield Voice(name, ENGINE, language, variant.gender, description, SAMPLE_RATE)
 
 
 def _clean(text: str) -> str:
-    """Without what is no text, and without closing marks behind the last one: espeak pauses
-    a second time for those."""
+    """The text without control characters, and without closing marks behind the last one: espeak
+    would pause a second time for those."""
     return _UNSPEAKABLE.sub(" ", text).strip().rstrip(_CLOSING_MARKS)
 
 

@@ -25,9 +25,9 @@ SAMPLE_RATE = 22_050
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 """Callbacks on the calling thread; ``espeak_Synth`` returns when all is said."""
 BUFFER_MS = 60
-"""Of sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
+"""Sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
 INITIALIZE_DONT_EXIT = 0x8000
-"""Without it a missing file ends the whole process."""
+"""A missing file is an error, and does not end the whole process."""
 CHARS_UTF8 = 1
 ENDPAUSE = 0x1000
 """End with the pause that the text's last mark would have before more text."""
@@ -37,9 +37,20 @@ PARAMETER_VOLUME = 2
 EE_OK = 0
 """Also where the callback broke off."""
 RANDOM_SEED = 1
-"""For the breath in whispers. The library would seed itself from the clock."""
+"""The seed of the breath in whispers. The library would seed itself from the clock."""
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_INT, _UINT, _CHARS, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p, ctypes.c_void_p
+_Callback = ctypes.CFUNCTYPE(_INT, _POINTER, _INT, _POINTER)
+_FUNCTIONS = (
+    ("espeak_Initialize", _INT, _INT, _INT, _CHARS, _INT),
+    ("espeak_SetSynthCallback", None, _Callback),
+    ("espeak_SetVoiceByName", _INT, _CHARS),
+    ("espeak_SetParameter", _INT, _INT, _INT, _INT),
+    ("espeak_ng_SetRandSeed", None, ctypes.c_long),
+    ("espeak_Synth", _INT, _CHARS, ctypes.c_size_t, _UINT, _INT, _UINT, _UINT, _POINTER, _POINTER),
+    ("espeak_Terminate", _INT),
+)
+"""Names, types of results and of arguments."""
 
 
 class _Process:
@@ -98,11 +109,6 @@ class EspeakLibrary:
                 raise error
             _check(status, "text")
 
-    def open(self) -> None:
-        """Set the library up, where `speak` would do it the first time."""
-        with _PROCESS.lock:
-            self._take_over()
-
     def close(self) -> None:
         """Give back the library's memory."""
         with _PROCESS.lock:
@@ -137,31 +143,9 @@ class EspeakLibrary:
             return 1
 
     def _declare(self) -> None:
-        c_int, c_uint, c_char_p = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p
-        library = self._library
-        library.espeak_Initialize.argtypes = (c_int, c_int, c_char_p, c_int)
-        library.espeak_Initialize.restype = c_int
-        library.espeak_SetSynthCallback.argtypes = (_Callback,)
-        library.espeak_SetSynthCallback.restype = None
-        library.espeak_SetVoiceByName.argtypes = (c_char_p,)
-        library.espeak_SetVoiceByName.restype = c_int
-        library.espeak_SetParameter.argtypes = (c_int, c_int, c_int)
-        library.espeak_SetParameter.restype = c_int
-        library.espeak_ng_SetRandSeed.argtypes = (ctypes.c_long,)
-        library.espeak_ng_SetRandSeed.restype = None
-        library.espeak_Synth.argtypes = (
-            c_char_p,
-            ctypes.c_size_t,
-            c_uint,
-            c_int,
-            c_uint,
-            c_uint,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-        )
-        library.espeak_Synth.restype = c_int
-        library.espeak_Terminate.argtypes = ()
-        library.espeak_Terminate.restype = c_int
+        for name, returns, *takes in _FUNCTIONS:
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = returns, takes
 
 
 def _check(status: int, what: str) -> None:

@@ -11,4 +11,4 @@ FILES = (
     "model.safetensors",
     "decoder.pth",
 )
-"""Of a model's directory: all are needed. Here, where no torch is imported."""
+"""The files of a model's directory, all of them needed; here, where no torch is imported."""

@@ -1,4 +1,4 @@
-"""Reading a Soprano directory, and refusing one that cannot be spoken with, saying why.
+"""Reading a Soprano directory; one that cannot be spoken with is refused with the reason.
 
     config.json, generation_config.json     of a Qwen3ForCausalLM
     model.safetensors                       its weights, bfloat16
@@ -20,9 +20,11 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from stages.error_text import name_list, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
-from stages.neural.checkpoints import check_finite, check_weights, load_pickle, some, why
+from stages.neural.archives import layer_shapes
+from stages.neural.checkpoints import check_finite, check_values, check_weights, load_pickle
 from stages.tts.soprano import FILES
 from stages.tts.soprano.decoder import N_BLOCKS, N_FFT
 from stages.tts.soprano.language_model import LmConfig
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""For transformers: ask no hub, and neither run code beside a model nor ask whether to."""
+"""transformers' options: ask no hub, and neither run code beside a model nor ask whether to."""
 
 STATE_SIZE = 512
 DEFAULT_ROPE_THETA = 10_000.0
@@ -47,13 +49,10 @@ DECODER_WIDE = 3 * DECODER_DIM
 SPECIAL_TOKENS = ("[UNK]", "[TEXT]", "[START]", "[STOP]")
 STOP_TOKEN = SPECIAL_TOKENS.index("[STOP]")
 
-MAX_DECODER_BYTES = 400_000_000
-"""Soprano's has 118 MB in float32."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a directory holds, on the CPU."""
+    """A model directory's contents, on the CPU."""
 
     config: LmConfig
     lm_weights: Mapping[str, torch.Tensor]
@@ -62,7 +61,7 @@ class Checkpoint:
 
 
 class Tokenizer:
-    """Prompts to token ids."""
+    """The tokenizer of prompts."""
 
     def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers has no name for it
         self._tokenizer = tokenizer
@@ -95,22 +94,24 @@ def _read_config(folder: Path) -> LmConfig:
     try:
         config = AutoConfig.from_pretrained(folder, **LOADING)
     except Exception as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     if not isinstance(config, Qwen3Config):
         raise UnusableModel(f"{path}: this is a {config.model_type} model, not Soprano's qwen3")
     rope: dict[str, Any] = dict(config.rope_parameters or {})
-    for what, value, wanted in (
-        ("hidden_size", config.hidden_size, STATE_SIZE),
-        ("hidden_act", config.hidden_act, "silu"),
-        ("attention_bias", config.attention_bias, False),
-        ("use_sliding_window", config.use_sliding_window, False),
-        ("tie_word_embeddings", config.tie_word_embeddings, False),
-        ("rope_type", rope.get("rope_type"), "default"),
-        ("eos_token_id", config.eos_token_id, STOP_TOKEN),
-        ("layer_types", sorted(set(config.layer_types or ())), ["full_attention"]),
-    ):
-        if value != wanted:
-            raise UnusableModel(f"{path}: {what} is {value!r}, and Soprano's is {wanted!r}")
+    check_values(
+        path,
+        "Soprano",
+        {
+            "hidden_size": (config.hidden_size, STATE_SIZE),
+            "hidden_act": (config.hidden_act, "silu"),
+            "attention_bias": (config.attention_bias, False),
+            "use_sliding_window": (config.use_sliding_window, False),
+            "tie_word_embeddings": (config.tie_word_embeddings, False),
+            "rope_type": (rope.get("rope_type"), "default"),
+            "eos_token_id": (config.eos_token_id, STOP_TOKEN),
+            "layer_types": (sorted(set(config.layer_types or ())), ["full_attention"]),
+        },
+    )
     theta = rope.get("rope_theta", DEFAULT_ROPE_THETA)
     if not isinstance(theta, int | float):
         raise UnusableModel(f"{path}: rope_theta is {theta!r}, which is no number")
@@ -148,12 +149,12 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise UnusableModel(f"{path} cannot be read: {why(error)}") from error
+        raise UnusableModel(f"{path} cannot be read: {reason(error)}") from error
     model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         # transformers would make up what is missing, and say so in its log only
         if names := [name if isinstance(name, str) else name[0] for name in report[what]]:
-            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {some(names)}")
+            raise UnusableModel(f"{path}: {what.replace('_', ' ')}: {name_list(names)}")
     weights: Mapping[str, torch.Tensor] = model.state_dict()
     check_finite(path, weights)
     return weights
@@ -164,7 +165,7 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
     except Exception as error:
-        msg = f"{path} or tokenizer_config.json beside it cannot be read: {why(error)}"
+        msg = f"{path} or tokenizer_config.json beside it cannot be read: {reason(error)}"
         raise UnusableModel(msg) from error
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(len(SPECIAL_TOKENS))):
@@ -181,33 +182,25 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
 
 
 def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:
-    weights = load_pickle(path, max_bytes=MAX_DECODER_BYTES)
+    weights = load_pickle(path)
     embed = weights.get("decoder.embed.weight") if isinstance(weights, dict) else None
     if isinstance(embed, torch.Tensor) and tuple(embed.shape) == (512, 512, 3):
         msg = f"{path} is the decoder of Soprano 1.0, which is narrower; use Soprano-1.1-80M"
         raise UnusableModel(msg)
-    checked = check_weights(path, "Soprano's decoder", weights, dict(_decoder_shapes()))
-    return {name: weight.float() for name, weight in checked.items()}
+    return check_weights(path, "Soprano's decoder", weights, dict(_decoder_shapes()))
 
 
 def _decoder_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Of every tensor in ``decoder.pth``."""
-    yield "decoder.embed.weight", (DECODER_DIM, STATE_SIZE, 1)
-    yield "decoder.embed.bias", (DECODER_DIM,)
-    yield "head.out.weight", (N_FFT + 2, DECODER_DIM)
-    yield "head.out.bias", (N_FFT + 2,)
-    yield "head.istft.window", (N_FFT,)
-    norms = ["decoder.norm", "decoder.final_layer_norm"]
+    """Name and shape of every tensor in ``decoder.pth``."""
+    yield from layer_shapes("decoder.embed", (DECODER_DIM, STATE_SIZE, 1))
+    yield from layer_shapes("decoder.norm", (DECODER_DIM,))
     for number in range(N_BLOCKS):
         block = f"decoder.convnext.{number}"
-        norms.append(f"{block}.norm")
         yield f"{block}.gamma", (DECODER_DIM,)
-        yield f"{block}.dwconv.weight", (DECODER_DIM, 1, 3)
-        yield f"{block}.dwconv.bias", (DECODER_DIM,)
-        yield f"{block}.pwconv1.weight", (DECODER_WIDE, DECODER_DIM)
-        yield f"{block}.pwconv1.bias", (DECODER_WIDE,)
-        yield f"{block}.pwconv2.weight", (DECODER_DIM, DECODER_WIDE)
-        yield f"{block}.pwconv2.bias", (DECODER_DIM,)
-    for norm in norms:
-        yield f"{norm}.weight", (DECODER_DIM,)
-        yield f"{norm}.bias", (DECODER_DIM,)
+        yield from layer_shapes(f"{block}.dwconv", (DECODER_DIM, 1, 3))
+        yield from layer_shapes(f"{block}.norm", (DECODER_DIM,))
+        yield from layer_shapes(f"{block}.pwconv1", (DECODER_WIDE, DECODER_DIM))
+        yield from layer_shapes(f"{block}.pwconv2", (DECODER_DIM, DECODER_WIDE))
+    yield from layer_shapes("decoder.final_layer_norm", (DECODER_DIM,))
+    yield from layer_shapes("head.out", (N_FFT + 2, DECODER_DIM))
+    yield "head.istft.window", (N_FFT,)

@@ -22,11 +22,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from stages.neural.accelerator import zeros
-from stages.neural.linear import FixedLinear
+from stages.neural.layers import LayerNorm, linear
+from stages.neural.state import StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,34 +53,36 @@ FLUSH_UNITS = 2
 lies in its tail."""
 
 UNENDING = 1 << 30
-"""Frames of a sentence whose end is not known."""
+"""The number of frames of a sentence whose end is not known."""
+
+NORM_EPS = 1e-6
 
 MAX_MAGNITUDE = 100.0
 """Upstream's guard against a spectrum that explodes."""
 
 
 def n_samples_of(n_states: int) -> int:
-    """How much sound this many states are."""
+    """The samples of so many states."""
     return SAMPLES_PER_STATE * max(0, n_states - 1)
 
 
 def n_final_samples(n_states: int) -> int:
-    """How much of it is settled while more states may come."""
+    """The samples of so many states that are final while more may come."""
     return max(0, n_samples_of(n_states) - LAG_SAMPLES)
 
 
-class Tails:
-    """What the decoder remembers of each slot's sentence."""
+@dataclass(slots=True)
+class StreamingDecoderState(StreamState):
+    """The decoder's state of the sentence in each slot."""
 
-    def __init__(self, n_slots: int, dim: int, device: torch.device) -> None:
-        self.frames = zeros((n_slots, N_BLOCKS, 2, dim), torch.float32, device)
-        """The last two frames that went into each convolution."""
-        self.sound = zeros((n_slots, 2, OVERLAPS - 1, HOP), torch.float32, device)
-        """What has been added up so far of the samples that are not final, and the same of the
-        squared window, by which it is divided."""
+    frames: torch.Tensor
+    """(slots, blocks, 2, dim): the last two frames that went into each convolution."""
+    sound: torch.Tensor
+    """(slots, 2, OVERLAPS - 1, HOP): the sum so far of the samples that are not final, and the
+    same of the squared window, by which it is divided."""
 
     def reset(self, slot: int) -> None:
-        """A sentence begins in this slot. The frames before it are masked, but 0 x NaN is NaN."""
+        """Begin a sentence in a slot. The frames before it are masked, but 0 x NaN is NaN."""
         self.frames[slot] = 0
         self.sound[slot] = 0
 
@@ -91,15 +93,15 @@ class Piece:
 
     slot: int
     begin: int
-    """The first state that was not decoded yet."""
+    """The first state that is not decoded yet."""
     end: int
-    """Behind the last one."""
+    """The state behind the last one."""
     is_last: bool
-    """No state follows."""
+    """Whether no state follows."""
 
     @property
     def sound(self) -> tuple[int, int]:
-        """Which samples of the sentence come out: from the first up to the last."""
+        """The samples of the sentence that come out: from the first up to the last."""
         done = n_final_samples(self.begin)
         return done, n_samples_of(self.end) if self.is_last else n_final_samples(self.end)
 
@@ -110,38 +112,35 @@ class Piece:
 
     @property
     def n_frames(self) -> int:
-        """Of the sentence, as far as they count: all, if no state follows."""
+        """The frames of the sentence, if no state follows; else `UNENDING`."""
         return FRAMES_PER_STATE * (self.end - 1) + 1 if self.is_last else UNENDING
 
 
-class StreamingDecoder(nn.Module):
-    """The decoder's weights and what runs them; the memory is `Tails`."""
-
-    window: torch.Tensor
+class StreamingDecoder:
+    """The decoder's weights and what runs them; the memory is `StreamingDecoderState`."""
 
     def __init__(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """`weights` as in ``decoder.pth``, float32."""
-        super().__init__()
-        self.embed = FixedLinear(
-            weights["decoder.embed.weight"].squeeze(-1), weights["decoder.embed.bias"]
-        )
-        self.norm = _Norm(weights, "decoder.norm")
-        self.blocks = nn.ModuleList(
-            _Block(weights, f"decoder.convnext.{n}") for n in range(N_BLOCKS)
-        )
-        self.final_norm = _Norm(weights, "decoder.final_layer_norm")
-        self.out = FixedLinear(weights["head.out.weight"], weights["head.out.bias"])
-        self.register_buffer("window", torch.hann_window(N_FFT))
+        """`weights` as in ``decoder.pth``, float32, on the device that it runs on."""
+        self._embed = linear(weights, "decoder.embed")
+        self._norm = LayerNorm(weights, "decoder.norm", eps=NORM_EPS)
+        self._blocks = [_ConvNextBlock(weights, f"decoder.convnext.{n}") for n in range(N_BLOCKS)]
+        self._final_norm = LayerNorm(weights, "decoder.final_layer_norm", eps=NORM_EPS)
+        self._out = linear(weights, "head.out")
+        self._device = weights["decoder.embed.weight"].device
+        self._dim = weights["decoder.embed.weight"].shape[0]
+        self._window = torch.hann_window(N_FFT).to(self._device)
 
-    @property
-    def dim(self) -> int:
-        """Features of a frame."""
-        return self.norm.weight.shape[0]
+    def start(self, n_slots: int) -> StreamingDecoderState:
+        """The state of slots in which nothing has been decoded."""
+        return StreamingDecoderState(
+            zeros((n_slots, N_BLOCKS, 2, self._dim), torch.float32, self._device),
+            zeros((n_slots, 2, OVERLAPS - 1, HOP), torch.float32, self._device),
+        )
 
     def decode(
         self,
         graphs: Graphs,
-        tails: Tails,
+        state: StreamingDecoderState,
         states: torch.Tensor,
         pieces: Sequence[Piece],
         *,
@@ -160,7 +159,7 @@ class StreamingDecoder(nn.Module):
         rows = [(piece.slot, piece.begin, piece.n_frames) for piece in pieces] + spare
         sound = graphs.run(
             ("decode", len(rows), n_units),
-            partial(self._run, tails, states, n_units),
+            partial(self._run, state, states, n_units),
             torch.tensor(rows).T.contiguous(),
         ).cpu()
         return [
@@ -169,7 +168,7 @@ class StreamingDecoder(nn.Module):
         ]
 
     def _run(
-        self, tails: Tails, states: torch.Tensor, n_units: int, pieces: torch.Tensor
+        self, state: StreamingDecoderState, states: torch.Tensor, n_units: int, pieces: torch.Tensor
     ) -> torch.Tensor:
         """`decode`'s work on the device. `pieces` (3, n): slots, first states, and how many
         frames the sentences have. Returns (n, samples), beginning at `_first_sample`."""
@@ -177,16 +176,16 @@ class StreamingDecoder(nn.Module):
         n_frames = FRAMES_PER_STATE * n_units
         first_frames = FRAMES_PER_STATE * (begins - 1) + 1
         numbers = first_frames[:, None] + torch.arange(n_frames, device=rows.device)
-        x = self.norm(self.embed(_interpolated(states, rows, begins, n_units)))
-        kept = tails.frames[rows]  # (n, blocks, 2, dim)
-        for lag, block in enumerate(self.blocks):
+        x = self._norm(self._embed(_interpolated(states, rows, begins, n_units)))
+        kept = state.frames[rows]  # (n, blocks, 2, dim)
+        for lag, block in enumerate(self._blocks):
             exists = ((numbers >= lag) & (numbers - lag < ends[:, None]))[..., None]
             x, kept[:, lag] = block(x * exists, kept[:, lag])
-        tails.frames[rows] = kept
+        state.frames[rows] = kept
         frame = numbers - N_BLOCKS
         exists = ((frame >= 0) & (frame < ends[:, None]))[..., None]
-        spectrum = self.out(self.final_norm(x))
-        return self._overlap_add(tails, rows, self._waves(spectrum), exists)
+        spectrum = self._out(self._final_norm(x))
+        return self._overlap_add(state, rows, self._waves(spectrum), exists)
 
     def _waves(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Log magnitudes and phases to windowed waves: (n, frames, 2050) to (n, frames, 2048)."""
@@ -196,68 +195,50 @@ class StreamingDecoder(nn.Module):
         bins[..., 0] = 0  # as upstream: neither a constant nor the highest frequency
         bins[..., -1] = 0
         waves: torch.Tensor = torch.fft.irfft(bins, N_FFT)
-        return waves * self.window
+        return waves * self._window
 
     def _overlap_add(
-        self, tails: Tails, rows: torch.Tensor, waves: torch.Tensor, exists: torch.Tensor
+        self,
+        state: StreamingDecoderState,
+        rows: torch.Tensor,
+        waves: torch.Tensor,
+        exists: torch.Tensor,
     ) -> torch.Tensor:
         """Frames to samples, those of the tail included: (n, frames, 2048) to (n, samples)."""
         n, n_frames, _ = waves.shape
-        both = torch.stack((waves * exists, self.window.square() * exists), 1)
+        both = torch.stack((waves * exists, self._window.square() * exists), 1)
         parts = both.view(n, 2, n_frames, OVERLAPS, HOP)
         added = waves.new_zeros(n, 2, n_frames + OVERLAPS - 1, HOP)
-        added[:, :, : OVERLAPS - 1] = tails.sound[rows]
+        added[:, :, : OVERLAPS - 1] = state.sound[rows]
         for part in range(OVERLAPS):
             added[:, :, part : part + n_frames] += parts[:, :, :, part]
-        tails.sound[rows] = added[:, :, n_frames:]
+        state.sound[rows] = added[:, :, n_frames:]
         # Where no frame reaches there is no sentence, and nobody looks.
         sound, envelope = added.unbind(1)
         return (sound / envelope.clamp(min=1e-11)).flatten(1)
 
 
-class _Block(nn.Module):
+class _ConvNextBlock:
     """ConvNeXt (Liu et al., 2022) in one dimension; the convolution has a width of three."""
 
-    taps: torch.Tensor
-    bias: torch.Tensor
-    scale: torch.Tensor
-
     def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
-        super().__init__()
         # (dim, 1, 3) to three rows of (dim,): the past, the present, the future
-        self.register_buffer("taps", weights[f"{name}.dwconv.weight"].squeeze(1).T.contiguous())
-        self.register_buffer("bias", weights[f"{name}.dwconv.bias"])
-        self.register_buffer("scale", weights[f"{name}.gamma"])
-        self.norm = _Norm(weights, f"{name}.norm")
-        self.wide = FixedLinear(weights[f"{name}.pwconv1.weight"], weights[f"{name}.pwconv1.bias"])
-        self.narrow = FixedLinear(
-            weights[f"{name}.pwconv2.weight"], weights[f"{name}.pwconv2.bias"]
-        )
+        self._taps = weights[f"{name}.dwconv.weight"].squeeze(1).T.contiguous()
+        self._bias = weights[f"{name}.dwconv.bias"]
+        self._scale = weights[f"{name}.gamma"]
+        self._norm = LayerNorm(weights, f"{name}.norm", eps=NORM_EPS)
+        self._widen = linear(weights, f"{name}.pwconv1")
+        self._narrow = linear(weights, f"{name}.pwconv2")
 
-    def forward(self, x: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, x: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Frames (n, frames, dim) and the two before them to as many, one frame later, and the
         last two."""
         frames = torch.cat((before, x), 1)
         past, present, future = frames[:, :-2], frames[:, 1:-1], frames[:, 2:]
-        y = torch.addcmul(self.bias, past, self.taps[0])
-        y = y.addcmul_(present, self.taps[1]).addcmul_(future, self.taps[2])
-        y = self.narrow(functional.gelu(self.wide(self.norm(y))))
-        return torch.addcmul(present, y, self.scale), frames[:, -2:]
-
-
-class _Norm(nn.Module):
-    """Layer norm over the features."""
-
-    weight: torch.Tensor
-    bias: torch.Tensor
-
-    def __init__(self, weights: Mapping[str, torch.Tensor], name: str) -> None:
-        super().__init__()
-        self.register_buffer("weight", weights[f"{name}.weight"])
-        self.register_buffer("bias", weights[f"{name}.bias"])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.layer_norm(x, x.shape[-1:], self.weight, self.bias, 1e-6)
+        y = torch.addcmul(self._bias, past, self._taps[0])
+        y = y.addcmul_(present, self._taps[1]).addcmul_(future, self._taps[2])
+        y = self._narrow(functional.gelu(self._widen(self._norm(y))))
+        return torch.addcmul(present, y, self._scale), frames[:, -2:]
 
 
 def _interpolated(

@@ -13,18 +13,17 @@ tested against; the weights are read by it, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from stages.neural.accelerator import zeros
-from stages.neural.linear import FixedLinear
+from stages.neural.layers import linear
 from stages.tts.soprano.sampling import Sampling, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 LENGTH_STEP = 64
 """Attention on a CPU looks at the longest sequence's length, rounded up to this: a multiple of
@@ -34,7 +33,7 @@ else."""
 
 @dataclass(frozen=True, slots=True)
 class LmConfig:
-    """What of ``config.json`` decides about the computation."""
+    """The part of ``config.json`` that the computation depends on."""
 
     vocab_size: int
     hidden_size: int
@@ -50,7 +49,7 @@ class LmConfig:
 
 
 class Stepped(NamedTuple):
-    """What one step made, for each of its rows."""
+    """The result of one step, for each of its rows."""
 
     tokens: torch.Tensor
     """(width,) int64: the token that each new state chose."""
@@ -60,7 +59,7 @@ class Stepped(NamedTuple):
 
 
 class Slots:
-    """The memory of the sequences under way."""
+    """The memory of the sequences under way, a slot each."""
 
     def __init__(
         self,
@@ -82,43 +81,28 @@ class Slots:
         """The speech: state n of a sequence at [slot, n]."""
 
     def clear(self, slot: int) -> None:
-        """Forget what is in a slot, where writing over it will not do."""
+        """Zero a slot, where writing over it is not enough."""
         self.keys[:, slot] = 0
         self.values[:, slot] = 0
         self.states[slot] = 0
 
 
-class LanguageModel(nn.Module):
+class LanguageModel:
     """The model's weights and what runs them; the memory is `Slots`."""
 
     def __init__(
         self, config: LmConfig, weights: Mapping[str, torch.Tensor], sampling: Sampling
     ) -> None:
-        """`weights` as transformers names them, all of one dtype."""
-        super().__init__()
+        """`weights` as transformers names them, of one dtype and on the device that it runs on."""
         self.config = config
         self.sampling = sampling
-        self.register_buffer("embedding", weights["model.embed_tokens.weight"])
-        self.layers = nn.ModuleList(
-            _Layer(config, weights, f"model.layers.{n}.") for n in range(config.n_layers)
-        )
-        self.norm = _Norm(weights["model.norm.weight"], config.norm_eps)
-        self.head = FixedLinear(weights["lm_head.weight"])
-        cos, sin = _rotations(config, self.embedding.dtype)
-        self.register_buffer("cos", cos)
-        self.register_buffer("sin", sin)
-
-    embedding: torch.Tensor
-    cos: torch.Tensor
-    sin: torch.Tensor
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the weights and of the computation."""
-        return self.embedding.dtype
-
-    def _each_layer(self) -> Iterator[_Layer]:
-        return cast("Iterator[_Layer]", iter(self.layers))
+        self.embedding = weights["model.embed_tokens.weight"]
+        self.layers = [
+            _Qwen3Layer(config, weights, f"model.layers.{n}") for n in range(config.n_layers)
+        ]
+        self.norm = _RmsNorm(weights["model.norm.weight"], config.norm_eps)
+        self.head = linear(weights, "lm_head")
+        self.cos, self.sin = (part.to(self.embedding) for part in _rotations(config))
 
     def prefill(
         self,
@@ -136,7 +120,7 @@ class LanguageModel(nn.Module):
         n, longest = prompts.shape
         x = self.embedding[prompts]  # (n, longest, hidden)
         cos, sin = self.cos[:longest, None], self.sin[:longest, None]  # (longest, 1, head_dim)
-        for number, layer in enumerate(self._each_layer()):
+        for number, layer in enumerate(self.layers):
             q, k, v = layer.project(x, cos, sin)  # each (n, heads, longest, head_dim)
             slots.keys[number, rows, :, :longest] = k
             slots.values[number, rows, :, :longest] = v
@@ -177,11 +161,11 @@ class LanguageModel(nn.Module):
         seen.scatter_(1, tokens[:, None], value=True)
         used = slice(n_used)
         hidden = torch.arange(length, device=tokens.device) > positions[used, None]
-        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=tokens.device)
+        mask = torch.zeros(hidden.shape, dtype=self.embedding.dtype, device=tokens.device)
         mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]  # (n_used, 1, 1, length)
         x = self.embedding[tokens]  # (width, hidden)
         cos, sin = self.cos[positions, None], self.sin[positions, None]  # (width, 1, head_dim)
-        for number, layer in enumerate(self._each_layer()):
+        for number, layer in enumerate(self.layers):
             q, k, v = layer.project(x, cos, sin)  # (width, heads, head_dim)
             keys, values = slots.keys[number, these], slots.values[number, these]
             keys[rows, :, positions] = k
@@ -210,28 +194,22 @@ def _attend(
     return heard.reshape(width, n_heads * head_dim)
 
 
-class _Layer(nn.Module):
+class _Qwen3Layer:
     """Attention and a gated feed-forward, each behind a norm and beside the residual."""
 
-    head_norm: torch.Tensor
-
     def __init__(self, config: LmConfig, weights: Mapping[str, torch.Tensor], name: str) -> None:
-        super().__init__()
         self._n_heads, self._n_kv = config.n_heads, config.n_kv_heads
         self._head_dim, self._eps = config.head_dim, config.norm_eps
-
-        def fused(*parts: str) -> FixedLinear:
-            return FixedLinear(torch.cat([weights[f"{name}{part}.weight"] for part in parts]))
-
-        self.before = _Norm(weights[f"{name}input_layernorm.weight"], config.norm_eps)
-        self.qkv = fused("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-        self.out = fused("self_attn.o_proj")
-        self.between = _Norm(weights[f"{name}post_attention_layernorm.weight"], config.norm_eps)
-        self.gate_up = fused("mlp.gate_proj", "mlp.up_proj")
-        self.down = fused("mlp.down_proj")
-        q_norm = weights[f"{name}self_attn.q_norm.weight"].expand(self._n_heads, -1)
-        k_norm = weights[f"{name}self_attn.k_norm.weight"].expand(self._n_kv, -1)
-        self.register_buffer("head_norm", torch.cat([q_norm, k_norm]))  # (heads, head_dim)
+        attention, mlp = f"{name}.self_attn", f"{name}.mlp"
+        self.before = _RmsNorm(weights[f"{name}.input_layernorm.weight"], config.norm_eps)
+        self.qkv = linear(weights, *(f"{attention}.{part}_proj" for part in "qkv"))
+        self.out = linear(weights, f"{attention}.o_proj")
+        self.between = _RmsNorm(weights[f"{name}.post_attention_layernorm.weight"], config.norm_eps)
+        self.gate_up = linear(weights, f"{mlp}.gate_proj", f"{mlp}.up_proj")
+        self.down = linear(weights, f"{mlp}.down_proj")
+        q_norm = weights[f"{attention}.q_norm.weight"].expand(self._n_heads, -1)
+        k_norm = weights[f"{attention}.k_norm.weight"].expand(self._n_kv, -1)
+        self.head_norm = torch.cat([q_norm, k_norm])  # (heads, head_dim)
 
     def project(
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
@@ -249,32 +227,28 @@ class _Layer(nn.Module):
         return q, k, v
 
     def finish(self, x: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-        """What attention heard, and the feed-forward, added to the residual."""
+        """The residual with attention's output and the feed-forward added."""
         x = x + self.out(heard)
         gate, up = self.gate_up(self.between(x)).chunk(2, dim=-1)
-        out: torch.Tensor = x + self.down(functional.silu(gate) * up)
-        return out
+        return x + self.down(functional.silu(gate) * up)
 
 
-class _Norm(nn.Module):
+class _RmsNorm:
     """Root mean square norm over the features."""
 
-    weight: torch.Tensor
-
     def __init__(self, weight: torch.Tensor, eps: float) -> None:
-        super().__init__()
-        self.register_buffer("weight", weight)
+        self.weight = weight
         self._eps = eps
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(x, x.shape[-1:], self.weight, self._eps)
 
 
-def _rotations(config: LmConfig, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def _rotations(config: LmConfig) -> tuple[torch.Tensor, torch.Tensor]:
     """RoPE's cosines and sines, (positions, head_dim) each. The first half of the sines is
     negative, so that a head turns by ``x * cos + x.roll(half) * sin``."""
     half = config.head_dim // 2
     frequencies = config.rope_theta ** -(torch.arange(half, dtype=torch.float32) / half)
     angles = torch.arange(config.max_positions, dtype=torch.float32)[:, None] * frequencies
     cos, sin = angles.cos(), angles.sin()
-    return torch.cat([cos, cos], -1).to(dtype), torch.cat([-sin, sin], -1).to(dtype)
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)

@@ -14,8 +14,7 @@ import torch
 
 from stages.neural import accelerator
 from stages.neural.graphs import Graphs
-from stages.neural.linear import pack_all
-from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder, Tails
+from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder
 from stages.tts.soprano.language_model import LanguageModel, Slots
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES
@@ -26,58 +25,57 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.tts.soprano.checkpoint import Checkpoint
-    from stages.tts.soprano.decoder import Piece
+    from stages.tts.soprano.decoder import Piece, StreamingDecoderState
     from stages.tts.soprano.language_model import Stepped
 
 Row = tuple[int, int, int]
-"""Of a step: a token, its position in the sequence, and how many states there are already."""
+"""A row of a step: a token, its position in the sequence, and the number of states before it."""
 
 EMPTY_ROW: Row = (0, 0, 1)
-"""A slot that is nobody's computes at its beginning, which the next prompt writes over."""
+"""The row of an unused slot, which computes at its beginning, where the next prompt writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SopranoOptions:
-    """How Soprano runs."""
+    """The options of the engine."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
-    """Of the language model; the decoder is float32."""
+    """The precision of the language model; the decoder is float32."""
     chunk_states: int = 3
-    """Of each piece of sound after the first: 64 ms each. Fewer cost more work for each second,
-    more make listeners wait longer between the first sound and the second."""
+    """States in each piece of sound after the first, 64 ms each. Fewer cost more work for each
+    second, more make listeners wait longer between the first sound and the second."""
     sampling: Sampling = field(default_factory=Sampling)
     n_slots: int = 256
-    """Sentences under way at a time, at most: as many as there may be listeners."""
+    """The most sentences under way at a time: as many as there may be listeners."""
 
 
 class SopranoModel:
     """The networks and their memory."""
 
     _slots: Slots
-    _tails: Tails
+    _decoder_state: StreamingDecoderState
     _graphs: Graphs
 
     def __init__(self, read: Checkpoint, options: SopranoOptions) -> None:
-        """Lay out the weights; no memory is taken yet, nor the device."""
+        """Lay out the weights on the device."""
         self.stop_token = read.config.stop_token
         self.shapes = Shapes.on(options.device, options.n_slots)
         self._config = read.config
         self._options = options
         self._spare = self.shapes.n_slots  # a slot that is nobody's
         self._last_units = max(FIRST_CHUNK, options.chunk_states) + FLUSH_UNITS
-        self._lm = LanguageModel(read.config, read.lm_weights, options.sampling)
-        self._decoder = StreamingDecoder(read.decoder_weights)
-        if options.device.type == "cpu":
-            pack_all(self._lm)
-            pack_all(self._decoder)
+        lm_weights, decoder_weights = (
+            {name: weight.to(options.device) for name, weight in weights.items()}
+            for weights in (read.lm_weights, read.decoder_weights)
+        )
+        self._lm = LanguageModel(read.config, lm_weights, options.sampling)
+        self._decoder = StreamingDecoder(decoder_weights)
 
     def install(self) -> None:
-        """Go where it runs, take memory, and run every shape once."""
+        """Take memory for the sentences, and run every shape once."""
         device = self._options.device
         accelerator.use(device)
-        self._lm.to(device)
-        self._decoder.to(device)
         n_slots = self._spare + 1
         self._slots = Slots(
             self._config,
@@ -87,7 +85,7 @@ class SopranoModel:
             dtype=self._options.dtype,
             device=device,
         )
-        self._tails = Tails(n_slots, self._decoder.dim, device)
+        self._decoder_state = self._decoder.start(n_slots)
         self._graphs = Graphs(device)
         self._warm_up()
 
@@ -97,7 +95,7 @@ class SopranoModel:
         """Read prompts (token ids) into slots, and make the first state of each. `draws`: numbers
         in [0, 1) for sampling. Row by row as the slots."""
         for slot in slots:
-            self._tails.reset(slot)
+            self._decoder_state.reset(slot)
         n_rows, longest = self.shapes.prompts(len(prompts), max(map(len, prompts)))
         padded = [prompt + [self.stop_token] * (longest - len(prompt)) for prompt in prompts]
         n_spare = n_rows - len(prompts)
@@ -132,13 +130,13 @@ class SopranoModel:
         return self._decode(pieces, self.units(pieces[0]), n_rows)
 
     def clear(self, slot: int) -> None:
-        """Forget all of a slot. What is masked counts nothing, but 0 x NaN is NaN."""
+        """Zero a slot. What is masked has no effect, but 0 x NaN is NaN."""
         self._slots.clear(slot)
 
     def _decode(self, pieces: Sequence[Piece], n_units: int, n_rows: int) -> list[Samples]:
         return self._decoder.decode(
             self._graphs,
-            self._tails,
+            self._decoder_state,
             self._slots.states,
             pieces,
             n_units=n_units,
@@ -146,7 +144,7 @@ class SopranoModel:
         )
 
     def _warm_up(self) -> None:
-        """Every shape that a graph has to be made for; on a CPU, one of each kind."""
+        """Run every shape that a graph has to be made for; on a CPU, one of each kind."""
         for n_rows, longest in self.shapes.all_prompts:
             prompt = [self.stop_token] * longest
             self.prefill([self._spare] * n_rows, [prompt] * n_rows, [0.0] * n_rows)

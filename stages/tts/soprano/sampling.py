@@ -23,19 +23,19 @@ LEAST_TEMPERATURE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen. The defaults are upstream's."""
+    """The parameters of the choice. The defaults are upstream's."""
 
     temperature: float = 0.0
-    """Below `LEAST_TEMPERATURE`: the likeliest one."""
+    """The temperature of the softmax; below `LEAST_TEMPERATURE` the likeliest token is taken."""
     top_p: float = 0.95
-    """Draw among the likeliest tokens that together have this probability."""
+    """The probability of the likeliest tokens that are drawn among, together."""
     repetition_penalty: float = 1.2
-    """At least 1: what a token's logit is divided by (multiplied, where it is negative) once it
-    was seen. Keskar et al., 2019 (CTRL), section 4.1."""
+    """The divisor of a token's logit once it was seen (a factor where the logit is negative), at
+    least 1. Keskar et al., 2019 (CTRL), section 4.1."""
 
     @property
     def is_greedy(self) -> bool:
-        """Nothing is drawn."""
+        """Whether the likeliest token is taken, and nothing drawn."""
         return self.temperature < LEAST_TEMPERATURE
 
 

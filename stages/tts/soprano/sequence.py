@@ -1,5 +1,5 @@
-"""One text on its way through the language model: how far it is, when its next sound is due, and
-when it ends. Pure: it counts and decides, the engine computes.
+"""One text on its way through the language model: its progress, next sound and end. Pure: it counts
+and decides, the engine computes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Cut: TypeAlias = Literal["repetition", "length"]
-"""Why a text was broken off: the model repeats itself, or goes on for far too long."""
+"""The reason why a text was broken off: the model repeats itself, or goes on for far too long."""
 
 FIRST_CHUNK = 4
 """States until the first sound: after fewer, none of it is final."""
@@ -35,13 +35,13 @@ than 16 states, net of those that differ, each of which differs from the one bef
 
 
 def budget(text: str) -> int:
-    """How many states a normalised text may take."""
+    """The number of states that a normalised text may take."""
     return min(MAX_STATES, BUDGET_STATES + round(BUDGET_STATES_PER_CHAR * len(text)))
 
 
 @dataclass(slots=True)
-class Sequence:
-    """One text in one slot."""
+class TokenSequence:
+    """The tokens of one text in one slot."""
 
     slot: int
     n_prompt: int
@@ -49,23 +49,23 @@ class Sequence:
     max_states: int
     stop_token: int
     length: int | None = None
-    """Stop after exactly so many states, whatever the model says; None: when it does."""
+    """The forced number of states, whatever the model says; None: it decides."""
     draws: np.random.Generator | None = None
-    """What decides about sampling; None: nothing is drawn."""
+    """The random numbers for sampling; None: nothing is drawn."""
     token: int = 0
     """The last one chosen, from which the next step goes on."""
     n_states: int = 0
     has_ended: bool = False
     cut: Cut | None = None
     is_broken: bool = False
-    """A state was no number: nothing more can come of it."""
+    """A state was not a number, so no more can be made."""
     _n_decoded: int = 0
     _run: int = 0
 
     @property
     def row(self) -> tuple[int, int, int]:
-        """What the next step needs to know, once there is a token: it, its position in the
-        sequence, and how many states there are."""
+        """The row of the next step, once there is a token: this, its position in the sequence, and
+        the number of states."""
         return self.token, self.n_prompt + self.n_states - 1, self.n_states
 
     def draw(self) -> float:
@@ -73,7 +73,7 @@ class Sequence:
         return 0.0 if self.draws is None else float(self.draws.random())
 
     def take(self, token: int, change: float) -> None:
-        """A state was made, and chose this token; it differs so much from the one before. The
+        """Count a new state, which chose this token and differs so much from the one before. The
         state that chooses to stop is not part of the speech."""
         self.is_broken = math.isnan(change)
         is_forced = self.length is not None
@@ -97,8 +97,8 @@ class Sequence:
         self.has_ended = self.cut is not None
 
     def next_piece(self, chunk_states: int) -> Piece | None:
-        """What is to be decoded now; None: nothing is due. Where pieces end depends on their
-        position alone, so that a text always sounds the same."""
+        """The piece that is to be decoded now; None: none is due. The ends of pieces depend on
+        their position alone, so that a text always sounds the same."""
         wanted = chunk_states if self._n_decoded else FIRST_CHUNK
         is_due = self.n_states - self._n_decoded >= wanted
         if not is_due and not self.has_ended:

@@ -1,4 +1,4 @@
-"""Which shapes the model runs in.
+"""The shapes that the model runs in.
 
 On a CPU a step's time is that of reading the weights, and eight rows take hardly longer than one
 (``bench/soprano.py``): so it always runs eight, and a result never depends on who else is speaking.
@@ -43,7 +43,7 @@ class Shapes:
 
     @staticmethod
     def on(device: torch.device, n_slots: int) -> Shapes:
-        """What suits a device."""
+        """The shapes for a device."""
         if device.type == "cpu":
             # Prompts one at a time: two take twice as long, and nobody should wait for another's.
             return Shapes(_rounded(n_slots, CPU_WIDTH), (CPU_WIDTH,), (1,))
@@ -63,11 +63,11 @@ class Shapes:
 
     @property
     def most_prompts(self) -> int:
-        """That can be read at once."""
+        """The most prompts that are read at once."""
         return self.prompt_rows[-1]
 
     def group_of(self, slot: int) -> int:
-        """Which slots are run together."""
+        """The number of the group that a slot is run with."""
         return slot // self.widths[-1]
 
     def rows(self, slots: Sequence[int]) -> tuple[int, int]:
@@ -84,11 +84,11 @@ class Shapes:
         return _at_least(n_pieces, self.decoder_row_counts)
 
     def attention_length(self, position: int) -> int:
-        """How far attention looks if this is the last position."""
+        """The length that attention looks at, if this is the last position."""
         return self.max_length if self.fixed else _rounded(position + 1, LENGTH_STEP)
 
     def used_rows(self, in_use: Sequence[bool]) -> int:
-        """Of a step's rows, those up to the last that is in use, but at least one."""
+        """The number of a step's rows up to the last that is in use, at least one."""
         if self.fixed:
             return len(in_use)
         return max((number + 1 for number, used in enumerate(in_use) if used), default=1)

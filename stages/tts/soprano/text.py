@@ -1,4 +1,4 @@
-"""From a segment's text to what Soprano reads: the package's own normaliser, made safe.
+"""A segment's text as Soprano reads it: the package's own normaliser, made safe.
 
 Where to cut is our segmenter's business. Only what is too long for one breath of the model, once
 its numbers are words, is parted here.
@@ -16,18 +16,18 @@ from soprano.utils.text_normalizer import (
 )
 
 MAX_CHARS = 300
-"""Of one prompt, as upstream has it. A character is at most a token, so a prompt has at most
-303, which with 512 of speech fits the 1024 positions."""
+"""Upstream's limit of a prompt's text. A character is at most a token, so a prompt has at most 303,
+which with 512 of speech fits the 1024 positions."""
 
 PROMPT_TOKENS = 3
-"""Of a prompt, beside its text's."""
+"""Tokens of a prompt beside its text's."""
 
 _LONG_NUMBER = re.compile(r"\d(?:,*\d){15,}")
 """Sixteen digits and more, as in the number of a card: nobody reads those as one number, and from
 37 on the normaliser raises an error."""
 
 _PARTINGS = tuple(re.compile(mark) for mark in (r"[.!?]+ ", r", ", r" "))
-"""Where a long text is best parted; the first kind that is there counts."""
+"""Places to part a long text; the first kind that is there counts."""
 
 _MARKS = re.compile(r"[^A-Za-z0-9\s]+")
 _SPEAKABLE = re.compile(r"[a-z0-9]")
@@ -67,7 +67,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _best_cut(text: str) -> int:
-    """Behind the last parting within the limit, if that is not too early."""
+    """The end of the last parting within the limit, if that is not too early."""
     for parting in _PARTINGS:
         ends = [found.end() for found in parting.finditer(text, 0, MAX_CHARS)]
         if ends and ends[-1] > MAX_CHARS // 2:

@@ -1,4 +1,4 @@
-"""Drives a segmenter through a text that is cut into tokens, and makes nasty text."""
+"""Cutting text into tokens and those into segments, and nasty text for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drives the engine as the executor does, without a thread."""
+"""Speaking with Soprano's engine as the executor does, without a thread."""
 
 from __future__ import annotations
 

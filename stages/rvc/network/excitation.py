@@ -21,8 +21,8 @@ VOICED_NOISE = 0.003
 UNVOICED_NOISE = SINE_LEVEL / 3
 
 
-class Source:
-    """The source of one voice."""
+class Excitation:
+    """The excitation of one voice: sine, noise and how they are mixed."""
 
     def __init__(self, config: VoiceConfig, weights: Mapping[str, torch.Tensor]) -> None:
         self._hop = config.hop
@@ -33,8 +33,8 @@ class Source:
         self._dtype = weight.dtype
 
     def phase_after(self, f0: torch.Tensor) -> torch.Tensor:
-        """How far the sine gets in frames of f0 (batch, n): turns modulo 1, (batch,) float64."""
-        return (f0.double().sum(1) * self._hop / self._sample_rate) % 1
+        """The sine's phase behind frames of f0 (batch, n), from 0: in turns, (batch, 1) float64."""
+        return (f0.double().sum(1, keepdim=True) * self._hop / self._sample_rate) % 1
 
     def __call__(
         self, f0: torch.Tensor, noise: torch.Tensor, phase: torch.Tensor
@@ -42,9 +42,9 @@ class Source:
         """The excitation (batch, 1, 1, n * hop) of frames with f0 (batch, n), in Hz and 0 where
         they are unvoiced, and with noise (batch, n, hop); and the phase behind them.
 
-        `phase` is where the sine stands before them, in turns, (batch,) float64."""
+        `phase` is where the sine stands before them, in turns: (batch, 1) float64."""
         hertz = f0.double().repeat_interleave(self._hop, dim=1)
-        turns = (phase[:, None] + torch.cumsum(hertz / self._sample_rate, dim=1)) % 1
+        turns = (phase + torch.cumsum(hertz / self._sample_rate, dim=1)) % 1
         sine = torch.sin(turns.float() * (2 * math.pi))
         is_voiced = (hertz > 0).float()
         level = is_voiced * VOICED_NOISE + (1 - is_voiced) * UNVOICED_NOISE

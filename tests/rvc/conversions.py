@@ -1,4 +1,4 @@
-"""Drives conversions without an engine: random models, pitch that is given, speech in pieces."""
+"""Conversions without an engine: random models, pitch that is given, speech in pieces."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn.utils import parametrize
+from transformers import HubertModel
 
 from stages.conversion_settings import ConversionSettings
 from stages.rvc.conversion import Converter
 from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import ContentModel, read_content_model
 from stages.rvc.network.synthesizer import Synthesizer
-from stages.rvc.pitch.estimator import HOP
-from stages.rvc.streaming import Stream, Voice
+from stages.rvc.speech import HOP
+from stages.rvc.streaming import ConversionStream
 from stages.rvc.voices.file import VoiceFile, read_voice
+from stages.rvc.voices.loaded import LoadedVoice
 from tests.random_rvc import TINY
 from tests.random_rvc import voice as random_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -48,6 +51,18 @@ def content_model(size: HubertSize = MINUTE) -> ContentModel:
     768, which `TINY` has."""
     with tempfile.TemporaryDirectory() as folder:
         return read_content_model(build_hubert(Path(folder) / "hubert_base.pt", size))
+
+
+def hubert_of(read: ContentModel) -> HubertModel:
+    """transformers' own network. ``(samples, output_hidden_states=True)`` gives
+    (n - 400) // 320 + 1 frames of samples (b, n) at 16 kHz."""
+    model = HubertModel(read.config)
+    parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
+    final_proj = {"final_proj.weight", "final_proj.bias"}
+    assert model.load_state_dict(read.weights, strict=False).missing_keys == []
+    assert read.weights.keys() - model.state_dict().keys() == final_proj
+    model.eval()
+    return model
 
 
 @lru_cache
@@ -88,7 +103,8 @@ def voice_file(kind: Kind) -> VoiceFile:
 
 @lru_cache
 def synthesizer(kind: Kind) -> Synthesizer:
-    return Synthesizer(voice_file(kind), CPU, torch.float32)
+    file = voice_file(kind)
+    return Synthesizer(file.config, file.weights, CPU, torch.float32)
 
 
 @lru_cache
@@ -124,12 +140,13 @@ class GivenPitch:
     """A pitch for each frame, whatever is said. It has to know whose block it is asked about."""
 
     name = "given"
+    n_bytes = 0
 
     def __init__(self, f0_hz: NDArray[np.float32] | float) -> None:
         self._f0 = np.atleast_1d(np.asarray(f0_hz, np.float32))
-        self.stream: Stream | None = None
+        self.stream: ConversionStream | None = None
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         n_frames = len(samples) // HOP
         if self.stream is None:
             if len(self._f0) > 1:
@@ -149,18 +166,18 @@ def start(
     in_rate: int = 16_000,
     block_frames: int = 32,
     seed: int = 0,
-) -> Stream:
+) -> ConversionStream:
     """A stream whose pitch is given, or found."""
     estimator = GivenPitch(pitch) if isinstance(pitch, float | np.ndarray) else pitch
-    voice = Voice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
-    stream = Stream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
+    voice = LoadedVoice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
+    stream = ConversionStream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
     if isinstance(estimator, GivenPitch):
         estimator.stream = stream
     return stream
 
 
 def pieces_of(
-    stream: Stream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
+    stream: ConversionStream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
 ) -> list[Samples]:
     """What comes out at each turn, when speech comes in pieces that end at `cuts`."""
     edges = [0, *sorted(min(cut, len(speech)) for cut in cuts), len(speech)]
@@ -176,7 +193,7 @@ def pieces_of(
 
 
 def converted(
-    stream: Stream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
+    stream: ConversionStream, speech: Samples, cuts: Sequence[int] = (), size: HubertSize = MINUTE
 ) -> Samples:
     """All of it."""
     whole: Samples = np.concatenate(

@@ -1,0 +1,78 @@
+"""Layers of trained networks, each made of the weights that a state dict has under its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch.nn import functional
+
+from stages.neural.linear import FixedLinear
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stages.neural.linear import LinearThen
+
+    Attention: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+    """Queries, keys and values, each (batch, heads, n, head_dim), to the same."""
+
+
+def linear(
+    weights: Mapping[str, torch.Tensor], *names: str, then: LinearThen = "none"
+) -> FixedLinear:
+    """The linear layer of this name, or several as one that gives what all of them give, side by
+    side. A convolution of one step is a linear layer, too."""
+    biases = [weights[f"{name}.bias"] for name in names if f"{name}.bias" in weights]
+    return FixedLinear(
+        torch.cat([weights[f"{name}.weight"].flatten(1) for name in names]),
+        torch.cat(biases) if biases else None,
+        then=then,
+    )
+
+
+class LayerNorm:
+    """A layer norm over the last dimension."""
+
+    def __init__(
+        self,
+        weights: Mapping[str, torch.Tensor],
+        name: str,
+        *,
+        parts: tuple[str, str] = ("weight", "bias"),
+        eps: float = 1e-5,
+    ) -> None:
+        self._weight, self._bias = (weights[f"{name}.{part}"] for part in parts)
+        self._eps = eps
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.layer_norm(x, x.shape[-1:], self._weight, self._bias, self._eps)
+
+
+class PostNormLayer:
+    """A transformer layer that normalises the sum behind its attention and behind its feed-forward
+    part (Vaswani et al., 2017)."""
+
+    def __init__(
+        self,
+        n_heads: int,
+        *,
+        qkv: FixedLinear,
+        out: FixedLinear,
+        widen: Callable[[torch.Tensor], torch.Tensor],
+        narrow: Callable[[torch.Tensor], torch.Tensor],
+        norms: tuple[LayerNorm, LayerNorm],
+    ) -> None:
+        self._n_heads = n_heads
+        self._qkv, self._out = qkv, out
+        self._widen, self._narrow = widen, narrow
+        self._norm, self._last_norm = norms
+
+    def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
+        """(batch, n, hidden) to the same."""
+        batch, n, hidden = x.shape
+        # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
+        qkv = self._qkv(x).view(batch, n, 3, self._n_heads, -1).permute(2, 0, 3, 1, 4)
+        seen = attend(qkv[0], qkv[1], qkv[2])
+        x = self._norm(x + self._out(seen.transpose(1, 2).reshape(batch, n, hidden)))
+        return self._last_norm(x + self._narrow(self._widen(x)))
