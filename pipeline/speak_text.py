@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 CHARS_AHEAD = 10_000
-"""Of text that is said before it has been spoken: ten minutes. Far below the bound on pending
-text, above which it would be refused."""
+"""The text that is said before it has been spoken: ten minutes. It is far below the bound on
+pending text, above which text is refused."""
 
 
 class _LocalPeer:
-    """Says what an iterator yields, no faster than it is spoken; the first error ends it all."""
+    """A peer that says what an iterator yields, no faster than it is spoken. The first error ends
+    the conversation."""
 
     def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
         self.error: ServerError | None = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stages.engine import Engine, Job, Playback
-    from stages.items import Segment
+    from stages.items import Answer, Outgoing, Segment
 
 
 async def test_a_barge_in_drops_everything_and_tells_what_was_heard(
@@ -212,10 +212,15 @@ async def test_a_reply_after_a_barge_in_is_due_at_once(autojump_clock: MockClock
             with super().open(engine, segment, playback) as job:
                 yield job
 
+    class Slow(ListPeer):
+        async def send(self, item: Outgoing | Answer) -> None:
+            if isinstance(item, PcmFrame) and item.n_samples > 160 * 48:
+                self.stop_reading()
+            await super().send(item)
+
     server = service(Watched())
-    peer = ListPeer(token("a" * 190 + "! "), ends=False)
+    peer = Slow(token("a" * 190 + "! "), ends=False)
     async with trio.open_nursery() as nursery:
-        peer.stop_reading()
         nursery.start_soon(converse, peer, server)
         await wait_all_tasks_blocked()
         peer.say(CANCEL)
@@ -227,5 +232,5 @@ async def test_a_reply_after_a_barge_in_is_due_at_once(autojump_clock: MockClock
     assert text_of(peer.pcm).endswith("New!")
     assert due_in_s[-1] == pytest.approx(NEWCOMER_S)
     rendered = server.metrics.render().decode()
-    assert "voice_first_audio_seconds_count 1.0" in rendered
+    assert "voice_first_audio_seconds_count 2.0" in rendered
     assert "voice_gaps_total 0.0" in rendered
