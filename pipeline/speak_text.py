@@ -1,5 +1,5 @@
-"""A conversation without a socket: text from an iterator in, sound out. HTTP and the command
-line speak through it."""
+"""A conversation without a socket: text in, sound out. The HTTP API and the command line speak
+through it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ pending text, above which text is refused."""
 
 
 class _LocalPeer:
-    """A peer that says what an iterator yields, no faster than it is spoken. The first error ends
-    the conversation."""
+    """A peer that sends the texts of an iterator, no faster than they are spoken. The first error
+    ends the conversation."""
 
     def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
         self.error: ServerError | None = None
@@ -56,37 +56,34 @@ class _LocalPeer:
             case SegmentEnded(segment=segment):
                 self._n_unspoken -= len(segment.source)
                 self._spoken.unpark_all()
-            case SegmentFailed(error=error):
+            case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
-            case ServerError():
-                self._give_up(item)
 
     def _give_up(self, error: ServerError) -> None:
         self.error = error
         raise Disconnected
 
 
-async def speak(
+async def speak_text(
     service: Service,
-    texts: AsyncIterator[str],
+    text: str | AsyncIterator[str],
     play: Callable[[bytes], Awaitable[None]],
     config: Mapping[str, Any],
 ) -> None:
-    """Speak texts as they come, and give each message of PCM to `play`, which may end it all
-    by raising a `ServerError`.
+    """Speak a text, which may still be arriving, and give each message of PCM to `play`. That may
+    end it all by raising a `ServerError`.
 
-    `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
-    had, where a segment fails, and where there is no place."""
+    `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
+    applied, where a segment fails, and where all places are taken."""
     conversation = Conversation(service.voices, service.style)
     conversation.configure({**config, "events": True})  # to know what has been spoken
-    peer = _LocalPeer(texts, play)
+    peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():
         await hold_conversation(peer, service, conversation)
     if peer.error is not None:
         raise peer.error
 
 
-async def once(text: str) -> AsyncIterator[str]:
-    """A text that is there already."""
+async def _whole(text: str) -> AsyncIterator[str]:
     await trio.lowlevel.checkpoint()
     yield text

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import trio
-from trio.testing import assert_checkpoints
 
-from pipeline import speak_text
+from pipeline.speak_text import speak_text
 from stages.errors import SynthesisError
 from tests.fakes import InlineModels, service, text_of
 
@@ -41,7 +40,7 @@ async def test_a_long_text_waits_for_its_speech_and_is_spoken_whole(
         await trio.sleep(1)
 
     server = service(max_pending_bytes=50_000)
-    await speak_text.speak(server, texts(), play, {})
+    await speak_text(server, texts(), play, {})
     spoken = text_of(np.frombuffer(heard, "<f4"))
     assert spoken == "".join(f"{number}," for number in range(n_pieces))
 
@@ -51,11 +50,4 @@ async def test_a_failing_segment_ends_it(autojump_clock: MockClock) -> None:
         await trio.lowlevel.checkpoint()
 
     with pytest.raises(SynthesisError):
-        await speak_text.speak(service(InlineModels()), speak_text.once("One; t~o"), play, {})
-
-
-async def test_a_text_that_is_there_comes_behind_a_checkpoint() -> None:
-    texts = speak_text.once("text")
-    with assert_checkpoints():
-        assert await anext(texts) == "text"
-    assert [text async for text in texts] == []
+        await speak_text(service(InlineModels()), "One; t~o", play, {})
