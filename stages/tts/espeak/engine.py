@@ -23,7 +23,7 @@ from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
@@ -175,24 +175,12 @@ class _Pieces:
         self._n_held -= n_samples
 
 
-def _list_voices(languages: dict[str, Path]) -> list[Voice]:
-    voices: list[Voice] = []
+def _list_voices(languages: Iterable[str]) -> Iterator[Voice]:
     for language in languages:
-        voices.append(
-            Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
-        )
-        voices.extend(
-            Voice(
-                f"{language}+{variant.name}",
-                ENGINE,
-                language,
-                variant.gender,
-                f"espeak-ng {variant.description}",
-                SAMPLE_RATE,
-            )
-            for variant in VARIANTS
-        )
-    return voices
+        yield Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
+        for variant in VARIANTS:
+            name, description = f"{language}+{variant.name}", f"espeak-ng {variant.description}"
+            yield Voice(name, ENGINE, language, variant.gender, description, SAMPLE_RATE)
 
 
 def _clean(text: str) -> str:
