@@ -158,6 +158,7 @@ async def measure_round_trip(server: Server, name: str, repeats: int) -> Result:
 class FirstPiece:
     """A request to the engine, which times what it emits."""
 
+    voice = None
     is_dead = False
     input_ended = True
     has_input = False

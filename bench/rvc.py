@@ -46,9 +46,10 @@ from stages.rvc.network.convolution import SoundConv
 from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.streaming import PITCH_FRAMES, ConversionStream, ConversionVoice
+from stages.rvc.streaming import PITCH_FRAMES, ConversionStream
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
+from stages.rvc.voices.loaded import LoadedVoice
 from tests.rvc.voices import words
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ class Bench:
         file = read_voice(files.voice)
         self.synthesizer = Synthesizer(file.config, file.weights, device, dtype)
         self.config = self.synthesizer.config
-        self.voice = ConversionVoice(
-            self.synthesizer, None, ConversionSettings(), 0.0, PraatPitch()
-        )
+        self.voice = LoadedVoice(self.synthesizer, None, ConversionSettings(), 0.0, PraatPitch())
         self.indexed = replace(self.voice, index=read_index(files.index, self.config.content_width))
         self.device, self.dtype = device, dtype
         self.speech = words(round(SPEECH_S * 16_000)).repeat(2)  # at 32 kHz, near enough
@@ -102,9 +101,7 @@ class Bench:
         timed_ms(partial(convolve, x), 200)  # until the processor is awake
         return 2 * n * n * kernel * steps / (timed_ms(partial(convolve, x), 50) / 1000)
 
-    def stream(
-        self, block_frames: int, *, voice: ConversionVoice | None = None
-    ) -> ConversionStream:
+    def stream(self, block_frames: int, *, voice: LoadedVoice | None = None) -> ConversionStream:
         """With all the speech in it."""
         stream = ConversionStream(
             voice or self.voice, in_rate=IN_RATE, block_frames=block_frames, seed=1
@@ -170,7 +167,7 @@ class Bench:
             "factor": round(100 * statistics.median(times) / n, 3),
         }
 
-    def block_times(self, block_frames: int, voice: ConversionVoice | None = None) -> list[float]:
+    def block_times(self, block_frames: int, voice: LoadedVoice | None = None) -> list[float]:
         """Seconds of each block of the speech."""
         stream = self.stream(block_frames, voice=voice)
         times = []

@@ -114,7 +114,7 @@ class _Connection:
 
     def _expect(self, style: Style) -> None:
         """The client has chosen how it will speak next."""
-        self._service.expect(self, style)
+        self._service.load_ahead(self, style)
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -151,8 +151,8 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter)
-            start(synthesize, segments, to_rvc, service.casting, models, clock)
-            start(convert, speech, to_sender, service.converter_of, models, clock)
+            start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
+            start(convert, speech, to_sender, service.converter_for, models, clock)
             start(
                 send_speech, converted, self._outbox, self._packer, self._transcript, self._backlog
             )
@@ -230,6 +230,8 @@ class _Connection:
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
+                speaks, _ = self._service.synthesizer_for(segment.style)
+                metrics.broken_off(speaks.name, segment.remarks)
                 log.debug(
                     "spoken",
                     segment=segment.index,

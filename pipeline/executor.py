@@ -1,9 +1,9 @@
 """The model thread: one OS thread that owns every model and runs one step at a time.
 
     Trio thread                                 model thread
-    open()   ── request ──▶ arrivals ─────────▶ the engine's queue
-    push()   ── speech  ──▶ request.inputs ───▶ step()
-    async for  ◀── run_sync_soon(drain) ◀────── emit(), finish(), fail()
+    open()   ── request, its voice loaded ────▶ the engine's queue
+    push()   ── speech ───────────────────────▶ step()
+    async for  ◀── run_sync_soon(unpark) ◀───── emit(), finish(), fail()
     leaving  ── is_dead ──────────────────────▶ dropped before the next step
 
 Whatever crosses between the threads does so through a deque (append and popleft are atomic)
@@ -16,29 +16,26 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-import outcome
 import structlog
 import trio
 
 from pipeline.metrics import Metrics
-from pipeline.request import QueuedRequest, as_synthesis_error
+from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
-from stages.errors import EngineGone
+from stages.errors import EngineGone, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from pipeline.playback import PlaybackClock
-    from stages.engine import Engine, Request
+    from stages.engine import Engine, Playback
     from stages.items import Segment
 
 log = structlog.stdlib.get_logger(__name__)
-
-T = TypeVar("T")
 
 WATCH_EVERY_S = 0.25
 """How often the watchdog looks; small against the shortest limit an engine sets."""
@@ -46,25 +43,7 @@ WATCH_EVERY_S = 0.25
 STOP_WITHIN_S = 2.0
 """How long a step under way may take at shutdown before its thread is left behind."""
 
-
-class _Call(Generic[T]):
-    """A function that the Trio thread wants run on the model thread."""
-
-    def __init__(
-        self, function: Callable[[], T], trio_soon: Callable[[Callable[[], None]], None]
-    ) -> None:
-        self.done = trio.Event()
-        self.result: outcome.Maybe[T] = outcome.Error(EngineGone("the model thread has ended"))
-        self._function = function
-        self._trio_soon = trio_soon
-
-    def run(self) -> None:
-        self.result = outcome.capture(self._function)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Let the caller go on with the result as it stands."""
-        self._trio_soon(self.done.set)
+HAS_ENDED = "the model thread has ended"
 
 
 class Executor:
@@ -74,95 +53,83 @@ class Executor:
         self._metrics = metrics
         self._trio = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
-        self._loader = trio.CapacityLimiter(1)
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
         self._wake = threading.Event()
         self._stopping = False
-        self._calls: deque[_Call[Any]] = deque()
         self._has_ended = False
+        self._loaded: deque[tuple[Engine, Future[None]]] = deque()  # waiting to be installed
         self._arrivals: deque[QueuedRequest] = deque()
         self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
         self._spare_time = SpareTime()
-        self._spoken_to: deque[QueuedRequest] = deque()  # requests that have something to tell
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.step_under_way: tuple[Engine, float] | None = None
-        """What is being stepped, and since when by `time.perf_counter`."""
+        """The engine that is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
         """Why nothing can be spoken now: an engine hangs, or the model thread has died."""
 
-    # What the Trio thread calls.
+    # Called on the Trio thread.
 
     async def add(self, engine: Engine) -> None:
         """Load an engine off the model thread, then install it there; engines are added in
         the order of the data. Raises whatever the engine does."""
-        engine.wake = self.wake
-        await trio.to_thread.run_sync(engine.load, limiter=self._loader)
-        await self._call(engine.install)
-        self._queues = {**self._queues, engine: []}
+        await trio.to_thread.run_sync(engine.load)
+        installed = Future[None]()
+        self._loaded.append((engine, installed))
         self.wake()
+        if self._has_ended:  # looked at after the append, so that one of the two sees the engine
+            raise EngineGone(HAS_ENDED)
+        await trio.to_thread.run_sync(installed.result, abandon_on_cancel=True)
 
     @contextmanager
-    def open(
-        self, engine: Engine, segment: Segment, clock: PlaybackClock
-    ) -> Iterator[QueuedRequest]:
-        """Queue a request; it is dropped as the context is left. See `ModelThread.open`."""
+    def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
+        """Queue a request as soon as its voice is loaded; see `stages.engine.ModelThread`."""
         if engine not in self._queues:
             msg = f"the engine {engine.name} is not installed"
             raise ValueError(msg)
-        request = QueuedRequest(self, engine, segment, clock)
-        if self.fault is not None:
-            request.give_up(EngineGone(self.fault))
-        elif self._has_ended:  # and will be told in a moment
-            request.give_up(EngineGone("the model thread has ended"))
-        else:
-            self._open.add(request)
-            self._arrivals.append(request)
-            self.wake()
+        request = QueuedRequest(
+            engine, segment, playback, wake=self.wake, trio_soon=self._trio_soon
+        )
         try:
+            if self.fault is not None:
+                request.give_up(EngineGone(self.fault))
+            else:
+                self._open.add(request)
+                voice = engine.load_voice(request, segment.style)
+                voice.add_done_callback(partial(self._arrive, request))
             yield request
         finally:
             request.is_dead = True
             self._open.discard(request)
+            engine.release_voice(request)
             self.wake()
 
-    @property
-    def open_requests(self) -> int:
-        """Requests whose stage still waits for sound."""
-        return len(self._open)
-
-    @property
-    def queued_requests(self) -> int:
-        """Requests that an engine still knows; the dead ones leave after the current step."""
-        return len(self._arrivals) + sum(len(queue) for queue in self._queues.values())
+    def _arrive(self, request: QueuedRequest, voice: Future[Any]) -> None:
+        """Its voice is loaded, or cannot be. On whatever thread loaded it."""
+        try:
+            request.voice = voice.result()
+        except Exception as error:  # noqa: BLE001 - contained: it is told to its listener
+            self._fail(request.engine, [request], error)
+        else:
+            self._arrivals.append(request)
+            self.wake()
 
     def queue_lengths(self) -> dict[str, int]:
         """How many requests each engine has before it, by its name."""
-        return {engine.name: len(queue) for engine, queue in self._queues.items()}
+        lengths = {engine.name: 0 for engine in self._queues}
+        for request in self._open:
+            if not request.has_ended:
+                lengths[request.engine.name] += 1
+        return lengths
 
     def wake(self) -> None:
         """Tell the model thread to look again."""
         self._wake.set()
 
-    async def _call(self, function: Callable[[], T]) -> T:
-        """Run something on the model thread, between two steps."""
-        call = _Call(function, self._trio_soon)
-        self._calls.append(call)
-        self.wake()
-        if self._has_ended:  # looked at after the append, so that one of the two sees the call
-            call.abandon()
-        await call.done.wait()
-        return call.result.unwrap()
-
-    def _drain(self) -> None:
-        while self._spoken_to:
-            self._spoken_to.popleft().unpark()
-
-    def _fail_all(self, fault: str) -> None:
-        """Nothing more will come: tell everybody who waits, and everybody who will ask."""
-        log.error("speech stops: %s", fault)
-        self.fault = fault
+    def _fail_all(self) -> None:
+        """Nothing more will come: tell everybody who waits. Newcomers look at `fault`."""
+        log.error("speech stops: %s", self.fault)
         for request in self._open:
-            request.give_up(EngineGone(fault))
+            request.give_up(EngineGone(self.fault))
 
     async def watch(self) -> None:
         """The watchdog. Calls that install an engine are exempt: warming up may take long."""
@@ -176,20 +143,16 @@ class Executor:
                 continue
             engine, began = step
             if self.fault is None and time.perf_counter() - began > engine.hangs_after_s:
-                self._fail_all(f"{engine.name} has not come back for {engine.hangs_after_s:g} s")
+                self.fault = f"{engine.name} has not come back for {engine.hangs_after_s:g} s"
+                self._fail_all()
 
-    # What the model thread calls.
-
-    def tell(self, request: QueuedRequest) -> None:
-        """Something was put into this request's outputs, or it has ended."""
-        self._spoken_to.append(request)
-        self._trio_soon(self._drain)
+    # Called on the model thread.
 
     def _trio_soon(self, function: Callable[[], None]) -> None:
         try:
             self._trio.run_sync_soon(function, idempotent=True)
         except trio.RunFinishedError:
-            self._stopping = True  # nobody is left to listen
+            self._stopping = True  # there is no listener any more
 
     def _run(self) -> None:
         try:
@@ -199,25 +162,26 @@ class Executor:
             for engine in self._queues:
                 engine.close()
         except BaseException as error:
-            self._has_ended = True  # before it is told, so that the watchdog does not forgive it
+            self._has_ended = True  # before there is a fault, so that `watch` does not forgive it
             log.exception("the model thread has died")
-            fault = f"the model thread has died: {error!r}"
-            self._trio_soon(partial(self._fail_all, fault))
+            self.fault = f"the model thread has died: {error!r}"
+            self._trio_soon(self._fail_all)
         finally:
             self._has_ended = True
-            while self._calls:
-                self._calls.popleft().abandon()
+            while self._loaded:
+                _, installed = self._loaded.popleft()
+                installed.set_exception(EngineGone(HAS_ENDED))
 
     def _turn(self) -> float | None:
-        """One turn: calls, newcomers, one step. Returns when to look again, in seconds; None:
-        there was nothing to do."""
-        while self._calls:
-            self._calls.popleft().run()
+        """Install what was loaded, take in newcomers, take one step. Returns when to look again,
+        in seconds; None: there was nothing to do."""
+        while self._loaded:
+            self._install(*self._loaded.popleft())
         while self._arrivals:
             request = self._arrivals.popleft()
             self._queues[request.engine].append(request)
         self._drop_dead()
-        picked = pick(self._queues.items())
+        picked = pick([(engine, self._able(engine)) for engine in self._queues])
         if picked is None:
             return None
         wait_s = self._spare_time.wait_s(picked[1], self._clock.current_time())
@@ -225,46 +189,71 @@ class Executor:
             self._step(*picked)
         return wait_s
 
+    def _install(self, engine: Engine, installed: Future[None]) -> None:
+        try:
+            engine.install()
+        except BaseException as error:  # noqa: BLE001 - contained: it is told to who added it
+            installed.set_exception(error)
+        else:
+            self._queues = {**self._queues, engine: []}  # the Trio thread may be looking at it
+            installed.set_result(None)
+
+    def _able(self, engine: Engine) -> list[QueuedRequest]:
+        """The requests that the engine can step now."""
+        able = []
+        for request in self._queues[engine]:
+            try:
+                if request.has_room and engine.can_step(request):
+                    able.append(request)
+            except Exception as error:  # noqa: BLE001 - contained: it is told to its listener
+                self._fail(engine, [request], error)
+        return able
+
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
-        batch: Sequence[Request] = able
+        batch = able
         now = self._clock.current_time()
         began = time.perf_counter()
         self.step_under_way = engine, began
         try:
-            batch = engine.choose(able)
+            chosen = set(engine.choose(able))
+            batch = [request for request in able if request in chosen]
             for request in batch:
                 if request.segment.timing.started is None:
                     request.segment.timing.started = now
             engine.step(batch)
-        except Exception as error:  # contained: it is told to each listener of the batch
-            log.exception("%s failed", engine.name, connections=_connections(batch))
-            for request in batch:
-                request.fail(as_synthesis_error(engine, error))
+        except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
+            self._fail(engine, batch, error)
         finally:
             self.step_under_way = None
             took_s = time.perf_counter() - began
-            for request in cast("Sequence[QueuedRequest]", batch):  # they come from `able`
+            for request in batch:
                 request.steps_s += took_s
             self._spare_time.stepped(able, now, took_s)
             self._metrics.stepped(engine.name, len(batch), took_s)
 
+    def _fail(self, engine: Engine, requests: Sequence[QueuedRequest], error: Exception) -> None:
+        if not isinstance(error, ServerError):  # a bug, then
+            connections = [request.connection for request in requests]
+            log.error("%s failed", engine.name, connections=connections, exc_info=error)
+        for request in requests:
+            request.fail(error)
+
     def _drop_dead(self) -> None:
         for engine, queue in self._queues.items():
             gone = [request for request in queue if request.is_dead or request.has_ended]
-            if gone:
-                queue[:] = [r for r in queue if not (r.is_dead or r.has_ended)]
-                for request in gone:
-                    if request.has_ended:
-                        sound_s = request.n_samples / engine.sample_rate
-                        self._metrics.made(engine.name, request.steps_s, sound_s)
-                    try:
-                        engine.leave(request)
-                    except Exception:  # contained: nobody waits for this request any more
-                        log.exception(
-                            "%s could not let go of a request",
-                            engine.name,
-                            connections=[request.connection],
-                        )
+            for request in gone:
+                queue.remove(request)
+                if request.has_ended:
+                    sound_s = request.n_samples / engine.sample_rate
+                    self._metrics.made(engine.name, request.steps_s, sound_s)
+                try:
+                    engine.leave(request)
+                except Exception:  # contained: its listener has all it gets
+                    log.exception(
+                        "%s could not let go of a request",
+                        engine.name,
+                        connections=[request.connection],
+                    )
 
     # Its life.
 
@@ -279,10 +268,6 @@ class Executor:
         await trio.to_thread.run_sync(self._thread.join, STOP_WITHIN_S)
         if self._thread.is_alive():
             log.warning("the model thread did not stop within %g s", STOP_WITHIN_S)
-
-
-def _connections(batch: Sequence[Request]) -> list[object]:
-    return [request.connection for request in cast("Sequence[QueuedRequest]", batch)]
 
 
 @asynccontextmanager

@@ -19,15 +19,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
-    from stages.items import Timing
+    from stages.items import Remark, Timing
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -53,8 +53,6 @@ class State:
     """Of text, over all listeners."""
     queued: Mapping[str, int] = field(default_factory=dict)
     """Requests that each engine knows."""
-    cuts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Of each engine, how many texts were broken off since the start, by the reason."""
 
 
 class Metrics:
@@ -96,6 +94,7 @@ class Metrics:
         )
         self._segments = counter("segments", "Segments that came to their end", "voice")
         self._speech = counter("speech_seconds", "Sound of these segments", "voice")
+        self._cuts = counter("model_cuts", "Texts broken off, and why", "engine", "reason")
         self._sent = counter("sent_bytes", "Sound handed to the kernel")
         self._steps = histogram(
             "step_seconds", "What one step of an engine took on the model thread", "engine"
@@ -161,6 +160,12 @@ class Metrics:
         self._segments.labels(voice).inc()
         self._speech.labels(voice).inc(sound_s)
 
+    def broken_off(self, engine: str, remarks: Collection[Remark]) -> None:
+        """Count a segment that its synthesizer says it broke off."""
+        for remark in remarks:
+            if remark != "skipped":
+                self._cuts.labels(engine, remark).inc()
+
     def cancelled(self, seconds: float) -> None:
         """A barge-in was answered."""
         self._cancel.observe(seconds)
@@ -196,10 +201,3 @@ class _StateCollector(Collector):
         for engine, n_requests in state.queued.items():
             queued.add_metric([engine], n_requests)
         yield queued
-        cuts = CounterMetricFamily(
-            "voice_model_cuts", "Texts broken off, and why", labels=["engine", "reason"]
-        )
-        for engine, reasons in state.cuts.items():
-            for reason, n_texts in reasons.items():
-                cuts.add_metric([engine, reason], n_texts)
-        yield cuts

@@ -1,27 +1,21 @@
-"""A request on its way between its stage and its engine, that is, between two threads.
-
-`Request` to its engine and to the scheduler, on the model thread; `Job` to its stage, on the
-Trio thread (both in ``stages/engine.py``).
-"""
+"""A request on its way between its stage and its engine, that is, between two threads."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import trio
 
-from stages.errors import EngineGone, SynthesisError
+from stages.errors import EngineGone, ServerError, SynthesisError
 
 if TYPE_CHECKING:
-    from pipeline.executor import Executor
-    from pipeline.playback import PlaybackClock
-    from stages.audio.format import Samples
-    from stages.engine import Engine
-    from stages.items import AudioChunk, Segment
+    from collections.abc import Callable
 
-log = structlog.stdlib.get_logger(__name__)
+    from stages.audio.format import Samples
+    from stages.engine import Engine, Playback
+    from stages.items import AudioChunk, Segment
 
 ROOM = 4
 """Results that may wait for a listener before its request is stepped no more. Two keep the
@@ -29,66 +23,57 @@ engine busy while one is on its way to the loop; more only delays what barge-in 
 
 
 class QueuedRequest:
-    """One segment in one engine: `stages.engine.Request` to the engine, `Job` to the stage."""
+    """One segment in one engine: `stages.engine.Request` to the engine, `Due` to the scheduler,
+    `Job` to the stage."""
 
     def __init__(
-        self, executor: Executor, engine: Engine, segment: Segment, clock: PlaybackClock
+        self,
+        engine: Engine,
+        segment: Segment,
+        playback: Playback,
+        *,
+        wake: Callable[[], None],
+        trio_soon: Callable[[Callable[[], None]], None],
     ) -> None:
+        """`wake` lets the model thread look again, `trio_soon` calls a function on the Trio
+        thread."""
         self.engine = engine
         self.segment = segment
+        self.playback = playback
+        self.voice: Any = None
         self.is_dead = False
         self.input_ended = False
+        self.has_ended = False
         self.steps_s = 0.0
-        """What the steps took that this request was in; for the metrics, as the next one."""
+        """Time of the steps that this request was in; for the metrics, as the next one."""
         self.n_samples = 0
         self.connection: object = structlog.contextvars.get_contextvars().get("connection")
-        """As the log calls it: the model thread knows no context of its own."""
-        self._executor = executor
-        self._clock = clock
+        """Its name in the log: the model thread knows no context of its own."""
         timing = segment.timing
         if timing.opened is None:
             timing.opened = trio.current_time()
         self._arrived = timing.opened
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
-        self._ended = False
         self._error: SynthesisError | None = None
         self._gone: EngineGone | None = None
         self._new_output = trio.lowlevel.ParkingLot()
+        self._wake = wake
+        self._trio_soon = trio_soon
 
     # As the scheduler and the engine see it, on the model thread.
 
     @property
     def deadline(self) -> float:
-        return self._clock.deadline(self._arrived)
-
-    @property
-    def listener(self) -> PlaybackClock:
-        return self._clock
+        return self.playback.deadline(self._arrived)
 
     @property
     def has_room(self) -> bool:
         return len(self._outputs) < ROOM
 
     @property
-    def can_step(self) -> bool:
-        try:
-            return self.engine.can_step(self)
-        except SynthesisError as error:  # the engine's own words, for this request's listener
-            self.fail(error)
-            return False
-        except Exception as error:  # contained: it is told to this request's listener
-            log.exception("%s failed", self.engine.name, connections=[self.connection])
-            self.fail(as_synthesis_error(self.engine, error))
-            return False
-
-    @property
     def has_input(self) -> bool:
         return bool(self._inputs)
-
-    @property
-    def has_ended(self) -> bool:
-        return self._ended
 
     def take_input(self) -> list[AudioChunk]:
         return [self._inputs.popleft() for _ in range(len(self._inputs))]
@@ -97,48 +82,57 @@ class QueuedRequest:
         if not self.is_dead and len(samples):
             self.n_samples += len(samples)
             self._outputs.append(samples)
-            self._executor.tell(self)
+            self._trio_soon(self._unpark)
 
     def finish(self) -> None:
         self._end(None)
 
-    def fail(self, error: SynthesisError) -> None:
-        self._end(error)
+    def fail(self, error: Exception) -> None:
+        """Give this request up. An error of ours is told to the listener in its own words."""
+        match error:
+            case SynthesisError():
+                told = error
+            case ServerError():
+                told = SynthesisError(str(error))
+            case _:
+                told = SynthesisError(f"{self.engine.name} failed: {type(error).__name__}: {error}")
+        self._end(told)
 
     def _end(self, error: SynthesisError | None) -> None:
-        if not self._ended:
+        if not self.has_ended:
             self._error = error
-            self._ended = True
-            self._executor.tell(self)
+            self.has_ended = True  # after the last output and the error: see `__anext__`
+            self._trio_soon(self._unpark)
 
     # As its stage sees it, on the Trio thread.
 
     def push(self, chunk: AudioChunk) -> None:
         self._inputs.append(chunk)
         self.input_ended = chunk.is_last
-        self._executor.wake()
+        self._wake()
 
     def give_up(self, error: EngineGone) -> None:
         """Nothing more will come from the model thread, whatever it still does."""
         self._gone = error
         self.is_dead = True
-        self.unpark()
+        self._unpark()
 
-    def unpark(self) -> None:
+    def _unpark(self) -> None:
         self._new_output.unpark_all()
 
     def __aiter__(self) -> QueuedRequest:
         return self
 
     async def __anext__(self) -> Samples:
+        await trio.lowlevel.checkpoint()
         while True:
-            ended = self._ended  # looked at first: it is written after the last output
+            ended = self.has_ended  # looked at first: it is written after the last output
             if self._outputs:
                 samples = self._outputs.popleft()
                 # Looked at after the pop: a result that is put in just before it fills the room
                 # unseen, and the model thread would sleep for ever.
                 if len(self._outputs) >= ROOM - 1:
-                    self._executor.wake()
+                    self._wake()
                 return samples
             if ended:
                 if self._error is not None:
@@ -147,10 +141,3 @@ class QueuedRequest:
             if self._gone is not None:
                 raise self._gone
             await self._new_output.park()
-
-
-def as_synthesis_error(engine: Engine, error: Exception) -> SynthesisError:
-    """What a listener is told of an engine's failure: its own words if it chose them."""
-    if isinstance(error, SynthesisError):
-        return error
-    return SynthesisError(f"{engine.name} failed: {type(error).__name__}: {error}")

@@ -1,8 +1,9 @@
-"""What all connections share: the model thread, the engines on it, the voices, the limits."""
+"""The parts that all connections share: model thread, engines, voices, limits."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -60,50 +61,60 @@ class Service:
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
         self.grace_over = trio.Event()
-        """What was begun and has not been finished is left."""
+        """Leave what was begun and has not been finished."""
         self.n_listeners = 0
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
 
-    async def install_engines(self) -> None:
-        """Load and warm up the engines, in the order of the data, and the default voice. Raises
-        what they raise."""
-        converters = self.converter, *self.voice_converters.values()
-        for engine in (*self.synthesizers.values(), *converters):
-            await self.executor.add(engine)
-        converter = self.voice_converters.get(self.voices[self.style.voice].engine)
-        if converter is not None:
-            await trio.to_thread.run_sync(converter.prepare, self.style.voice)
+    @property
+    def _engines(self) -> tuple[Engine, ...]:
+        """All there are, in the order of the data."""
+        return *self.synthesizers.values(), self.converter, *self.voice_converters.values()
 
-    def casting(self, style: Style) -> tuple[Engine, str]:
-        """The engine that speaks for this style, and the voice it has: the style's own, or the one
-        that is then converted into it."""
+    async def install_engines(self) -> None:
+        """Load and warm up the engines and the default voice. Raises what they raise."""
+        for engine in self._engines:
+            await self.executor.add(engine)
+        for engine, style in self._engines_for(self.style):
+            voice = engine.load_voice(self, style, ahead=True)
+            await trio.to_thread.run_sync(voice.result)
+        self.forget(self)
+
+    def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
+        """The engine that speaks text of this style, and the style with a voice of that engine:
+        its own, or the one that is then converted into it."""
         voice = self.voices[style.voice]
         if voice.speaks_with is not None:
             voice = self.voices[voice.speaks_with]
-        return self.synthesizers[voice.engine], voice.name
+            style = replace(style, voice=voice.name)
+        return self.synthesizers[voice.engine], style
 
-    def converter_of(self, style: Style) -> Engine | None:
+    def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""
         voice = self.voices[style.voice]
         if voice.speaks_with is not None:
             return self.voice_converters[voice.engine]
         return self.converter if style.pitch_shift else None
 
-    def expect(self, listener: Hashable, style: Style) -> None:
-        """A listener will speak in this style next, until it is forgotten: what that takes can be
-        got ready."""
-        engine = self.voices[style.voice].engine
-        for converter in self.voice_converters.values():
-            if converter.name == engine:
-                converter.expect(listener, style)
+    def _engines_for(self, style: Style) -> Iterator[tuple[Engine, Style]]:
+        yield self.synthesizer_for(style)
+        converter = self.converter_for(style)
+        if converter is not None:
+            yield converter, style
+
+    def load_ahead(self, listener: Hashable, style: Style) -> None:
+        """A listener has chosen this style, in place of any before, and may speak soon."""
+        chosen = dict(self._engines_for(style))
+        for engine in self._engines:
+            if engine in chosen:
+                engine.load_voice(listener, chosen[engine], ahead=True)
             else:
-                converter.forget(listener)
+                engine.release_voice(listener)
 
     def forget(self, listener: Hashable) -> None:
-        """A listener has gone."""
-        for converter in self.voice_converters.values():
-            converter.forget(listener)
+        """A listener has gone, and needs no voice."""
+        for engine in self._engines:
+            engine.release_voice(listener)
 
     @property
     def not_ready_because(self) -> str | None:
@@ -147,7 +158,6 @@ class Service:
             n_tasks=trio.lowlevel.current_statistics().tasks_living,
             pending_bytes=sum(backlog.n_bytes for backlog in self.backlogs),
             queued=self.executor.queue_lengths(),
-            cuts={name: dict(engine.cuts) for name, engine in self.synthesizers.items()},
         )
 
     async def wait_idle(self) -> None:

@@ -5,20 +5,19 @@ may be put there while the server runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from stages import rvc
 from stages.errors import UnusableModel
 from stages.rvc.voices.library import HeaderCache, find_voices
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from stages.rvc.voices.library import VoiceEntry
-
-RVC = "rvc"
-"""The name of the engine, which is imported only where it is used."""
+    from stages.rvc.voices.library import Catalogue, VoiceEntry
 
 
 class Voices(Mapping[str, Voice]):
@@ -28,28 +27,27 @@ class Voices(Mapping[str, Voice]):
     def __init__(self, own: Sequence[Voice]) -> None:
         """`own`: of the synthesizers."""
         self._own = {voice.name: voice for voice in own}
-        self._converted: dict[str, Voice] = {}
+        self._offered = self._own
         self._known = dict(self._own)
         self.entries: dict[str, VoiceEntry] = {}
         """Where the RVC voices lie."""
         self.problems: tuple[str, ...] = ()
-        """What is wrong with what lies there, each in a line."""
-        self._folders: tuple[Path, Path | None] | None = None
+        """Faults of the files there, each in a line."""
+        self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
         self._headers = HeaderCache()
 
     def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
         """Offer the RVC voices there, too, spoken with this voice where they name none."""
-        self._folders = folder, webui
+        self._find = partial(find_voices, [folder], webui)
         self._speaks_with = speaks_with
         self.refresh()
 
     def refresh(self) -> None:
         """Look again. From any thread: those who read meanwhile see the voices as they were."""
-        if self._folders is None:
+        if self._find is None:
             return
-        folder, webui = self._folders
-        found = find_voices([folder], webui)
+        found = self._find()
         problems = list(found.problems)
         converted: dict[str, Voice] = {}
         for entry in found.voices.values():
@@ -60,7 +58,7 @@ class Voices(Mapping[str, Voice]):
         # The engine, too, goes on knowing those that have gone, and says that they cannot be read.
         self.entries |= {name: found.voices[name] for name in converted}
         self._known |= converted
-        self._converted = converted
+        self._offered = self._own | converted
         self.problems = tuple(problems)
 
     def _voice(self, entry: VoiceEntry) -> Voice:
@@ -76,7 +74,7 @@ class Voices(Mapping[str, Voice]):
         config = self._headers.describe(entry.path)
         return Voice(
             name=entry.name,
-            engine=RVC,
+            engine=rvc.ENGINE,
             language=settings.language or base.language,
             gender=settings.gender,
             description=settings.description or f"RVC voice, speaking with {base.name}",
@@ -91,11 +89,10 @@ class Voices(Mapping[str, Voice]):
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._own or name in self._converted
+        return name in self._offered
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._own
-        yield from self._converted
+        return iter(self._offered)
 
     def __len__(self) -> int:
-        return len(self._own) + len(self._converted)
+        return len(self._offered)

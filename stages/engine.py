@@ -1,13 +1,16 @@
-"""What a model must offer to run on the model thread, and what a stage may ask of it.
+"""The contract between models, stages and the model thread.
 
 An `Engine` is synchronous code that knows no Trio and no socket. It is driven by the
 executor (``pipeline/executor.py``), which owns the one thread that every model runs on::
 
-    load()      once, on the loader thread: read and check files, import what is slow
-    install()   once, on the model thread: take the models over and warm them up
-    step()      again and again, on the model thread: one short turn for one batch
-    leave()     after a request has ended, for whatever reason
-    close()     at the end, on the model thread
+    load()        once, on a worker thread: read and check files, import what is slow
+    install()     once, on the model thread: take the models over and warm them up
+    load_voice()  for each request before it is queued, on the Trio thread
+    can_step()    again and again, on the model thread: who could go on,
+    choose()      who goes on together,
+    step()        and one short step for them
+    leave()       after a request has ended, for whatever reason, on the model thread
+    close()       at the end, on the model thread
 
 A `Request` is one segment on its way through one engine. A synthesizer's request has only
 the segment; a converter's also gets the segment's speech, chunk by chunk.
@@ -16,14 +19,13 @@ the segment; a converter's also gets the segment's speech, chunk by chunk.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Hashable, Sequence
     from contextlib import AbstractContextManager
 
-    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
     from stages.errors import SynthesisError
     from stages.items import AudioChunk, Segment, Style
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
 class Request(Protocol):
     """A request as its engine sees it. Everything here is called on the model thread."""
 
+    voice: Any
+    """The result of `Engine.load_voice`."""
+
     @property
     def segment(self) -> Segment:
-        """What is to be spoken, or what the speech to convert says."""
+        """The text to be spoken, or the text of the speech to convert."""
 
     @property
     def is_dead(self) -> bool:
@@ -53,8 +58,8 @@ class Request(Protocol):
         """Remove and return the speech that has been pushed since the last call."""
 
     def emit(self, samples: Samples) -> None:
-        """Hand out sound at the engine's rate. The listener gets it at once, also while the
-        step goes on; the array must not be written to afterwards."""
+        """Hand out sound, if there is any, at the engine's rate. The listener gets it at once,
+        also while the step goes on; the array must not be written to afterwards."""
 
     def finish(self) -> None:
         """All of this segment's sound has been emitted."""
@@ -71,39 +76,39 @@ class Engine(ABC):
     """Hertz, of what is emitted."""
     runs_on: str = "cpu"
     """The device, and the precision where there is a choice, in words."""
-    cuts: Mapping[str, int] = MappingProxyType({})
-    """How many texts had to be broken off so far, by the reason."""
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
 
-    wake: Callable[[], None] = staticmethod(lambda: None)
-    """The executor's: an engine that `can_step` after something happened on another thread calls
-    it then, from there."""
-
     def load(self) -> None:
-        """Read and check what is slow to read, on the loader thread."""
+        """Read and check what is slow to read, on a worker thread."""
 
     def install(self) -> None:
         """Take over what was loaded and warm up, on the model thread."""
 
-    def prepare(self, voice: str) -> None:
-        """Have one of its voices at hand before it is spoken with, on any thread but the model
-        thread. It takes as long as it takes, and raises what is wrong with the voice."""
+    def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[Any]:
+        """The style's voice, loaded: at once, unless the engine loads its voices on demand.
 
-    def expect(self, listener: Hashable, style: Style) -> None:
-        """This listener has chosen one of its voices, in place of any it chose before, and may
-        speak soon. On the Trio thread: what takes long is done elsewhere."""
+        Called on the Trio thread, which it does not hold up; the future is done on any thread.
+        A *user* is a request, which gets the result as its `voice`, or a listener who has just
+        chosen the style and may speak soon. For the latter voices are loaded `ahead`: when
+        nobody needs another, and only the newest choice. What is wrong with a voice is the
+        future's exception."""
+        del user, style, ahead
+        voice = Future[Any]()
+        voice.set_result(None)
+        return voice
 
-    def forget(self, listener: Hashable) -> None:
-        """This listener will not speak with its voices, or is gone. On the Trio thread."""
+    def release_voice(self, user: Hashable) -> None:
+        """This user needs no voice any more. On the Trio thread."""
 
     def can_step(self, request: Request) -> bool:
-        """Whether a step could do something for this request now."""
+        """Whether a step could do something for this request now. Only a look at the engine's
+        state and the request's: it is asked before every step of any engine."""
         return True
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """Of these, the most urgent first, those that the next step runs together."""
+        """The requests that the next step runs together; `requests` has the most urgent first."""
         return requests[:1]
 
     @abstractmethod
@@ -118,6 +123,17 @@ class Engine(ABC):
 
     def close(self) -> None:
         """Let go of the models."""
+
+
+class Playback(Protocol):
+    """How far a listener has played what it was sent. The scheduler asks on the model thread."""
+
+    @property
+    def has_left(self) -> bool:
+        """The listener will want nothing more."""
+
+    def deadline(self, arrived: float) -> float:
+        """When work that arrived then is late, in seconds on Trio's clock."""
 
 
 class Job(Protocol):
@@ -136,9 +152,9 @@ class Job(Protocol):
 
 
 class ModelThread(Protocol):
-    """What a stage may ask of the executor."""
+    """The executor, as far as stages know it."""
 
     def open(
-        self, engine: Engine, segment: Segment, clock: PlaybackClock
+        self, engine: Engine, segment: Segment, playback: Playback
     ) -> AbstractContextManager[Job]:
         """Queue a request, which is dropped when the context is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stages.audio.format import PIPELINE_RATE
@@ -12,7 +13,6 @@ from stages.engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.audio.format import Samples
     from stages.engine import Request
     from stages.items import AudioChunk
 
@@ -32,59 +32,44 @@ class PitchOnlyConverter(Engine):
     sample_rate = PIPELINE_RATE
 
     def __init__(self) -> None:
-        self._conversions: dict[Request, _Conversion] = {}
+        self._shifts: dict[Request, _Shift] = {}
 
     def can_step(self, request: Request) -> bool:
         """There is speech to convert, or the end to be handed out."""
-        conversion = self._conversions.get(request)
-        waiting = conversion is not None and bool(conversion.waiting)
-        return waiting or request.has_input or request.input_ended
+        shift = self._shifts.get(request)
+        is_waiting = shift is not None and bool(shift.waiting)
+        return is_waiting or request.has_input or request.input_ended
 
     def step(self, batch: Sequence[Request]) -> None:
         """Convert about a second of each request's speech."""
         for request in batch:
             # Asked before taking: what is pushed in between is then taken by the next step.
             ended = request.input_ended
-            conversion = self._conversions.setdefault(request, _Conversion(request))
-            conversion.waiting.extend(request.take_input())
-            if conversion.convert_some() or not ended:
-                continue
-            conversion.finish()
-            self.leave(request)
+            shift = self._shifts.setdefault(request, _Shift())
+            shift.waiting.extend(request.take_input())
+            n_left = SAMPLES_PER_STEP
+            while shift.waiting and n_left > 0:
+                chunk = shift.waiting.popleft()
+                if len(chunk.samples):  # the end may come as an empty chunk of any rate
+                    if shift.shifter is None:
+                        semitones = request.segment.style.pitch_shift
+                        shift.shifter = PitchShifter(semitones, chunk.sample_rate, PIPELINE_RATE)
+                    request.emit(shift.shifter.push(chunk.samples))
+                    n_left -= len(chunk.samples)
+            if ended and not shift.waiting:
+                if shift.shifter is not None:
+                    request.emit(shift.shifter.flush())
+                request.finish()
+                self.leave(request)
 
     def leave(self, request: Request) -> None:
         """Forget the request's state."""
-        self._conversions.pop(request, None)
+        self._shifts.pop(request, None)
 
 
-class _Conversion:
+@dataclass(slots=True)
+class _Shift:
     """One request on its way."""
 
-    def __init__(self, request: Request) -> None:
-        self.waiting: deque[AudioChunk] = deque()
-        self._request = request
-        self._shifter: PitchShifter | None = None
-
-    def convert_some(self) -> bool:
-        """Convert what one step may; whether there is more."""
-        n_left = SAMPLES_PER_STEP
-        while self.waiting and n_left > 0:
-            chunk = self.waiting.popleft()
-            # The end may come as an empty chunk of any rate.
-            if len(chunk.samples):
-                if self._shifter is None:
-                    semitones = self._request.segment.style.pitch_shift
-                    self._shifter = PitchShifter(semitones, chunk.sample_rate, PIPELINE_RATE)
-                self._emit(self._shifter.push(chunk.samples))
-                n_left -= len(chunk.samples)
-        return bool(self.waiting)
-
-    def finish(self) -> None:
-        """Hand out the rest."""
-        if self._shifter is not None:
-            self._emit(self._shifter.flush())
-        self._request.finish()
-
-    def _emit(self, samples: Samples) -> None:
-        if len(samples):
-            self._request.emit(samples)
+    waiting: deque[AudioChunk] = field(default_factory=deque)
+    shifter: PitchShifter | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class DrivenRequest:
     emitted: list[Samples] = field(default_factory=list)
     finished: bool = False
     error: SynthesisError | None = None
+    voice: Any = None
 
     @property
     def is_dead(self) -> bool:

@@ -8,7 +8,7 @@ import math
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import trio
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.executor import Executor
-    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
-    from stages.engine import Job, Request
+    from stages.engine import Job, Playback, Request
     from stages.items import Answer, Outgoing
 
 T = TypeVar("T")
@@ -224,9 +223,9 @@ class InlineModels:
         return {"telling": self.open_requests}
 
     @contextmanager
-    def open(self, engine: Engine, segment: Segment, clock: PlaybackClock) -> Iterator[Job]:
+    def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[Job]:
         """See `stages.engine.ModelThread`."""
-        del clock
+        del playback
         request = _InlineRequest(engine, segment, self._delays)
         self.open_requests += 1
         try:
@@ -240,6 +239,7 @@ class InlineModels:
 class _InlineRequest:
     def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
         self.segment = segment
+        self.voice: Any = None
         self.is_dead = False
         self.input_ended = False
         self._engine = engine

@@ -1,72 +1,108 @@
-"""Engines are told which voice a listener has chosen, before there is anything to say."""
+"""Voices are loaded as soon as a listener has chosen them, before there is anything to say."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from stages.items import ClientMessage
-from tests.fakes import ListPeer, Negating, converse, service
+from pipeline.executor import open_executor
+from stages.engine import Engine
+from stages.items import ClientMessage, Style
+from tests.fakes import ListPeer, Negating, TellingEngine, converse, service
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from concurrent.futures import Future
+    from typing import Any
 
     from pipeline.service import Service
-    from stages.items import Style
 
 
-class Expecting(Negating):
-    """Speaks in the voice "other", and remembers whom it expects to."""
+class Remembering(Engine):
+    """Remembers which voices were chosen."""
 
     def __init__(self) -> None:
-        self.expected: dict[Hashable, str] = {}
-        self.told: list[str | None] = []
+        super().__init__()
+        self.chosen: dict[Hashable, str] = {}
+        self.ever_chosen: list[str] = []
 
-    def expect(self, listener: Hashable, style: Style) -> None:
-        self.expected[listener] = style.voice
-        self.told.append(style.voice)
+    def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[Any]:
+        assert ahead
+        self.chosen[user] = style.voice
+        self.ever_chosen.append(style.voice)
+        return super().load_voice(user, style, ahead=ahead)
 
-    def forget(self, listener: Hashable) -> None:
-        self.expected.pop(listener, None)
-        self.told.append(None)
-
-
-def service_with(converter: Expecting) -> Service:
-    """Its voice "other" is the converter's."""
-    server = service(voice_converters=[converter])
-    other = replace(server.voices["other"], engine=converter.name, speaks_with="plain")
-    server.voices = {**server.voices, "other": other}
-    return server
+    def release_voice(self, user: Hashable) -> None:
+        self.chosen.pop(user, None)
 
 
-async def test_a_voice_is_expected_as_soon_as_it_is_chosen(autojump_clock: MockClock) -> None:
-    converter = Expecting()
-    server = service_with(converter)
+class Synthesizer(Remembering, TellingEngine):
+    """Has the voice "plain"."""
+
+
+class Converter(Remembering, Negating):
+    """Has the voice "other", which speaks with "plain"."""
+
+
+class Chosen:
+    """A service on both, and what they remember of its one listener."""
+
+    def __init__(self) -> None:
+        self.synthesizer, self.converter = Synthesizer(), Converter()
+        self.service: Service = service(
+            synthesizer=self.synthesizer, voice_converters=[self.converter]
+        )
+        voices = self.service.voices
+        other = replace(voices["other"], engine=self.converter.name, speaks_with="plain")
+        self.service.voices = {**voices, "other": other}
+
+    @property
+    def voices(self) -> tuple[list[str], list[str]]:
+        return [*self.synthesizer.chosen.values()], [*self.converter.chosen.values()]
+
+
+async def test_voices_are_loaded_as_soon_as_they_are_chosen(autojump_clock: MockClock) -> None:
+    chosen = Chosen()
+    peer = ListPeer(ends=False)
+
+    async def configure(*voices: str) -> None:
+        peer.say(*[ClientMessage(config={"voice": voice}) for voice in voices])
+        await wait_all_tasks_blocked()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, chosen.service)
+        await wait_all_tasks_blocked()
+        assert chosen.voices == (["plain"], [])
+        await configure("other")
+        assert chosen.voices == (["plain"], ["other"])
+        await configure("plain")
+        assert chosen.voices == (["plain"], [])
+        await configure("other", "nobody")
+        assert chosen.voices == (["plain"], ["other"])
+        peer.hang_up()
+    assert chosen.voices == ([], [])
+
+
+async def test_a_voice_in_the_query_is_loaded_at_once(autojump_clock: MockClock) -> None:
+    chosen = Chosen()
     peer = ListPeer(ends=False)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer, server)
+        nursery.start_soon(partial(converse, peer, chosen.service, voice="other"))
         await wait_all_tasks_blocked()
-        peer.say(ClientMessage(config={"voice": "other"}))
-        await wait_all_tasks_blocked()
-        assert list(converter.expected.values()) == ["other"]
-        peer.say(ClientMessage(config={"voice": "plain"}))
-        await wait_all_tasks_blocked()
-        assert converter.expected == {}
-        peer.say(
-            ClientMessage(config={"voice": "other"}), ClientMessage(config={"voice": "nobody"})
-        )
-        await wait_all_tasks_blocked()
-        assert list(converter.expected.values()) == ["other"]
+        assert chosen.voices == (["plain"], ["other"])
         peer.hang_up()
-    assert converter.expected == {}
-    assert converter.told == [None, "other", None, "other", None]
 
 
-async def test_a_voice_in_the_query_is_expected_at_once(autojump_clock: MockClock) -> None:
-    converter = Expecting()
-    server = service_with(converter)
-    await converse(ListPeer(), server, voice="other")
-    assert converter.told == ["other", None]
+async def test_the_default_voice_is_loaded_before_anybody_comes() -> None:
+    chosen = Chosen()
+    chosen.service.style = Style("other")
+    async with open_executor() as executor:
+        chosen.service.executor = executor
+        await chosen.service.install_engines()
+    assert chosen.synthesizer.ever_chosen == ["plain"]
+    assert chosen.converter.ever_chosen == ["other"]
+    assert chosen.voices == ([], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +17,14 @@ from pipeline.playback import PlaybackClock
 from pipeline.request import ROOM
 from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
-from stages.errors import EngineGone, SynthesisError
+from stages.errors import EngineGone, SynthesisError, UnusableModel
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from stages.engine import Request
+    from stages.items import Style
 
 SOON_S = 5.0
 
@@ -46,6 +48,20 @@ async def test_a_request_gets_its_sound_in_order() -> None:
     async with open_executor() as executor:
         await executor.add(engine)
         assert await say(executor, engine, "hello world") == "hello world"
+
+
+async def test_every_piece_of_sound_is_taken_at_a_checkpoint() -> None:
+    """Also where one is there already: else a task with much to take would hold up the loop."""
+    engine = TellingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("abc"), PlaybackClock()) as job:
+            await until(lambda: len(engine.batches) == len("abc."))
+            for _ in "abc":
+                with trio.testing.assert_checkpoints():
+                    await anext(job)
+            with trio.testing.assert_checkpoints(), pytest.raises(StopAsyncIteration):
+                await anext(job)
 
 
 async def test_all_steps_run_on_one_thread_of_their_own() -> None:
@@ -148,10 +164,10 @@ async def test_a_cancelled_request_is_in_no_later_step() -> None:
         with executor.open(engine, segment("abc", 7), PlaybackClock()):
             await until(lambda: executor.step_under_way is not None)
         engine.release.set()
-        await until(lambda: executor.queued_requests == 0)
+        await until(lambda: engine.left)
         assert engine.batches == [[7]]
         assert [request.segment.index for request in engine.left] == [7]
-        assert executor.open_requests == 0
+        assert executor.queue_lengths() == {"hanging": 0}
 
 
 async def test_a_failing_request_fails_alone() -> None:
@@ -318,6 +334,87 @@ async def test_an_engine_that_was_never_added_is_refused() -> None:
             executor.open(TellingEngine(), segment("a"), PlaybackClock()),
         ):
             pass
+
+
+class OnDemand(TellingEngine):
+    """Loads voices when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loading: dict[Hashable, Future[str]] = {}
+        self.spoken_with: list[str] = []
+
+    def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[str]:
+        self.loading[user] = Future()
+        return self.loading[user]
+
+    def release_voice(self, user: Hashable) -> None:
+        del self.loading[user]
+
+    def step(self, batch: Sequence[Request]) -> None:
+        self.spoken_with += [request.voice for request in batch]
+        super().step(batch)
+
+
+async def test_a_voice_is_loaded_while_others_are_spoken_with() -> None:
+    """And the model thread knows nothing of it: it used to look after each voice before each of
+    its steps, where the watchdog does not look."""
+    engine, heard = OnDemand(), list[str]()
+
+    async def listen(text: str) -> None:
+        heard.append(await say(executor, engine, text))
+
+    async with open_executor() as executor:
+        await executor.add(engine)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, "patient")
+            await until(lambda: engine.loading)
+            [patient] = engine.loading.values()
+            nursery.start_soon(listen, "ready")
+            await until(lambda: len(engine.loading) == 2)
+            [_, ready] = engine.loading.values()
+            ready.set_result("anna")
+            await until(lambda: heard)
+            await trio.to_thread.run_sync(patient.set_result, "bert")  # on any thread
+    assert heard == ["ready", "patient"]
+    assert engine.spoken_with == ["anna"] * len("ready.") + ["bert"] * len("patient.")
+    assert not engine.loading
+
+
+async def test_a_voice_that_cannot_be_loaded_fails_its_request_in_the_engines_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = OnDemand()
+    errors: list[Exception] = [UnusableModel("anna.pth is torn"), ValueError("a bug")]
+    told = [r"^anna\.pth is torn$", "telling failed: ValueError: a bug"]
+    async with open_executor() as executor:
+        await executor.add(engine)
+        for error, words in zip(errors, told, strict=True):
+            async with trio.open_nursery() as nursery:
+
+                async def listen(words: str = words) -> None:
+                    with pytest.raises(SynthesisError, match=words):
+                        await say(executor, engine, "abc")
+
+                nursery.start_soon(listen)
+                await until(lambda: engine.loading)
+                for voice in engine.loading.values():
+                    voice.set_exception(error)
+    assert "torn" not in caplog.text
+    assert "a bug" in caplog.text
+    assert not engine.batches
+
+
+async def test_who_leaves_while_its_voice_is_loaded_is_not_spoken_to() -> None:
+    engine = OnDemand()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("abc"), PlaybackClock()):
+            [voice] = engine.loading.values()
+        assert not engine.loading
+        voice.set_result("anna")
+        await until(lambda: engine.left)
+    assert not engine.batches
 
 
 async def test_engines_are_closed_at_the_end_on_their_thread() -> None:

@@ -170,7 +170,6 @@ class SlowEngine(TellingEngine):
 
     def __init__(self) -> None:
         super().__init__(width=2)
-        self.cuts = {"length": 3}
 
     def can_step(self, request: Request) -> bool:
         return self.both_are_there or bool(self.batches)
@@ -198,7 +197,7 @@ async def test_steps_are_told_by_engine() -> None:
                 async for _ in job:
                     pass
         with trio.fail_after(5):
-            while executor.queued_requests:
+            while len(engine.left) < 2:
                 await trio.sleep(0.001)
     figures = Figures(metrics.render())
     assert figures("voice_step_seconds_count", engine="telling") == 3  # a, b, the end
@@ -212,11 +211,23 @@ async def test_steps_are_told_by_engine() -> None:
     assert factors == pytest.approx(2 * steps_s / (200 / 48_000))
 
 
-def test_what_models_were_broken_off_in_is_told() -> None:
-    async def ask() -> Figures:
-        return figures_of(service(synthesizer=SlowEngine()))
+class BrokenOff(TellingEngine):
+    """Says so of each of its segments."""
 
-    assert trio.run(ask)("voice_model_cuts_total", engine="telling", reason="length") == 3
+    def step(self, batch: Sequence[Request]) -> None:
+        for request in batch:
+            request.segment.remarks[:] = ["repetition", "length", "skipped"]
+        super().step(batch)
+
+
+async def test_what_models_were_broken_off_in_is_told(autojump_clock: MockClock) -> None:
+    """Once for each segment that was heard, though its converter knows its remarks, too."""
+    server = service(synthesizer=BrokenOff())
+    await converse(ListPeer(token("Hello there! How are you?", 5.0), FLUSH), server)
+    figures = figures_of(server)
+    for reason in ("repetition", "length"):
+        assert figures("voice_model_cuts_total", engine="telling", reason=reason) == 2
+    assert figures("voice_model_cuts_total", engine="telling", reason="skipped") is None
 
 
 def test_servers_do_not_share_their_figures() -> None:

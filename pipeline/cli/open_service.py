@@ -60,6 +60,6 @@ async def open_service(
             metrics=metrics,
         )
         await service.install_engines()
-        speaks, _ = service.casting(service.style)
+        speaks, _ = service.synthesizer_for(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service

@@ -96,7 +96,9 @@ class SpeechSettings(CommonSettings):
         description="how much is converted at a time: more takes less work, and longer to answer",
     )
     rvc_memory_mb: int = Field(
-        2000, ge=1, description="of RVC voices that are kept ready; the longest unused leave"
+        2000,
+        ge=1,
+        description="of RVC voices that are kept ready, rmvpe included; the longest unused leave",
     )
     espeak_languages: Words = Field(
         ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"

@@ -11,6 +11,8 @@ import numpy.typing as npt
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Mono sound: float32 in [-1, 1], shape (n_samples,)."""
 
+NO_SAMPLES: Samples = np.empty(0, np.float32)
+
 Encoding: TypeAlias = Literal["f32le", "s16le"]
 
 PIPELINE_RATE = 48_000

@@ -1,5 +1,6 @@
 """The RVC stage. File names stand here, where no torch is imported."""
 
+ENGINE = "rvc"
 HUBERT_FILE = "hubert_base.pt"
 """The content model in fairseq's format, as RVC publishes it."""
 RMVPE_FILE = "rmvpe.pt"

@@ -132,7 +132,8 @@ class Converter:
             batch = torch.from_numpy(np.stack(speech)).to(self._device)
             estimates = list(estimator.estimate_batch(batch).cpu().numpy())
         else:
-            estimates = [estimator.estimate(samples) for samples in speech]
+            radii = [stream.voice.settings.filter_radius for stream in streams]
+            estimates = [*map(estimator.estimate, speech, radii)]
         found = [stream.pitch(own) for stream, own in zip(streams, estimates, strict=True)]
         semitones = [stream.voice.semitones for stream in streams]
         rows = zip(torch.from_numpy(np.stack(found)), semitones, strict=True)

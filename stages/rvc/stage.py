@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import trio
 
-from stages.audio.format import PIPELINE_RATE
+from stages.audio.format import NO_SAMPLES, PIPELINE_RATE
 from stages.audio.resample import Resampler
 from stages.errors import SynthesisError
 from stages.items import AudioChunk, SegmentFailed
@@ -18,30 +17,27 @@ from stages.items import AudioChunk, SegmentFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.playback import PlaybackClock
     from stages.audio.format import Samples
-    from stages.engine import Engine, Job, ModelThread
+    from stages.engine import Engine, Job, ModelThread, Playback
     from stages.items import Segment, Speech, Style
-
-_SILENCE = np.empty(0, np.float32)
 
 
 async def convert(
     speech: trio.MemoryReceiveChannel[Speech],
     converted: trio.MemorySendChannel[Speech],
-    engine_of: Callable[[Style], Engine | None],
+    converter_for: Callable[[Style], Engine | None],
     models: ModelThread,
-    clock: PlaybackClock,
+    playback: Playback,
 ) -> None:
     """Convert each segment's speech on its way through, segment after segment, with the engine for
-    its style; None: it stays as it is."""
+    its style. None: it is only resampled."""
     with speech, converted:
         async for item in speech:
             end = item
             if isinstance(item, AudioChunk):
-                engine = engine_of(item.segment.style)
+                engine = converter_for(item.segment.style)
                 if engine is not None:
-                    with models.open(engine, item.segment, clock) as job:
+                    with models.open(engine, item.segment, playback) as job:
                         end = await _through_engine(item, speech, converted, job)
                 else:
                     end = await _resampled(item, speech, converted)
@@ -74,7 +70,7 @@ async def _through_engine(
     """Feed a segment to the engine and take from it at the same time; returns the item that
     ends the segment. Whichever side fails, the other is brought to the segment's end."""
     segment = first.segment
-    end: Speech = _last(segment, _SILENCE)
+    end: Speech = _last(segment, NO_SAMPLES)
 
     async def feed() -> None:
         nonlocal end
@@ -84,7 +80,7 @@ async def _through_engine(
             if item.is_last:
                 return
             item = await speech.receive()
-        job.push(_last(segment, _SILENCE))
+        job.push(_last(segment, NO_SAMPLES))
         end = item
 
     async with trio.open_nursery() as nursery:

@@ -7,7 +7,6 @@ nothing: `schedule.py` decides by position what is converted together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,43 +24,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.conversion_settings import ConversionSettings
     from stages.rvc.network.content import ContentState
-    from stages.rvc.network.synthesizer import Speaker, Synthesizer
-    from stages.rvc.pitch.estimator import PitchEstimator
     from stages.rvc.schedule import Block
-    from stages.rvc.voices.index import FeatureIndex
+    from stages.rvc.voices.loaded import LoadedVoice
 
 PITCH_FRAMES = 96
 """Frames that pitch is found in at a time: the new ones, and as many before them as their octave
 needs. Three times the 32 that rmvpe counts in."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionVoice:
-    """A voice that a stream converts to, with its index and its settings."""
-
-    synthesizer: Synthesizer
-    index: FeatureIndex | None
-    settings: ConversionSettings
-    semitones: float
-    """The shift of the pitch."""
-    pitch: PitchEstimator
-
-    @property
-    def speaker(self) -> Speaker:
-        """The speaker that is set, of those it has."""
-        return self.synthesizer.speaker(self.settings.speaker)
-
-
 class ConversionStream:
     """One segment on its way: n samples at `in_rate` become `resampled_length` at 48 kHz."""
 
-    def __init__(
-        self, voice: ConversionVoice, *, in_rate: int, block_frames: int, seed: int
-    ) -> None:
-        """`block_frames`: frames of 10 ms that are converted at a time, an even number; the first
-        blocks are shorter."""
+    def __init__(self, voice: LoadedVoice, *, in_rate: int, block_frames: int, seed: int) -> None:
+        """`block_frames`: of 10 ms, even; how much is converted at a time, but for the first
+        blocks, which are shorter."""
         self.voice = voice
         self.seed = seed
         self.formant = Formant(voice.settings.formant_shift)

@@ -19,12 +19,13 @@ import torch
 
 from stages.rvc import schedule
 from stages.rvc.speech import HOP, RATE
-from stages.rvc.streaming import ConversionStream, ConversionVoice
+from stages.rvc.streaming import ConversionStream
 
 if TYPE_CHECKING:
     from stages.rvc.conversion import Converter
     from stages.rvc.network.config import VoiceConfig
     from stages.rvc.network.decoder import Decoder
+    from stages.rvc.voices.loaded import LoadedVoice
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,8 +39,8 @@ class WarmUp:
         self._met: set[VoiceConfig] = set()
 
     @torch.inference_mode()
-    def meet(self, voice: ConversionVoice) -> None:
-        """Convert noise with a voice, unless one of its architecture has; 1 s on two cores."""
+    def meet(self, voice: LoadedVoice) -> None:
+        """Have a voice say noise, unless one of its architecture has; 1 s on two cores."""
         kind = replace(voice.synthesizer.config, n_speakers=1)
         if kind in self._met:
             return
@@ -55,7 +56,7 @@ class WarmUp:
             time.perf_counter() - began,
         )
 
-    def _converse(self, voice: ConversionVoice) -> None:
+    def _converse(self, voice: LoadedVoice) -> None:
         """A sentence that is long enough for a window to be full."""
         n_samples = (schedule.WINDOW + 2 * self._block_frames) * HOP
         noise = np.random.default_rng(0).normal(scale=0.1, size=n_samples).astype(np.float32)
@@ -65,7 +66,7 @@ class WarmUp:
         while stream.is_due:
             self._converter.advance([stream])
 
-    def _decode(self, voice: ConversionVoice) -> None:
+    def _decode(self, voice: LoadedVoice) -> None:
         decoder = voice.synthesizer.decoder
         first, later = schedule.pushed_lengths(
             self._block_frames, decoder.left_frames, decoder.right_frames
@@ -78,7 +79,7 @@ class WarmUp:
 
 
 def _silence(
-    voice: ConversionVoice, decoder: Decoder, n_frames: int
+    voice: LoadedVoice, decoder: Decoder, n_frames: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Latent frames and the excitation of as many, where the voice has any."""
     synthesizer = voice.synthesizer

@@ -5,31 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import trio
 
+from stages.audio.format import NO_SAMPLES
 from stages.errors import SynthesisError
 from stages.items import AudioChunk, Flush, Segment, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.playback import PlaybackClock
-    from stages.engine import Engine, Job, ModelThread
+    from stages.engine import Engine, Job, ModelThread, Playback
     from stages.items import Speech, Style
-
-_SILENCE = np.empty(0, np.float32)
 
 
 async def synthesize(
     segments: trio.MemoryReceiveChannel[Segment | Flush],
     speech: trio.MemorySendChannel[Speech],
-    casting: Callable[[Style], tuple[Engine, str]],
+    synthesizer_for: Callable[[Style], tuple[Engine, Style]],
     models: ModelThread,
-    clock: PlaybackClock,
+    playback: Playback,
 ) -> None:
-    """Speak each segment on the model thread, with the engine and the voice that `casting` has
-    for its style. A segment that fails leaves a `SegmentFailed` in its place, and the next one is
+    """Speak each segment on the model thread, with the engine for its style and that engine's
+    own style. A segment that fails leaves a `SegmentFailed` in its place, and the next one is
     tried."""
     with segments, speech:
         async for item in segments:
@@ -37,12 +34,11 @@ async def synthesize(
                 case Flush():
                     await speech.send(item)
                 case Segment(spoken=""):
-                    rate = casting(item.style)[0].sample_rate
-                    await speech.send(AudioChunk(item, _SILENCE, rate, is_last=True))
+                    rate = synthesizer_for(item.style)[0].sample_rate
+                    await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))
                 case Segment():
-                    engine, voice = casting(item.style)
-                    spoken = replace(item, style=replace(item.style, voice=voice))
-                    with models.open(engine, spoken, clock) as job:
+                    engine, style = synthesizer_for(item.style)
+                    with models.open(engine, replace(item, style=style), playback) as job:
                         await _speak(item, job, speech, engine.sample_rate)
 
 
@@ -60,4 +56,4 @@ async def _speak(
     except SynthesisError as error:
         await speech.send(SegmentFailed(segment, error))
     else:
-        await speech.send(AudioChunk(segment, _SILENCE, rate, is_last=True))
+        await speech.send(AudioChunk(segment, NO_SAMPLES, rate, is_last=True))

@@ -20,8 +20,9 @@ from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import ContentModel, read_content_model
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.speech import HOP
-from stages.rvc.streaming import ConversionStream, ConversionVoice
+from stages.rvc.streaming import ConversionStream
 from stages.rvc.voices.file import VoiceFile, read_voice
+from stages.rvc.voices.loaded import LoadedVoice
 from tests.random_rvc import TINY
 from tests.random_rvc import voice as random_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -139,12 +140,13 @@ class GivenPitch:
     """A pitch for each frame, whatever is said. It has to know whose block it is asked about."""
 
     name = "given"
+    n_bytes = 0
 
     def __init__(self, f0_hz: NDArray[np.float32] | float) -> None:
         self._f0 = np.atleast_1d(np.asarray(f0_hz, np.float32))
         self.stream: ConversionStream | None = None
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         n_frames = len(samples) // HOP
         if self.stream is None:
             if len(self._f0) > 1:
@@ -167,9 +169,7 @@ def start(
 ) -> ConversionStream:
     """A stream whose pitch is given, or found."""
     estimator = GivenPitch(pitch) if isinstance(pitch, float | np.ndarray) else pitch
-    voice = ConversionVoice(
-        synthesizer, index, settings or ConversionSettings(), semitones, estimator
-    )
+    voice = LoadedVoice(synthesizer, index, settings or ConversionSettings(), semitones, estimator)
     stream = ConversionStream(voice, in_rate=in_rate, block_frames=block_frames, seed=seed)
     if isinstance(estimator, GivenPitch):
         estimator.stream = stream

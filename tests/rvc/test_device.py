@@ -5,7 +5,6 @@ Nothing of it is a graph, so it may copy to the device as it likes; results are 
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
+from stages.items import Style
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import RvcEngine, RvcOptions
-from stages.rvc.pitch.choosing import choose
 from stages.rvc.pitch.rmvpe import read_rmvpe
-from stages.rvc.voices import cache
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
 from stages.rvc.warm_up import WarmUp
@@ -36,8 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.audio.format import Samples
-    from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.streaming import ConversionStream, ConversionVoice
+    from stages.rvc.streaming import ConversionStream
+    from stages.rvc.voices.loaded import LoadedVoice
 
 RATE = 16_000
 SPEECH = words(12_000)
@@ -67,26 +65,14 @@ class DevicePitch:
     """In rmvpe's place, whose recurrent layer takes `meta` seconds."""
 
     name = "rmvpe"
+    n_bytes = 0
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         raise NotImplementedError("several are asked for at once")
 
     def estimate_batch(self, samples: torch.Tensor) -> torch.Tensor:
         assert samples.device == DEVICE
         return samples.new_zeros(len(samples), samples.shape[1] // 160)
-
-
-def choose_pitch(
-    method: str,
-    rmvpe_path: Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    *,
-    filter_radius: int = 3,
-) -> PitchEstimator:
-    if method == "rmvpe":
-        return DevicePitch()
-    return choose(method, rmvpe_path, device, dtype, filter_radius=filter_radius)
 
 
 @pytest.fixture
@@ -97,10 +83,11 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
         "bert": entry(folder, "bert", "pm"),
         "carl": entry(folder, "carl", "pm"),
     }
-    monkeypatch.setattr(cache, "choose", choose_pitch)
+    (folder / "rmvpe.pt").touch()
+    monkeypatch.setattr("stages.rvc.pitch.rmvpe.read_rmvpe", lambda *_: DevicePitch())
     meet = WarmUp.meet
 
-    def meet_on_the_device(self: WarmUp, voice: ConversionVoice) -> None:
+    def meet_on_the_device(self: WarmUp, voice: LoadedVoice) -> None:
         with ResultsAreZero():  # of this thread, which reads the voices
             meet(self, voice)
 
@@ -109,7 +96,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
     engine = RvcEngine(entries, options)
     engine.load()
     for voice in entries:
-        engine.prepare(voice)
+        engine.load_voice("listener", Style(voice), ahead=True).result(SOON_S)
     yield engine
     engine.close()
 
@@ -126,13 +113,11 @@ def request_for(voice: str, **settings: float) -> DrivenRequest:
 
 def run_all(engine: RvcEngine, requests: Sequence[DrivenRequest]) -> None:
     """As the executor does."""
+    for request in requests:
+        request.voice = engine.load_voice(request, request.segment.style).result(SOON_S)
     live = list(requests)
-    ends = time.monotonic() + SOON_S
     while live:
-        assert time.monotonic() < ends
-        ready = [request for request in live if engine.can_step(request)]
-        if ready:
-            engine.step(engine.choose(ready))
+        engine.step(engine.choose([request for request in live if engine.can_step(request)]))
         live = [request for request in live if not (request.finished or request.error)]
 
 
@@ -164,6 +149,23 @@ def test_listeners_of_all_voices_are_converted_on_the_device(
     wanted = resampled_length(len(SPEECH), RATE, 48_000)
     assert [len(request.sound) for request in requests] == [wanted] * len(requests)
     assert max(sizes) > 1
+
+
+def test_listeners_who_differ_in_the_filter_radius_go_together(
+    engine: RvcEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each radius had an rmvpe of its own, so pitch was found for one listener after the other."""
+    sizes = set()
+    estimate_batch = DevicePitch.estimate_batch
+
+    def counted(self: DevicePitch, samples: torch.Tensor) -> torch.Tensor:
+        sizes.add(len(samples))
+        return estimate_batch(self, samples)
+
+    monkeypatch.setattr(DevicePitch, "estimate_batch", counted)
+    with ResultsAreZero():
+        run_all(engine, [request_for("anna", filter_radius=radius) for radius in (0, 3, 7)])
+    assert sizes == {3}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)

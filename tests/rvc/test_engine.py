@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from stages.audio.resample import resampled_length
+from stages.errors import SynthesisError, UnusableModel
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
@@ -99,20 +99,17 @@ def request_for(segment: Segment, speech: Samples = SPEECH) -> DrivenRequest:
     return request
 
 
-def step(engine: RvcEngine, request: DrivenRequest) -> bool:
-    """One step, as the executor would do it; False while the voice is being read."""
-    if not engine.can_step(request):
-        return False
+def step(engine: RvcEngine, request: DrivenRequest) -> None:
+    """One step, as the executor would do it."""
+    if request.voice is None:
+        request.voice = engine.load_voice(request, request.segment.style).result(SOON_S)
+    assert engine.can_step(request)
     engine.step(engine.choose([request]))
-    return True
 
 
 def run(engine: RvcEngine, request: DrivenRequest) -> Samples:
-    ends = time.monotonic() + SOON_S
     while not request.finished:
-        assert time.monotonic() < ends
-        if not step(engine, request):
-            time.sleep(0.002)
+        step(engine, request)
     return request.sound
 
 
@@ -129,26 +126,6 @@ def test_speech_is_as_long_in_every_voice(engine: RvcEngine, voice: str) -> None
 
 def test_no_speech_is_no_sound(engine: RvcEngine) -> None:
     assert len(converted(engine, segment_for("anna"), np.empty(0, np.float32))) == 0
-
-
-def test_a_voice_is_read_while_others_are_spoken_with(engine: RvcEngine) -> None:
-    converted(engine, segment_for("anna"))
-    newcomer, other = request_for(segment_for("bert")), request_for(segment_for("anna"))
-    was_ready = engine.can_step(newcomer)
-    other_sound = run(engine, other)
-    assert not was_ready
-    assert len(other_sound)
-    assert len(run(engine, newcomer))
-
-
-def test_the_executor_is_woken_when_a_voice_was_read(engine: RvcEngine) -> None:
-    woken: list[float] = []
-    engine.wake = lambda: woken.append(time.monotonic())
-    assert not engine.can_step(request_for(segment_for("anna")))
-    ends = time.monotonic() + SOON_S
-    while not woken:
-        assert time.monotonic() < ends
-        time.sleep(0.002)
 
 
 def test_listeners_do_not_hear_each_other(engine: RvcEngine) -> None:
@@ -193,24 +170,11 @@ def test_the_seed_decides_the_noise(engine: RvcEngine) -> None:
     np.testing.assert_array_equal(converted(engine, segment_for("anna", seed=1)), first)
 
 
-def refusal(engine: RvcEngine, segment: Segment) -> str:
-    request = request_for(segment)
-    ends = time.monotonic() + SOON_S
-    while time.monotonic() < ends:
-        try:
-            engine.can_step(request)
-        except Exception as error:  # noqa: BLE001 - the executor, too, tells whatever it is
-            engine.leave(request)
-            return f"{type(error).__name__}: {error}"
-        time.sleep(0.002)
-    raise AssertionError("it was not refused")
-
-
 def test_a_voice_that_cannot_be_read_fails_its_segments_alone(engine: RvcEngine) -> None:
-    assert "torn.pth is not what torch.save writes" in refusal(engine, segment_for("torn"))
-    assert "the voice 'dora' is no longer there" in refusal(engine, segment_for("dora"))
-    message = refusal(engine, segment_for("anna", speaker=5000))
-    assert message.startswith("SynthesisError: speaker: anna has ")
+    with pytest.raises(UnusableModel, match=r"torn\.pth is not what torch\.save writes"):
+        converted(engine, segment_for("torn"))
+    with pytest.raises(SynthesisError, match="speaker: anna has "):
+        converted(engine, segment_for("anna", speaker=5000))
     assert len(converted(engine, segment_for("anna")))
 
 
@@ -233,11 +197,6 @@ def test_voices_leave_when_memory_is_short_and_come_back(folder: Path, content: 
     first = converted(engine, segment_for("anna"))
     converted(engine, segment_for("bert"))
     request = request_for(segment_for("anna"))
-    assert not engine.can_step(request)  # it is read anew
+    assert not engine.load_voice(request, request.segment.style).done()  # it is read anew
     np.testing.assert_array_equal(run(engine, request), first)
     engine.close()
-
-
-def test_what_is_asked_for_before_it_is_spoken_with_is_at_hand(engine: RvcEngine) -> None:
-    engine.prepare("anna")
-    assert engine.can_step(request_for(segment_for("anna")))

@@ -13,7 +13,7 @@ import torch
 
 from stages.errors import CannotStart, UnusableModel
 from stages.rvc.pitch import choosing
-from stages.rvc.pitch.choosing import available_methods, choose
+from stages.rvc.pitch.choosing import PACKAGES, PitchEstimators, why_not
 from stages.rvc.pitch.praat import PraatPitch
 from stages.rvc.pitch.scale import coarse, shifted
 from tests.random_rvc_features import TINY_RMVPE, build_rmvpe
@@ -34,9 +34,17 @@ GLITCHES = (29, 71, 72, 73, 74, 96, 100)
 """Frames for which Praat counts one less than there is room for: see `PraatPitch`."""
 
 
+def available_methods(rmvpe_path: Path) -> list[str]:
+    return [method for method in PACKAGES if why_not(method, rmvpe_path) is None]
+
+
+def choose(method: str, rmvpe_path: Path, device: torch.device = CPU) -> PitchEstimator:
+    return PitchEstimators(rmvpe_path, device, torch.float32).choose(method)
+
+
 @pytest.fixture(params=BY_DSP)
 def estimator(request: pytest.FixtureRequest, tmp_path: Path) -> PitchEstimator:
-    return choose(request.param, tmp_path / "rmvpe.pt", CPU, torch.float32)
+    return choose(request.param, tmp_path / "rmvpe.pt")
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +116,18 @@ def test_silence_is_unvoiced(estimator: PitchEstimator) -> None:
     assert not estimator.estimate(np.zeros(16_000, np.float32)).any()
 
 
+@pytest.mark.parametrize("method", ["dio", "harvest"])
+def test_what_jumps_for_one_frame_is_filtered_unless_the_radius_is_below_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    jump = np.array([200.0] * 50 + [900.0] + [200.0] * 50)
+    monkeypatch.setattr("pyworld.stonemask", lambda *_: jump)
+    estimator = choose(method, tmp_path)
+    for radius in range(8):
+        f0 = estimator.estimate(np.zeros(100 * 160, np.float32), radius)
+        assert f0.max() == (900 if radius < 3 else 200)
+
+
 def test_a_hiss_between_vowels_is_mostly_unvoiced(estimator: PitchEstimator) -> None:
     hiss = np.random.default_rng(0).normal(scale=0.05, size=16_000).astype(np.float32)
     sound = np.concatenate([vowel(level(150.0, 16_000)), hiss, vowel(level(150.0, 16_000))])
@@ -128,7 +148,7 @@ def test_pitch_and_steps_are_upstream_s(
     n_frames = 90  # of `GLITCHES` one would not do
     sound = vowel(np.concatenate([glide(7_200), glide(7_200, 600.0)]))
     steps, theirs = get_f0(sound, semitones, method)
-    ours = choose(method, tmp_path, CPU, torch.float32).estimate(sound)
+    ours = choose(method, tmp_path).estimate(sound)
     moved = shifted(torch.from_numpy(ours), semitones)
     both = (ours > 0) & (theirs[:n_frames] > 0)
     assert both.mean() > 0.8
@@ -176,18 +196,18 @@ def test_what_is_unvoiced_stays_so_at_any_key() -> None:
 def test_auto_takes_rmvpe_on_a_gpu_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = build_rmvpe(tmp_path / "rmvpe.pt", TINY_RMVPE)
     gpu = torch.device("cuda")
-    assert choose("auto", path, CPU, torch.float32).name == "pm"
-    assert choose("auto", tmp_path / "none.pt", gpu, torch.float32).name == "pm"
+    assert choose("auto", path).name == "pm"
+    assert choose("auto", tmp_path / "none.pt", gpu).name == "pm"
     read = partial(SimpleNamespace, name="rmvpe")
     monkeypatch.setattr("stages.rvc.pitch.rmvpe.read_rmvpe", lambda *_: read())
-    assert choose("auto", path, gpu, torch.float32).name == "rmvpe"
+    assert choose("auto", path, gpu).name == "rmvpe"
 
 
 def test_each_method_can_be_chosen(tmp_path: Path) -> None:
     path = build_rmvpe(tmp_path / "rmvpe.pt", TINY_RMVPE)
     assert available_methods(path) == ["pm", "dio", "harvest", "rmvpe"]
     for method in available_methods(path):
-        assert choose(method, path, CPU, torch.float32).name == method
+        assert choose(method, path).name == method
 
 
 def test_a_method_that_cannot_be_had_is_refused_with_the_command_that_gets_it(
@@ -197,16 +217,16 @@ def test_a_method_that_cannot_be_had_is_refused_with_the_command_that_gets_it(
     assert available_methods(path) == ["pm", "dio", "harvest"]
     gets_it = f"server.py fetch rmvpe --models {tmp_path}"
     with pytest.raises(CannotStart, match=rf"rmvpe\.pt; to get it: .* {re.escape(gets_it)}"):
-        choose("rmvpe", path, CPU, torch.float32)
+        choose("rmvpe", path)
     with pytest.raises(CannotStart, match="no pitch method 'crepe'; there are auto, pm, dio, har"):
-        choose("crepe", path, CPU, torch.float32)
+        choose("crepe", path)
     monkeypatch.setattr(choosing, "find_spec", lambda _: None)
     assert available_methods(path) == []
     with pytest.raises(CannotStart, match="pm needs parselmouth; to get it: make setup"):
-        choose("auto", path, CPU, torch.float32)
+        choose("auto", path)
 
 
 def test_a_bad_file_is_refused_when_it_is_chosen(tmp_path: Path) -> None:
     (tmp_path / "rmvpe.pt").write_bytes(b"none")
     with pytest.raises(UnusableModel, match=r"rmvpe\.pt is not what torch\.save writes"):
-        choose("rmvpe", tmp_path / "rmvpe.pt", CPU, torch.float32)
+        choose("rmvpe", tmp_path / "rmvpe.pt")

@@ -1,4 +1,4 @@
-"""Once a voice was prepared, or was chosen and read, no sentence meets a convolution of a length
+"""Once a voice was chosen and loaded, no sentence meets a convolution of a length
 that was not met before."""
 
 from __future__ import annotations
@@ -83,19 +83,28 @@ def engine_of(folder: Path, block_frames: int = 32) -> RvcEngine:
     return engine
 
 
+def load_ahead(engine: RvcEngine, voice: str) -> None:
+    engine.load_voice("listener", Style(voice), ahead=True).result(SOON_S)
+
+
 def say(engine: RvcEngine, voice: str, n_samples: int) -> None:
     request = DrivenRequest(make_segment("Said.", voice))
     request.push(words(n_samples), RATE, is_last=True)
+    voice_loading = engine.load_voice(request, request.segment.style)
+    assert voice_loading.done(), "the voice is not there"
+    request.voice = voice_loading.result()
     while not request.finished:
-        assert engine.can_step(request), "the voice is not at hand"
+        assert engine.can_step(request)
         engine.step([request])
     engine.leave(request)
 
 
 @pytest.mark.parametrize("block_frames", [16, 32, 34, 64])
-def test_a_prepared_voice_meets_nothing_new(folder: Path, met: Met, block_frames: int) -> None:
+def test_a_voice_that_was_chosen_meets_nothing_new(
+    folder: Path, met: Met, block_frames: int
+) -> None:
     engine = engine_of(folder, block_frames)
-    engine.prepare("anna")
+    load_ahead(engine, "anna")
     known = set(met.shapes)
     assert known
     for n_samples in range(1, 16_000 + block_frames * 160, STEP):
@@ -106,18 +115,17 @@ def test_a_prepared_voice_meets_nothing_new(folder: Path, met: Met, block_frames
 
 def test_another_voice_of_its_kind_needs_no_warming(folder: Path, met: Met) -> None:
     engine = engine_of(folder)
-    engine.prepare("anna")
+    load_ahead(engine, "anna")
     met.shapes.clear()
-    engine.prepare("bert")
+    load_ahead(engine, "bert")
     assert not met.shapes
     engine.close()
 
 
 def test_one_of_another_kind_is_warmed_when_it_is_chosen(folder: Path, met: Met) -> None:
     engine = engine_of(folder)
-    engine.prepare("anna")
-    engine.expect("listener", Style("carl"))
-    engine.prepare("carl")  # whether that came first or not, it is warm now
+    load_ahead(engine, "anna")
+    load_ahead(engine, "carl")
     known = set(met.shapes)
     for n_samples in range(1, 16_000, STEP):
         say(engine, "carl", n_samples)
@@ -139,8 +147,7 @@ def test_it_is_warmed_beside_the_model_thread(
 
     monkeypatch.setattr(SoundConv, "__call__", seen)
     engine = engine_of(folder)
-    engine.expect("listener", Style("carl"))
-    assert is_met.wait(SOON_S)
-    engine.prepare("anna")
+    load_ahead(engine, "carl")
+    assert is_met.is_set()
     engine.close()
     assert threads == {"voices_0"}

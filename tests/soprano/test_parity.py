@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages.tts.soprano.model import SopranoOptions
-from stages.tts.soprano.sequence import Sequence
+from stages.tts.soprano.sequence import TokenSequence
 from tests.soprano.reference import Reference
 from tests.soprano.speaking import SENTENCE, open_engine, say
 
@@ -24,13 +24,13 @@ def tokens_and_sound(
 ) -> tuple[list[int], Samples]:
     """What our engine makes of a text in so many states."""
     tokens: list[int] = []
-    take = Sequence.take
+    take = TokenSequence.take
 
-    def note(self: Sequence, token: int, change: float) -> None:
+    def note(self: TokenSequence, token: int, change: float) -> None:
         tokens.append(token)
         take(self, token, change)
 
-    monkeypatch.setattr(Sequence, "take", note)
+    monkeypatch.setattr(TokenSequence, "take", note)
     engine = open_engine(folder, force_length=lambda _text: n_states)
     sound = say(engine, text)
     engine.close()

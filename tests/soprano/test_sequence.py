@@ -8,14 +8,14 @@ import torch
 from soprano.tts import SopranoTTS
 
 from stages.tts.soprano.decoder import Piece
-from stages.tts.soprano.sequence import Sequence
+from stages.tts.soprano.sequence import TokenSequence
 
 STOP = 3
 FAR = 1000.0
 
 
-def sequence(max_states: int = 512, length: int | None = None) -> Sequence:
-    return Sequence(slot=2, n_prompt=10, max_states=max_states, stop_token=STOP, length=length)
+def sequence(max_states: int = 512, length: int | None = None) -> TokenSequence:
+    return TokenSequence(slot=2, n_prompt=10, max_states=max_states, stop_token=STOP, length=length)
 
 
 def test_a_row_goes_on_from_the_last_token() -> None:

@@ -30,11 +30,15 @@ class PitchEstimator(Protocol):
     def name(self) -> str:
         """The name that it is chosen by."""
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    @property
+    def n_bytes(self) -> int:
+        """The memory of its network, where it has one."""
+
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """The pitch (n // 160,) of samples (n,) at 16 kHz: in Hz, 0 where there is no voice.
 
-        Frame j is about the sound around sample 160 * j. Speech that is too short is unvoiced, as
-        are its ends."""
+        Frame j tells of the sound around sample 160 * j. What is too short to tell is not voiced,
+        and neither is what is at either end. `filter_radius` is for dio and harvest alone."""
 
 
 @runtime_checkable

@@ -31,8 +31,9 @@ class PraatPitch:
     """Praat's method; see the module. It keeps no state, so it can be shared."""
 
     name = "pm"
+    n_bytes = 0
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`. The 3 first frames and the 2 last are unvoiced."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:

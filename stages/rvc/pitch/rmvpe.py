@@ -61,8 +61,9 @@ class RmvpePitch:
         for weight in self._network.parameters():
             if weight.dim() == 4:  # in float32 a CPU is twice as fast with the channels last
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        self.n_bytes = sum(weight.nbytes for weight in self._network.parameters())
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         row = torch.tensor(samples, device=self._device)[None]
         f0: NDArray[np.float32] = self.estimate_batch(row)[0].cpu().numpy()

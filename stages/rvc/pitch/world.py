@@ -22,7 +22,6 @@ Method = Literal["dio", "harvest"]
 
 FRAME_MS = 1000 * HOP / RATE
 
-
 MEDIAN_FRAMES = 3
 """The width of upstream's filter, whatever more it is asked for."""
 
@@ -30,13 +29,13 @@ MEDIAN_FRAMES = 3
 class WorldPitch:
     """WORLD's methods; see the module. They keep no state, so they can be shared."""
 
-    def __init__(self, name: Method, filter_radius: int = MEDIAN_FRAMES) -> None:
-        """A `filter_radius` of less than 3 frames: no median filter."""
+    n_bytes = 0
+
+    def __init__(self, name: Method) -> None:
         self.name = name
-        self._is_filtered = filter_radius >= MEDIAN_FRAMES
         self._find = pyworld.dio if name == "dio" else pyworld.harvest
 
-    def estimate(self, samples: Samples) -> NDArray[np.float32]:
+    def estimate(self, samples: Samples, filter_radius: int = 3) -> NDArray[np.float32]:
         """See `PitchEstimator`."""
         f0 = unvoiced(samples)
         if len(f0) < MIN_FRAMES:
@@ -46,7 +45,7 @@ class WorldPitch:
             sound, RATE, f0_floor=F0_MIN_HZ, f0_ceil=F0_MAX_HZ, frame_period=FRAME_MS
         )
         found = pyworld.stonemask(sound, found, times, RATE)
-        if self._is_filtered:
+        if filter_radius >= MEDIAN_FRAMES:
             found = _median_of_three(found)
         f0[:] = found[: len(f0)]  # there is one more, at the end
         return f0

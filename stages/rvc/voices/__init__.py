@@ -1,1 +1,1 @@
-"""RVC voices as files: found, checked, read, and kept at hand."""
+"""RVC voices as files: found, checked, loaded and kept."""

@@ -1,61 +1,38 @@
-"""The voices that are ready to be spoken with: read off the model thread, kept while there is room,
-and read again when their files have changed.
+"""Loaded voices: read off the model thread, kept while there is room, and read again when their
+files have changed.
 
-A listener's voice is read when it is chosen, so that it is at hand when there is something to say.
-Of what a listener chooses only the newest waits to be read, and for a voice that is only chosen
+A listener's voice is loaded when it is chosen, so that it is there when there is something to say.
+Of what a listener chooses only the newest waits to be loaded, and for a voice that is only chosen
 none leaves that a listener has chosen or speaks with."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
 import torch
 
-from stages.errors import ServerError
+from stages.conversion_settings import ConversionSettings
 from stages.rvc.network.synthesizer import Synthesizer
-from stages.rvc.pitch.choosing import choose
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
-from stages.rvc.voices.loader import Errands
-from stages.rvc.voices.lru import Shelf
+from stages.rvc.voices.loaded import LoadedVoice
+from stages.rvc.voices.loader import BackgroundLoader, settle
+from stages.rvc.voices.lru import LruCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Hashable
 
-    from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.voices.index import FeatureIndex
-    from stages.rvc.voices.library import Stamp, VoiceEntry
-
-log = structlog.stdlib.get_logger(__name__)
+    from stages.items import Style
+    from stages.rvc.pitch.choosing import PitchEstimators
+    from stages.rvc.voices.library import VoiceEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Outfit:
-    """All that a voice is spoken with."""
-
-    synthesizer: Synthesizer
-    index: FeatureIndex | None
-    pitch: PitchEstimator
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    synthesizer: Synthesizer
-    index: FeatureIndex | None
-
-    @property
-    def n_bytes(self) -> int:
-        return self.synthesizer.n_bytes + (self.index.n_bytes if self.index else 0)
-
-
-class Wardrobe:
-    """Reads voices one after the other, on a thread of its own. A *user* is a listener who has
-    chosen a voice, or a request that is spoken with one; any thread may call this."""
+class VoiceCache:
+    """Loads voices one after the other, on a thread of its own. A *user* is a listener who has
+    chosen a voice, or a request that is spoken with one."""
 
     def __init__(
         self,
@@ -63,105 +40,79 @@ class Wardrobe:
         max_bytes: int,
         device: torch.device,
         dtype: torch.dtype,
-        rmvpe_path: Path,
-        when_read: Callable[[], None],
-        warm_up: Callable[[Outfit], None],
+        estimators: PitchEstimators,
+        warm_up: Callable[[LoadedVoice], None],
     ) -> None:
-        """On the reading thread `when_read` is called when something has been read that somebody
-        waits for, and `warm_up` with what was read, when nobody waits any more."""
-        self._shelf = Shelf[_Read](max_bytes)
-        self._estimators: dict[tuple[str, int], PitchEstimator] = {}
+        """`max_bytes` is for voices and pitch estimators. `warm_up` is called on the loading
+        thread with each voice that was loaded, when nobody waits for another."""
+        self._voices = LruCache[LoadedVoice](max_bytes)
+        self._max_bytes = max_bytes
         self._device = device
         self._dtype = dtype
-        self._rmvpe_path = rmvpe_path
-        self._when_read = when_read
+        self._estimators = estimators
         self._warm_up = warm_up
-        self._errands = Errands("voices")
-        self._lock = threading.Lock()
-        self._in_use: dict[object, str] = {}  # the voice of each user
+        self._loader = BackgroundLoader("voices")
+        self._lock = threading.Lock()  # for the cache and for its users
+        self._voice_of: dict[Hashable, str] = {}  # each user's
 
-    def outfit(self, user: object, entry: VoiceEntry, filter_radius: int) -> Future[Outfit]:
-        """What this voice is spoken with: at once if it is at hand, and else when it has been
-        read. What is wrong with it is the future's exception."""
-        self._use(user, entry)
-        # Of before it is read: a change meanwhile is noticed by the next who asks.
-        stamp = entry.stamp
-        at_hand = self._at_hand(entry, stamp, filter_radius)
-        if at_hand is not None:
-            future = Future[Outfit]()
-            future.set_result(at_hand)
-            return future
+    def load(
+        self, user: Hashable, entry: VoiceEntry, style: Style, *, ahead: bool = False
+    ) -> Future[LoadedVoice]:
+        """The voice as this style sets it; see `stages.engine.Engine.load_voice`.
 
-        def make() -> Outfit:
-            outfit = self._make(entry, stamp, filter_radius, is_needed=True)
-            self._errands.later(("warm-up", entry.name), lambda: self._warm_up(outfit))
-            return outfit
+        This looks at the voice's files at once, some microseconds for each: what is kept should
+        not wait for a thread, and what has changed must not be spoken with."""
+        with self._lock:
+            self._voice_of[user] = entry.name
+        kept = None if ahead else self._kept(entry, _stamp(entry))
+        if kept is None:
+            load = partial(self._load, entry, style, ahead=ahead)
+            return self._loader.load(load, ahead_for=user if ahead else None)
+        voice = Future[LoadedVoice]()
+        settle(voice, partial(kept.styled, entry, style))
+        return voice
 
-        future = self._errands.now(make)
-        future.add_done_callback(lambda _: self._when_read())
-        return future
-
-    def expect(self, user: object, entry: VoiceEntry, filter_radius: int) -> None:
-        """Have this voice at hand before this user speaks with it, if there is room. It
-        takes the place of what was expected of the user before."""
-        self._use(user, entry)
-
-        def make() -> None:
-            try:
-                outfit = self._make(entry, entry.stamp, filter_radius, is_needed=False)
-            except ServerError as error:  # it is told to whoever speaks with it
-                log.debug("the voice %s cannot be read ahead: %s", entry.name, error)
-            else:
-                self._warm_up(outfit)
-
-        self._errands.later(user, make)
-
-    def prepare(self, entry: VoiceEntry, filter_radius: int) -> None:
-        """Read this voice and warm up for it; returns when that is done. Raises `ServerError`."""
-        stamp = entry.stamp
-        self._errands.now(
-            lambda: self._warm_up(self._make(entry, stamp, filter_radius, is_needed=True))
-        ).result()
-
-    def leave(self, user: object) -> None:
+    def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""
         with self._lock:
-            self._in_use.pop(user, None)
-        self._errands.forget(user)
+            self._voice_of.pop(user, None)
+        self._loader.forget(user)
 
     def close(self) -> None:
-        """Read nothing more."""
-        self._errands.close()
+        """Load nothing more."""
+        self._loader.close()
 
-    def _use(self, user: object, entry: VoiceEntry) -> None:
+    def _kept(self, entry: VoiceEntry, stamp: Hashable) -> LoadedVoice | None:
         with self._lock:
-            self._in_use[user] = entry.name
-
-    def _at_hand(self, entry: VoiceEntry, stamp: Stamp, filter_radius: int) -> Outfit | None:
-        read = self._shelf.get(entry.name, stamp)
-        pitch = self._estimators.get((entry.settings.pitch_method, filter_radius))
-        if read is None or pitch is None:
-            return None
-        return Outfit(read.synthesizer, read.index, pitch)
+            return self._voices.get(entry.name, stamp)
 
     @torch.inference_mode()
-    def _make(
-        self, entry: VoiceEntry, stamp: Stamp, filter_radius: int, *, is_needed: bool
-    ) -> Outfit:
-        read = self._shelf.get(entry.name, stamp)  # it may have been read while this waited
-        if read is None:
-            file = read_voice(entry.path)
-            width = file.config.content_width
-            index = read_index(entry.index, width) if entry.index is not None else None
-            read = _Read(Synthesizer(file.config, file.weights, self._device, self._dtype), index)
+    def _load(self, entry: VoiceEntry, style: Style, *, ahead: bool) -> LoadedVoice:
+        stamp = _stamp(entry)  # from before it is read
+        voice = self._kept(entry, stamp)  # it may have been loaded while this waited
+        if voice is None:
+            voice = self._read(entry)
             with self._lock:
-                in_use = set(self._in_use.values())
-            keep = self._shelf.put if is_needed else self._shelf.offer
-            keep(entry.name, read, read.n_bytes, stamp, in_use)
-        key = entry.settings.pitch_method, filter_radius
-        pitch = self._estimators.get(key)
-        if pitch is None:
-            pitch = self._estimators[key] = choose(
-                key[0], self._rmvpe_path, self._device, self._dtype, filter_radius=filter_radius
-            )
-        return Outfit(read.synthesizer, read.index, pitch)
+                self._voices.max_bytes = self._max_bytes - self._estimators.n_bytes
+                in_use = frozenset(self._voice_of.values())
+                self._voices.put(
+                    entry.name, voice, voice.n_bytes, stamp, in_use=in_use, ahead=ahead
+                )
+        if ahead:
+            self._warm_up(voice)
+        else:
+            self._loader.load(partial(self._warm_up, voice), ahead_for=("warm-up", entry.name))
+        return voice.styled(entry, style)
+
+    def _read(self, entry: VoiceEntry) -> LoadedVoice:
+        file = read_voice(entry.path)
+        width = file.config.content_width
+        index = read_index(entry.index, width) if entry.index is not None else None
+        synthesizer = Synthesizer(file.config, file.weights, self._device, self._dtype)
+        pitch = self._estimators.choose(entry.settings.pitch_method)
+        return LoadedVoice(synthesizer, index, ConversionSettings(), 0.0, pitch)
+
+
+def _stamp(entry: VoiceEntry) -> Hashable:
+    """Changes with the voice's files, and with the setting that decides what is loaded."""
+    return entry.stamp, entry.settings.pitch_method

@@ -1,4 +1,4 @@
-"""What is done beside the model thread, one thing after the other, and the most urgent first."""
+"""A thread that loads things beside the model thread, one after the other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
+
+from stages.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -19,65 +22,70 @@ T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
 
 NICENESS = 10
-"""Of the thread, and so of those that torch starts for it, where each thread has its own (Linux).
+"""The thread's, and so that of those torch starts for it, where each thread has its own (Linux).
 A tenth of a core where listeners need all of them: then a voice takes some seconds to read, and
 nobody who is being spoken to is made to wait for it."""
 
 
-class Errands:
-    """A thread of its own. Any thread may call this."""
+class BackgroundLoader:
+    """First in, first out; and only when nobody waits, what is loaded ahead. Any thread may
+    call this."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_yield_to_others)
         self._lock = threading.Lock()
-        self._now: deque[Callable[[], None]] = deque()
-        self._later: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
+        self._needed: deque[Callable[[], None]] = deque()
+        self._ahead: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
+        self._is_running = False
 
-    def now(self, errand: Callable[[], T]) -> Future[T]:
-        """Somebody waits for it."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(errand())
-            except Exception as error:  # noqa: BLE001 - it is told to whoever waits
-                future.set_exception(error)
-
+    def load(self, task: Callable[[], T], *, ahead_for: Hashable | None = None) -> Future[T]:
+        """Run this, soon or, if it is `ahead_for` somebody, when nobody waits. Then it takes the
+        place of what was for them before: as many can wait as there are who it is for."""
+        future = Future[T]()
+        run = partial(settle, future, task)
         with self._lock:
-            self._now.append(run)
-        self._thread.submit(self._run_next)
+            if ahead_for is None:
+                self._needed.append(run)
+            else:
+                self._ahead[ahead_for] = run
+            if not self._is_running:
+                self._is_running = True
+                self._thread.submit(self._run)
         return future
 
-    def later(self, key: Hashable, errand: Callable[[], None]) -> None:
-        """Nobody waits for it. It takes the place of what was under its key, so that as many can
-        wait as there are keys. What it raises is logged."""
+    def forget(self, user: Hashable) -> None:
+        """Do not load what is ahead for this user, if that has not begun."""
         with self._lock:
-            is_replaced = key in self._later
-            self._later[key] = errand
-        if not is_replaced:
-            self._thread.submit(self._run_next)
-
-    def forget(self, key: Hashable) -> None:
-        """Do not do what is under this key, if it has not begun."""
-        with self._lock:
-            self._later.pop(key, None)
+            self._ahead.pop(user, None)
 
     def close(self) -> None:
         """Begin nothing more."""
+        with self._lock:
+            self._needed.clear()
+            self._ahead.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _run_next(self) -> None:
-        with self._lock:
-            if self._now:
-                errand = self._now.popleft()
-            elif self._later:
-                errand = self._later.popitem(last=False)[1]
-            else:  # it was forgotten
-                return
-        try:
-            errand()
-        except Exception:  # contained: nobody waits for it
-            log.exception("something that was done ahead failed")
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if self._needed:
+                    run = self._needed.popleft()
+                elif self._ahead:
+                    _, run = self._ahead.popitem(last=False)
+                else:
+                    self._is_running = False
+                    return
+            run()
+
+
+def settle(future: Future[T], task: Callable[[], T]) -> None:
+    """Run a task and put what it returns or raises into a future."""
+    try:
+        future.set_result(task())
+    except Exception as error:
+        if not isinstance(error, ServerError):  # those are told to whoever uses it
+            log.exception("loading failed")
+        future.set_exception(error)
 
 
 def _yield_to_others() -> None:

@@ -9,7 +9,7 @@ differ in rounding: a bfloat16 text may then take another course.
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,13 +24,12 @@ from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import SAMPLE_RATE
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
-from stages.tts.soprano.sequence import MAX_STATES, Sequence, budget
+from stages.tts.soprano.sequence import MAX_STATES, TokenSequence, budget
 from stages.tts.soprano.text import normalise
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    import collections.abc
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from stages.audio.format import Samples
@@ -48,19 +47,19 @@ FADE_SAMPLES = SAMPLE_RATE // 16
 """62 ms at the end of what is broken off: no click, and no word is made shorter by it."""
 
 MAX_TEXTS = 5
-"""Of a segment: two hundred digits are five. More comes of nothing that is read aloud (200 times
+"""A segment's: two hundred digits are five. More comes of nothing that is read aloud (200 times
 ``<=``), and would be minutes of it."""
 
 
 @dataclass(slots=True, eq=False)
-class _Speech:
+class _Utterance:
     """A request on its way."""
 
     request: Request
     texts: deque[str]
     """Normalised, and not begun yet."""
     draws: np.random.Generator | None
-    sequence: Sequence | None = None
+    sequence: TokenSequence | None = None
     """The text under way; None: it waits for a slot."""
     is_heard: bool = False
     """Some sound has been emitted."""
@@ -86,13 +85,12 @@ class SopranoEngine(Engine):
         """`force_length` says after how many states, fewer than `MAX_STATES`, a normalised text
         stops, whatever the model says and without any guard: a model with random weights hardly
         ever stops."""
-        self.cuts: Counter[str] = Counter()
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
         self.runs_on = accelerator.in_words(self._options.device, self._options.dtype)
-        self._speech: dict[Request, _Speech] = {}
-        self._in_slots: dict[int, Sequence] = {}
+        self._utterances: dict[Request, _Utterance] = {}
+        self._in_slots: dict[int, TokenSequence] = {}
         self._free: list[int] = []  # a heap: low slots are taken first
         self._n_taken_in = 0  # newcomers since somebody last went on
 
@@ -115,12 +113,9 @@ class SopranoEngine(Engine):
 
     def can_step(self, request: Request) -> bool:
         """It is under way, or there is a slot for it."""
-        speech = self._speech.get(request)
-        return bool(self._free) or (speech is not None and speech.sequence is not None)
+        return bool(self._free) or self._slot_of(request) is not None
 
-    def choose(
-        self, requests: collections.abc.Sequence[Request]
-    ) -> collections.abc.Sequence[Request]:
+    def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
         """Newcomers, if one of them is more urgent than all who have been heard; else the group
         of slots that the most urgent is in.
 
@@ -129,10 +124,10 @@ class SopranoEngine(Engine):
         is not passed over for ever."""
         if self._n_taken_in < self._shapes.widths[0] or self._slot_of(requests[0]) is None:
             for request in requests:
-                speech = self._speech.get(request)
-                if speech is None or speech.sequence is None:
+                utterance = self._utterances.get(request)
+                if utterance is None or utterance.sequence is None:
                     return self._newcomers(requests)
-                if speech.is_heard:
+                if utterance.is_heard:
                     break
         slots = {request: self._slot_of(request) for request in requests}
         group = self._shapes.group_of(slots[requests[0]] or 0)
@@ -142,52 +137,53 @@ class SopranoEngine(Engine):
             if slot is not None and self._shapes.group_of(slot) == group
         ]
 
-    def _newcomers(self, requests: collections.abc.Sequence[Request]) -> list[Request]:
+    def _newcomers(self, requests: Sequence[Request]) -> list[Request]:
         most = min(len(self._free), self._shapes.most_prompts)
         return [request for request in requests if self._slot_of(request) is None][:most]
 
     @torch.inference_mode()
-    def step(self, batch: collections.abc.Sequence[Request]) -> None:
+    def step(self, batch: Sequence[Request]) -> None:
         """Take newcomers in, or go one state further with a group."""
         if self._slot_of(batch[0]) is None:
             under_way = self._begin(batch)
         else:
-            under_way = self._go_on([self._speech[request] for request in batch])
+            under_way = self._go_on([self._utterances[request] for request in batch])
         self._emit_what_is_due(under_way)
 
     def leave(self, request: Request) -> None:
         """Give the slot back."""
-        speech = self._speech.pop(request, None)
-        if speech is not None:
-            self._release(speech)
+        utterance = self._utterances.pop(request, None)
+        if utterance is not None:
+            self._release(utterance)
 
     def close(self) -> None:
         """Let go of the model, and of the memory of the sequences."""
         self.__dict__.pop("_model", None)
 
     def _slot_of(self, request: Request) -> int | None:
-        speech = self._speech.get(request)
-        return None if speech is None or speech.sequence is None else speech.sequence.slot
+        utterance = self._utterances.get(request)
+        return None if utterance is None or utterance.sequence is None else utterance.sequence.slot
 
-    def _begin(self, batch: collections.abc.Sequence[Request]) -> list[_Speech]:
+    def _begin(self, batch: Sequence[Request]) -> list[_Utterance]:
         """Give each newcomer a slot and its first state; those of them that are well."""
-        taken_up = [self._speech.get(request) or self._take_up(request) for request in batch]
-        under_way = [speech for speech in taken_up if speech is not None]
+        taken_up = [self._utterances.get(request) or self._take_up(request) for request in batch]
+        under_way = [utterance for utterance in taken_up if utterance is not None]
         self._n_taken_in += len(under_way)
         sequences, prompts = [], []
-        for speech in under_way:
-            text = speech.texts.popleft()
+        for utterance in under_way:
+            text = utterance.texts.popleft()
             prompts.append(self._tokenizer.prompt(text))
-            speech.sequence = self._new_sequence(speech, text, len(prompts[-1]))
-            sequences.append(speech.sequence)
+            utterance.sequence = self._new_sequence(utterance, text, len(prompts[-1]))
+            sequences.append(utterance.sequence)
         if sequences:
             slots = [sequence.slot for sequence in sequences]
             draws = [sequence.draw() for sequence in sequences]
-            _take(sequences, self._model.prefill(slots, prompts, draws))
-        return self._those_well(under_way)
+            made = self._model.prefill(slots, prompts, draws)
+            under_way = self._take(under_way, made, range(len(under_way)))
+        return under_way
 
-    def _take_up(self, request: Request) -> _Speech | None:
-        """What is to be said for a request; None: nothing, or it cannot be."""
+    def _take_up(self, request: Request) -> _Utterance | None:
+        """A request's texts, normalised; None: there are none, or it failed."""
         segment = request.segment
         try:
             texts = normalise(segment.spoken)
@@ -201,35 +197,34 @@ class SopranoEngine(Engine):
             return None
         if len(texts) > MAX_TEXTS:
             self._remark(request, "length")
-            self.cuts["length"] += 1
             del texts[MAX_TEXTS:]
         draws = None
         if not self._options.sampling.is_greedy:
             seed = segment.style.seed
             draws = np.random.default_rng(None if seed is None else seed % 2**64)
-        speech = self._speech[request] = _Speech(request, deque(texts), draws)
-        return speech
+        utterance = self._utterances[request] = _Utterance(request, deque(texts), draws)
+        return utterance
 
-    def _new_sequence(self, speech: _Speech, text: str, n_prompt: int) -> Sequence:
+    def _new_sequence(self, utterance: _Utterance, text: str, n_prompt: int) -> TokenSequence:
         length = None if self._force_length is None else self._force_length(text)
         if length is not None and length >= MAX_STATES:
             msg = f"a length of {length} was forced; there is room below {MAX_STATES}"
             raise ValueError(msg)
         slot = heapq.heappop(self._free)
-        sequence = self._in_slots[slot] = Sequence(
+        sequence = self._in_slots[slot] = TokenSequence(
             slot=slot,
             n_prompt=n_prompt,
             max_states=budget(text),
             stop_token=self._model.stop_token,
             length=length,
-            draws=speech.draws,
+            draws=utterance.draws,
         )
         return sequence
 
-    def _go_on(self, batch: list[_Speech]) -> list[_Speech]:
+    def _go_on(self, batch: list[_Utterance]) -> list[_Utterance]:
         """One state further with sequences of one group; those of them that are well."""
         self._n_taken_in = 0
-        sequences = [_sequence_of(speech) for speech in batch]
+        sequences = [_sequence_of(utterance) for utterance in batch]
         first, width = self._shapes.rows([sequence.slot for sequence in sequences])
         # A slot that does not go on now computes what it will compute again when it does.
         rows = [
@@ -239,79 +234,75 @@ class SopranoEngine(Engine):
         draws = [0.0] * width
         for sequence in sequences:
             draws[sequence.slot - first] = sequence.draw()
-        _take(sequences, self._model.step(first, rows, draws), first)
-        return self._those_well(batch)
+        made = self._model.step(first, rows, draws)
+        return self._take(batch, made, [sequence.slot - first for sequence in sequences])
 
-    def _those_well(self, batch: list[_Speech]) -> list[_Speech]:
-        """Without those whose numbers broke down just now: these fail, and leave nothing."""
+    def _take(
+        self, batch: list[_Utterance], made: Stepped, rows: Sequence[int]
+    ) -> list[_Utterance]:
+        """Tell each sequence what its row chose; those that are well. Those whose numbers broke
+        down fail, and leave nothing."""
+        tokens, changes = made.tokens.tolist(), made.change.tolist()
         well = []
-        for speech in batch:
-            sequence = _sequence_of(speech)
+        for utterance, row in zip(batch, rows, strict=True):
+            sequence = _sequence_of(utterance)
+            sequence.take(tokens[row], changes[row])
             if sequence.is_broken:
                 self._model.clear(sequence.slot)
-                speech.request.fail(SynthesisError("soprano's numbers broke down on this text"))
+                utterance.request.fail(SynthesisError("soprano's numbers broke down on this text"))
             else:
-                well.append(speech)
+                well.append(utterance)
         return well
 
-    def _emit_what_is_due(self, under_way: list[_Speech]) -> None:
+    def _emit_what_is_due(self, under_way: list[_Utterance]) -> None:
         due = []
-        for speech in under_way:
-            piece = _sequence_of(speech).next_piece(self._options.chunk_states)
+        for utterance in under_way:
+            piece = _sequence_of(utterance).next_piece(self._options.chunk_states)
             if piece is not None:
-                due.append((speech, piece))
-        audible = [(speech, piece) for speech, piece in due if piece.sound[0] < piece.sound[1]]
+                due.append((utterance, piece))
+        audible = [
+            (utterance, piece) for utterance, piece in due if piece.sound[0] < piece.sound[1]
+        ]
         audible.sort(key=lambda both: self._model.units(both[1]))
         for _, same in groupby(audible, key=lambda both: self._model.units(both[1])):
-            speeches, pieces = zip(*same, strict=True)
+            utterances, pieces = zip(*same, strict=True)
             sounds = self._model.decode(pieces)
-            for speech, sound in zip(speeches, sounds, strict=True):
-                self._emit(speech, sound)
-        for speech, piece in due:
+            for utterance, sound in zip(utterances, sounds, strict=True):
+                self._emit(utterance, sound)
+        for utterance, piece in due:
             if piece.is_last:
-                self._end_text(speech)
+                self._end_text(utterance)
 
-    def _emit(self, speech: _Speech, sound: Samples) -> None:
-        sequence = _sequence_of(speech)
+    def _emit(self, utterance: _Utterance, sound: Samples) -> None:
+        sequence = _sequence_of(utterance)
         if sequence.cut is not None:
             n_faded = min(FADE_SAMPLES, len(sound))
             fade = np.cos(np.linspace(0, np.pi / 2, n_faded, dtype=np.float32)) ** 2
             sound[len(sound) - n_faded :] *= fade
-        speech.request.emit(sound)
-        speech.is_heard = True
+        utterance.request.emit(sound)
+        utterance.is_heard = True
 
-    def _end_text(self, speech: _Speech) -> None:
-        cut = _sequence_of(speech).cut
+    def _end_text(self, utterance: _Utterance) -> None:
+        cut = _sequence_of(utterance).cut
         if cut is not None:
-            self.cuts[cut] += 1
-            self._remark(speech.request, cut)
-        self._release(speech)
-        if not speech.texts:
-            speech.request.finish()
+            self._remark(utterance.request, cut)
+        self._release(utterance)
+        if not utterance.texts:
+            utterance.request.finish()
 
     @staticmethod
     def _remark(request: Request, remark: Remark) -> None:
         if remark not in request.segment.remarks:
             request.segment.remarks.append(remark)
 
-    def _release(self, speech: _Speech) -> None:
-        if speech.sequence is not None:
-            del self._in_slots[speech.sequence.slot]
-            heapq.heappush(self._free, speech.sequence.slot)
-            speech.sequence = None
+    def _release(self, utterance: _Utterance) -> None:
+        if utterance.sequence is not None:
+            del self._in_slots[utterance.sequence.slot]
+            heapq.heappush(self._free, utterance.sequence.slot)
+            utterance.sequence = None
 
 
-def _sequence_of(speech: _Speech) -> Sequence:
-    if speech.sequence is None:
+def _sequence_of(utterance: _Utterance) -> TokenSequence:
+    if utterance.sequence is None:
         raise RuntimeError("a text that has no slot")
-    return speech.sequence
-
-
-def _take(
-    sequences: collections.abc.Sequence[Sequence], made: Stepped, first: int | None = None
-) -> None:
-    """Tell each sequence what its row chose: the rows are in order, or begin at slot `first`."""
-    tokens, changes = made.tokens.tolist(), made.change.tolist()
-    for number, sequence in enumerate(sequences):
-        row = number if first is None else sequence.slot - first
-        sequence.take(tokens[row], changes[row])
+    return utterance.sequence

@@ -40,8 +40,8 @@ def budget(text: str) -> int:
 
 
 @dataclass(slots=True)
-class Sequence:
-    """One text in one slot."""
+class TokenSequence:
+    """The tokens of one text in one slot."""
 
     slot: int
     n_prompt: int
