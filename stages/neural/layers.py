@@ -68,6 +68,6 @@ class PostNormLayer:
         batch, n, hidden = x.shape
         # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
         qkv = self.qkv(x).view(batch, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        seen = attend(qkv[0], qkv[1], qkv[2])
-        x = self.norm(x + self.out(seen.transpose(1, 2).reshape(batch, n, hidden)))
+        attended = attend(qkv[0], qkv[1], qkv[2])
+        x = self.norm(x + self.out(attended.transpose(1, 2).reshape(batch, n, hidden)))
         return self.last_norm(x + self.narrow(self.widen(x)))
