@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
@@ -14,7 +14,7 @@ import trio
 from pipeline.cli.check import check
 from pipeline.cli.fetch import fetch
 from pipeline.cli.logs import open_log
-from pipeline.cli.option_sources import CommonSettings, load, strange_variables_of
+from pipeline.cli.option_sources import S, load, unknown_variables
 from pipeline.cli.settings import (
     CheckSettings,
     FetchSettings,
@@ -27,12 +27,9 @@ from pipeline.models.store import StoreError
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
 log = structlog.stdlib.get_logger("server")
-
-Options = TypeVar("Options", bound=SpeechSettings)
-Common = TypeVar("Common", bound=CommonSettings)
 
 COMMANDS = "serve", "speak", "fetch", "check"
 
@@ -43,11 +40,11 @@ def main(arguments: list[str]) -> None:
     try:
         match arguments:
             case ["speak", *rest]:
-                run(speak, load(SpeakSettings, rest))
+                trio.run(speak, read_options(SpeakSettings, rest))
             case ["fetch", *rest]:
-                run_plain(fetch, load(FetchSettings, rest))
+                fetch(read_options(FetchSettings, rest))
             case ["check", *rest]:
-                run_plain(check, load(CheckSettings, rest))
+                check(read_options(CheckSettings, rest))
             case [word, *_] if word not in COMMANDS and not word.startswith("-"):
                 known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
                 sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
@@ -56,9 +53,9 @@ def main(arguments: list[str]) -> None:
                 # Imported here: FastAPI takes a third of a second that `speak` need not wait for.
                 from pipeline.cli.serve import serve  # noqa: PLC0415
 
-                run(serve, load(ServeSettings, rest))
+                trio.run(serve, read_options(ServeSettings, rest))
     except* BrokenPipeError:
-        ending = 128 + signal.SIGPIPE  # whoever read our sound has had enough
+        ending = 128 + signal.SIGPIPE  # the reader of our sound closed the pipe
     except* (ServerError, StoreError, OSError) as failure:
         ending = f"server.py: {'; '.join(_messages(failure))}"
     except* KeyboardInterrupt:
@@ -66,24 +63,16 @@ def main(arguments: list[str]) -> None:
     sys.exit(ending)
 
 
-def run(command: Callable[[Options], Awaitable[None]], options: Options) -> None:
-    """Run a command, with its log on standard error."""
-    open_log(options.log_level, options.log_format, show_texts=options.log_text)
-    warn_of_strange_variables()
-    trio.run(command, options)
+def read_options(settings: type[S], arguments: list[str]) -> S:
+    """The options of a command. The log is open from here on, as they say.
 
-
-def run_plain(command: Callable[[Common], None], options: Common) -> None:
-    """Run one beside which nothing else goes on, so that it needs no loop."""
-    open_log(options.log_level, options.log_format, show_texts=False)
-    warn_of_strange_variables()
-    command(options)
-
-
-def warn_of_strange_variables() -> None:
-    """Of those that may be misspelt options. They are not refused: others may own them."""
-    for line in strange_variables_of(os.environ):
+    Variables that may be misspelt options are warned of and not refused: others may own them."""
+    options = load(settings, arguments)
+    show_texts = isinstance(options, SpeechSettings) and options.log_text
+    open_log(options.log_level, options.log_format, show_texts=show_texts)
+    for line in unknown_variables(os.environ):
         log.warning("%s", line)
+    return options
 
 
 def _messages(group: BaseExceptionGroup[BaseException]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Do Soprano and RVC together keep real time, and how soon is their first sound?
+"""Do Soprano and RVC together keep real time, and how soon is their first audio?
 
 In this process, without a server: a sentence of 5 s, from text to sound, through our stages and
 our model thread, for one listener and for several at once. Beside it the naive chain, which lets
@@ -7,14 +7,15 @@ the package speak the whole sentence (``SopranoTTS.infer``) and has rvc-python's
 bfloat16 as well, which neither does. The offline conversion stands on a row of its own.
 
 **The weights are random**, of the architecture and size of the published ones (``--tiny``: of tiny
-ones): they prove nothing about how a voice sounds. The pitch is Praat's (pm).
+ones): they cost what trained ones do and say nothing about how a voice sounds. The pitch is
+Praat's (pm).
 
 The floor of a second of speech is the sum of its parts alone: Soprano's 0.27 s (`bench/soprano.py`)
 and RVC's 0.55 s in blocks of 320 ms (`bench/rvc.py`), 0.82 s. The first block needs 360 ms of
-speech, which are nine of Soprano's states: 150 ms for these and 110 ms for the block, so no sound
+speech, which are nine of Soprano's states: 150 ms for these and 110 ms for the block, so no audio
 before 260 ms.
 
-Predicted on 2 cores with AVX-512 BF16: the first sound after 300 ms.
+Predicted on 2 cores with AVX-512 BF16: first audio after 300 ms.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ import numpy as np
 import torch
 import trio
 
-sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # in this folder, "import soprano" would find bench/soprano.py
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import Result, report
-from bench.rvc_models import COLUMNS, IN_RATE, Files, options
-from pipeline import speak_text
+from bench.common import Figure, Playback, Result, report
+from bench.models import COLUMNS, SOPRANO_RATE, Files, chosen, median_of, model_parser
 from pipeline.cli.logs import open_log
 from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor
 from pipeline.service import Service
+from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
+from stages.audio.format import PIPELINE_RATE
 from stages.items import Style
-from stages.neural import accelerator
 from stages.pitch_only import PitchOnlyConverter
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.network.content_file import read_content_model
@@ -62,6 +63,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stages.audio.format import Samples
+
+FACTOR = "real_time_factor"
+FIGURES = (
+    Figure(
+        "a sentence of 5 s: first audio",
+        "1 at once", "first_audio_ms", "ms", at_most=450, predicted="300",
+    ),
+    Figure(
+        "how many times sooner than the naive chain",
+        "beside the naive chain", "times_sooner", at_least=6,
+    ),
+    Figure(
+        "the same, with the naive chain's conversion under autocast to bfloat16",
+        "beside the naive chain", "times_sooner_than_bf16", at_least=6,
+    ),
+    Figure("real-time factor", "1 at once", FACTOR, at_most=1),
+    Figure(
+        "silence in all between first audio and last", "1 at once", "gap_ms", "ms", at_most=0
+    ),
+)  # fmt: skip
 
 SENTENCE = (
     "The quick brown fox jumps over the lazy dogs of the village near the river bank tonight."
@@ -108,42 +129,34 @@ class Naive:
 
 @torch.inference_mode()
 def naive_chain(files: Files, runs: int) -> Iterator[Result]:
-    """Offline conversion alone, and behind the package's whole sentence: its first sound."""
+    """Offline conversion alone, and behind the package's whole sentence: its first audio."""
     naive = Naive(files)
     reference = Reference(files.soprano)
-    for autocast in (False, True):
-        name = "bf16 autocast" if autocast else "fp32"
-        offline, chain, sound_s = [], [], 0.0
-        for number in range(1 + runs):
+    for autocast, name in ((False, "fp32"), (True, "bf16 autocast")):
+        offline: list[Result] = []
+        whole: list[Result] = []
+        for _ in range(1 + runs):
             began = time.perf_counter()
             with contextlib.redirect_stdout(io.StringIO()):
                 sound, _ = reference.infer(SENTENCE, SENTENCE_STATES)
-            spoken_s = time.perf_counter() - began
-            sound_s = len(sound) / IN_RATE
-            began = time.perf_counter()
+            spoken_at = time.perf_counter()
             naive.convert(sound[::2].astype(np.float32), autocast=autocast)
-            converted_s = time.perf_counter() - began
-            if number:  # the first warms up
-                offline.append(converted_s)
-                chain.append(spoken_s + converted_s)
-        yield {
-            "case": f"Pipeline, {name}",
-            "first_ms": round(1000 * statistics.median(offline), 1),
-            "factor": round(statistics.median(offline) / sound_s, 3),
-        }
-        yield {
-            "case": f"naive chain, {name}",
-            "first_ms": round(1000 * statistics.median(chain), 1),
-            "factor": round(statistics.median(chain) / sound_s, 3),
-        }
+            ended_at = time.perf_counter()
+            sound_s = len(sound) / SOPRANO_RATE
+            for measured, since in ((offline, spoken_at), (whole, began)):
+                took_s = ended_at - since
+                measured.append({"first_audio_ms": 1000 * took_s, FACTOR: took_s / sound_s})
+        yield {"case": f"Pipeline, {name}", **median_of(offline)}
+        yield {"case": f"naive chain, {name}", **median_of(whole)}
 
 
-async def chain(files: Files, asked: argparse.Namespace, where: tuple[Any, Any]) -> list[Result]:
-    """Text in, sound out, through the stages and the model thread."""
-    device, dtype = where
+async def chain(
+    files: Files, n_listeners: list[int], runs: int, device: torch.device, dtype: torch.dtype
+) -> list[Result]:
+    """Text in, audio out, through the stages and the model thread."""
     soprano = SopranoEngine(
         files.soprano,
-        SopranoOptions(device=device, dtype=dtype, n_slots=max(asked.chains)),
+        SopranoOptions(device=device, dtype=dtype, n_slots=max(n_listeners)),
         force_length=lambda _: SENTENCE_STATES,
     )
     voices = Voices(soprano.voices())
@@ -162,92 +175,79 @@ async def chain(files: Files, asked: argparse.Namespace, where: tuple[Any, Any])
             voices=voices,
             style=Style("anna", segmentation="sentence"),
             segmenter_options=SegmenterOptions(),
-            max_listeners=max(asked.chains),
+            max_listeners=max(n_listeners),
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=float("inf"),
         )
         await service.install_engines()
-        for n_listeners in asked.chains:
-            runs = [await _chains(service, n_listeners) for _ in range(1 + asked.runs)][1:]
-            middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            results.append(
-                {
-                    "case": "chain",
-                    "listeners": n_listeners,
-                    "block_ms": 320,
-                    **{key: round(value, 3) for key, value in middle.items()},
-                }
-            )
+        for n in n_listeners:
+            measured = [await _listen(service, n) for _ in range(1 + runs)]
+            results.append({"case": f"{n} at once", **median_of(measured)})
     return results
 
 
-async def _chains(service: Service, n_listeners: int) -> dict[str, float]:
-    listeners = [_Listener() for _ in range(n_listeners)]
+async def _listen(service: Service, n_listeners: int) -> Result:
+    """Everybody asks for the sentence at once, and plays what comes."""
+    heard = [Playback() for _ in range(n_listeners)]
+
+    async def listen(playback: Playback) -> None:
+        async def play(data: bytes) -> None:
+            playback.play(len(data) // 4, time.perf_counter())
+            await trio.lowlevel.checkpoint()
+
+        await speak_text(service, SENTENCE, play, {"index_rate": 0.0})
+
     began = time.perf_counter()
     async with trio.open_nursery() as nursery:
-        for listener in listeners:
-            nursery.start_soon(
-                speak_text.speak,
-                service,
-                speak_text.once(SENTENCE),
-                listener.play,
-                {"index_rate": 0.0},
-            )
+        for playback in heard:
+            nursery.start_soon(listen, playback)
     wall_s = time.perf_counter() - began
-    sound_s = sum(listener.sound_s for listener in listeners)
+    sound_s = sum(playback.n_samples for playback in heard) / PIPELINE_RATE
+    first_s = [(playback.first_at or 0.0) - began for playback in heard]
     return {
-        "first_ms": 1000 * statistics.median(each.first - began for each in listeners),
-        "s_per_s": sound_s / wall_s,
-        "factor": wall_s * n_listeners / sound_s,
-        "gap_ms": 1000 * max(listener.gap_s for listener in listeners),
+        "first_audio_ms": 1000 * statistics.median(first_s),
+        "speech_s_per_s": sound_s / wall_s,
+        FACTOR: wall_s * n_listeners / sound_s,
+        "gap_ms": 1000 * max(sum(each.gaps_s) for each in heard),
     }
 
 
-class _Listener:
-    """Plays what comes at once."""
-
-    def __init__(self) -> None:
-        self.first = 0.0
-        self.sound_s = 0.0
-        self.gap_s = 0.0
-        self._dry_at = 0.0
-
-    async def play(self, data: bytes) -> None:
-        now = time.perf_counter()
-        self.first = self.first or now
-        if self._dry_at:
-            self.gap_s += max(0.0, now - self._dry_at)
-        seconds = len(data) / 4 / 48_000
-        self._dry_at = max(self._dry_at, now) + seconds
-        self.sound_s += seconds
-        await trio.lowlevel.checkpoint()
-
-
-def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """Upstream, then the chain."""
-    accelerator.keep_kernels()
-    accelerator.keep_kernels()  # as the server does
-    device = accelerator.choose_device(asked.device)
-    dtype = accelerator.choose_dtype(asked.dtype, device)
+    device, dtype = chosen(asked)
+    results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = Files.build(Path(folder), tiny=asked.tiny)
         if not asked.without_upstream:
-            yield from naive_chain(files, asked.runs)
-        yield from trio.run(chain, files, asked, (device, dtype))
+            for result in naive_chain(files, asked.runs):
+                results[result["case"]] = result
+                yield result
+        for result in trio.run(chain, files, asked.listeners, asked.runs, device, dtype):
+            results[result["case"]] = result
+            yield result
+    if {"naive chain, fp32", "1 at once"} <= results.keys():
+        ours_ms = results["1 at once"]["first_audio_ms"]
+        naive_ms, bf16_ms = (
+            results[f"naive chain, {name}"]["first_audio_ms"] for name in ("fp32", "bf16 autocast")
+        )
+        yield {
+            "case": "beside the naive chain",
+            "times_sooner": round(naive_ms / ours_ms, 2),
+            "times_sooner_than_bf16": round(bf16_ms / ours_ms, 2),
+        }
 
 
-def chain_options(docstring: str | None) -> argparse.ArgumentParser:
-    """What can be asked of `measure_all`."""
-    parser = options(docstring)
-    parser.add_argument("--chains", type=int, nargs="*", default=[1, 2], help="listeners at once")
-    parser.add_argument("--runs", type=int, default=3)
+def chain_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """What can be asked of `measure`."""
+    parser = model_parser(docstring)
+    parser.add_argument("--listeners", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--without-upstream", action="store_true")
     return parser
 
 
 def main() -> None:
     open_log("warning", "text", show_texts=False)
-    report("chain", [], COLUMNS, measure_all(chain_options(__doc__).parse_args()))
+    report(COLUMNS, FIGURES, measure(chain_parser(__doc__).parse_args()))
 
 
 if __name__ == "__main__":

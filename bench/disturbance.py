@@ -1,6 +1,6 @@
-"""Does one client that means no good make ten others wait?
+"""Does one hostile client make ten others wait?
 
-Ten listeners each ask for a short sentence, hear it out at the speed of playing, and ask again;
+Ten listeners each ask for a short sentence, hear it at the rate of playing, and ask again;
 timed from asking to the first binary message. One disturber (bench/hostile.py) comes and goes:
 
 stalls           asks for minutes of speech, and reads none of it
@@ -10,19 +10,21 @@ bad frames       a frame that breaks the WebSocket protocol; connects again, and
 no http          the same with 200 bytes that are no HTTP; bad upgrades: with ones of a version 12
 connects         connects and closes
 
+All thirteen kinds take 16 minutes, so three are measured unless ``--kinds`` says otherwise.
+
 Rounds of ``--seconds`` take turns: nobody there ("alone"), the disturber at a second server that
 has nothing else to do ("elsewhere"), and the disturber at theirs ("beside").
 
 change    of first audio's p95, beside against alone; `+-`: half of a bootstrap's 90 % interval
 machine   the same of elsewhere: what two cores have left for the listeners and their server where
-          the disturber, pinned to one of them, and a server that owes nobody anything take all they
+          the disturber, pinned to one of them, and a server that has no one to serve take all they
           can. The share of the change that is not the server's doing is less than that
 noise     of alone, the even rounds against the odd ones: what such a p95 differs by anyhow
 
 The floor: no change. Target: less than 10 %. Predicted, before ADR 14: stalls 0 %; floods
 double it, since each of the loop's turns then has a message of theirs in it (0.2 ms) and a sentence
 takes ten turns, and since the model thread has to win Python's lock from a loop that never sleeps;
-knocking 50 %, as a connection costs 1 ms.
+reconnecting 50 %, as a connection costs 1 ms.
 """
 
 from __future__ import annotations
@@ -33,89 +35,84 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import (
-    BYTES_PER_SAMPLE,
-    Client,
-    Meter,
-    Playback,
-    Result,
-    Server,
-    arguments,
-    percentiles,
-    report,
-    running_server,
-)
+from bench.common import Figure, Playback, Result, percentiles, report
 from bench.hostile import DISTURBERS, disturbing
+from bench.serving import Client, Meter, Server, running_server, serving_parser
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
-SENTENCE = "The boats stayed!"
 CONDITIONS = "alone", "elsewhere", "beside"
+COLUMNS = {
+    f"{condition}_ms_p{percent}": f"{condition} p50" if percent == 50 else "p95"
+    for condition in CONDITIONS
+    for percent in (50, 95)
+} | {
+    "change_percent": "change %",
+    "change_error": "+-",
+    "machine_percent": "machine %",
+    "noise_percent": "noise %",
+    "alone_cpu": "alone cpu",
+    "beside_cpu": "beside cpu",
+    "disturber_cpu": "disturber cpu",
+    "others_cpu": "others cpu",
+}
+WORST = "the worst"
+FIGURES = (
+    Figure(
+        "first audio's p95 beside the worst: how much later",
+        WORST, "change_percent", "%", at_most=10,
+    ),
+    Figure(
+        "the same, beside a second server that it disturbs instead: what the cores have left",
+        WORST, "machine_percent", "%",
+    ),
+    Figure("what it differs by with no disturber, at most", WORST, "noise_percent", "%"),
+)  # fmt: skip
+
+SENTENCE = "The boats stayed!"
+KINDS = ["stalls", "tokens", "bad messages"]  # one does not read, one floods, one sends garbage
 SETTLE_S = 0.5  # of each round, in which a disturber starts or what it left is dealt with
 PAUSE_S = 0.2  # at most, between two sentences: or ten listeners would fall into step
-WITHIN_S = 10
 RESAMPLES = 1000
 SEED = 1
-
-
-class Listener(Client):
-    """Asks for a sentence, hears it out, and asks again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[tuple[float, float]] = []
-        """When it asked, and the seconds to the first sound."""
-        self._playback = Playback()
-        self._first_at: float | None = None
-        self._flushed = asyncio.Event()
-
-    def on_audio(self, payload: memoryview, now: float) -> None:
-        self._first_at = self._first_at or now
-        self._playback.play(len(payload) // BYTES_PER_SAMPLE, now)
-
-    def on_text(self, message: dict[str, Any], now: float) -> None:
-        if message.get("event") == "flushed":
-            self._flushed.set()
-
-    def _ask(self) -> float:
-        """Returns when."""
-        self._first_at = None
-        self._flushed.clear()
-        return self.send({"token": SENTENCE, "flush": True})
-
-    async def listen(self, chance: random.Random) -> None:
-        """For ever."""
-        await asyncio.sleep(chance.random())
-        while True:
-            asked_at = self._ask()
-            async with asyncio.timeout(WITHIN_S):
-                await self._flushed.wait()
-            if self._first_at is None:
-                raise RuntimeError("nothing was spoken")
-            self.waits.append((asked_at, self._first_at - asked_at))
-            heard_out_s = max(0.0, self._playback.dry_at - time.perf_counter())
-            await asyncio.sleep(heard_out_s + chance.random() * PAUSE_S)
-
 
 Rounds = list[list[float]]
 """The waits of each round, in ms."""
 
 
-class Plan(NamedTuple):
-    n_listeners: int
-    n_rounds: int
-    seconds: float
+class Listener(Client):
+    """Asks for a sentence, hears it to its end, and asks again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[tuple[float, float]] = []
+        """When it asked, and the ms to first audio."""
+
+    async def listen(self, chance: random.Random) -> None:
+        """For ever."""
+        await asyncio.sleep(chance.random())
+        while True:
+            self.playback = Playback()
+            asked_at, _ = await self.ask({"token": SENTENCE, "flush": True}, "flushed")
+            if self.playback.first_at is None:
+                raise RuntimeError("nothing was spoken")
+            self.waits.append((asked_at, 1000 * (self.playback.first_at - asked_at)))
+            heard_s = max(0.0, self.playback.dry_at - time.perf_counter())
+            await asyncio.sleep(heard_s + chance.random() * PAUSE_S)
 
 
-async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Result:
-    n_listeners, n_rounds, seconds = plan
+async def measure_kind(
+    server: Server, other: Server, kind: str, asked: argparse.Namespace
+) -> Result:
     chance = random.Random(SEED)
-    listeners = [Listener() for _ in range(n_listeners)]
+    listeners = [Listener() for _ in range(asked.listeners)]
     for listener in listeners:
         await listener.connect(server.port, "events=true")
     waits: dict[str, Rounds] = {condition: [] for condition in CONDITIONS}
@@ -125,8 +122,7 @@ async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Resul
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listener.listen(chance)) for listener in listeners]
         await asyncio.sleep(1)
-        for number in range(n_rounds * len(CONDITIONS)):
-            condition = CONDITIONS[number % len(CONDITIONS)]
+        for condition in CONDITIONS * asked.rounds:
             port = (server if condition == "beside" else other).port
             with contextlib.ExitStack() as stack:
                 disturber = None
@@ -135,21 +131,22 @@ async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Resul
                 await asyncio.sleep(SETTLE_S)
                 meter, began = Meter(server), time.perf_counter()
                 used_before_s = disturber.cpu_s() if disturber else 0.0
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(asked.seconds)
                 if disturber and condition == "beside":
                     used_s += disturber.cpu_s() - used_before_s
                 ended, usage = time.perf_counter(), meter.read()
             cpu[condition].append(usage["server_cpu"])
             # Of the disturber's and the other server's, only alone tells strangers apart.
             others_cpu += [usage["others_cpu"]] if condition == "alone" else []
-            waits[condition].append([])
             await asyncio.sleep(SETTLE_S)
-            waits[condition][-1] += [
-                1000 * waited
-                for listener in listeners
-                for asked_at, waited in listener.waits
-                if began <= asked_at < ended
-            ]
+            waits[condition].append(
+                [
+                    waited
+                    for listener in listeners
+                    for asked_at, waited in listener.waits
+                    if began <= asked_at < ended
+                ]
+            )
         for task in tasks:
             task.cancel()
     for listener in listeners:
@@ -157,7 +154,7 @@ async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Resul
     result: Result = {"case": kind}
     for condition in CONDITIONS:
         result |= percentiles(f"{condition}_ms", flat(waits[condition]))
-        result[f"{condition}_cpu"] = round(sum(cpu[condition]) / n_rounds, 3)
+        result[f"{condition}_cpu"] = round(sum(cpu[condition]) / asked.rounds, 3)
     change, error = compare(waits["alone"], waits["beside"])
     machine, _ = compare(waits["alone"], waits["elsewhere"])
     noise, _ = compare(waits["alone"][::2], waits["alone"][1::2])
@@ -167,8 +164,8 @@ async def measure(server: Server, other: Server, kind: str, plan: Plan) -> Resul
         "change_error": error,
         "machine_percent": machine,
         "noise_percent": noise,
-        "disturber_cpu": round(used_s / n_rounds / seconds, 3),
-        "others_cpu": round(sum(others_cpu) / n_rounds, 3),
+        "disturber_cpu": round(used_s / asked.rounds / asked.seconds, 3),
+        "others_cpu": round(sum(others_cpu) / asked.rounds, 3),
     }
 
 
@@ -193,46 +190,24 @@ def compare(before: Rounds, after: Rounds) -> tuple[float, float]:
     return round(100 * (p95(two) / p95(one) - 1), 1), round(100 * (high - low) / 2, 1)
 
 
-def main() -> None:
-    options = arguments(
-        __doc__,
-        ("--kinds", {"nargs": "*", "choices": list(DISTURBERS), "default": list(DISTURBERS)}),
-        ("--listeners", {"type": int, "default": 10}),
-        ("--rounds", {"type": int, "default": 6, "help": "of each condition"}),
-        ("--seconds", {"type": float, "default": 4.0, "help": "that a round is measured"}),
-    )
-    columns = {"case": "case"}
-    for condition in CONDITIONS:
-        columns |= {f"{condition}_ms_p50": f"{condition} p50", f"{condition}_ms_p95": "p95"}
-    columns |= {
-        "change_percent": "change %",
-        "change_error": "+-",
-        "machine_percent": "machine %",
-        "noise_percent": "noise %",
-        "alone_cpu": "alone cpu",
-        "beside_cpu": "beside cpu",
-        "disturber_cpu": "disturber cpu",
-        "others_cpu": "others cpu",
-    }
-    report(
-        "disturbance",
-        options.server_options,
-        columns,
-        measure_all(
-            options.kinds,
-            Plan(options.listeners, options.rounds, options.seconds),
-            options.server_options,
-        ),
-    )
-
-
-def measure_all(
-    kinds: Sequence[str], plan: Plan, server_options: Sequence[str]
-) -> Iterator[Result]:
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """Every kind, on one pair of servers."""
-    with running_server(server_options) as server, running_server(server_options) as other:
-        for kind in kinds:
-            yield asyncio.run(measure(server, other, kind, plan))
+    results, options = [], asked.server_options
+    with running_server(options) as server, running_server(options) as other:
+        for kind in asked.kinds:
+            results.append(asyncio.run(measure_kind(server, other, kind, asked)))
+            yield results[-1]
+    percents = ("change_percent", "machine_percent", "noise_percent")
+    yield {"case": WORST, **{key: max(result[key] for result in results) for key in percents}}
+
+
+def main() -> None:
+    parser = serving_parser(__doc__)
+    parser.add_argument("--kinds", nargs="+", choices=DISTURBERS, default=KINDS)
+    parser.add_argument("--listeners", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=6, help="of each condition")
+    parser.add_argument("--seconds", type=float, default=4.0, help="that a round is measured")
+    report(COLUMNS, FIGURES, measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Which clients mean no good, and how fast are they? The disturbers of bench/disturbance.py.
+"""Which hostile clients are there? Those of bench/disturbance.py; this runs one by hand.
+
+    python bench/hostile.py KIND PORT
 
 Each is a function that keeps a server at a port busy until its process is ended. Made to be cheap,
 since they sit on the same cores as what they disturb: bytes are prepared beforehand, and what
-comes back is thrown away unread. `python bench/hostile.py KIND PORT` runs one by hand.
+comes back is thrown away unread.
 """
 
 from __future__ import annotations
@@ -21,30 +23,19 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import HOST, TEXT, UPGRADE, arguments
+from bench.common import argument_parser
+from bench.serving import HOST, PING, PONG, SMALL, SPEECH, TEXT, UPGRADE, WITHIN_S, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LONG_TEXT = "It had been raining since the morning, so the boats stayed where they were. " * 80
-SMALL = 8 * 1024
-WITHIN_S = 10.0
-
 RECEIVE_BYTES = 1 << 20
 BLOB_FRAMES = 500
-MASKED = 0x80
-HEADER_16_BIT = 126
-PING, PONG, CONTINUATION = 0x89, 0x8A, 0x00
+CONTINUATION = 0x00
 RESERVED_BITS = 0x70
-
-
-def frame(opcode: int, payload: bytes = b"") -> bytes:
-    """A frame as a client sends it, with a mask of zeros."""
-    n = len(payload)
-    size = bytes((MASKED | n,)) if n < HEADER_16_BIT else b"\xfe" + n.to_bytes(2, "big")
-    return bytes((opcode,)) + size + b"\0\0\0\0" + payload
 
 
 def message(**fields: object) -> bytes:
@@ -74,7 +65,7 @@ def upgraded(port: int, receive_buffer: int | None = None) -> socket.socket:
 def stall(port: int) -> None:
     """Ask for minutes of speech, and read none of it."""
     with upgraded(port, SMALL) as opened:
-        opened.sendall(message(token=LONG_TEXT))
+        opened.sendall(message(token=SPEECH))
         time.sleep(3600)
 
 
@@ -97,7 +88,7 @@ def flood(frames: bytes, first: bytes = b"") -> Callable[[int], None]:
     return act
 
 
-def knock(data: bytes, *, upgrade: bool = False, waits: bool = True) -> Callable[[int], None]:
+def reconnect(data: bytes, *, upgrade: bool = False, waits: bool = True) -> Callable[[int], None]:
     """Connect, send this, wait until the server hangs up if it is waited for, and again."""
 
     def act(port: int) -> None:
@@ -120,17 +111,17 @@ DISTURBERS: dict[str, Callable[[int], None]] = {
     "pings": flood(frame(PING) * BLOB_FRAMES),
     "pongs": flood(frame(PONG) * BLOB_FRAMES),
     "fragments": flood(frame(CONTINUATION) * BLOB_FRAMES, first=frame(TEXT & 0x0F)),
-    "bad frames": knock(frame(TEXT | RESERVED_BITS, b"{}"), upgrade=True),
-    "no http": knock(random.Random(1).randbytes(200) + b"\r\n\r\n"),
-    "bad upgrades": knock(
+    "bad frames": reconnect(frame(TEXT | RESERVED_BITS, b"{}"), upgrade=True),
+    "no http": reconnect(random.Random(1).randbytes(200) + b"\r\n\r\n"),
+    "bad upgrades": reconnect(
         UPGRADE.replace(": 13", ": 12").format(query="", host="", port=1).encode()
     ),
-    "connects": knock(b"", waits=False),
+    "connects": reconnect(b"", waits=False),
 }
 
 
 class Disturber:
-    """One of them, at work in a process of its own on one core."""
+    """A hostile client at work in a process of its own, on one core."""
 
     def __init__(self, kind: str, port: int) -> None:
         # Forked: a new Python would itself be half a second of disturbance.
@@ -140,7 +131,7 @@ class Disturber:
         self._process.start()
 
     def cpu_s(self) -> float:
-        """What it has used. Raises `RuntimeError` where it has given up."""
+        """Seconds of CPU that it has used. Raises `RuntimeError` where it has given up."""
         if self._process.exitcode is not None:
             raise RuntimeError("the disturber has ended")
         return sum(psutil.Process(self._process.pid).cpu_times()[:2])
@@ -162,18 +153,16 @@ def disturbing(kind: str, port: int) -> Iterator[Disturber]:
 
 
 def _work(kind: str, port: int) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     DISTURBERS[kind](port)
 
 
 def main() -> None:
-    options = arguments(
-        __doc__,
-        ("kind", {"choices": list(DISTURBERS)}),
-        ("port", {"type": int}),
-    )
-    _work(options.kind, options.port)
+    parser = argument_parser(__doc__)
+    parser.add_argument("kind", choices=DISTURBERS)
+    parser.add_argument("port", type=int)
+    asked = parser.parse_args()
+    _work(asked.kind, asked.port)
 
 
 if __name__ == "__main__":

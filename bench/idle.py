@@ -1,14 +1,14 @@
 """What does a WebSocket cost that is open and silent?
 
-The server's resident memory before and after ``--connections`` WebSockets, by each of them:
+The server's resident memory before and after ``--connections`` WebSockets, for each of them:
 
 opened     it was opened, and nothing was said
-has heard  it has heard a sentence out, and idles; eight at a time did
+has heard  it has heard a sentence to its end and idles; eight at a time did
 over TLS   as opened, over TLS
 
 A few before them, who leave again, fill the caches; more would leave memory behind that the others
-then get for nothing. Beside it how long after all have gone Trio's tasks and the descriptors are at
-what they were.
+then get for nothing. Beside it the time after all have left until Trio's tasks and the descriptors
+are back at what they were.
 
 The floor: two tasks' stacks, a socket and its buffers in Python: 20 kB. Target: less than 100 kB,
 and 6 s. Predicted: 70 kB opened, 90 kB once it has heard something, 50 kB more over TLS; 0.5 s.
@@ -17,77 +17,61 @@ and 6 s. Predicted: 70 kB opened, 90 kB once it has heard something, 50 kB more 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import re
 import ssl
 import sys
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import (
+from bench.common import ROOT, Figure, Result, report
+from bench.serving import (
     HOST,
-    ROOT,
+    SENTENCE,
     UPGRADE,
+    WITHIN_S,
+    Client,
+    Holdings,
     Meter,
-    Result,
     Server,
-    arguments,
-    report,
-    rss_mb,
+    eight_at_a_time,
     running_server,
+    serving_parser,
 )
-from bench.connections import Visitor
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
-SENTENCE = "The boats stayed where they were today!"
+COLUMNS = {
+    "connections": "connections",
+    "kb_each": "kB each",
+    "tasks_each": "tasks each",
+    "back_after_s": "back after s",
+    "server_rss_mb": "rss MB",
+    "others_cpu": "others cpu",
+}
+FIGURES = (
+    Figure("memory, opened only", "opened", "kb_each", "kB", at_most=100, predicted="70"),
+    Figure("after a sentence", "has heard", "kb_each", "kB", at_most=100, predicted="90"),
+    Figure("over TLS", "over TLS", "kb_each", "kB", at_most=100, predicted="120"),
+)
+
 CERTIFICATE, KEY = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
-TLS_OPTIONS = ["--tls-certificate", str(CERTIFICATE), "--tls-key", str(KEY)]
-AT_A_TIME = 8
 WARM_UP = 8
 SETTLE_S = 1.0
-WITHIN_S = 10.0
-KB_PER_MB = 1024
-
-
-class Look(NamedTuple):
-    """What the server holds."""
-
-    rss_kb: float
-    n_fds: int
-    n_tasks: int
-
-
-def look(server: Server, tls: ssl.SSLContext | None) -> Look:
-    connection = (
-        http.client.HTTPConnection(HOST, server.port, timeout=WITHIN_S)
-        if tls is None
-        else http.client.HTTPSConnection(HOST, server.port, timeout=WITHIN_S, context=tls)
-    )
-    with closing(connection) as asked:
-        asked.request("GET", "/metrics")
-        told = asked.getresponse().read().decode()
-    found = re.search(r"^voice_tasks (\d+)", told, re.MULTILINE)
-    if found is None:
-        raise RuntimeError("the server does not tell of its tasks")
-    rss_kb = KB_PER_MB * rss_mb(server.process)
-    return Look(rss_kb, server.process.num_fds(), int(found[1]))
 
 
 async def opened(port: int, people: AsyncExitStack, *, hears: bool) -> None:
     """A WebSocket that stays until the others go too."""
-    client = Visitor()
+    client = Client()
     await client.connect(port, "events=true")
     people.callback(client.transport.abort)
     if hears:
-        client.send({"token": SENTENCE, "flush": True})
-        async with asyncio.timeout(WITHIN_S):
-            await client.flushed.wait()
+        await client.ask({"token": SENTENCE, "flush": True}, "flushed")
 
 
 async def opened_over_tls(port: int, people: AsyncExitStack, tls: ssl.SSLContext) -> None:
@@ -104,83 +88,64 @@ def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def open_all(
-    server: Server, people: AsyncExitStack, n: int, tls: ssl.SSLContext | None, *, hears: bool
-) -> None:
-    todo = iter(range(n))
-
-    async def open_some() -> None:
-        for _ in todo:
-            if tls is None:
-                await opened(server.port, people, hears=hears)
-            else:
-                await opened_over_tls(server.port, people, tls)
-
-    async with asyncio.TaskGroup() as openers:
-        for _ in range(AT_A_TIME):
-            openers.create_task(open_some())
-    await asyncio.sleep(SETTLE_S)
-
-
-async def back_after(server: Server, tls: ssl.SSLContext | None, before: Look) -> float:
-    began = time.perf_counter()
-    async with asyncio.timeout(WITHIN_S):
-        now = await asyncio.to_thread(look, server, tls)
-        while now.n_fds > before.n_fds or now.n_tasks > before.n_tasks:
-            now = await asyncio.to_thread(look, server, tls)
-    return time.perf_counter() - began
-
-
-async def measure(
+async def measure_case(
     server: Server, case: str, n: int, tls: ssl.SSLContext | None, *, hears: bool
 ) -> Result:
+    async def open_all(people: AsyncExitStack, n: int) -> None:
+        await eight_at_a_time(
+            n,
+            lambda: (
+                opened(server.port, people, hears=hears)
+                if tls is None
+                else opened_over_tls(server.port, people, tls)
+            ),
+        )
+        await asyncio.sleep(SETTLE_S)
+
+    async def look() -> Holdings:
+        return await asyncio.to_thread(Holdings.of, server, tls)
+
     async with AsyncExitStack() as people:
-        await open_all(server, people, WARM_UP, tls, hears=hears)
+        await open_all(people, WARM_UP)
     await asyncio.sleep(SETTLE_S)
-    meter, before = Meter(server), await asyncio.to_thread(look, server, tls)
+    meter, before = Meter(server), await look()
     async with AsyncExitStack() as people:
-        await open_all(server, people, n, tls, hears=hears)
-        full = await asyncio.to_thread(look, server, tls)
-    back_s = await back_after(server, tls, before)
+        await open_all(people, n)
+        full = await look()
+    began = time.perf_counter()
+    async with asyncio.timeout(WITHIN_S):
+        now = await look()
+        while now.n_fds > before.n_fds or now.n_tasks > before.n_tasks:
+            now = await look()
     return {
         "case": case,
         "connections": n,
         "kb_each": round((full.rss_kb - before.rss_kb) / n, 1),
         "tasks_each": round((full.n_tasks - before.n_tasks) / n, 1),
-        "back_after_s": round(back_s, 2),
+        "back_after_s": round(time.perf_counter() - began, 2),
         **meter.read(),
     }
 
 
-def measure_all(n: int, server_options: list[str]) -> Iterator[Result]:
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """Each case on a server of its own: what an allocator kept would look like a gain."""
-    room = ["--max-listeners", str(n), *server_options]
+    n = asked.connections
+    room = ["--max-listeners", str(n), *asked.server_options]
     for case, hears in (("opened", False), ("has heard", True)):
         with running_server(room) as server:
-            yield asyncio.run(measure(server, case, n, None, hears=hears))
+            yield asyncio.run(measure_case(server, case, n, None, hears=hears))
     trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
     trusting.check_hostname = False  # it is for "localhost"
-    with running_server([*TLS_OPTIONS, *room]) as server:
-        yield asyncio.run(measure(server, "over TLS", n, trusting, hears=False))
+    with running_server(
+        ["--tls-certificate", str(CERTIFICATE), "--tls-key", str(KEY), *room]
+    ) as server:
+        yield asyncio.run(measure_case(server, "over TLS", n, trusting, hears=False))
 
 
 def main() -> None:
-    options = arguments(__doc__, ("--connections", {"type": int, "default": 200}))
-    columns = {
-        "case": "case",
-        "connections": "connections",
-        "kb_each": "kB each",
-        "tasks_each": "tasks each",
-        "back_after_s": "back after s",
-        "server_rss_mb": "rss MB",
-        "others_cpu": "others cpu",
-    }
-    report(
-        "idle",
-        options.server_options,
-        columns,
-        measure_all(options.connections, options.server_options),
-    )
+    parser = serving_parser(__doc__)
+    parser.add_argument("--connections", type=int, default=200)
+    report(COLUMNS, FIGURES, measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

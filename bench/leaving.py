@@ -1,12 +1,12 @@
-"""How long does a server take to go while it speaks to many, some of whom do not read?
+"""How long does a server take to shut down while it speaks to many, some of whom do not read?
 
-SIGTERM reaches it while ``--listeners`` read a speech at the speed of hearing, and ``--stalled``
-read none of theirs. Timed to the end of its process; `status` is its exit status, and `late` by how
-much that was later than the grace.
+SIGTERM reaches it while ``--listeners`` read speech at the rate of playing, and ``--stalled``
+read none of theirs. Timed to the end of its process; ``status`` is its exit status, and ``late`` is
+the time beyond the grace period.
 
-The floor: 0 s, where nobody is left; the grace where somebody is, since those who are spoken to may
-hear it out. Target: status 0, and at most 1 s late. Predicted: 0.6 s late, of which 0.5 s are for
-the last words to those who are left.
+The floor: 0 s, where nobody is left; the grace period where somebody is, since those who are spoken
+to may hear it to its end. Target: status 0, and at most 1 s late. Predicted: 0.6 s late, of which
+0.5 s are for the last words to those who are left.
 """
 
 from __future__ import annotations
@@ -16,26 +16,44 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import Client, Result, Server, arguments, report, running_server
+from bench.common import Figure, Result, report
+from bench.serving import SMALL, SPEECH, Client, Server, running_server, serving_parser
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
-SPEECH = "It had been raining since the morning, so the boats stayed where they were. " * 200
-SMALL = 8 * 1024
+COLUMNS = {
+    "listeners": "listeners",
+    "stalled": "stalled",
+    "grace_s": "grace s",
+    "took_s": "took s",
+    "late_s": "late s",
+    "status": "status",
+}
+DEFAULT, SHORT = "default grace", "short grace"
+FIGURES = (
+    Figure(
+        "SIGTERM while 20 listen and 10 do not read: beyond the grace period of 10 s",
+        DEFAULT, "late_s", "s", at_most=1, predicted="0.6",
+    ),
+    Figure("the same, a grace period of 1 s", SHORT, "late_s", "s", at_most=1, predicted="0.6"),
+    Figure("exit status", DEFAULT, "status", at_most=0),
+    Figure("the same, a grace period of 1 s", SHORT, "status", at_most=0),
+)  # fmt: skip
+
 SPEAKS_FOR_S = 2.0
 MARGIN_S = 10.0
 LOOK_EVERY_S = 0.005
-DEFAULT_GRACE_S = 10.0
-SHORT_GRACE_S = 1.0
 
 
 class Reader(Client):
-    """Reads what a listener would, or nothing."""
+    """Reads about as fast as a listener plays."""
 
     PIECE_S = 0.34
 
@@ -48,15 +66,15 @@ class Reader(Client):
             self.transport.resume_reading()
 
 
-async def measure(server: Server, n_listeners: int, n_stalled: int, grace_s: float) -> Result:
-    people: list[Client] = []
-    for number in range(n_listeners + n_stalled):
-        client = Reader() if number < n_listeners else Client()
+async def measure_shutdown(
+    server: Server, n_listeners: int, n_stalled: int, grace_s: float
+) -> Result:
+    clients = [Reader() if n < n_listeners else Client() for n in range(n_listeners + n_stalled)]
+    for client in clients:
         await client.connect(server.port, "", SMALL)
-        if number >= n_listeners:
+        if not isinstance(client, Reader):
             client.transport.pause_reading()
-        client.send({"token": SPEECH})
-        people.append(client)
+        client.send({"token": SPEECH * 2})
     await asyncio.sleep(SPEAKS_FOR_S)
     began = time.perf_counter()
     server.process.send_signal(signal.SIGTERM)
@@ -64,41 +82,26 @@ async def measure(server: Server, n_listeners: int, n_stalled: int, grace_s: flo
         while (status := server.status) is None:
             await asyncio.sleep(LOOK_EVERY_S)
     took_s = time.perf_counter() - began
-    for client in people:
+    for client in clients:
         client.transport.abort()
     return {"took_s": round(took_s, 2), "late_s": round(took_s - grace_s, 2), "status": status}
 
 
-def measure_all(n_listeners: int, n_stalled: int, server_options: list[str]) -> Iterator[Result]:
-    """With the grace there is by default, and with a short one."""
-    for name, grace_s in (("default", DEFAULT_GRACE_S), ("short", SHORT_GRACE_S)):
-        with running_server(["--shutdown-grace-s", str(grace_s), *server_options]) as server:
-            measured = asyncio.run(measure(server, n_listeners, n_stalled, grace_s))
-            about: dict[str, Any] = {"case": f"{name} grace", "grace_s": grace_s}
-            yield {**about, "listeners": n_listeners, "stalled": n_stalled, **measured}
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
+    """With the default grace period, and with a short one."""
+    n_listeners, n_stalled = asked.listeners, asked.stalled
+    for case, grace_s in ((DEFAULT, 10.0), (SHORT, 1.0)):
+        with running_server(["--shutdown-grace-s", str(grace_s), *asked.server_options]) as server:
+            measured = asyncio.run(measure_shutdown(server, n_listeners, n_stalled, grace_s))
+        about = {"listeners": n_listeners, "stalled": n_stalled, "grace_s": grace_s}
+        yield {"case": case, **about, **measured}
 
 
 def main() -> None:
-    options = arguments(
-        __doc__,
-        ("--listeners", {"type": int, "default": 20}),
-        ("--stalled", {"type": int, "default": 10}),
-    )
-    columns = {
-        "case": "case",
-        "listeners": "listeners",
-        "stalled": "stalled",
-        "grace_s": "grace s",
-        "took_s": "took s",
-        "late_s": "late s",
-        "status": "status",
-    }
-    report(
-        "leaving",
-        options.server_options,
-        columns,
-        measure_all(options.listeners, options.stalled, options.server_options),
-    )
+    parser = serving_parser(__doc__)
+    parser.add_argument("--listeners", type=int, default=20)
+    parser.add_argument("--stalled", type=int, default=10)
+    report(COLUMNS, FIGURES, measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What did the benches measure, and where does that stand beside the targets?
+"""What did the benches measure, and is that what was asked for and predicted?
 
-    python bench/report.py run            run every bench, one after the other, keep what each said
-                                          in bench/results, and write
-    python bench/report.py run soak rvc   these only
-    python bench/report.py write          write docs/performance.md, its plots, and the figures in
-                                          the README from bench/results; a test fails otherwise
+    python bench/report.py run                   run every bench but gpu, one after the other, keep
+                                                 what each said in bench/results, and write
+    python bench/report.py run --only soak rvc   these only
+    python bench/report.py write                 write docs/performance.md and the figures in the
+                                                 README from bench/results; a test fails otherwise
 
 Nothing else should run meanwhile. A bench that fails keeps its old result, the others go on, and
 the exit status is 1.
@@ -12,153 +12,240 @@ the exit status is 1.
 
 from __future__ import annotations
 
-import argparse
+import importlib
+import json
 import os
-import resource
-import shlex
+import re
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import psutil
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.reporting import pages, results
-from bench.reporting.results import BadResult, Result, Results
-from bench.reporting.runs import ROOT, RUNS, Run
+from bench.common import ROOT, argument_parser, in_words, number, shown
+from docs.regions import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+Told = dict[str, Any]
+"""A bench's last line."""
+
+BENCHES = {
+    "first_audio": "First audio",
+    "stage_cost": "Where each millisecond goes",
+    "sessions": "Many listeners",
+    "barge_in": "Barge-in",
+    "connections": "Connections and the start",
+    "idle": "Silent WebSockets",
+    "disturbance": "Beside a hostile client",
+    "leaving": "Shutdown under load",
+    "page": "The page",
+    "soprano": "Soprano, random weights",
+    "rvc": "RVC, random weights",
+    "chain": "Soprano and RVC, random weights",
+    "soak": "A soak",
+    "gpu": "On a GPU, random weights",
+}
+"""Every bench with its heading, in the order of the page."""
+
+BY_NAME_ONLY = {"gpu": "it needs an NVIDIA GPU"}
+
+IN_README = (
+    ("first_audio", "!", "first_audio_ms_p95"),
+    ("soprano", "1 at once", "first_audio_ms"),
+    ("chain", "1 at once", "real_time_factor"),
+)
+"""Figures, by bench, case and key."""
+
+RESULTS = Path("bench", "results")
+README = ROOT / "README.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+REGION = "figures"
+
+NOT_ALONE_FROM = 0.1
+"""Cores that others use, from which on figures are to be distrusted: a quiet machine's own doings
+take some hundredths."""
+HEAD = "| | measured | target | predicted |\n|---|---|---|---|"
 
 
-def measure(run: Run, root: Path = ROOT) -> Result:
-    """Run a bench of the project at `root` in a process of its own, showing what it says.
+class BenchFailed(Exception):
+    """A bench came to no result; says why."""
 
-    Raises BadResult if it fails, or if its last line is not what it should be.
-    """
-    date = datetime.now(UTC).date().isoformat()
-    began, busy_s, children_s = time.perf_counter(), _busy_s(), _children_s()
+
+def run(name: str, root: Path = ROOT) -> None:
+    """Run a bench of the project at `root` in a process of its own, showing what it says, and keep
+    its last line. Raises BenchFailed, and leaves the old result, where there is none."""
+    command = [sys.executable, f"bench/{name}.py"]
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     line = ""
     with subprocess.Popen(
-        [sys.executable, run.path, *shlex.split(run.arguments)],
-        cwd=root,
-        stdout=subprocess.PIPE,
-        text=True,
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         for following in process.stdout:
             # The last line is for the result and not for people.
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            print(line, end="", flush=True)
             line = following
     if process.returncode:
-        sys.stdout.write(line)
-        raise BadResult(f"{run.command} ended with status {process.returncode}")
-    took_s = time.perf_counter() - began
-    others_s = _busy_s() - busy_s - (_children_s() - children_s)
-    told = results.parse(line)
-    return Result(
-        name=run.name,
-        command=run.command,
-        date=date,
-        took_s=round(took_s, 1),
-        others_cpu=round(max(0.0, others_s / took_s), 3),
-        conditions=_conditions(),
-        machine=told["machine"],
-        columns=told["columns"],
-        rows=tuple(told["results"]),
-    )
+        print(line, end="")
+        raise BenchFailed(f"it ended with status {process.returncode}")
+    try:
+        told = json.loads(line)
+    except ValueError as error:
+        raise BenchFailed(f"its last line, {line[:80]!r}, is no JSON: {error}") from error
+    path = root / RESULTS / f"{name}.json"
+    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def _busy_s() -> float:
-    """Seconds that all cores have worked."""
-    all_cores = psutil.cpu_times()
-    return float(sum(all_cores) - all_cores.idle - all_cores.iowait)
-
-
-def _children_s() -> float:
-    """Seconds that those worked whom we have seen end, and their children likewise."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _conditions() -> dict[str, str]:
-    """What slows a bench down, and can be forgotten."""
-    told = {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ}
-    niceness = os.nice(0)
-    return told | ({"niceness": str(niceness)} if niceness else {})
-
-
-def estimate(runs: Sequence[Run], known: Results) -> str:
-    """How long they will take, going by how long they took with the same options."""
-    kept = [(run, known.of(run.name)) for run in runs if run.name in known]
-    times_s = [result.took_s for run, result in kept if result.command == run.command]
-    n_new = len(runs) - len(times_s)
-    told = f"{len(runs)} runs, about {sum(times_s) / 60:.1f} minutes"
-    return told + (f" and what {n_new} take that have not run so yet" if n_new else "")
-
-
-def measure_all(runs: Sequence[Run], root: Path = ROOT) -> int:
-    """Each in its turn; how many failed."""
-    folder = root / results.FOLDER.relative_to(ROOT)
-    print(estimate(runs, results.read_all(folder)), flush=True)
+def run_all(names: Sequence[str], root: Path = ROOT) -> list[str]:
+    """Run these benches; returns those that failed."""
+    last = read_results(root)
+    took_s = sum(last[name]["took_s"] for name in names if name in last)
+    print(f"about {took_s / 60:.1f} minutes, going by the last time", flush=True)
     failed = []
-    for run in runs:
-        print(f"\n{run.name}: {run.command}", flush=True)
+    for name in names:
+        print(f"\n{name}:", flush=True)
         try:
-            path = results.write(measure(run, root), folder)
-        except BadResult as error:
-            failed.append(run.name)
-            print(f"{run.name} failed, its old result stays: {error}", file=sys.stderr, flush=True)
-        else:
-            print(f"kept in {path.relative_to(root)}", flush=True)
+            run(name, root)
+        except BenchFailed as error:
+            failed.append(name)
+            print(f"{name} failed, its old result stays: {error}", file=sys.stderr, flush=True)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
-    return len(failed)
+    return failed
+
+
+def read_results(root: Path = ROOT) -> dict[str, Told]:
+    """What was measured, by bench."""
+    paths = sorted((root / RESULTS).glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def load(name: str) -> ModuleType:
+    """A bench's module: its docstring, `COLUMNS` and `FIGURES`."""
+    return importlib.import_module(f"bench.{name}")
+
+
+def render(told: Mapping[str, Told]) -> dict[Path, str]:
+    """Every page that has figures in it, as it should be."""
+    page = ["## Targets and predictions", overview(told)]
+    page += [section(name, told.get(name)) for name in BENCHES]
+    return {
+        path: replaced(path.read_text(encoding="utf-8"), REGION, body)
+        for path, body in ((README, readme_table(told)), (PERFORMANCE, "\n\n".join(page)))
+    }
+
+
+def readme_table(told: Mapping[str, Told]) -> str:
+    """The README's three lines."""
+    lines = []
+    for name, case, key in IN_README:
+        (figure,) = [each for each in load(name).FIGURES if (each.case, each.key) == (case, key)]
+        figure = figure._replace(label=f"{BENCHES[name]}: {figure.label}")
+        lines.append(row(figure.cells(results_of(told.get(name)))))
+    where = measured_on(told[name] for name, *_ in IN_README if name in told)
+    return "\n".join([where, "", HEAD, *lines])
+
+
+def overview(told: Mapping[str, Told]) -> str:
+    """Every figure that has a name, below the bench that measured it."""
+    lines = [HEAD]
+    for name, title in BENCHES.items():
+        lines.append(row([f"**[{title}](#{anchor(title)})**", "", "", ""]))
+        lines += [row(each.cells(results_of(told.get(name)))) for each in load(name).FIGURES]
+    return "\n".join(lines)
+
+
+def section(name: str, told: Told | None) -> str:
+    """All about one bench: what it asks, on what machine it ran, and its table."""
+    bench = load(name)
+    parts = [f"## {BENCHES[name]}", *docstring(bench.__doc__ or "")]
+    if told is None:
+        why = f", and run only by name: {BY_NAME_ONLY[name]}" if name in BY_NAME_ONLY else ""
+        return "\n\n".join([*parts, f"`python bench/{name}.py`: not measured yet{why}."])
+    results = results_of(told)
+    used = [told["others_cpu"], *(each.get("others_cpu", 0.0) for each in results.values())]
+    warning = f" **Something else used up to {number(max(used))} cores meanwhile.**"
+    about = f"`{told['command']}`. {measured_on([told])}"
+    parts.append(about + (warning if max(used) >= NOT_ALONE_FROM else ""))
+    return "\n\n".join([*parts, table(bench.COLUMNS, results)])
+
+
+def table(columns: Mapping[str, str], results: Mapping[str, Told]) -> str:
+    """What the bench shows to people, but for columns with nothing in them; below it what is in no
+    column."""
+    used = [key for key in columns if any(each.get(key) is not None for each in results.values())]
+    lines = [row(["case", *(columns[key] for key in used)]), row(["---"] * (1 + len(used)))]
+    rest = []
+    for case, values in results.items():
+        cells = [shown(values.get(key)) for key in used]
+        if any(cells):
+            lines.append(row([case, *cells]))
+        else:
+            rest.append(f"{case}: {in_words(values)}.")
+    return "\n\n".join(["\n".join(lines), *rest])
+
+
+def docstring(text: str) -> Iterator[str]:
+    """The question stands out; what is in columns keeps them."""
+    question, *paragraphs = text.strip().split("\n\n")
+    yield f"**{' '.join(question.split())}**"
+    for paragraph in paragraphs:
+        shown_text = paragraph.replace("``", "`")
+        is_in_columns = re.search(r"^ |\S {2,}\S", paragraph, re.MULTILINE)
+        yield f"```text\n{shown_text}\n```" if is_in_columns else shown_text
+
+
+def results_of(told: Told | None) -> dict[str, Told]:
+    """By case."""
+    return told["results"] if told else {}
+
+
+def measured_on(told: Iterable[Told]) -> str:
+    """The machines, and the days."""
+    machines, days = [], []
+    for each in told:
+        machine = each["machine"]
+        cores = f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
+        machines.append(f"{cores} ({machine['cpu']}), Python {machine['python']}")
+        days.append(each["date"])
+    if not days:
+        return ""
+    span = " to ".join(dict.fromkeys([min(days), max(days)]))
+    return f"Measured on {' and on '.join(dict.fromkeys(machines))}, {span}."
+
+
+def row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def write() -> None:
-    """What is out of date; ends the program if a result lacks what a page shows."""
-    try:
-        rendered = pages.render(results.read_all())
-    except BadResult as error:
-        sys.exit(f"nothing was written: {error}")
-    for path, text in rendered.items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+    """Write what is out of date."""
+    for path, text in render(read_results()).items():
+        if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
 
 
 def main() -> None:
-    by_default = [run for run in RUNS if not run.left_out_because]
-    left_out = [f"{run.name} ({run.left_out_because})" for run in RUNS if run.left_out_because]
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run_parser = commands.add_parser("run", help="measure, keep, write")
-    run_parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help=f"of {', '.join(run.name for run in RUNS)}; without names all but "
-        + " and ".join(left_out),
-    )
+    runs = commands.add_parser("run", help="measure, keep, write")
+    by_default = [name for name in BENCHES if name not in BY_NAME_ONLY]
+    runs.add_argument("--only", nargs="+", choices=BENCHES, default=by_default, metavar="NAME")
     commands.add_parser("write", help="write the pages from what is kept")
     asked = parser.parse_args()
-    if asked.command == "write":
-        write()
-        return
-    by_name = {run.name: run for run in RUNS}
-    if unknown := [name for name in asked.names if name not in by_name]:
-        run_parser.error(f"there is no run {', '.join(unknown)}")
-    n_failed = measure_all([by_name[name] for name in asked.names] or by_default)
+    failed = run_all(asked.only) if asked.command == "run" else []
     write()
-    sys.exit(1 if n_failed else 0)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What does RVC cost here, how soon is its first sound, and how many listeners can be converted?
+"""What does RVC cost here, how soon is its first audio, and how many listeners can be converted?
 
-In this process, without a server. The converter alone, fed with speech as fast as it takes
-it: what each part of a block costs beside its arithmetic, and how blocks and listeners come out.
-`bench/chain.py` has Soprano before it, and rvc-python's own pipeline beside it.
+In this process, without a server. The converter alone, fed with speech as fast as it takes it: what
+each part of a block costs beside its arithmetic, and how blocks and listeners come out. A v2 voice
+at 48 kHz. `bench/chain.py` has Soprano before it, and rvc-python's own pipeline beside it.
 
 **The weights are random**, of the architecture and size of the published ones (``--tiny``: of tiny
-ones): they prove nothing about how a voice sounds. The pitch is Praat's (pm).
+ones): they cost what trained ones do and say nothing about how a voice sounds. The pitch is
+Praat's (pm).
 
 The floors are the arithmetic of a part of full size (2 x weights x steps) over the rate of the
 decoder's largest convolution in this run.
@@ -29,11 +30,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # in this folder, "import soprano" would find bench/soprano.py
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import Result, report
-from bench.rvc_models import COLUMNS, IN_RATE, Files, options
+from bench.common import Figure, Result, report
+from bench.models import COLUMNS, SOPRANO_RATE, Files, chosen, model_parser, timed_ms
 from pipeline.cli.logs import open_log
 from stages.conversion_settings import ConversionSettings
 from stages.neural import accelerator
@@ -58,20 +59,20 @@ if TYPE_CHECKING:
 
     from stages.rvc.network.config import VoiceConfig
 
+FACTOR = "real_time_factor"
+FIGURES = (
+    Figure("real-time factor, blocks of 320 ms", "1 at once, 320 ms", FACTOR, at_most=0.55),
+    Figure("the same, blocks of 640 ms", "1 at once, 640 ms", FACTOR, at_most=0.4),
+    Figure("a block of 320 ms", "a block, 320 ms", "ms", "ms", predicted="160"),
+    Figure("its floor, the arithmetic", "a block, 320 ms", "floor_ms", "ms"),
+    Figure("a block of 640 ms", "a block, 640 ms", "ms", "ms", predicted="260"),
+    Figure("its floor", "a block, 640 ms", "floor_ms", "ms"),
+    Figure(
+        "the first block, of 160 ms", "the first block", "ms", "ms", at_most=120, predicted="110"
+    ),
+)
+
 SPEECH_S = 10.0
-
-
-def timed_ms(function: Callable[[], object], repeats: int) -> float:
-    """The median of a call, after three that warm up."""
-    times = []
-    for number in range(3 + repeats):
-        began = time.perf_counter()
-        function()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        if number >= 3:
-            times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times)
 
 
 class Bench:
@@ -101,10 +102,10 @@ class Bench:
         timed_ms(partial(convolve, x), 200)  # until the processor is awake
         return 2 * n * n * kernel * steps / (timed_ms(partial(convolve, x), 50) / 1000)
 
-    def stream(self, block_frames: int, *, voice: LoadedVoice | None = None) -> ConversionStream:
+    def stream(self, block_frames: int, voice: LoadedVoice | None = None) -> ConversionStream:
         """With all the speech in it."""
         stream = ConversionStream(
-            voice or self.voice, in_rate=IN_RATE, block_frames=block_frames, seed=1
+            voice or self.voice, in_rate=SOPRANO_RATE, block_frames=block_frames, seed=1
         )
         stream.push(self.speech)
         stream.end()
@@ -113,17 +114,17 @@ class Bench:
     def parts(self, block_frames: int, repeats: int) -> Iterator[Result]:
         """A block in mid-stream."""
         n, window, config = block_frames, schedule.WINDOW, self.config
-        samples = torch.randn(1, n // 2 * FEATURE_SAMPLES + FEATURE_REACH, device=self.device) * 0.1
-        whole = (
-            torch.randn(1, window // 2 * FEATURE_SAMPLES + FEATURE_REACH, device=self.device) * 0.1
+        encoder, synthesizer, decoder = self.encoder, self.synthesizer, self.synthesizer.decoder
+        samples, whole = (
+            0.1 * torch.randn(1, frames // 2 * FEATURE_SAMPLES + FEATURE_REACH, device=self.device)
+            for frames in (n, window)
         )
-        local, _ = self.encoder.local(whole, self.encoder.start())
+        local, _ = encoder.local(whole, encoder.start())
         features = torch.randn(1, window, config.content_width, device=self.device)
         f0 = torch.full((1, window), 150.0, device=self.device)
         n_latents = min(window, FLOW_REACH + n + schedule.MARGIN)
         noise = torch.randn(1, n_latents, config.inter_channels, device=self.device)
-        speaker = self.synthesizer.speaker(0)
-        decoder = self.synthesizer.decoder
+        speaker = synthesizer.speaker(0)
         latents = torch.randn(1, config.inter_channels, 1, n, device=self.device).to(self.dtype)
         n_first = n + decoder.left_frames + decoder.right_frames
         first = latents.repeat(1, 1, 1, n_first // n + 1)
@@ -131,45 +132,41 @@ class Bench:
         source = source.to(self.dtype)
         _, state = decoder(first, source, speaker.decoder, decoder.start())
         source = source[..., : n * config.hop]
-        flops = _Flops(config)
         speech = self.speech[: PITCH_FRAMES * 160]
-        encoder, synthesizer = self.encoder, self.synthesizer
-        n_local = flops.local(n // 2)
-        n_layers = flops.layers(window // 2)
-        n_prior = flops.latents(window, n_latents)
-        n_decoder = flops.decoder(n)
-        for case, call, n_flops in (
-            ("HuBERT, local", lambda: encoder.local(samples, encoder.start()), n_local),
-            ("HuBERT, layers", lambda: encoder.encode(local, config.version), n_layers),
-            ("pitch (pm)", lambda: self.voice.pitch.estimate(speech), 0),
-            (
-                "prior and flow",
-                lambda: synthesizer.latents(features, f0, noise, speaker.flow),
-                n_prior,
+        calls: dict[str, tuple[Callable[[], object], float]] = {
+            "HuBERT, local": (
+                lambda: encoder.local(samples, encoder.start()),
+                local_flops(n // 2),
             ),
-            ("decoder", lambda: decoder(latents, source, speaker.decoder, state), n_decoder),
-        ):
-            floor_ms = 1000 * n_flops / self.flops
-            ms = timed_ms(call, repeats)
-            yield {
-                "case": case,
-                "block_ms": 10 * n,
-                "ms": round(ms, 2),
-                "floor_ms": round(floor_ms, 2) if n_flops else None,
-            }
-        floor_ms = 1000 * (n_local + n_layers + n_prior + n_decoder) / self.flops
-        times = self.block_times(block_frames)[len(schedule.RAMP) : -1]
-        yield {
-            "case": "a block",
-            "block_ms": 10 * n,
-            "ms": round(1000 * statistics.median(times), 2),
-            "floor_ms": round(floor_ms, 2),
-            "factor": round(100 * statistics.median(times) / n, 3),
+            "HuBERT, layers": (
+                lambda: encoder.encode(local, config.version),
+                layers_flops(window // 2),
+            ),
+            "pitch (pm)": (lambda: self.voice.pitch.estimate(speech), 0.0),
+            "prior and flow": (
+                lambda: synthesizer.latents(features, f0, noise, speaker.flow),
+                latents_flops(config, window, n_latents),
+            ),
+            "decoder": (
+                lambda: decoder(latents, source, speaker.decoder, state),
+                decoder_flops(config, n),
+            ),
         }
+        for case, (call, flops) in calls.items():
+            yield self._part(f"{case}, {10 * n} ms", timed_ms(call, repeats), flops)
+        times = self.block_times(block_frames)[len(schedule.RAMP) : -1]
+        ms = 1000 * statistics.median(times)
+        whole_flops = sum(flops for _, flops in calls.values())
+        block = self._part(f"a block, {10 * n} ms", ms, whole_flops)
+        yield {**block, FACTOR: round(ms / (10 * n), 3)}
 
-    def block_times(self, block_frames: int, voice: LoadedVoice | None = None) -> list[float]:
+    def _part(self, case: str, ms: float, flops: float) -> Result:
+        floor_ms = round(1000 * flops / self.flops, 2) if flops else None
+        return {"case": case, "ms": round(ms, 2), "floor_ms": floor_ms}
+
+    def block_times(self, block_frames: int) -> list[float]:
         """Seconds of each block of the speech."""
-        stream = self.stream(block_frames, voice=voice)
+        stream = self.stream(block_frames)
         times = []
         while stream.is_due:
             began = time.perf_counter()
@@ -181,7 +178,7 @@ class Bench:
         """All have their speech at once, and are converted in turn; on a GPU several together."""
         voice = self.indexed if index else self.voice
         at_once = 1 if self.device.type == "cpu" else MAX_BATCH
-        waiting = deque(self.stream(block_frames, voice=voice) for _ in range(n_listeners))
+        waiting = deque(self.stream(block_frames, voice) for _ in range(n_listeners))
         began = time.perf_counter()
         first: list[float] = []
         n_samples = 0
@@ -196,62 +193,51 @@ class Bench:
                 first += [time.perf_counter() - began] * len(batch)
             waiting += [stream for stream in batch if not stream.has_finished]
         wall_s = time.perf_counter() - began
+        case = f"{n_listeners} at once, {10 * block_frames} ms"
         return {
-            "case": "with an index" if index else "listeners",
-            "listeners": n_listeners,
-            "block_ms": 10 * block_frames,
-            "first_ms": round(1000 * statistics.median(first), 1),
-            "s_per_s": round(n_samples / 48_000 / wall_s, 2),
-            "factor": round(wall_s * 48_000 / n_samples, 3),
+            "case": case + (", with an index" if index else ""),
+            "first_audio_ms": round(1000 * statistics.median(first), 1),
+            "speech_s_per_s": round(n_samples / 48_000 / wall_s, 2),
+            FACTOR: round(wall_s * 48_000 / n_samples, 3),
         }
 
 
-class _Flops:
-    """Of each part: twice its weights for each step."""
-
-    def __init__(self, config: VoiceConfig) -> None:
-        self._config = config
-
-    @staticmethod
-    def local(n_units: int) -> float:
-        """Convolutions of 512 channels; each layer's steps for 20 ms."""
-        weights = 10 * 512 * 64
-        for kernel, steps in ((3, 32), (3, 16), (3, 8), (3, 4), (2, 2), (2, 1)):
-            weights += kernel * 512 * 512 * steps
-        return 2.0 * weights * n_units
-
-    @staticmethod
-    def layers(n_units: int) -> float:
-        """HuBERT base: 12 layers, the projection, and the position's convolution."""
-        weights = 12 * (4 * 768**2 + 2 * 768 * 3072) + 512 * 768 + 768 * 48 * 128
-        return 2.0 * weights * n_units
-
-    def latents(self, n_frames: int, n_latents: int) -> float:
-        """The text encoder for all frames, the flow for the last."""
-        config = self._config
-        hidden = config.hidden_channels
-        layer = 4 * hidden**2 + 2 * hidden * config.filter_channels * config.kernel_size
-        flow = 4 * 3 * (hidden * 2 * hidden * 5 + hidden * 2 * hidden)
-        return 2.0 * (config.n_layers * layer * n_frames + flow * n_latents)
-
-    def decoder(self, n_frames: int) -> float:
-        """Three residual blocks at each rate, and the way up."""
-        config = self._config
-        channels, steps, total = config.upsample_initial_channel, 1, 7 * 192 * 512
-        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
-            total += channels * channels // 2 * kernel * steps
-            channels, steps = channels // 2, steps * rate
-            blocks = zip(config.resblock_kernels, config.resblock_dilations, strict=True)
-            total += steps * channels**2 * sum(2 * k * len(dilations) for k, dilations in blocks)
-        return 2.0 * total * n_frames
+def local_flops(n_units: int) -> float:
+    """Convolutions of 512 channels; each layer's steps for 20 ms."""
+    weights = 10 * 512 * 64
+    for kernel, steps in ((3, 32), (3, 16), (3, 8), (3, 4), (2, 2), (2, 1)):
+        weights += kernel * 512 * 512 * steps
+    return 2.0 * weights * n_units
 
 
-def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
+def layers_flops(n_units: int) -> float:
+    """HuBERT base: 12 layers, the projection, and the position's convolution."""
+    weights = 12 * (4 * 768**2 + 2 * 768 * 3072) + 512 * 768 + 768 * 48 * 128
+    return 2.0 * weights * n_units
+
+
+def latents_flops(config: VoiceConfig, n_frames: int, n_latents: int) -> float:
+    """The text encoder for all frames, the flow for the last."""
+    hidden = config.hidden_channels
+    layer = 4 * hidden**2 + 2 * hidden * config.filter_channels * config.kernel_size
+    flow = 4 * 3 * (hidden * 2 * hidden * 5 + hidden * 2 * hidden)
+    return 2.0 * (config.n_layers * layer * n_frames + flow * n_latents)
+
+
+def decoder_flops(config: VoiceConfig, n_frames: int) -> float:
+    """Three residual blocks at each rate, and the way up."""
+    channels, steps, total = config.upsample_initial_channel, 1, 7 * 192 * 512
+    for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
+        total += channels * channels // 2 * kernel * steps
+        channels, steps = channels // 2, steps * rate
+        blocks = zip(config.resblock_kernels, config.resblock_dilations, strict=True)
+        total += steps * channels**2 * sum(2 * k * len(dilations) for k, dilations in blocks)
+    return 2.0 * total * n_frames
+
+
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """The machine, the parts, the listeners."""
-    accelerator.keep_kernels()
-    accelerator.keep_kernels()  # as the server does
-    device = accelerator.choose_device(asked.device)
-    dtype = accelerator.choose_dtype(asked.dtype, device)
+    device, dtype = chosen(asked)
     with tempfile.TemporaryDirectory() as folder:
         files = Files.build(Path(folder), tiny=asked.tiny)
         with torch.inference_mode():
@@ -259,16 +245,12 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             yield {
                 "case": "machine",
                 "conv_gflops": round(bench.flops / 1e9),
-                "runs_on": accelerator.in_words(device, dtype),
+                "runs_on": accelerator.describe(device, dtype),
             }
             for block_frames in (32, 64):
                 yield from bench.parts(block_frames, asked.repeats)
             firsts = [bench.block_times(32)[0] for _ in range(1 + asked.runs)][1:]
-            yield {
-                "case": "the first block",
-                "block_ms": 10 * schedule.RAMP[0],
-                "ms": round(1000 * statistics.median(firsts), 1),
-            }
+            yield {"case": "the first block", "ms": round(1000 * statistics.median(firsts), 1)}
             for block_frames in (32, 64):
                 yield bench.listen(1, block_frames)
             yield bench.listen(1, 32, index=True)
@@ -276,18 +258,17 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
                 yield bench.listen(n_listeners, 32)
 
 
-def rvc_options(docstring: str | None) -> argparse.ArgumentParser:
-    """What can be asked of `measure_all`."""
-    parser = options(docstring)
+def rvc_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """What can be asked of `measure`."""
+    parser = model_parser(docstring)
     parser.add_argument("--listeners", type=int, nargs="*", default=[2, 4, 8, 16])
     parser.add_argument("--repeats", type=int, default=15, help="of each part")
-    parser.add_argument("--runs", type=int, default=3, help="of the first block")
     return parser
 
 
 def main() -> None:
     open_log("warning", "text", show_texts=False)
-    report("rvc", [], COLUMNS, measure_all(rvc_options(__doc__).parse_args()))
+    report(COLUMNS, FIGURES, measure(rvc_parser(__doc__).parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What does Soprano cost here, how soon is its first sound, and how many can it speak to?
+"""What does Soprano cost here, how soon is its first audio, and how many can it speak to?
 
 In this process, without a server: our engine, driven as the executor drives it (who has heard
 least goes first), beside the package's own ``infer_stream`` and ``infer``, on the same weights in
-the same run. **The weights are random**, of the architecture and size of Soprano-1.1-80M
-(``--tiny``: of a tiny one): they prove nothing about how it sounds. A random model hardly ever
-stops, so lengths are forced: 1.05 states a character, 15 characters a second, as in speech.
+the same run, for sentences of 60 characters. **The weights are random**, of the architecture and
+size of Soprano-1.1-80M (``--tiny``: of a tiny one): they cost what trained ones do and say nothing
+about how it sounds. A random model hardly ever stops, so lengths are forced: 1.05 states a
+character, 15 characters a second, as in speech.
 
 Several listeners of the package take turns, one sentence after the other, as its own server has it.
 
@@ -18,7 +19,6 @@ of 60 characters 90 ms; a real-time factor of 0.25 for one; 8 listeners 16 times
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import statistics
@@ -31,10 +31,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-sys.path.pop(0)  # this folder, where "import soprano" would find bench/soprano.py
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # in this folder, "import soprano" would find this file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.common import Result, report
+from bench.common import Figure, Playback, Result, report
+from bench.models import COLUMNS, chosen, median_of, model_parser, timed_ms
 from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import FRAMES_PER_STATE, SAMPLE_RATE, Piece, n_samples_of
@@ -44,14 +45,37 @@ from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.reference import Reference
-from tests.soprano.speaking import request_for
+from tests.soprano.speaking import SENTENCE, request_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import argparse
+    from collections.abc import Iterator
 
-    from tests.engine_driver import DrivenRequest
+FACTOR, SPEED = "real_time_factor", "speech_s_per_s"
+FIGURES = (
+    Figure(
+        "first audio, one listener",
+        "1 at once", "first_audio_ms", "ms", at_most=200, predicted="90",
+    ),
+    Figure(
+        "how many times sooner than the package's stream",
+        "beside the package", "times_sooner", at_least=1.5,
+    ),
+    Figure("real-time factor, one listener", "1 at once", FACTOR, at_most=0.3, predicted="0.25"),
+    Figure("the package's stream", "package: infer_stream", FACTOR),
+    Figure("the package's whole sentences", "package: infer", FACTOR),
+    Figure(
+        "eight listeners at once: speech made in a second",
+        "8 at once", SPEED, "s", at_least=10, predicted="16",
+    ),
+    Figure(
+        "how many times the package's, which takes turns",
+        "beside the package", "times_faster", at_least=3,
+    ),
+    Figure("a step for one", "step, 1 of 8", "ms", "ms", predicted="10"),
+    Figure("its floor, reading the weights", "step, 1 of 8", "floor_ms", "ms", predicted="4.4"),
+)  # fmt: skip
 
-SENTENCE = "The quick brown fox jumps over the lazy dogs of the village."
 STATES_PER_CHAR = 1.05
 FORCED = round(STATES_PER_CHAR * len(SENTENCE))
 SOUND_S = n_samples_of(FORCED) / SAMPLE_RATE
@@ -69,30 +93,12 @@ def states_of(text: str) -> int:
     return round(STATES_PER_CHAR * len(text))
 
 
-def median_ms(function: Callable[[], object], repeats: int) -> float:
-    """Of a call, after three that warm up."""
-    times = []
-    for number in range(3 + repeats):
-        began = time.perf_counter()
-        function()
-        synchronize()
-        if number >= 3:
-            times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times)
-
-
-def synchronize() -> None:
-    """Until a GPU has done what it was told."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 class Machine:
     """How fast this one reads memory and multiplies."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype, repeats: int) -> None:
         memory = torch.ones(READ_BYTES // 4, device=device)
-        self.bytes_per_s = READ_BYTES / (median_ms(memory.sum, repeats) / 1000)
+        self.bytes_per_s = READ_BYTES / (timed_ms(memory.sum, repeats) / 1000)
         self.flops = {
             kind: self._rate(torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, device=device, dtype=kind))
             for kind in {torch.float32, dtype}
@@ -100,7 +106,7 @@ class Machine:
 
     @staticmethod
     def _rate(matrix: torch.Tensor) -> float:
-        return 2 * PRODUCT_SIZE**3 / (median_ms(lambda: matrix @ matrix, 5) / 1000)
+        return 2 * PRODUCT_SIZE**3 / (timed_ms(lambda: matrix @ matrix, 5) / 1000)
 
 
 class Parts:
@@ -134,26 +140,26 @@ class Parts:
         )
         arithmetic_s = 2 * self._n_weights * len(self._prompt) * n_prompts / self._flops
         floor_s = max(arithmetic_s, self._read_s)
-        case = f"prompt, {len(self._prompt)} tokens"
-        return part(case, n_prompts, median_ms(prefill, repeats), floor_s)
+        case = f"prompt, {n_prompts} x {len(self._prompt)} tokens"
+        return part(case, timed_ms(prefill, repeats), floor_s)
 
     def _step(self, width: int, n_used: int, repeats: int) -> Result:
         """In the middle of the sentence."""
         row = (5, len(self._prompt) + FORCED // 2, FORCED // 2)
         rows = [row] * n_used + [EMPTY_ROW] * (width - n_used)
         step = partial(self._model.step, 0, rows, [0.0] * width)
-        return part(f"step, width {width}", n_used, median_ms(step, repeats), self._read_s)
+        return part(f"step, {n_used} of {width}", timed_ms(step, repeats), self._read_s)
 
     def _decode(self, n_states: int, n_rows: int, repeats: int) -> Result:
         """A piece in the middle; the weights are read once, whatever the rows."""
         pieces = [Piece(slot, 20, 20 + n_states, is_last=False) for slot in range(n_rows)]
-        ms = median_ms(partial(self._model.decode, pieces), repeats)
+        ms = timed_ms(partial(self._model.decode, pieces), repeats)
         flops = 2 * DECODER_WEIGHTS * FRAMES_PER_STATE * n_states * n_rows
         floor_s = max(
             4 * DECODER_WEIGHTS / self._machine.bytes_per_s,
             flops / self._machine.flops[torch.float32],
         )
-        return part(f"decoder, {n_states} states", n_rows, ms, floor_s)
+        return part(f"decoder, {n_rows} x {n_states} states", ms, floor_s)
 
     @property
     def _n_weights(self) -> int:
@@ -168,93 +174,81 @@ class Parts:
         return self._n_weights * self._bytes_per_weight / self._machine.bytes_per_s
 
 
-def part(case: str, rows: int, ms: float, floor_s: float) -> Result:
+def part(case: str, ms: float, floor_s: float) -> Result:
     """What one part costs."""
-    return {"case": case, "rows": rows, "ms": round(ms, 2), "floor_ms": round(1000 * floor_s, 2)}
+    return {"case": case, "ms": round(ms, 2), "floor_ms": round(1000 * floor_s, 2)}
 
 
 def listen(engine: SopranoEngine, n_listeners: int) -> Result:
-    """All ask for the sentence at once. Gaps: how long a listener who plays at once waits in all
-    between its first sound and its last."""
-    requests = [request_for(SENTENCE) for _ in range(n_listeners)]
-    heard = {id(request): 0 for request in requests}
-    first: dict[int, float] = {}
-    dry_at: dict[int, float] = {}
-    gap_s = 0.0
-    live: list[DrivenRequest] = list(requests)
+    """All ask for the sentence at once; each plays what it gets."""
+    heard = {request_for(SENTENCE): Playback(SAMPLE_RATE) for _ in range(n_listeners)}
+    live = list(heard)
     began = time.perf_counter()
     while live:
-        live.sort(key=lambda request: heard[id(request)])
-        batch = engine.choose(live)
-        engine.step(batch)
+        live.sort(key=lambda request: heard[request].n_samples)
+        engine.step(engine.choose(live))
         now = time.perf_counter() - began
         for request in live:
-            n_new = sum(map(len, request.emitted)) - heard[id(request)]
+            n_new = sum(map(len, request.emitted)) - heard[request].n_samples
             if n_new:
-                first.setdefault(id(request), now)
-                gap_s = max(gap_s, now - dry_at.get(id(request), now))
-                dry_at[id(request)] = max(dry_at.get(id(request), now), now) + n_new / SAMPLE_RATE
-                heard[id(request)] += n_new
+                heard[request].play(n_new, now)
         for request in [request for request in live if request.finished]:
             engine.leave(request)
             live.remove(request)
     wall_s = time.perf_counter() - began
-    sound_s = sum(heard.values()) / SAMPLE_RATE
+    sound_s = sum(playback.n_samples for playback in heard.values()) / SAMPLE_RATE
+    first_ms = [1000 * (playback.first_at or 0.0) for playback in heard.values()]
+    gaps_s = [gap_s for playback in heard.values() for gap_s in playback.gaps_s]
     return {
-        "first_audio_ms": round(1000 * statistics.median(first.values()), 1),
-        "first_audio_ms_max": round(1000 * max(first.values()), 1),
-        "sound_s_per_s": round(sound_s / wall_s, 2),
-        "real_time_factor": round(wall_s / (sound_s / n_listeners), 3),
-        "longest_gap_ms": round(1000 * gap_s, 1),
+        "first_audio_ms": statistics.median(first_ms),
+        "first_audio_ms_max": max(first_ms),
+        SPEED: sound_s / wall_s,
+        FACTOR: wall_s * n_listeners / sound_s,
+        "gap_ms": 1000 * max(gaps_s, default=0.0),
     }
-
-
-def median_of(runs: list[Result]) -> Result:
-    """Key by key."""
-    return {key: round(statistics.median(run[key] or 0 for run in runs), 3) for key in runs[0]}
 
 
 def package(reference: Reference, runs: int) -> Iterator[Result]:
     """The package on the same weights, greedy, stopped after as many tokens."""
-    firsts, streams, offlines = [], [], []
-    for number in range(1 + runs):
-        first_s, stream_s = _stream(reference)
+    streams, offlines = [], []
+    for _ in range(1 + runs):
+        streams.append(_stream(reference))
         began = time.perf_counter()
         reference.infer(SENTENCE, FORCED)
-        offline_s = time.perf_counter() - began
-        if number:  # the first warms up
-            firsts.append(first_s)
-            streams.append(stream_s)
-            offlines.append(offline_s)
-    for case, first, whole in (
-        ("package: infer_stream", firsts, streams),
-        ("package: infer", offlines, offlines),
-    ):
-        factor = statistics.median(whole) / SOUND_S
-        yield {
-            "case": case,
-            "rows": 1,
-            "first_audio_ms": round(1000 * statistics.median(first), 1),
-            "sound_s_per_s": round(1 / factor, 2),
-            "real_time_factor": round(factor, 3),
-        }
+        took_s = time.perf_counter() - began
+        offlines.append({"first_audio_ms": 1000 * took_s, FACTOR: took_s / SOUND_S})
+    for case, measured in (("infer_stream", streams), ("infer", offlines)):
+        result = median_of(measured)
+        yield {"case": f"package: {case}", **result, SPEED: round(1 / result[FACTOR], 2)}
 
 
-def _stream(reference: Reference) -> tuple[float, float]:
-    """Seconds to the first sound and to the last of `infer_stream`."""
+def _stream(reference: Reference) -> Result:
+    """First audio and the real-time factor of `infer_stream`."""
     first_s = 0.0
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its latency
         for _ in reference.stream(SENTENCE, FORCED):
             first_s = first_s or time.perf_counter() - began
-    return first_s, time.perf_counter() - began
+    return {"first_audio_ms": 1000 * first_s, FACTOR: (time.perf_counter() - began) / SOUND_S}
+
+
+def beside_package(results: dict[str, Result]) -> Result:
+    """How many times better than the package we are."""
+    streamed, offline = results["package: infer_stream"], results["package: infer"]
+    sooner = streamed["first_audio_ms"] / results["1 at once"]["first_audio_ms"]
+    faster = results["8 at once"][SPEED] / offline[SPEED]
+    return {
+        "case": "beside the package",
+        "times_sooner": round(sooner, 2),
+        "times_faster": round(faster, 2),
+    }
 
 
 @torch.inference_mode()
-def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
+def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """The machine, the parts, the listeners, the package."""
-    device = accelerator.choose_device(asked.device)
-    dtype = accelerator.choose_dtype(asked.dtype, device)
+    device, dtype = chosen(asked)
+    results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory() as folder:
         model = build(Path(folder) / "soprano", TINY if asked.tiny else FULL)
         machine = Machine(device, dtype, asked.repeats)
@@ -262,7 +256,7 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
             "case": "machine",
             "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
             **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
-            "runs_on": accelerator.in_words(device, dtype),
+            "runs_on": accelerator.describe(device, dtype),
         }
         how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
         yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)
@@ -270,45 +264,33 @@ def measure_all(asked: argparse.Namespace) -> Iterator[Result]:
         engine.load()
         engine.install()
         for n_listeners in asked.listeners:
-            listen(engine, n_listeners)
-            runs = [listen(engine, n_listeners) for _ in range(asked.runs)]
-            yield {"case": "listeners", "rows": n_listeners, **median_of(runs)}
+            case = f"{n_listeners} at once"
+            runs = [listen(engine, n_listeners) for _ in range(1 + asked.runs)]
+            results[case] = {"case": case, **median_of(runs)}
+            yield results[case]
         engine.close()
-        if not asked.without_package:
-            yield from package(Reference(model, device.type), asked.runs)
+        if asked.without_package:
+            return
+        for result in package(Reference(model, device.type), asked.runs):
+            results[result["case"]] = result
+            yield result
+        if {"1 at once", "8 at once"} <= results.keys():
+            yield beside_package(results)
 
 
-COLUMNS = {
-    "case": "case",
-    "rows": "rows",
-    "ms": "ms",
-    "floor_ms": "floor ms",
-    "first_audio_ms": "first ms",
-    "first_audio_ms_max": "slowest",
-    "sound_s_per_s": "s a second",
-    "real_time_factor": "factor",
-    "longest_gap_ms": "gap ms",
-}
-
-
-def options(docstring: str | None) -> argparse.ArgumentParser:
-    """What can be asked of `measure_all`."""
-    parser = argparse.ArgumentParser(
-        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def soprano_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """What can be asked of `measure`."""
+    parser = model_parser(docstring)
     parser.add_argument("--listeners", type=int, nargs="*", default=[1, 2, 4, 8, 16])
     parser.add_argument("--chunk-size", type=int, default=3, help="states a piece of sound")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--repeats", type=int, default=30, help="of each part")
-    parser.add_argument("--runs", type=int, default=5, help="of the listeners and the package")
-    parser.add_argument("--tiny", action="store_true", help="a tiny model: to try the script")
     parser.add_argument("--without-package", action="store_true")
+    parser.set_defaults(runs=5)
     return parser
 
 
 def main() -> None:
-    report("soprano", [], COLUMNS, measure_all(options(__doc__).parse_args()))
+    report(COLUMNS, FIGURES, measure(soprano_parser(__doc__).parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Reads the Dockerfile: for the tests, and for try_in_chroot.sh, which runs its commands.
+"""A reader of the Dockerfile, for the tests and for try_in_chroot.sh, which runs its commands.
 
     python3 deploy/dockerfile.py cpu [NAME=VALUE ...]
 
-prints what makes the target `cpu`, as lines of Bash that call functions named like the
-instructions, with everything resolved that Docker would (variables, folders); NAME=VALUE is a
-build argument. It needs Python's own library alone.
+prints the steps that make the target `cpu`, as lines of Bash that call functions named like the
+instructions, with variables and folders resolved as Docker would; NAME=VALUE is a build argument.
+It needs only Python's standard library.
 
-Known of the language (docs.docker.com/reference/dockerfile) is what our file uses; for anything
-else it raises `DockerfileError` rather than guess.
+It knows the part of the language (docs.docker.com/reference/dockerfile) that our file uses, and
+raises `DockerfileError` for anything else.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 
 WITHOUT_EFFECT = frozenset({"LABEL", "VOLUME", "EXPOSE"})
-"""On the files and on how the program is started."""
+"""Instructions that change neither the files nor how the program is started."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What Docker sets where an image does not."""
+"""Docker's default."""
 
 
 class DockerfileError(Exception):
-    """It says something that is not known here."""
+    """The Dockerfile has something that this reader does not know."""
 
 
 class Instruction(NamedTuple):
-    """`COPY --from=program /app /app`: its name, its flags, and the rest of it."""
+    """A line such as `COPY --from=program /app /app`: its name, its flags, and the rest."""
 
     name: str
     flags: dict[str, str]
@@ -45,7 +45,7 @@ class Instruction(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """What stands from one FROM to the next. `base` is an image or another stage."""
+    """The instructions from one FROM to the next. `base` is an image or another stage."""
 
     name: str
     base: str
@@ -57,7 +57,7 @@ class Stage(NamedTuple):
 
 
 class State(NamedTuple):
-    """What one instruction leaves to the next, and a stage to those built on it."""
+    """The settings that one instruction leaves to the next, and a stage to those built on it."""
 
     folder: str
     environment: dict[str, str]
@@ -110,7 +110,7 @@ def command(rest: str) -> list[str]:
 
 
 def shell_lines(text: str, target: str, arguments: Mapping[str, str]) -> Iterator[str]:
-    """The target as calls, and at its end what the image says of how to start it:
+    """The target as calls, followed by the image's settings for starting it:
 
     from STAGE BASE
     run STAGE FOLDER COMMAND VARIABLE=VALUE...

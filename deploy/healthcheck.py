@@ -1,7 +1,7 @@
-"""Ends with 0 if the server in this container is ready, else with 1 and the reason.
+"""The image's healthcheck: ends with 0 if its server is ready, else with 1 and the reason.
 
-It needs Python's own library alone. It knows the port and TLS from the environment, as the
-server does; http.client, unlike urllib, asks no proxy that the environment may name.
+It needs only Python's standard library. The port and TLS come from the environment, as the server's
+do; http.client, unlike urllib, ignores any proxy that the environment names.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import sys
 HOST = "127.0.0.1"
 
 TIMEOUT_S = 4.0
-"""Less than the image's HEALTHCHECK gives, so that the reason is told."""
+"""Below the limit of the image's HEALTHCHECK, so that the reason is printed."""
 
 
 def problem(environment: dict[str, str]) -> str | None:
-    """What keeps the server from being ready; None: nothing."""
+    """The reason why the server is not ready; None: it is."""
     port = int(environment.get("VOICE_PORT", "8765"))
     if environment.get("VOICE_TLS_CERTIFICATE"):
-        # It names the server as others know it, and nobody else answers here.
+        # The certificate is for the server's public name, and nobody else answers at loopback.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/configuration.md from the settings themselves:
+"""A writer of the tables in docs/configuration.md, from the settings themselves:
 
 python -m docs.configuration
 """
@@ -26,11 +26,11 @@ PATH = Path(__file__).with_name("configuration.md")
 
 SECTIONS: tuple[tuple[str, str, type[CommonSettings]], ...] = (
     ("All commands", "", CommonSettings),
-    ("How to speak", "Of `serve`, `speak` and `check`.", SpeechSettings),
-    ("Serving", "Of `serve`, which is the command where none is named.", ServeSettings),
-    ("Speaking to a file or a pipe", "Of `speak`.", SpeakSettings),
-    ("Getting models", "Of `fetch`.", FetchSettings),
-    ("Saying what there is", "Of `check`.", CheckSettings),
+    ("How to speak", "For `serve`, `speak` and `check`.", SpeechSettings),
+    ("Serving", "For `serve`, the command where none is named.", ServeSettings),
+    ("Speaking to a file or a pipe", "For `speak`.", SpeakSettings),
+    ("Getting models", "For `fetch`.", FetchSettings),
+    ("Saying what there is", "For `check`.", CheckSettings),
 )
 
 
@@ -41,7 +41,7 @@ def render(page: str) -> str:
 
 
 def _section(title: str, remark: str, settings: type[CommonSettings]) -> str:
-    """A table of what this class has and those that it builds on have not."""
+    """A table of the options that this class adds to those of its base."""
     inherited = {name for base in settings.__bases__ for name in getattr(base, "model_fields", ())}
     fields = settings.model_json_schema()["properties"]
     rows = [_row(name, field) for name, field in fields.items() if name not in inherited]
@@ -64,7 +64,7 @@ def _row(name: str, field: Mapping[str, Any]) -> str:
 
 
 def values(field: Mapping[str, Any]) -> str:
-    """What a field may be, from its JSON schema, in a few words."""
+    """A field's possible values in a few words, from its JSON schema."""
     for choice in field.get("anyOf", ()):
         if choice.get("type") != "null":
             return values(choice)

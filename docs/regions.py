@@ -1,4 +1,4 @@
-"""The parts of a page that a program writes, between two remarks that no reader sees:
+"""Regions of a page that a program writes, between two comments that no reader sees:
 
 <!-- figures: written by a program -->
 <!-- end of figures -->

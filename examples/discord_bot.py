@@ -57,8 +57,8 @@ async def llm_stream(prompt: str) -> AsyncIterator[str]:
 
 
 class SpeechSource(discord.AudioSource):
-    """What one answer sounds like. Where no frame has arrived in time it is silence, so that
-    one player plays it from start to end. The player reads it in a thread of its own."""
+    """The sound of one answer, with silence where no frame has arrived in time, so that one player
+    plays it from start to end. The player reads it in a thread of its own."""
 
     def __init__(self) -> None:
         self.n_played = 0
@@ -72,7 +72,7 @@ class SpeechSource(discord.AudioSource):
         self._frames.append(frame)
 
     def end(self) -> None:
-        """Nothing more will be fed: what is there is played, and that is all."""
+        """Announce that no more frames come; those that are there are still played."""
         self._has_ended = True
 
     def drop(self) -> None:
@@ -96,8 +96,8 @@ class Answer:
 
     def __init__(self, voice_client: discord.VoiceClient, url: str = URL) -> None:
         self.text_heard: str | None = None
-        """After an interruption: how far the listeners have heard it. This much of the answer
-        belongs in the history that the language model gets."""
+        """After an interruption, the text that the listeners have heard: this much of the answer
+        belongs in the language model's history."""
         self._voice_client = voice_client
         self._url = url + FORMAT
         self._source = SpeechSource()
@@ -175,7 +175,7 @@ class Answer:
 
 
 class Voice(commands.Cog):
-    """Commands that speak."""
+    """The bot's commands."""
 
     def __init__(self, url: str = URL) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Speaks what a language model writes, while it is writing: text in, bare PCM out.
+"""A pipe that speaks a language model's text while it is being written: text in, bare PCM out.
 
     pip install websockets
     ollama run llama3.2 "Tell me a story." | python examples/llm_to_speech.py | \\

@@ -1,4 +1,4 @@
-"""Says a text through the server, and writes what it hears to a WAV file.
+"""A client that has a text spoken and writes the sound to a WAV file.
 
 pip install websockets
 python examples/say.py "Hello there! How are you?" -o hello.wav

@@ -13,17 +13,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
 
-from pipeline.backlog import Backlog
+from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
-from pipeline.playback import PlaybackClock
 from pipeline.token_queue import TokenQueue
-from pipeline.transcript import Transcript
-from stages.errors import Disconnected, ServerError
+from stages.errors import Disconnected, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
@@ -35,7 +34,6 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     Speech,
-    Token,
 )
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
@@ -48,8 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.service import Service
-    from stages.intake.stage import Conversation
-    from stages.items import ClientMessage, Outgoing, Style
+    from stages.intake.conversation import Conversation
+    from stages.items import ClientMessage, Outgoing, Token
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -91,30 +89,22 @@ class _Connection:
         self._service = service
         self._conversation = conversation
         self._outbox = Outbox()
-        self._backlog = Backlog(service.max_pending_bytes)
-        self._clock = PlaybackClock()
-        self._inbox = _Inbox(peer, self._backlog, service.idle_timeout_s, self._idle_since)
-        self._transcript = Transcript()
+        self._ledger = Ledger(service.max_pending_bytes)
+        self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = Segmenter(service.segmenter_options)
-        self._turn_offset = 0  # samples per channel of the stream before this turn
-        self._sent_offset = 0  # up to what was handed to the kernel
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
     async def run(self) -> CloseCode:
-        self._service.backlogs.add(self._backlog)
-        self._expect(self._conversation.style)
+        self._service.ledgers.add(self._ledger)
+        self._service.load_ahead(self, self._conversation.style)
         try:
             return await self._live()
         finally:
             self._service.forget(self)
-            self._service.backlogs.discard(self._backlog)
-            self._clock.has_left = True
-
-    def _expect(self, style: Style) -> None:
-        """The client has chosen how it will speak next."""
-        self._service.load_ahead(self, style)
+            self._service.ledgers.discard(self._ledger)
+            self._ledger.clock.has_left = True
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -123,7 +113,7 @@ class _Connection:
                 async with trio.open_nursery() as writing:
                     writing.start_soon(self._write)
                     if self._conversation.events:
-                        await self._outbox.put(self._conversation.ready)
+                        self._outbox.answer(self._conversation.ready)
                     await self._talk()
                     self._outbox.close()
                 background.cancel_scope.cancel()
@@ -133,7 +123,9 @@ class _Connection:
         """Turn after turn, until the client has said all it will."""
         try:
             while (cancel := await self._turn()) is not None:
-                await self._barge_in(cancel)
+                # Drop what was not sent, tell what was heard, and begin anew.
+                self._outbox.drop_speech()
+                self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
                 self._inbox.put_back(replace(cancel, cancel=False))
         except* Disconnected:
             self._life.cancel()
@@ -144,7 +136,7 @@ class _Connection:
         to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
-        service, models, clock = self._service, self._service.executor, self._clock
+        service, models, clock = self._service, self._service.executor, self._ledger.clock
         first_index = self._segmenter.next_index
         segmenter = self._segmenter = Segmenter(service.segmenter_options, first_index=first_index)
 
@@ -153,68 +145,51 @@ class _Connection:
             start(segment_text, tokens, to_tts, segmenter)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
-            start(
-                send_speech, converted, self._outbox, self._packer, self._transcript, self._backlog
-            )
+            start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,
-                tokens,
                 self._conversation,
-                self._outbox,
-                note=self._note,
-                expect=self._expect,
+                say=partial(self._say, tokens),
+                answer=self._outbox.answer,
+                expect=partial(self._service.load_ahead, self),
             )
-            if cancel is not None:
+            if cancel is None:
+                tokens.close()
+            else:
                 self._cancels_taken_in.append(trio.current_time())
                 turn.cancel_scope.cancel()
         return cancel
 
-    def _packer(self) -> Packer:
-        return Packer(self._conversation.stream_format, self._turn_offset)
+    def _new_packer(self) -> Packer:
+        stream_format = self._conversation.stream_format
+        self._ledger.sample_rate = stream_format.sample_rate
+        return Packer(stream_format, self._ledger.start)
 
-    def _note(self, item: Token | Flush) -> None:
-        """Text or a flush was taken in."""
-        match item:
-            case Token():
-                self._backlog.add_text(item.text)
-                self._transcript.take_in(item.text, self._heard_offset())
-            case Flush():
-                self._backlog.add_flush()
-                self._transcript.flushed()
-
-    async def _barge_in(self, cancel: ClientMessage) -> None:
-        """The turn is over: drop what was not sent, tell what was heard, begin anew."""
-        self._outbox.drop_speech()
-        self._backlog.clear()
-        end = self._outbox.sample_offset
-        rate = self._conversation.stream_format.sample_rate
-        if cancel.played_ms is None:
-            heard_offset = self._heard_offset()
-        else:
-            played = min(cancel.played_ms / 1000 * rate, end - self._turn_offset)
-            heard_offset = self._turn_offset + int(played)
-        heard = self._transcript.heard(heard_offset, rate)
-        self._clock.stop(trio.current_time())
-        self._transcript = Transcript()
-        self._turn_offset = end
-        await self._outbox.put(Cancelled(heard.text_spoken, heard.text_remaining, end))
-
-    def _heard_offset(self) -> int:
-        """Where the listener's ear is in the stream, if it plays what it gets at once."""
-        rate = self._conversation.stream_format.sample_rate
-        return self._sent_offset - int(self._clock.unheard_s(trio.current_time()) * rate)
+    def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
+        """Hand on what the client said, unless too much waits already: then tell it, once."""
+        is_told = self._ledger.is_refusing
+        if self._ledger.take_in(item, trio.current_time()):
+            tokens.push(item)
+        elif not is_told:
+            msg = (
+                f"token: {self._ledger.n_bytes} bytes of text wait to be spoken, and at most"
+                f" {self._service.max_pending_bytes} may: no more is taken before a flush, a"
+                " cancel, or the end of what waits"
+            )
+            self._outbox.answer(TooMuchText(msg))
 
     def _idle_since(self) -> float:
         """Since when there has been nothing to hear, and nothing to say but what waits for the
         client to go on."""
         now = trio.current_time()
-        waits_for_client = self._backlog.is_all(self._segmenter.pending)
-        return min(now, self._clock.dry_at) if waits_for_client else now
+        waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
+        return min(now, self._ledger.clock.dry_at) if waits_for_client else now
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""
         try:
             async for item in self._outbox:
+                self._ledger.sending(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)
@@ -242,25 +217,24 @@ class _Connection:
                 )
             case Cancelled():
                 metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
-            case SegmentFailed(error=error):
+            case SegmentFailed(error=error) | (ServerError() as error):
                 metrics.told_error(error.code)
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
                     self._life.cancel()
-            case ServerError():
-                metrics.told_error(item.code)
 
     def _note_sound(self, frame: PcmFrame) -> None:
-        now, dry_at, timing = trio.current_time(), self._clock.dry_at, frame.timing
+        now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
         metrics.sent(len(frame.data))
-        if timing is not None and timing.sent is None:
+        is_heard = self._ledger.sent(frame, now)
+        if timing is None or not is_heard:
+            return
+        if timing.sent is None:
             timing.sent = now
             metrics.began(timing, was_waiting=dry_at <= timing.arrived)
-        elif timing is not None and dry_at < now:
+        elif dry_at < now:
             metrics.gap(now - dry_at)
-        self._sent_offset += frame.n_samples
-        self._clock.sent(frame.n_samples / self._conversation.stream_format.sample_rate, now)
 
     async def _end_at_shutdown(self) -> None:
         await self._service.closing.wait()
@@ -271,18 +245,10 @@ class _Connection:
 
 
 class _Inbox:
-    """The peer's messages, and what holds them up or ends them: too much to say yet, too long
-    a silence, a shutdown."""
+    """The peer's messages, and what ends them: too long a silence, a shutdown."""
 
-    def __init__(
-        self,
-        peer: Peer,
-        backlog: Backlog,
-        idle_timeout_s: float,
-        idle_since: Callable[[], float],
-    ) -> None:
+    def __init__(self, peer: Peer, idle_timeout_s: float, idle_since: Callable[[], float]) -> None:
         self._peer = peer
-        self._backlog = backlog
         self._idle_timeout_s = idle_timeout_s
         self._idle_since = idle_since
         self._put_back: ClientMessage | None = None
@@ -300,10 +266,10 @@ class _Inbox:
 
     async def receive(self) -> ClientMessage | None:
         """See `stages.intake.stage.Messages`."""
+        await trio.lowlevel.checkpoint()
         if self._put_back is not None:
             message, self._put_back = self._put_back, None
             return message
-        await self._backlog.wait_below_bound()
         idle_since = trio.current_time()
         while not self._has_ended:
             with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:

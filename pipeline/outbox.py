@@ -7,49 +7,50 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from stages.items import Outgoing, PcmFrame
+from stages.errors import Disconnected
+from stages.items import Cancelled
 
 if TYPE_CHECKING:
-    from stages.items import Answer
+    from stages.items import Answer, Outgoing
 
-AUDIO_ROOM = 2
-"""Messages of sound that may wait: one to go out next and one being made. At 340 ms each a
-barge-in drops less than a second of finished work."""
+SPEECH_ROOM = 4
+"""Messages of sound and their events that may wait. At 340 ms each a barge-in drops little more
+than a second of finished work."""
 
-OTHER_ROOM = 64
-"""Other messages that may wait. They are small, so a client that reads at all never fills
-this; one that does not is stopped from making us write more of them."""
+ANSWER_BYTES = 1 << 20
+"""About what answers may take up while they wait: a thousand, or four that tell all the text
+that may be pending. A client that goes on asking and has not read these reads nothing."""
 
 
 class Outbox:
-    """A queue of speech with its events, and of answers."""
+    """Two queues in front of one writer: speech with its events, and answers, which go first."""
 
     def __init__(self) -> None:
-        self.sample_offset = 0
-        """Samples per channel of the connection's stream up to the end of this queue."""
-        self._items: deque[Outgoing | Answer] = deque()
-        self._n_frames = 0
+        self._speech: deque[Outgoing] = deque()
+        self._answers: deque[Answer] = deque()
         self._closed = False
         self._changed = trio.lowlevel.ParkingLot()
 
-    async def put(self, item: Outgoing | Answer) -> None:
-        """Append, once there is room for this kind of item."""
-        if isinstance(item, PcmFrame):
-            while self._n_frames >= AUDIO_ROOM:
-                await self._changed.park()
-            self._n_frames += 1
-            self.sample_offset += item.n_samples
-        else:
-            while len(self._items) - self._n_frames >= OTHER_ROOM:
-                await self._changed.park()
-        self._items.append(item)
+    async def send(self, item: Outgoing) -> None:
+        """Append speech or its event, once there is room."""
+        await trio.lowlevel.checkpoint()
+        while len(self._speech) >= SPEECH_ROOM:
+            await self._changed.park()
+        self._speech.append(item)
+        self._changed.unpark_all()
+
+    def answer(self, item: Answer) -> None:
+        """Append an answer, which never waits: the client is to be read on, since its next
+        message may be a barge-in. Raises `Disconnected` for one that does not read its answers,
+        as HTTP/2 servers do with a flood of pings."""
+        if sum(map(_n_bytes, self._answers)) >= ANSWER_BYTES:
+            raise Disconnected
+        self._answers.append(item)
         self._changed.unpark_all()
 
     def drop_speech(self) -> None:
         """Forget what was not sent yet of sound and its events; keep answers."""
-        self.sample_offset -= sum(i.n_samples for i in self._items if isinstance(i, PcmFrame))
-        self._items = deque(item for item in self._items if not isinstance(item, Outgoing))
-        self._n_frames = 0
+        self._speech.clear()
         self._changed.unpark_all()
 
     def close(self) -> None:
@@ -61,11 +62,17 @@ class Outbox:
         return self
 
     async def __anext__(self) -> Outgoing | Answer:
-        while not self._items:
+        await trio.lowlevel.checkpoint()
+        while not (self._answers or self._speech):
             if self._closed:
                 raise StopAsyncIteration
             await self._changed.park()
-        item = self._items.popleft()
-        self._n_frames -= isinstance(item, PcmFrame)
+        item = self._answers.popleft() if self._answers else self._speech.popleft()
         self._changed.unpark_all()
         return item
+
+
+def _n_bytes(answer: Answer) -> int:
+    """About what an answer takes up: most have less than 1 KB, no error has more than 2."""
+    texts = (answer.text_spoken, answer.text_remaining) if isinstance(answer, Cancelled) else ()
+    return 1024 + sum(map(len, texts))

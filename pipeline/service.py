@@ -14,8 +14,8 @@ from stages.errors import Overloaded
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-    from pipeline.backlog import Backlog
     from pipeline.executor import Executor
+    from pipeline.ledger import Ledger
     from stages.engine import Engine
     from stages.items import Style
     from stages.segmenter import SegmenterOptions
@@ -56,8 +56,8 @@ class Service:
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
         self.metrics.show(self._state)
-        self.backlogs: set[Backlog] = set()
-        """What each listener still waits for."""
+        self.ledgers: set[Ledger] = set()
+        """Of all listeners."""
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
         self.grace_over = trio.Event()
@@ -156,11 +156,12 @@ class Service:
             is_ready=self.not_ready_because is None,
             n_listeners=self.n_listeners,
             n_tasks=trio.lowlevel.current_statistics().tasks_living,
-            pending_bytes=sum(backlog.n_bytes for backlog in self.backlogs),
+            pending_bytes=sum(ledger.n_bytes for ledger in self.ledgers),
             queued=self.executor.queue_lengths(),
         )
 
     async def wait_idle(self) -> None:
         """Until nobody is being served."""
+        await trio.lowlevel.checkpoint()
         while self._n_requests:
             await self._left.park()

@@ -1,5 +1,5 @@
-"""A conversation without a socket: text from an iterator in, sound out. HTTP and the command
-line speak through it."""
+"""A conversation without a socket: text in, sound out. The HTTP API and the command line speak
+through it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import trio
 
 from pipeline.connection import hold_conversation
 from stages.errors import Disconnected, ServerError
-from stages.intake.stage import Conversation
-from stages.items import ClientMessage, PcmFrame, SegmentFailed
+from stages.intake.conversation import Conversation
+from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,26 +20,42 @@ if TYPE_CHECKING:
     from stages.items import Answer, Outgoing
 
 
+CHARS_AHEAD = 10_000
+"""Of text that is said before it has been spoken: ten minutes. Far below the bound on pending
+text, above which it would be refused."""
+
+
 class _LocalPeer:
-    """Says what an iterator yields; the first error ends the conversation."""
+    """A peer that sends the texts of an iterator, no faster than they are spoken. The first error
+    ends the conversation."""
 
     def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
         self.error: ServerError | None = None
         self._texts = texts
         self._play = play
+        self._n_unspoken = 0  # characters
+        self._spoken = trio.lowlevel.ParkingLot()
 
     async def receive(self) -> ClientMessage | None:
+        await trio.lowlevel.checkpoint()
+        while self._n_unspoken > CHARS_AHEAD:
+            await self._spoken.park()
         async for text in self._texts:
+            self._n_unspoken += len(text)
             return ClientMessage(token=text)
         return None
 
     async def send(self, item: Outgoing | Answer) -> None:
+        await trio.lowlevel.checkpoint()
         match item:
             case PcmFrame():
                 try:
                     await self._play(item.data)
                 except ServerError as error:
                     self._give_up(error)
+            case SegmentEnded(segment=segment):
+                self._n_unspoken -= len(segment.source)
+                self._spoken.unpark_all()
             case SegmentFailed(error=error):
                 self._give_up(error)
             case ServerError():
@@ -50,27 +66,26 @@ class _LocalPeer:
         raise Disconnected
 
 
-async def speak(
+async def speak_text(
     service: Service,
-    texts: AsyncIterator[str],
+    text: str | AsyncIterator[str],
     play: Callable[[bytes], Awaitable[None]],
     config: Mapping[str, Any],
 ) -> None:
-    """Speak texts as they come, and give each message of PCM to `play`, which may end it all
-    by raising a `ServerError`.
+    """Speak a text, which may still be arriving, and give each message of PCM to `play`. That may
+    end it all by raising a `ServerError`.
 
-    `config` has the keys of the wire's config message. Raises `ServerError` where it cannot be
-    had, where a segment fails, and where there is no place."""
+    `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
+    applied, where a segment fails, and where all places are taken."""
     conversation = Conversation(service.voices, service.style)
-    conversation.configure(config)
-    peer = _LocalPeer(texts, play)
+    conversation.configure({**config, "events": True})  # to know what has been spoken
+    peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():
         await hold_conversation(peer, service, conversation)
     if peer.error is not None:
         raise peer.error
 
 
-async def once(text: str) -> AsyncIterator[str]:
-    """A text that is there already."""
-    yield text
+async def _whole(text: str) -> AsyncIterator[str]:
     await trio.lowlevel.checkpoint()
+    yield text

@@ -17,25 +17,20 @@ MERGED_CHARS = 256
 """About as long as neighbouring tokens get when they are merged: a longer one is copied too
 often while it grows, a shorter one costs more than its text."""
 
-MAX_ITEMS = 8192
-"""Flushes, and tokens that cannot be merged since each has a style of its own; 2 MB of them.
-What waits in text is bounded by the backlog."""
-
 
 class TokenQueue:
-    """A channel that merges tokens while they wait. Segments do not depend on how the text was
-    cut into tokens, so nothing changes but the memory: text that comes letter by letter takes no
-    more than text that comes whole, and the intake can go on reading, and see a barge-in."""
+    """A channel that merges tokens while they wait; the ledger bounds what does.
+
+    Segments do not depend on how the text was cut into tokens, so nothing changes but the
+    memory: text that comes letter by letter takes no more than text that comes whole."""
 
     def __init__(self) -> None:
         self._items: deque[Token | Flush] = deque()
         self._is_closed = False
         self._changed = trio.lowlevel.ParkingLot()
 
-    async def send(self, item: Token | Flush) -> None:
-        """Append; waits only where the client's items cannot be merged."""
-        while len(self._items) >= MAX_ITEMS:
-            await self._changed.park()
+    def push(self, item: Token | Flush) -> None:
+        """Append, or merge with the last."""
         last = self._items[-1] if self._items else None
         if (
             isinstance(item, Token)
@@ -54,20 +49,16 @@ class TokenQueue:
         self._changed.unpark_all()
 
     async def receive(self) -> Token | Flush:
-        """The next item. Raises `trio.EndOfChannel` behind the last."""
+        """See `stages.segmenter.stage.Tokens`."""
         await trio.lowlevel.checkpoint()
         while not self._items:
             if self._is_closed:
                 raise trio.EndOfChannel
             await self._changed.park()
-        return self._take()
+        return self._items.popleft()
 
     def receive_nowait(self) -> Token | Flush:
-        """The next item. Raises `trio.WouldBlock` where there is none."""
+        """See `stages.segmenter.stage.Tokens`."""
         if not self._items:
             raise trio.WouldBlock
-        return self._take()
-
-    def _take(self) -> Token | Flush:
-        self._changed.unpark_all()
         return self._items.popleft()

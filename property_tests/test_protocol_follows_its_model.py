@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from pipeline.dialects import native
 from stages.errors import ProtocolError
-from stages.intake.stage import Conversation
+from stages.intake.conversation import Conversation
 from stages.items import Cancelled, Flushed, Ready, SegmentStarted, Token
 from tests.fakes import STYLE, VOICES, ListPeer, converse
 

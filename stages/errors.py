@@ -29,6 +29,12 @@ class UnknownVoice(ProtocolError):
     code = "unknown_voice"
 
 
+class TooMuchText(ProtocolError):
+    """More waits to be spoken than may: the text that came last was not taken in."""
+
+    code = "too_much_text"
+
+
 class SynthesisError(ServerError):
     """A segment could not be spoken or converted; the next one is tried."""
 

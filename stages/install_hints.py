@@ -1,4 +1,4 @@
-"""How to get what is missing: with the source around, by its Makefile; in an image, by another."""
+"""Commands that get missing packages and models: the Makefile's, or in an image another image."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ MAKEFILE = Path(__file__).parent.parent / "Makefile"
 
 @dataclass(frozen=True, slots=True)
 class InstallHints:
-    """Commands, to be put into words."""
+    """Commands, for use in messages."""
 
     packages: str
-    """Gets the packages that models need."""
+    """Installs the packages that models need."""
     fetch: str
-    """Gets the model whose name comes behind it."""
+    """Fetches the model whose name follows."""
     then: str
-    """Between two of them."""
+    """Joins two commands."""
     models: Path
-    """Where models go if nobody says otherwise."""
+    """The default folder for models."""
 
     def model(self, folder: Path) -> str:
-        """Gets the model that has this folder among the models: it is named as the folder is."""
+        """The command for the model of this folder, which has the folder's name."""
         models = folder.parent
         where = "" if models == self.models else f" --models {shlex.quote(str(models))}"
         return f"{self.fetch} {folder.name}{where}"
@@ -38,9 +38,10 @@ IN_IMAGE = InstallHints(
     ", then ",
     Path("/models"),
 )
-"""Nothing can be installed there: its user may not write to it, and it has no pip."""
+"""An image's: nothing can be installed there, since its user may not write to it, and it has no
+pip."""
 
 
 def install_hints() -> InstallHints:
-    """Those for where this program lies."""
+    """The commands for this installation."""
     return IN_SOURCE if MAKEFILE.is_file() else IN_IMAGE

@@ -17,7 +17,7 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.intake.stage import Conversation
+from stages.intake.conversation import Conversation
 from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
 from stages.segmenter import SegmenterOptions
 from stages.voices import Voice

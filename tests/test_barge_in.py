@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from pipeline.playback import PlaybackClock
+from stages.errors import ProtocolError
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -21,6 +27,12 @@ from tests.fakes import (
     text_of,
     token,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stages.engine import Engine, Job, Playback
+    from stages.items import Segment
 
 
 async def test_a_barge_in_drops_everything_and_tells_what_was_heard(
@@ -87,7 +99,7 @@ async def test_a_barge_in_drops_what_waits_for_a_client_that_is_slow_to_read(
 
 
 async def test_a_barge_in_makes_room_for_new_text(autojump_clock: MockClock) -> None:
-    server = service(InlineModels(iter([1.0] * 1000)), max_pending_bytes=100)
+    server = service(InlineModels(iter([1.0] * 1000)), max_pending_bytes=105)
     peer = ListPeer(token("old " * 20), CANCEL, token("new " * 10), token("and more"), FLUSH)
     await converse(peer, server)
     assert text_of(peer.pcm).endswith("new and more")
@@ -128,3 +140,93 @@ async def test_a_cancel_is_seen_behind_text_that_came_letter_by_letter(
     await converse(peer, service(InlineModels(iter([1000.0] * 10))))
     assert peer.heard_of(Cancelled)[0].text_remaining == "word " * 8_000
     assert trio.current_time() < 1000
+
+
+async def test_a_cancel_is_seen_however_much_text_waits(autojump_clock: MockClock) -> None:
+    """It was behind text that was not read before some had been spoken: 1,800 s, in real time."""
+    texts = ["A sentence of a book. " * 100] * 200
+    models = InlineModels(iter([0.5] * 10_000))
+    peer = ListPeer(*map(token, texts), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models))
+        await trio.sleep(10)
+        peer.say(CANCEL)
+        await trio.sleep(1)
+        [cancelled] = peer.heard_of(Cancelled)
+        assert 1 << 18 <= len(cancelled.text_spoken + cancelled.text_remaining) < 1 << 19
+        peer.say(token("New!"))
+        await trio.sleep(10)
+        peer.hang_up()
+    assert text_of(peer.pcm).endswith("New!")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [ProtocolError("what?"), ClientMessage(config={"pitch_shift": 1.0}), CANCEL, FLUSH],
+    ids=["errors", "settings", "barge-ins", "flushes"],
+)
+async def test_a_cancel_is_seen_while_no_answer_can_be_sent(
+    autojump_clock: MockClock, message: ClientMessage | ProtocolError
+) -> None:
+    """The intake waited until the 65th of them had room, for a client that did not read."""
+    models = InlineModels(iter([0.05] * 10_000))
+    peer = ListPeer(token("A long story, " * 100), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models))
+        await trio.sleep(1)
+        peer.stop_reading()
+        peer.say(*[message] * 500)
+        await trio.sleep(1)
+        assert peer.unread == 0
+        peer.say(CANCEL)
+        await trio.sleep(1)
+        assert models.open_requests == 0
+        peer.go_on_reading()
+        await trio.sleep(1)
+        assert peer.heard_of(Cancelled)
+        peer.hang_up()
+
+
+async def test_a_client_that_reads_none_of_its_answers_is_given_up(
+    autojump_clock: MockClock,
+) -> None:
+    """They are kept for it in memory."""
+    peer = ListPeer(*[ProtocolError("what?")] * 100_000, ends=False)
+    async with trio.open_nursery() as nursery:
+        peer.stop_reading()
+        nursery.start_soon(converse, peer)
+        await trio.sleep(1)
+        assert peer.unread > 98_000
+
+
+async def test_a_reply_after_a_barge_in_is_due_at_once(autojump_clock: MockClock) -> None:
+    """The message that was in flight ended after the cancel, and the clock took it to be played:
+    the reply was due 340 ms too late, and its first sound was not counted as waited for."""
+    clocks: list[tuple[float, float]] = []
+
+    class Watched(InlineModels):
+        @contextmanager
+        def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[Job]:
+            assert isinstance(playback, PlaybackClock)
+            clocks.append((playback.dry_at, trio.current_time()))
+            with super().open(engine, segment, playback) as job:
+                yield job
+
+    server = service(Watched())
+    peer = ListPeer(token("a" * 190 + "! "), ends=False)
+    async with trio.open_nursery() as nursery:
+        peer.stop_reading()
+        nursery.start_soon(converse, peer, server)
+        await wait_all_tasks_blocked()
+        peer.say(CANCEL)
+        await trio.sleep(0.1)
+        peer.go_on_reading()
+        await wait_all_tasks_blocked()
+        peer.say(token("New!"), FLUSH)
+        peer.hang_up()
+    assert text_of(peer.pcm).endswith("New!")
+    dry_at, opened_at = clocks[-1]
+    assert dry_at <= opened_at - 0.1
+    rendered = server.metrics.render().decode()
+    assert "voice_first_audio_seconds_count 1.0" in rendered
+    assert "voice_gaps_total 0.0" in rendered

@@ -12,7 +12,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from pipeline.connection import CloseCode
-from stages.errors import EngineGone, ProtocolError, SynthesisError, UnknownVoice
+from stages.errors import EngineGone, ProtocolError, SynthesisError, TooMuchText, UnknownVoice
+from stages.intake.conversation import Conversation
 from stages.items import (
     ClientMessage,
     Flushed,
@@ -25,6 +26,8 @@ from stages.items import (
 from tests.fakes import (
     CANCEL,
     FLUSH,
+    STYLE,
+    VOICES,
     InlineModels,
     ListPeer,
     Negating,
@@ -122,6 +125,25 @@ async def test_a_config_that_cannot_be_had_changes_nothing(
     assert text_of(peer.pcm) == "AB"
 
 
+@pytest.mark.parametrize(
+    ("sample_rate", "frame_ms", "fits"),
+    [(22_050, 30, 20), (22_050, 50, 20), (44_100, 25, 10), (22_050, 40, None), (8_000, 11, None)],
+)
+def test_frames_that_are_no_whole_number_of_samples_are_refused(
+    sample_rate: int, frame_ms: int, fits: int | None
+) -> None:
+    """30 ms at 22 050 Hz are 661.5 samples; 662 were sent, and called exactly 30 ms."""
+    conversation = Conversation(VOICES, STYLE)
+    conversation.configure({"sample_rate": sample_rate})
+    if fits is None:
+        conversation.configure({"frame_ms": frame_ms})
+        return
+    with pytest.raises(ProtocolError, match=f"frame_ms.* {fits} "):
+        conversation.configure({"frame_ms": frame_ms, "pitch_shift": 5.0})
+    assert conversation.stream_format.frame_ms is None
+    assert conversation.style == STYLE
+
+
 async def test_a_message_that_breaks_the_protocol_is_answered_and_the_session_lives(
     autojump_clock: MockClock,
 ) -> None:
@@ -135,11 +157,16 @@ async def test_a_message_that_breaks_the_protocol_is_answered_and_the_session_li
 async def test_a_segment_that_fails_is_told_in_its_place_and_the_next_is_spoken(
     autojump_clock: MockClock,
 ) -> None:
+    """It has an end like any other, behind its error; the page and the metrics count on it, and
+    docs/protocol.md denied it."""
     peer = ListPeer(token("One; t~o; three; "), FLUSH)
     assert await converse(peer) == CloseCode.NORMAL
     [failed] = peer.heard_of(SegmentFailed)
     assert failed.segment.index == 1
-    assert [end.segment.index for end in peer.heard_of(SegmentEnded)] == [0, 1, 2, 3]
+    ends = peer.heard_of(SegmentEnded)
+    assert [end.segment.index for end in ends] == [0, 1, 2, 3]
+    assert [end.n_samples for end in ends] == [400, 100, 600, 0]
+    assert peer.heard.index(failed) + 1 == peer.heard.index(ends[1])
     assert text_of(peer.pcm) == "One;tthree;"
 
 
@@ -180,7 +207,7 @@ async def test_when_the_engine_is_gone_the_connection_ends(autojump_clock: MockC
 
 async def test_flushes_without_end_are_all_answered(autojump_clock: MockClock) -> None:
     peer = ListPeer(*[FLUSH] * 1000)
-    await converse(peer, service(max_pending_bytes=1000))
+    await converse(peer)
     assert [flushed.number for flushed in peer.heard_of(Flushed)] == list(range(1, 1001))
 
 
@@ -270,20 +297,48 @@ async def test_a_client_that_is_idle_with_a_word_pending_is_closed_too(
     assert trio.current_time() < 11
 
 
-async def test_too_much_pending_text_stops_the_reading_and_loses_nothing(
+async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_with_it(
     autojump_clock: MockClock,
 ) -> None:
+    """Above the bound reading stopped, and so a cancel was not seen either."""
     models = InlineModels(iter([0.01] * 100_000))
     texts = [f"number {number}; " for number in range(50)]
     peer = ListPeer(*map(token, texts), ends=False)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer, service(models, max_pending_bytes=100))
+        nursery.start_soon(converse, peer, service(models, max_pending_bytes=200))
         await wait_all_tasks_blocked()
-        assert 35 <= peer.unread <= 45
-        await trio.sleep(60)
         assert peer.unread == 0
+        [error] = peer.heard_of(TooMuchText)
+        assert "210 bytes" in str(error)
+        assert "200" in str(error)
+        await trio.sleep(1)
+        peer.say(token("There would be room. "), FLUSH, token("A new reply!"))
+        await trio.sleep(60)
         peer.hang_up()
-    assert "".join(s.segment.source for s in peer.heard_of(SegmentStarted)) == "".join(texts)
+    said = "".join(s.segment.source for s in peer.heard_of(SegmentStarted))
+    assert said == "".join(texts[:20]) + "A new reply!"
+    assert len(peer.heard_of(TooMuchText)) == 1
+    assert len(peer.heard_of(Flushed)) == 1
+
+
+async def test_the_rest_of_a_message_counts_when_its_text_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    too_much = ClientMessage("too much", flush=True, config={"voice": "other"})
+    peer = ListPeer(token("x" * 100), too_much, ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            converse, peer, service(InlineModels(iter([0.01] * 1000)), max_pending_bytes=100)
+        )
+        await trio.sleep(5)
+        peer.say(token("Taken"), FLUSH)
+        peer.hang_up()
+    starts = peer.heard_of(SegmentStarted)
+    assert [(s.segment.source, s.segment.style.voice) for s in starts] == [
+        ("x" * 100, "plain"), ("Taken", "other"),
+    ]  # fmt: skip
+    assert [flushed.number for flushed in peer.heard_of(Flushed)] == [1, 2]
+    assert len(peer.heard_of(TooMuchText)) == 1
 
 
 async def test_the_sound_is_as_it_was_asked_for(autojump_clock: MockClock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -27,10 +27,10 @@ from tests.fakes import (
     service,
     token,
 )
-from tests.server_process import ROOT, running_server
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from trio.testing import MockClock
 
@@ -137,6 +137,33 @@ async def test_errors_over_http_are_counted_once(autojump_clock: MockClock) -> N
         assert figures("voice_errors_total", code=code) == 1
 
 
+async def test_a_client_that_hangs_up_has_sent_no_bad_message(autojump_clock: MockClock) -> None:
+    """It was told that it had, and counted as if it had been told."""
+    models = InlineModels(iter([1.0] * 1000))
+    server = service(models)
+    body = b'{"text": "A long story"}'
+    to_app, requests = trio.open_memory_channel[dict[str, object]](2)
+    to_app.send_nowait({"type": "http.request", "body": body})
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def answer(message: MutableMapping[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/speak", "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(create_app(server), scope, requests.receive, answer)
+        await trio.sleep(3)
+        assert models.open_requests
+        to_app.send_nowait({"type": "http.disconnect"})
+    assert not models.open_requests
+    assert answers[0]["status"] == 499
+    assert "voice_errors_total" not in {sample.name for sample in figures_of(server).samples}
+
+
 async def test_places_are_counted(autojump_clock: MockClock) -> None:
     server = service(max_listeners=1)
     with server.admit():
@@ -188,7 +215,7 @@ async def test_steps_are_told_by_engine() -> None:
             executor.open(engine, segment("ab", 0), PlaybackClock()) as one,
             executor.open(engine, segment("ab", 1), PlaybackClock()) as two,
         ):
-            with trio.fail_after(5):
+            with trio.fail_after(PATIENCE_S):
                 while executor.queue_lengths() != {"telling": 2}:
                     await trio.sleep(0.001)
             engine.both_are_there = True
@@ -196,7 +223,7 @@ async def test_steps_are_told_by_engine() -> None:
             for job in (one, two):
                 async for _ in job:
                     pass
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             while len(engine.left) < 2:
                 await trio.sleep(0.001)
     figures = Figures(metrics.render())
@@ -249,14 +276,14 @@ def test_parts_of_the_way_that_were_not_passed_are_not_counted() -> None:
 def test_a_server_tells_of_its_clients_and_repeats_nothing_of_theirs() -> None:
     """Each value of a label stays for ever: a client who could choose one could fill the memory."""
     with running_server() as server:
-        spoken = httpx.post(f"{server.http_url}/api/speak", json={"text": "Gobbledygook!"})
+        spoken = server.ask("/api/speak", "POST", json={"text": "Gobbledygook!"})
         assert spoken.status_code == 200
-        httpx.post(f"{server.http_url}/api/speak", json={"text": "a", "voice": "gobbledygook"})
-        httpx.get(f"{server.http_url}/gobbledygook")
-        httpx.get(server.http_url, headers={"Host": "gobbledygook"})
-        httpx.get(server.http_url, headers={"Origin": "gobbledygook"})
-        httpx.request("GOBBLEDYGOOK", server.http_url)
-        told = httpx.get(f"{server.http_url}/metrics")
+        server.ask("/api/speak", "POST", json={"text": "a", "voice": "gobbledygook"})
+        server.ask("/gobbledygook")
+        server.ask("/", headers={"Host": "gobbledygook"})
+        server.ask("/", headers={"Origin": "gobbledygook"})
+        server.ask("/", "GOBBLEDYGOOK")
+        told = server.ask("/metrics")
     assert told.headers["content-type"] == CONTENT_TYPE
     assert "gobbledygook" not in told.text.lower()
     figures = Figures(told.content)

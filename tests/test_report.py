@@ -4,152 +4,97 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench import report
-from bench.reporting import pages, results
-from bench.reporting.figures import BUILT_IN, GROUPS
-from bench.reporting.plots import PLOTS
-from bench.reporting.quantities import Cell, Largest, MostWithoutGaps, Times, at_least, at_most
-from bench.reporting.results import BadResult, NotMeasured, Result, Results
-from bench.reporting.runs import ROOT, RUNS, Run
+from bench.common import ROOT, Figure, Playback, number
+from bench.sessions import most_without_gaps
 from docs import regions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MACHINE = {"cpu": "an abacus", "cores": 1, "python": "3.11.2", "load": 0.0}
-RESULT = Result(
-    name="sessions",
-    command="python bench/sessions.py",
-    date="2026-01-02",
-    took_s=60.0,
-    others_cpu=0.0,
-    conditions={},
-    machine=MACHINE,
-    columns={"listeners": "listeners", "gaps": "gaps"},
-    rows=(
-        {"listeners": 100, "pitch_shift": 0.0, "gaps": 0},
-        {"listeners": 300, "pitch_shift": 0.0, "gaps": 0},
-        {"listeners": 200, "pitch_shift": 0.0, "gaps": 7},
-        {"listeners": 100, "pitch_shift": 4.0, "gaps": 1},
-    ),
-)
-GAPS = Cell("sessions", "gaps", {"listeners": 200})
-LAST_LINE = json.dumps({"machine": MACHINE, "columns": {"ms": "ms"}, "results": [{"ms": 1.5}]})
-EMPTY_LINE = json.dumps({"machine": MACHINE, "columns": {"ms": "ms"}, "results": []})
+TOLD: dict[str, Any] = {
+    "command": "python bench/idle.py",
+    "date": "2026-01-02",
+    "machine": {"cpu": "an abacus", "cores": 1, "python": "3.11.2"},
+    "took_s": 60.0,
+    "others_cpu": 0.0,
+    "results": {"opened": {"kb_each": 101.5, "tasks_each": 9}, "machine": {"beads": 70}},
+}
 
 
-def test_pages_and_plots_show_what_was_measured() -> None:
-    """`python bench/report.py write` writes them anew."""
-    rendered = pages.render(results.read_all())
+def test_the_pages_show_what_was_measured() -> None:
+    """`python bench/report.py write` writes them anew: no figure in them was typed by hand."""
+    rendered = report.render(report.read_results())
     stale = [
-        path.name
-        for path, text in rendered.items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
+        path.name for path, text in rendered.items() if path.read_text(encoding="utf-8") != text
     ]
     assert stale == []
-    assert set(pages.IMAGES.glob("performance-*.svg")) == {
-        path for path in rendered if path.suffix == ".svg"
-    }
 
 
 def test_no_figure_stands_in_a_table_of_the_readme_but_those_that_were_measured() -> None:
-    text = regions.removed(pages.README.read_text(encoding="utf-8"), pages.REGION)
+    text = regions.removed(report.README.read_text(encoding="utf-8"), report.REGION)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert [row for row in rows if re.search(r"\d", re.sub(r"!\[.*?\]\(.*?\)", "", row))] == []
 
 
+def test_every_bench_has_a_place_on_the_page() -> None:
+    benches = (ROOT / "bench").glob("*.py")
+    with_figures = {path.stem for path in benches if "\nFIGURES = " in path.read_text("utf-8")}
+    assert report.BENCHES.keys() == with_figures
+    assert report.read_results().keys() <= report.BENCHES.keys()
+
+
+@pytest.mark.parametrize("name", report.read_results())
+def test_a_bench_measures_what_it_declares(name: str) -> None:
+    results = report.read_results()[name]["results"]
+    figures = report.load(name).FIGURES
+    assert [each for each in figures if results.get(each.case, {}).get(each.key) is None] == []
+
+
+def test_random_weights_are_called_random_wherever_their_figures_stand() -> None:
+    for name, title in report.BENCHES.items():
+        text = " ".join((report.load(name).__doc__ or "").split())
+        is_random = "weights are random" in text or "random weights" in text
+        assert ("random weights" in title) == is_random, name
+
+
 def test_what_has_not_been_measured_says_so() -> None:
-    rendered = pages.render(Results({}))
-    assert rendered.keys() == {pages.README, pages.PERFORMANCE}
-    text = rendered[pages.PERFORMANCE]
-    figures = [figure for group in GROUPS for figure in group.figures]
-    assert text.count(pages.NOT_MEASURED) == len(figures) + len(RUNS)
-    assert "met" not in re.findall(r": \**(\w+)", text)
+    rendered = report.render({})
+    figures = [figure for name in report.BENCHES for figure in report.load(name).FIGURES]
+    text = rendered[report.PERFORMANCE]
+    assert text.count("not measured yet") == len(figures) + len(report.BENCHES)
+    assert ": met" not in text
+    assert rendered[report.README].count("not measured yet") == len(report.IN_README)
 
 
-def test_every_bench_has_an_entry() -> None:
-    programs = {
-        path.stem
-        for path in (ROOT / "bench").glob("*.py")
-        if "\ndef main() " in path.read_text(encoding="utf-8")
-    }
-    no_benches = {"report", "hostile"}  # bench/disturbance.py starts the latter
-    assert {run.script for run in RUNS} == programs - no_benches
-    assert len({run.name for run in RUNS}) == len(RUNS)
+def test_a_section_has_the_machine_the_table_and_what_is_in_no_column() -> None:
+    text = report.section("idle", TOLD)
+    assert (
+        "`python bench/idle.py`. Measured on 1 core (an abacus), Python 3.11.2, 2026-01-02.\n"
+        in text
+    )
+    assert "| case | kB each | tasks each |\n| --- | --- | --- |\n| opened | 102 | 9 |" in text
+    assert text.endswith("\n\nmachine: beads 70.")
 
 
-def test_figures_and_plots_are_of_runs_that_exist() -> None:
-    named = {run for group in GROUPS for figure in group.figures for run in figure.runs}
-    assert (named | PLOTS.keys()) - {run.name for run in RUNS} == set()
+def test_a_reader_is_warned_where_the_machine_was_shared() -> None:
+    warning = "Something else used up to 1.25 cores meanwhile."
+    assert warning in report.section("idle", TOLD | {"others_cpu": 1.25})
+    shared = {"opened": {"kb_each": 1, "others_cpu": 1.25}}
+    assert warning in report.section("idle", TOLD | {"results": shared})
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in results.FOLDER.glob("*.json")))
-def test_results_are_of_runs_that_exist(name: str) -> None:
-    assert name in {run.name for run in RUNS}
-
-
-def test_a_figure_that_a_result_lacks_is_named() -> None:
-    known = Results({"sessions": RESULT})
-    with pytest.raises(BadResult, match=r"sessions\.json has no figure 'speed' in the row with"):
-        Cell("sessions", "speed", {"listeners": 200}).read(known)
-    with pytest.raises(BadResult, match=r"sessions\.json has 0 rows .*'listeners': 99"):
-        Cell("sessions", "gaps", {"listeners": 99}).read(known)
-    with pytest.raises(BadResult, match=r"sessions\.json has 2 rows"):
-        Cell("sessions", "gaps", {"listeners": 100}).read(known)
-    with pytest.raises(NotMeasured, match="soak"):
-        Cell("soak", "gaps", {}).read(known)
-
-
-def test_what_a_plot_lacks_is_named() -> None:
-    with pytest.raises(BadResult, match=r"sessions\.json has no 'first_audio_ms_p50'"):
-        PLOTS["sessions"].draw(RESULT)
-
-
-def test_a_file_that_lacks_something_is_named(tmp_path: Path) -> None:
-    results.write(RESULT, tmp_path)
-    path = tmp_path / "sessions.json"
-    told = json.loads(path.read_text(encoding="utf-8"))
-    del told["machine"]
-    path.write_text(json.dumps(told), encoding="utf-8")
-    with pytest.raises(BadResult, match=r"sessions\.json lacks .*'machine'"):
-        results.read_all(tmp_path)
-
-
-def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    soak = replace(RESULT, name="soak", rows=({"minutes": [0.1, 2e-05, 3]},))
-    for result in (RESULT, soak):
-        results.write(result, tmp_path)
-    known = results.read_all(tmp_path)
-    assert (known.of("sessions"), known.of("soak")) == (RESULT, soak)
-    assert list(known.of("sessions").columns) == ["listeners", "gaps"]
-
-
-def test_gaps_end_the_count_of_listeners() -> None:
-    known = Results({"sessions": RESULT})
-    assert Largest("sessions", "gaps").read(known) == 7
-    with pytest.raises(BadResult, match=r"sessions.json has no row with bats"):
-        Largest("sessions", "bats").read(known)
-    assert MostWithoutGaps("sessions", 0.0).read(known) == 100
-    assert MostWithoutGaps("sessions", 4.0).read(known) == 0
-    with pytest.raises(BadResult, match="pitch shift"):
-        MostWithoutGaps("sessions", 12.0).read(known)
-
-
-def test_times_are_not_taken_of_nothing() -> None:
-    known = Results({"sessions": RESULT})
-    assert Times(Cell("sessions", "listeners", {"gaps": 7}), GAPS).read(known) == 200 / 7
-    with pytest.raises(BadResult, match="is 0"):
-        Times(GAPS, Cell("sessions", "gaps", {"listeners": 300})).read(known)
-
-
-def test_a_target_is_met_up_to_its_limit() -> None:
-    assert [at_most(8).is_met_by(value) for value in (7, 8, 8.001)] == [True, True, False]
-    assert [at_least(8).is_met_by(value) for value in (7.999, 8, 9)] == [False, True, True]
+def test_a_figure_is_shown_beside_its_target_and_prediction() -> None:
+    size = Figure("size", "opened", "kb_each", "kB", at_most=100, predicted="70")
+    results = TOLD["results"]
+    assert size.cells(results) == ["size", "102 kB", "≤ 100 kB: **missed**", "70 kB"]
+    assert size.cells({}) == ["size", "not measured yet", "≤ 100 kB", "70 kB"]
+    few, many = (Figure("", "opened", "tasks_each", at_least=limit) for limit in (9, 9.5))
+    assert [each.cells(results)[2] for each in (few, many)] == ["≥ 9: met", "≥ 9.5: **missed**"]
 
 
 @pytest.mark.parametrize(
@@ -161,71 +106,44 @@ def test_a_target_is_met_up_to_its_limit() -> None:
     ],
 )  # fmt: skip
 def test_numbers_have_as_many_digits_as_tell_something(value: float, shown: str) -> None:
-    assert pages.number(value) == shown
+    assert number(value) == shown
 
 
-def test_a_reader_is_told_what_makes_figures_doubtful() -> None:
-    shown = replace(
-        RESULT,
-        name="connections",
-        others_cpu=0.7,
-        conditions={"OMP_NUM_THREADS": "1"},
-        rows=({"case": "a", "gaps": 1, "others_cpu": 1.25},),
-    )
-    with pytest.raises(BadResult):  # it lacks figures that stand beside targets
-        pages.render(Results({"connections": shown}))
-    (run,) = [run for run in RUNS if run.name == "connections"]
-    text = " ".join(pages.warnings([run], Results({"connections": shown})))
-    assert "up to 1.25 cores" in text
-    assert "OMP_NUM_THREADS 1" in text
+def test_gaps_end_the_count_of_listeners() -> None:
+    tried = [{"listeners": n, "gaps": gaps} for n, gaps in ((300, 0), (100, 0), (200, 7))]
+    assert most_without_gaps(tried) == 100
+    assert most_without_gaps([{"listeners": 1, "gaps": 1}]) == 0
 
 
-def test_a_table_tells_with_which_options_a_bench_was_run() -> None:
-    row = {"rss_kb_per_min": 9.0, "rss_kb_per_min_error": 4.0, "fds_per_min": 0, "tasks_per_min": 0}
-    soak = replace(RESULT, name="soak", command="python bench/soak.py --minutes 60", rows=(row,))
-    figures = [each for each in BUILT_IN.figures if each.runs == ("soak",)]
-    text = pages.table(BUILT_IN, figures, Results({"soak": soak}))
-    assert "`python bench/soak.py --minutes 60`" in text
-    assert "| 9 kB | ≤ 100 kB: met | within 100 kB of none | `bench/soak.py` |" in text
-
-
-def project(folder: Path, programs: dict[str, str]) -> list[Run]:
-    """One with these benches, and an old result of each."""
-    (folder / "bench" / "results").mkdir(parents=True)
-    for name, program in programs.items():
-        (folder / "bench" / f"{name}.py").write_text(program, encoding="utf-8")
-        results.write(replace(RESULT, name=name), folder / "bench" / "results")
-    return [Run(name, name, name, "--fast") for name in programs]
+def test_a_player_hears_a_gap_where_audio_comes_late() -> None:
+    playback = Playback(10)
+    assert [playback.play(10, now) for now in (5.0, 5.5, 8.0)] == [5.0, 6.0, 8.0]
+    assert (playback.first_at, playback.dry_at, playback.gaps_s) == (5.0, 9.0, [1.0])
 
 
 def test_a_bench_that_fails_keeps_its_old_result_and_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     programs = {
-        "crashes": f"print({LAST_LINE!r}); raise SystemExit(3)",
+        "crashes": "print('{}'); raise SystemExit(3)",
         "babbles": "print('done')",
-        "measures": f"import sys; print(sys.argv[1]); print({LAST_LINE!r})",
-        "nothing": f"print({EMPTY_LINE!r})",
-        "nan": f"print({LAST_LINE.replace('1.5', 'NaN')!r})",
+        "measures": "print('a table'); print('{\"took_s\": 30}')",
     }
-    assert report.measure_all(project(tmp_path, programs), tmp_path) == 4
-    known = results.read_all(tmp_path / "bench" / "results")
-    for name in programs.keys() - {"measures"}:
-        assert known.of(name) == replace(RESULT, name=name)
-    fresh = known.of("measures")
-    assert fresh.rows == ({"ms": 1.5},)
-    assert fresh.command == "python bench/measures.py --fast"
+    (tmp_path / "bench" / "results").mkdir(parents=True)
+    for name, program in programs.items():
+        (tmp_path / "bench" / f"{name}.py").write_text(program, encoding="utf-8")
+        path = tmp_path / "bench" / "results" / f"{name}.json"
+        path.write_text(json.dumps(TOLD), encoding="utf-8")
+    assert report.run_all(list(programs), tmp_path) == ["crashes", "babbles"]
+    assert report.read_results(tmp_path) == {
+        "crashes": TOLD, "babbles": TOLD, "measures": {"took_s": 30}
+    }  # fmt: skip
     out, err = capsys.readouterr()
-    assert "\n--fast\n" in out
-    assert "crashes failed, its old result stays: python bench/crashes.py --fast ended with" in err
-    assert err.endswith("failed: crashes, babbles, nothing, nan\n")
-
-
-def test_what_a_run_will_take_goes_by_the_last_time() -> None:
-    known = Results({"sessions": RESULT, "soak": replace(RESULT, name="soak")})
-    runs = [Run("sessions", "", "sessions"), Run("new", "", "new"), Run("soak", "", "soak", "--x")]
-    told = report.estimate(runs, known)
-    assert told == "3 runs, about 1.0 minutes and what 2 take that have not run so yet"
+    assert out.startswith("about 3.0 minutes")
+    assert "a table" in out
+    assert "took_s" not in out
+    assert "crashes failed, its old result stays: it ended with status 3" in err
+    assert err.endswith("failed: crashes, babbles\n")
 
 
 def test_a_region_must_be_there_once() -> None:

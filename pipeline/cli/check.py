@@ -1,4 +1,5 @@
-"""``server.py check``: what there is on this machine, and what the server would do with it."""
+"""The command ``server.py check``: the devices, models, engines and voices of this machine, with
+those that the server would use."""
 
 from __future__ import annotations
 
@@ -18,32 +19,32 @@ if TYPE_CHECKING:
 
     from pipeline.cli.engines import Engines
     from pipeline.cli.settings import SpeechSettings
-    from pipeline.models.store import Source
+    from pipeline.models.store import ModelSource
     from stages.voices import Voice
 
 
 def check(options: SpeechSettings) -> None:
-    """Tell it on standard output, part by part as it is found out. Raises `ServerError` where
-    the server could not start."""
-    _tell("devices", _devices())
+    """Write each part to standard output as it is found out. Raises `ServerError` where the server
+    could not start."""
+    _write("devices", _devices())
     for source in SOURCES.values():
-        _tell(f"model {source.name}", _model(source, options.models))
+        _write(f"model {source.name}", _model(source, options.models))
     engines = choose_engines(options, max_listeners=1)
-    _tell("engines", _engines(engines))
-    _tell("voices", _voices(engines.voices))
+    _write("engines", _engines(engines))
+    _write("voices", _voices(engines.voices))
     failures = _load(engines)
-    _tell("would be used", failures or _use(engines))
+    _write("would be used", failures or _use(engines))
     if failures:
         raise ServerError("; ".join(failures))
 
 
-def _tell(title: str, lines: Iterator[str] | list[str]) -> None:
+def _write(title: str, lines: Iterator[str] | list[str]) -> None:
     sys.stdout.write(title + "\n" + "".join(f"  {line}\n" for line in lines))
     sys.stdout.flush()
 
 
 def _devices() -> Iterator[str]:
-    yield devices.in_words()
+    yield devices.describe_gpus()
     if find_spec("torch") is None:
         yield f"no torch: only the built-in engine can run; to get it: {install_hints().packages}"
         return
@@ -56,10 +57,10 @@ def _devices() -> Iterator[str]:
     for wanted in ("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))):
         device = torch.device(wanted)
         dtype = accelerator.choose_dtype("auto", device)
-        yield f"{wanted}: {accelerator.in_words(device, dtype)}"
+        yield f"{wanted}: {accelerator.describe(device, dtype)}"
 
 
-def _model(source: Source, models: Path) -> Iterator[str]:
+def _model(source: ModelSource, models: Path) -> Iterator[str]:
     folder = models / source.folder
     if not folder.is_dir():
         yield f"not in {folder}; to get it: {install_hints().model(folder)}"
@@ -88,7 +89,7 @@ def _engines(engines: Engines) -> Iterator[str]:
 
 
 def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
-    # Those that somebody put there come before the many that are always there.
+    # The voices from the user's folders come before the many built-in ones.
     for voice in sorted(voices.values(), key=lambda voice: voice.type == "built-in"):
         words = [voice.description, voice.language or "", f"by {voice.engine}"]
         if voice.version is not None:
@@ -98,7 +99,7 @@ def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
 
 
 def _load(engines: Engines) -> list[str]:
-    """Read each engine's files, as the server would; what went wrong."""
+    """Read each engine's files, as the server would; returns what went wrong."""
     failures = []
     for engine in (*engines.synthesizers, *engines.voice_converters):
         try:

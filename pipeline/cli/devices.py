@@ -1,4 +1,4 @@
-"""What there is to compute on, read from where the drivers tell it: no library is needed."""
+"""The machine's GPUs, read from the files of their drivers: no library is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AMD = Path("/sys/class/kfd/kfd/topology/nodes")
 
 
 def gpu_names(nvidia: Path = NVIDIA, amd: Path = AMD) -> list[str]:
-    """The GPUs that the kernel's drivers know."""
+    """The names of the GPUs that the kernel's drivers know."""
     names = []
     for information in sorted(nvidia.glob("*/information")):
         for line in information.read_text().splitlines():
@@ -25,8 +25,8 @@ def gpu_names(nvidia: Path = NVIDIA, amd: Path = AMD) -> list[str]:
     return names + [f"AMD {name}" for name in nodes if name]
 
 
-def in_words() -> str:
-    """For the log."""
+def describe_gpus() -> str:
+    """A line for the log: the GPUs, or the CPU's cores where there are none."""
     names = gpu_names()
     if names:
         return "Found GPU " + ", ".join(names)

@@ -1,4 +1,4 @@
-"""Which engines speak: what was asked for, what there is, and what to say of the rest.
+"""The choice of engines: from what was asked for and what this machine has.
 
 A server without models runs on the built-in engine, says what it lacks and how to get it, and
 never downloads anything by itself.
@@ -33,36 +33,34 @@ if TYPE_CHECKING:
 SOPRANO = "soprano"
 """The name of the engine, of its voice, and of its model in the store."""
 
-MODEL_PACKAGES = ("torch", "transformers", SOPRANO)
-"""What the full set of packages has and the light one lacks."""
-
+SOPRANO_PACKAGES = ("torch", "transformers", SOPRANO)
 RVC_PACKAGES = ("torch", "transformers", "scipy", "parselmouth")
-"""Likewise, for RVC."""
+"""Packages that the engines import and the light set lacks."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """What is to be installed, the preferred one first."""
+    """The engines to install, the preferred synthesizer first, and their voices."""
 
     synthesizers: tuple[Engine, ...]
     voice_converters: tuple[Engine, ...]
     voices: Voices
     default_voice: str
     remarks: tuple[str, ...]
-    """What cannot be used as it is, where it was not refused; a line each."""
+    """A line for each thing that is there and cannot be used as it is."""
     advice: str | None = None
-    """How to get a better engine, where nobody has tried to; one line."""
+    """A line about how to get a better engine, where none of it is there."""
 
 
 @dataclass(frozen=True)
-class Lack:
-    """What an engine lacks, and the commands that get it."""
+class Missing:
+    """The files and packages that an engine lacks, and the commands that get them."""
 
     engine: str
-    what: tuple[str, ...]
+    parts: tuple[str, ...]
     commands: tuple[str, ...]
     is_begun: bool
-    """Some of it is there: somebody wants the engine."""
+    """Whether some of it is there, so that somebody wants the engine."""
 
     @property
     def how(self) -> str:
@@ -70,64 +68,48 @@ class Lack:
         return install_hints().then.join(self.commands)
 
     def __str__(self) -> str:
-        return f"{self.engine} lacks {', '.join(self.what)}; to get it: {self.how}"
+        return f"{self.engine} lacks {', '.join(self.parts)}; to get it: {self.how}"
 
 
 def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
-    """What these options and this machine make of it. Raises `CannotStart`. Nothing is loaded."""
-    _check_paths(options)
+    """The engines for these options on this machine, not loaded yet. Raises `CannotStart`."""
+    options.require("folder", "models", "voices", "rvc_webui")
+    options.require("file or folder", "rvc_content")
     try:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
         raise CannotStart(f"{options.place_of('espeak_languages')}: {error}") from error
-    voices = espeak.voices()
+    synthesizers: tuple[EspeakEngine | SopranoEngine, ...] = (espeak,)
     default_voice = f"{options.espeak_languages[0]}+f3"
-    synthesizers: tuple[Engine, ...] = (espeak,)
-    lack = None if options.engine == espeak.name else why_not_soprano(options.models)
-    if options.engine == SOPRANO and lack is not None:
-        raise CannotStart(f"{options.place_of('engine')}: {lack}")
-    if options.engine != espeak.name and lack is None:
-        soprano = _soprano(options, max_listeners)
-        synthesizers = (soprano, espeak)
-        voices = (*soprano.voices(), *voices)
-        default_voice = SOPRANO
-    known = Voices(voices)
-    voice_converters, rvc_remarks = _rvc(options, known, default_voice)
-    remarks = rvc_remarks if lack is None else [str(lack), *rvc_remarks]
+    missing = None
+    if options.engine != espeak.name:
+        missing = _missing_for_soprano(options.models)
+        if missing is None:
+            synthesizers = (_soprano(options, max_listeners), espeak)
+            default_voice = SOPRANO
+        elif options.engine == SOPRANO:
+            raise CannotStart(f"{options.place_of('engine')}: {missing}")
+    voices = Voices([voice for engine in synthesizers for voice in engine.voices()])
+    voice_converters, remarks = _rvc(options, voices, default_voice)
     if options.voice is not None:
         default_voice = options.voice
-    if default_voice not in known:
-        told = f"{options.place_of('voice')}: {_no_voice(default_voice, known)}"
-        raise CannotStart("; ".join([told, *remarks]))
+    if default_voice not in voices:
+        why = [] if missing is None else [str(missing)]
+        told = f"{options.place_of('voice')}: {_no_voice(default_voice, voices)}"
+        raise CannotStart("; ".join([told, *why, *remarks]))
     advice = None
-    if lack is not None and not lack.is_begun:
-        remarks = rvc_remarks
-        missing = ", ".join(lack.what)
+    if missing is not None and missing.is_begun:
+        remarks = [str(missing), *remarks]
+    elif missing is not None:
         advice = (
-            f"the built-in engine speaks; to get {lack.engine}, a neural voice: {lack.how}"
-            f" (missing: {missing})"
+            f"the built-in engine speaks; to get {missing.engine}, a neural voice: {missing.how}"
+            f" (missing: {', '.join(missing.parts)})"
         )
-    return Engines(synthesizers, voice_converters, known, default_voice, tuple(remarks), advice)
-
-
-def _check_paths(options: SpeechSettings) -> None:
-    """Raises `CannotStart` for a folder that somebody named and that is not there; those that
-    nobody named may be missing."""
-    folders = {
-        "models": options.models,
-        "voices": options.voices,
-        "rvc_webui": options.rvc_webui,
-    }
-    for name, folder in folders.items():
-        if name in options.model_fields_set and folder is not None and not folder.is_dir():
-            raise CannotStart(f"{options.place_of(name)}: there is no folder {folder}")
-    content = options.rvc_content
-    if content is not None and not content.exists():
-        raise CannotStart(f"{options.place_of('rvc_content')}: there is no {content}")
+    return Engines(synthesizers, voice_converters, voices, default_voice, tuple(remarks), advice)
 
 
 def _no_voice(name: str, voices: Voices) -> str:
-    """That there is none of this name, what it is like, and which there are."""
+    """A sentence: there is no such voice, these have similar names, and these there are."""
     near = get_close_matches(name, voices, n=2)
     hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
     return f"there is no voice {name!r}{hint}{', '.join(voices)}"
@@ -136,44 +118,61 @@ def _no_voice(name: str, voices: Voices) -> str:
 def _rvc(
     options: SpeechSettings, voices: Voices, speaks_with: str
 ) -> tuple[tuple[Engine, ...], list[str]]:
-    """RVC's engine, where there are voices for it and it lacks nothing; and what to say."""
+    """RVC's engine, or none where it lacks something; and remarks."""
     speaks_with = options.rvc_speaks_with or speaks_with
     if speaks_with not in voices:
         place = options.place_of("rvc_speaks_with")
         raise CannotStart(f"{place}: {_no_voice(speaks_with, voices)}")
-    lack = why_not_rvc(options)
-    if lack is not None:
+    missing = _missing_for_rvc(options)
+    if missing is not None:
         found = find_voices([options.voices], options.rvc_webui).voices
-        return (), [f"{len(found)} RVC voices are not offered: {lack}"] if found else []
+        return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     voices.offer_rvc(options.voices, options.rvc_webui, speaks_with)
     return (_rvc_engine(options, voices),), list(voices.problems)
 
 
-def why_not_rvc(options: SpeechSettings) -> Lack | None:
-    """What RVC lacks to convert; None: nothing."""
-    lacks = [name for name in RVC_PACKAGES if find_spec(name) is None]
-    commands = [install_hints().packages] if lacks else []
-    content = rvc_content(options)
-    if not content.exists():
-        lacks.append(f"{content}")
-        commands.append(install_hints().model(content.parent))
-    return Lack("RVC", tuple(lacks), tuple(commands), is_begun=True) if lacks else None
+def _missing_for_rvc(options: SpeechSettings) -> Missing | None:
+    content = _rvc_content(options)
+    files = [] if content.exists() else [str(content)]
+    get_files = [install_hints().model(content.parent)]
+    return _missing("RVC", RVC_PACKAGES, files, get_files, is_begun=True)
 
 
-def rvc_content(options: SpeechSettings) -> Path:
-    """Where the content model lies."""
+def _missing_for_soprano(models: Path) -> Missing | None:
+    folder = models / SOURCES[SOPRANO].folder
+    files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
+    is_begun = folder.is_dir() and any(folder.iterdir())
+    get_files = [install_hints().model(folder)]
+    if is_begun and not (folder / MANIFEST).exists():  # fetch replaces only what it fetched
+        old = shlex.quote(f"{folder}.old")
+        get_files.insert(0, f"mv {shlex.quote(str(folder))} {old}")
+    told = [f"{', '.join(files) if is_begun else 'the model'} in {folder}"] if files else []
+    return _missing("Soprano", SOPRANO_PACKAGES, told, get_files, is_begun=is_begun)
+
+
+def _missing(
+    engine: str, needed: tuple[str, ...], files: list[str], get_files: list[str], *, is_begun: bool
+) -> Missing | None:
+    """The missing files, and the packages that are not installed; None: nothing is missing."""
+    packages = [name for name in needed if find_spec(name) is None]
+    commands = [install_hints().packages] if packages else []
+    commands += get_files if files else []
+    return Missing(engine, (*files, *packages), tuple(commands), is_begun) if commands else None
+
+
+def _rvc_content(options: SpeechSettings) -> Path:
+    """The file or folder of the content model."""
     return options.rvc_content or options.models / SOURCES["hubert"].folder / rvc.HUBERT_FILE
 
 
 def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
-    # Imported here: see `_runs_on`.
-    from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415
+    from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415 - imports torch
 
-    device, dtype = _runs_on(options)
+    device, dtype = _device_and_dtype(options)
     return RvcEngine(
         voices.entries,
         RvcOptions(
-            content=rvc_content(options),
+            content=_rvc_content(options),
             rmvpe=options.models / SOURCES["rmvpe"].folder / rvc.RMVPE_FILE,
             device=device,
             dtype=dtype,
@@ -183,39 +182,15 @@ def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
     )
 
 
-def why_not_soprano(models: Path) -> Lack | None:
-    """What Soprano lacks to speak; None: nothing."""
-    folder = soprano_folder(models)
-    packages = [name for name in MODEL_PACKAGES if find_spec(name) is None]
-    files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
-    has_files = folder.is_dir() and any(folder.iterdir())
-    commands = [install_hints().packages] if packages else []
-    lacks = packages
-    if files:
-        if has_files and not (folder / MANIFEST).exists():
-            old = shlex.quote(f"{folder}.old")  # fetch replaces only what it fetched
-            commands.append(f"mv {shlex.quote(str(folder))} {old}")
-        commands.append(install_hints().model(folder))
-        what = ", ".join(files) if has_files else "the model"
-        lacks = [f"{what} in {folder}", *packages]
-    return Lack("Soprano", tuple(lacks), tuple(commands), is_begun=has_files) if lacks else None
-
-
-def soprano_folder(models: Path) -> Path:
-    """Where Soprano's model lies."""
-    return models / SOURCES[SOPRANO].folder
-
-
 def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
-    # Imported here: see `_runs_on`.
-    from stages.neural import accelerator  # noqa: PLC0415
-    from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415
-    from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415
-    from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415
+    from stages.neural import accelerator  # noqa: PLC0415 - imports torch
+    from stages.tts.soprano.engine import SopranoEngine  # noqa: PLC0415 - likewise
+    from stages.tts.soprano.model import SopranoOptions  # noqa: PLC0415 - likewise
+    from stages.tts.soprano.sampling import Sampling  # noqa: PLC0415 - likewise
 
-    device, dtype = _runs_on(options)
+    device, dtype = _device_and_dtype(options)
     return SopranoEngine(
-        soprano_folder(options.models),
+        options.models / SOURCES[SOPRANO].folder,
         SopranoOptions(
             device=device,
             dtype=accelerator.with_its_range(dtype),
@@ -230,7 +205,8 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
     )
 
 
-def _runs_on(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
+def _device_and_dtype(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
+    """The device and the precision that these options mean here."""
     # Imported here: torch takes two seconds, and the light set of packages has none.
     from stages.neural import accelerator  # noqa: PLC0415
 

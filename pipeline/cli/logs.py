@@ -1,8 +1,8 @@
-"""The log: one way in, structlog's loggers, and one way out, a line on standard error.
+"""The log: structlog's loggers in, lines on standard error out.
 
-What is told has a sentence of our own and, where there is more to say, values by name. Whatever
-libraries tell by the standard library's loggers comes out in the same form. What is spoken is
-nobody's business: values named as in `TEXTS` are left out unless they were asked for.
+An entry is a fixed sentence and, where there is more to say, values by name. What libraries log by
+the standard library's loggers comes out in the same form. What clients want spoken is private:
+values named as in `TEXTS` are left out unless they are asked for.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 LogFormat = Literal["text", "json"]
 
 TEXTS = frozenset({"text", "spoken"})
-"""Under these names, and no other, goes what a client wants to have spoken."""
+"""The names of values that hold a client's text, which may be logged under no other name."""
 
 log = structlog.stdlib.get_logger("server")
 
 
 def open_log(level: str, log_format: LogFormat, *, show_texts: bool) -> None:
-    """Let the log begin, for the whole program. Errors that nobody catches go there too."""
+    """Set up logging for the whole program, uncaught errors included."""
     is_json = log_format == "json"
     stamp = structlog.processors.TimeStamper(
         fmt="iso" if is_json else "%Y-%m-%d %H:%M:%S.%f", utc=is_json, key="time"
@@ -47,14 +47,14 @@ def open_log(level: str, log_format: LogFormat, *, show_texts: bool) -> None:
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if is_json else _as_text
     )
     handler = logging.StreamHandler()
-    of_libraries: list[Processor] = [structlog.contextvars.merge_contextvars]
-    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=of_libraries, processors=finish))
+    for_libraries: list[Processor] = [structlog.contextvars.merge_contextvars]
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=for_libraries, processors=finish))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     sys.excepthook = _tell_uncaught
 
 
 def connect_loggers() -> None:
-    """Hand what structlog's loggers are told to the standard library's, which have the levels."""
+    """Pass structlog's entries on to the standard library's loggers, which have the levels."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -72,7 +72,7 @@ def _without_texts(_logger: WrappedLogger, _method: str, told: EventDict) -> Eve
 
 
 def _as_text(_logger: WrappedLogger, _method: str, told: EventDict) -> str:
-    """One line, and behind it the traceback if there is one."""
+    """One line, followed by the traceback if there is one."""
     time, level, logger = told.pop("time"), told.pop("level"), told.pop("logger")
     event, trace = told.pop("event"), told.pop("exception", None)
     values = "".join(f" {name}={_value(value)}" for name, value in told.items())
@@ -80,13 +80,13 @@ def _as_text(_logger: WrappedLogger, _method: str, told: EventDict) -> str:
     return line if trace is None else f"{line}\n{trace}"
 
 
-def _value(value: Any) -> str:  # noqa: ANN401 - whatever somebody wants told
+def _value(value: Any) -> str:  # noqa: ANN401 - any value can be logged
     text = str(value)
     return _one_line(text) if text and " " not in text and "=" not in text else repr(text)
 
 
 def _one_line(text: str) -> str:
-    """What a client made up shall not look like a line of ours."""
+    """The text without line breaks and the like, so that a client cannot forge a log line."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 

@@ -1,4 +1,4 @@
-"""The service that the options describe: engines chosen, model thread started, all installed."""
+"""The service that the options describe, with its engines installed on the model thread."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ log = structlog.stdlib.get_logger("server")
 async def open_service(
     options: SpeechSettings, max_listeners: int, idle_timeout_s: float
 ) -> AsyncIterator[Service]:
-    """The model thread with its engines installed, and what all listeners share."""
+    """The service for these options, ready to admit listeners."""
     engines = choose_engines(options, max_listeners)
     for remark in engines.remarks:
         log.info("%s", remark)
     if engines.advice is not None:
-        # Who has one text spoken is not to be told each time.
+        # Not at each use of `speak`.
         level = logging.DEBUG if isinstance(options, SpeakSettings) else logging.INFO
         log.log(level, "%s", engines.advice)
     metrics = Metrics()

@@ -1,7 +1,8 @@
-"""Where options come from. Which ones there are is in ``pipeline/cli/settings.py``.
+"""The sources of options: flags, the environment, a TOML file. The options themselves are in
+``pipeline/cli/settings.py``.
 
 A flag beats the environment (``VOICE_`` and the option's name), which beats the file, which
-beats the default.
+beats the default. Messages about an option say which of them set it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -16,34 +19,32 @@ from pydantic import Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliApp,
+    CliSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from pipeline.cli.logs import LogFormat
-from pipeline.cli.option_places import (
-    DEFAULT_FILE,
-    PREFIX,
-    OptionPlaces,
-    as_flag,
-    strange_variables,
-)
 from pipeline.net.access import KEYS_VARIABLE
 from stages.error_text import complaints
+from stages.errors import CannotStart
 from stages.install_hints import IN_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
+PREFIX = "VOICE_"
+"""The prefix of the environment variables, whose case does not count."""
 
-class _UnreadableFile(Exception):
-    """Says which file, and why."""
+DEFAULT_FILE = Path("voice-server.toml")
 
 
 class _File(PydanticBaseSettingsSource):
-    """The TOML file that ``config`` names, or the one in the current folder if there is one."""
+    """The TOML file that ``config`` names, or the one in the current folder if there is one. Ends
+    the program where it cannot be read."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Not used: the file is taken whole."""
@@ -58,10 +59,10 @@ class _File(PydanticBaseSettingsSource):
             with path.open("rb") as file:
                 options = tomllib.load(file)
         except OSError as error:
-            raise _UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
+            sys.exit(f"server.py: {path} cannot be read: {error.strerror}")
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise _UnreadableFile(f"{path} is not TOML: {error}") from error
-        # One file for all commands: what another one knows is no mistake.
+            sys.exit(f"server.py: {path} is not TOML: {error}")
+        # One file for all commands: an option of another command is no mistake.
         known = _all_options()
         return {
             name: value
@@ -71,7 +72,7 @@ class _File(PydanticBaseSettingsSource):
 
 
 class CommonSettings(BaseSettings):
-    """What all commands have in common."""
+    """The options of every command."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -93,15 +94,20 @@ class CommonSettings(BaseSettings):
     )
     log_format: LogFormat = Field("text", description="lines for people, or an object on each")
 
-    _places: OptionPlaces = PrivateAttr(default_factory=OptionPlaces)
+    _sources: Mapping[str, Mapping[str, Any]] = PrivateAttr(default_factory=dict)
 
     def place_of(self, name: str) -> str:
-        """Who set this option, or, where nobody did, the flag that does."""
-        return self._places.of(name) if name in self.model_fields_set else as_flag(name)
+        """The place that set this option (``--port``, ``VOICE_PORT``, ``voice-server.toml: port``)
+        or, where none did, the flag that can."""
+        return _place(name, self._sources)
 
-    def remember(self, places: OptionPlaces) -> None:
-        """Whose words these options are."""
-        self._places = places
+    def require(self, kind: Literal["file", "folder", "file or folder"], *names: str) -> None:
+        """Raises `CannotStart` for a path that was set and does not exist."""
+        for name in names:
+            path = getattr(self, name)
+            is_there = path is None or (path.is_dir() if kind == "folder" else path.exists())
+            if name in self.model_fields_set and not is_there:
+                raise CannotStart(f"{self.place_of(name)}: there is no {kind} {path}")
 
     @classmethod
     def settings_customise_sources(
@@ -112,15 +118,8 @@ class CommonSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags come in with `init_settings`."""
+        """pydantic's hook for the order of sources. Flags come before all of these."""
         return init_settings, env_settings, _File(settings_cls)
-
-
-def _commands(of: type[CommonSettings]) -> Iterator[type[CommonSettings]]:
-    """All that there are options for."""
-    for settings in of.__subclasses__():
-        yield settings
-        yield from _commands(settings)
 
 
 S = TypeVar("S", bound=CommonSettings)
@@ -131,35 +130,66 @@ flag, and a variable may be another program's."""
 
 
 def load(settings: type[S], arguments: list[str]) -> S:
-    """Read the options from everywhere. Ends the program, saying why, where one is wrong: with 2
-    where there is no such option, as for a flag, and else with 1."""
-    places = OptionPlaces(arguments, os.environ)
+    """The options of a command, from all sources. Ends the program, saying why, where one is
+    wrong: with 2 where there is no such option, as for a flag, and else with 1."""
+    flags: CliSettingsSource[S] = CliSettingsSource(settings)
     try:
-        options = CliApp.run(settings, cli_args=arguments)
+        options = CliApp.run(settings, cli_args=arguments, cli_settings_source=flags)
     except ValidationError as error:
         errors = error.errors()
-        told = f"server.py: {complaints(errors, lambda each: _place(each, places))}"
+        sources = flags.settings_sources_data
+        told = f"server.py: {complaints(errors, lambda each: _place_of_error(each, sources))}"
         if not any(each["type"] == UNKNOWN for each in errors):
             sys.exit(told)
         sys.stderr.write(f"{told}\n")
         sys.exit(2)
-    except _UnreadableFile as error:
-        sys.exit(f"server.py: {error}")
-    options.remember(places)
+    options._sources = flags.settings_sources_data  # noqa: SLF001 - the class is of this module
     return options
 
 
-def _place(error: Mapping[str, Any], places: OptionPlaces) -> str:
+def _place(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    """The first of the sources, by pydantic's names for them, that has the option."""
+    flags, environment, file = (
+        sources.get(source.__name__, {}) for source in (CliSettingsSource, EnvSettingsSource, _File)
+    )
+    if name in flags:
+        return as_flag(name)
+    if name in environment:
+        wanted = f"{PREFIX}{name}".upper()
+        return next(variable for variable in os.environ if variable.upper() == wanted)
+    if name in file:
+        named = flags.get("config") or environment.get("config") or DEFAULT_FILE
+        return f"{named}: {name}"
+    return as_flag(name)
+
+
+def _place_of_error(error: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
     name, *inside = map(str, error["loc"])
-    place = places.in_file(name) if error["type"] == UNKNOWN else places.of(name)
+    place = _place(name, sources)
     return f"{place}, word {int(inside[0]) + 1}" if inside and inside[0].isdigit() else place
 
 
-def strange_variables_of(environment: Iterable[str]) -> Iterator[str]:
-    """A line for each variable that looks like an option and is none of any command."""
-    known = {f"{PREFIX}{name}".upper() for name in _all_options()}
-    return strange_variables(environment, known | {KEYS_VARIABLE})
+def as_flag(name: str) -> str:
+    """The flag of an option: ``--log-level`` for ``log_level``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def unknown_variables(environment: Iterable[str]) -> Iterator[str]:
+    """A warning for each variable that begins like one of ours and is none, in the order of their
+    names. It may be a misspelt option, or another program's."""
+    known = {name.upper() for name in _all_options()} | {KEYS_VARIABLE.removeprefix(PREFIX)}
+    for name in sorted(environment):
+        bare = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or bare in known:
+            continue
+        near = get_close_matches(bare, sorted(known), n=1)
+        hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+        yield f"the environment has {name}, which is no option{hint}"
 
 
 def _all_options() -> set[str]:
-    return {name for command in _commands(CommonSettings) for name in command.model_fields}
+    """The names of all options of all commands."""
+    kinds = [CommonSettings]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return {name for kind in kinds for name in kind.model_fields}

@@ -1,4 +1,4 @@
-"""How many processors we may keep busy: not those that the machine has, in a container."""
+"""The processors that this process may keep busy, which in a container are not the machine's."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import os
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-"""Where a container sees its own control group: see Linux's Documentation/admin-guide/cgroup-v2
-(``cpu.max``) and its scheduler/sched-bwc (version 1)."""
+"""A container's own control group: see Linux's Documentation/admin-guide/cgroup-v2 (``cpu.max``)
+and scheduler/sched-bwc (version 1)."""
 
 
 def available(cgroups: Path = CGROUPS) -> int:
-    """At least 1. ``docker run --cpus`` gives a share of the time and not certain processors, so
-    the affinity does not show it."""
+    """The number of processors, at least 1. ``docker run --cpus`` limits the share of time and not
+    the set of processors, so the affinity does not show it."""
     n_ours = len(os.sched_getaffinity(0))
     share = _share(cgroups)
     return n_ours if share is None else max(1, min(n_ours, math.ceil(share)))
 
 
 def _share(cgroups: Path) -> float | None:
-    """In processors; None: no bound."""
+    """The control group's bound, in processors; None: there is none."""
     try:
         quota, period = (cgroups / "cpu.max").read_text().split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``server.py serve``: answer the port until a signal ends it."""
+"""The command ``server.py serve``: the service behind the port, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.cli.open_service import open_service
 from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
-from pipeline.net.port import Listener
+from pipeline.net.port import Port
 from pipeline.net.tls import server_context
 from pipeline.web.page import page_url
 from stages.errors import CannotStart
@@ -33,37 +33,38 @@ log = structlog.stdlib.get_logger("server")
 LOOPBACK, LOOPBACK_V6 = "127.0.0.1", "::1"
 
 LAST_WORDS_S = 0.5
-"""For telling those that are left when the grace is over. Who has not gone then is cut off."""
+"""Time to close the connections that are left after the grace. Any still open then are cut off."""
 
 MAX_SEGMENT_BYTES = 32_764
-"""Of TCP: the largest multiple of four that can be asked for. The kernel's own choice is odd on
-loopback (65 483 bytes), and then a client's read may end inside a sample: the seed's Node client,
-which lays a Float32Array over the first whole frame of its next read, throws. What timestamps (12
-bytes) and an MTU of 1500 leave is a multiple of four anyway."""
+"""TCP's segment size: the largest multiple of four that can be asked for. The kernel's own choice
+is odd on loopback (65 483 bytes), and then a client's read may end inside a sample: the seed's Node
+client, which lays a Float32Array over the first whole frame of its next read, throws. What
+timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 
 async def serve(options: ServeSettings) -> None:
-    """Answer the port until SIGTERM or SIGINT; then let what is being said come to its end.
-    A second signal does not wait for that."""
+    """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
+    ends that wait."""
+    options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
-    log.info("%s", devices.in_words())
+    log.info("%s", devices.describe_gpus())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     async with open_service(options, options.max_listeners, idle_timeout_s) as service:
         http = HttpServer(create_app(service, options.allowed_origins))
-        # What start-up made stays. A full collection that walked it (80,000 objects of FastAPI's
-        # and pydantic's) would stop the loop, and with it everybody's sound, for 50 to 90 ms.
+        # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
+        # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.
         gc.collect()
         gc.freeze()
-        listener = Listener(service, http, access, tls=tls, write_stall_s=options.write_stall_s)
+        port = Port(service, http, access, tls=tls, write_stall_s=options.write_stall_s)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
-                await nursery.start(listener.serve, sockets)
+                await nursery.start(port.serve, sockets)
                 hosts = [socket.socket.getsockname()[0] for socket in sockets]
-                port = sockets[0].socket.getsockname()[1]
-                here = page_url(options.host, port, is_secure=tls is not None)
-                log.info("listening on port %d of %s: %s", port, " and ".join(hosts), here)
+                number = sockets[0].socket.getsockname()[1]
+                page = page_url(options.host, number, is_secure=tls is not None)
+                log.info("listening on port %d of %s: %s", number, " and ".join(hosts), page)
                 await anext(signals)
                 log.info("closing; %d listeners may finish", service.n_listeners)
                 service.closing.set()
@@ -71,18 +72,15 @@ async def serve(options: ServeSettings) -> None:
                 service.grace_over.set()
                 with trio.move_on_after(LAST_WORDS_S):
                     await service.wait_idle()
-                listener.abort()
+                port.abort()
                 nursery.cancel_scope.cancel()
     log.info("closed")
 
 
 def open_access(options: ServeSettings) -> Access:
-    """Who may use the port. Raises `CannotStart` where that would be everybody who reaches it,
-    and nobody has said so."""
-    file = options.api_keys_file
-    if file is not None and not file.exists():
-        raise CannotStart(f"{options.place_of('api_keys_file')}: there is no file {file}")
-    keys = read_keys(file, os.environ.get(KEYS_VARIABLE, ""))
+    """The rule for who may use the port. Raises `CannotStart` where it would let everybody in from
+    beyond this machine, unless the options say so."""
+    keys = read_keys(options.api_keys_file, os.environ.get(KEYS_VARIABLE, ""))
     if not keys and not is_loopback(options.host) and not options.allow_no_key:
         msg = (
             f"{options.host} can be reached from other machines, and there is no key: give one by"
@@ -118,7 +116,7 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
 
 
 async def _wait_idle(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
-    """Until nobody is being served, the grace is over, or there is one more signal."""
+    """Return once nobody is being served, the grace is over, or another signal comes."""
     async with trio.open_nursery() as nursery:
 
         async def give_up_at_signal() -> None:

@@ -18,7 +18,7 @@ from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 
 MAX_BLOCK_MS = 640
-"""That RVC converts at a time: of a window of 1.28 s half should be known before."""
+"""The largest block that RVC converts: half of its window of 1.28 s should be known before."""
 
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -30,14 +30,14 @@ def _split(words: object) -> object:
 
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
-"""A list; in a flag and in the environment, words with commas between them."""
+"""A list of words; flags and environment variables have commas between them."""
 
 Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
-"""Of a web page, as browsers send it: scheme, host, and the port unless it is the scheme's."""
+"""A web page's origin, as browsers send it: scheme, host, and the port unless it is the default."""
 
 
 class SpeechSettings(CommonSettings):
-    """How to speak: what serving and speaking to a file have in common."""
+    """The options of serving and of speaking to a file that say how to speak."""
 
     voice: VoiceName | None = Field(
         None,

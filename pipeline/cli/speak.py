@@ -1,4 +1,4 @@
-"""``server.py speak``: speak a text, or standard input as it arrives, to a file or a pipe."""
+"""The command ``server.py speak``: a text, or standard input as it arrives, to a file or a pipe."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from pipeline import speak_text
 from pipeline.cli.open_service import open_service
 from pipeline.cli.progress import Progress
+from pipeline.speak_text import speak_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,13 +29,14 @@ log = structlog.stdlib.get_logger("server")
 STANDARD_STREAM = Path("-")
 
 READ_BYTES = 4096
-"""At most, of standard input at a time; it is handed on as it arrives."""
+"""The most that one read of standard input takes; text is handed on as it arrives."""
 
 
 async def speak(options: SpeakSettings) -> None:
     """Speak the text, or standard input as it arrives, to a file or a pipe."""
-    texts = _standard_input() if options.text is None else speak_text.once(options.text)
-    if options.text is None and sys.stdin.isatty():
+    text = _standard_input() if options.text is None else options.text
+    is_typed = options.text is None and sys.stdin.isatty()
+    if is_typed:
         log.info("speaking what you type; end with Ctrl-D")
     to_pipe = options.output == STANDARD_STREAM
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
@@ -43,20 +44,17 @@ async def speak(options: SpeakSettings) -> None:
     with ExitStack() as stack:
         async with open_service(options, 1, math.inf) as service:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
-            # What is typed stands on the terminal already, and is not to be written over.
-            is_typed = options.text is None and sys.stdin.isatty()
-            progress = stack.enter_context(
-                Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
-            )
+            # Typed text is on the terminal already, and must not be written over.
+            progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
+            stack.callback(progress.clear)
 
             async def play(pcm: bytes) -> None:
                 # In a thread, since a pipe may block for as long as a player likes.
                 await trio.to_thread.run_sync(write, pcm, abandon_on_cancel=True)
                 progress.add(len(pcm) / bytes_per_s)
 
-            await speak_text.speak(
-                service, texts, play, {"encoding": encoding, "sample_rate": options.sample_rate}
-            )
+            config = {"encoding": encoding, "sample_rate": options.sample_rate}
+            await speak_text(service, text, play, config)
     if not progress.sound_s:
         log.warning("there was nothing to speak")
     if not to_pipe:
@@ -77,8 +75,8 @@ async def _standard_input() -> AsyncIterator[str]:
 
 
 def _to_pipe(data: bytes) -> None:
-    """Past Python's buffer: nothing waits there for what is said next, and a thread that is
-    left behind in here does not hold its lock when the program ends."""
+    """Write past Python's buffer, in which sound would wait for what is said next, and whose lock
+    an abandoned thread would hold when the program ends."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(sys.stdout.fileno(), rest) :]
@@ -86,9 +84,7 @@ def _to_pipe(data: bytes) -> None:
 
 @contextmanager
 def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
-    # Opened here: where it cannot be opened, wave leaves half an object, which complains.
+    # Opened here, since wave leaves half an object with warnings where it cannot open a file.
     with options.output.open("wb") as file, wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(options.sample_rate)
+        wav.setparams((1, 2, options.sample_rate, 0, "NONE", ""))
         yield wav.writeframes

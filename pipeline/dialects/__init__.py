@@ -1,1 +1,1 @@
-"""The languages that clients speak: pure translators between their words and our messages."""
+"""Client protocols: pure translators between their messages and ours, a module each."""

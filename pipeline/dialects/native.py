@@ -42,12 +42,11 @@ MAX_MESSAGE_BYTES = 64 * 1024
 """The largest message that a client may send."""
 
 MAX_PENDING_BYTES = 256 * 1024
-"""The most text that may wait to be spoken; above it the server stops reading."""
+"""The most text that may wait to be spoken; what comes above it is refused."""
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535
-"""A frame's header has 2 bytes up to the first, 4 up to the second, and 10 for more payload
-(RFC 6455, section 5.2; the server does not mask)."""
+"""The longest payloads of frames with headers of 2 and of 4 bytes; the others have 10."""
 
 
 def _known_rate(rate: int) -> int:
@@ -149,15 +148,14 @@ def render(item: Outgoing | Answer) -> str:
 
 def _aligned(n_bytes: int) -> int:
     """The least payload of at least this length that makes its frame a multiple of four."""
-    for least, most, header in (
-        (0, SHORT_FRAME_BYTES, 2),
-        (SHORT_FRAME_BYTES + 1, LONG_FRAME_BYTES, 4),
-    ):
-        payload = max(n_bytes, least)
-        payload += -(header + payload) % 4
-        if payload <= most:
-            return payload
-    return n_bytes + -(10 + n_bytes) % 4
+    while (_frame_header_bytes(n_bytes) + n_bytes) % 4:
+        n_bytes += 1
+    return n_bytes
+
+
+def _frame_header_bytes(n_payload: int) -> int:
+    """RFC 6455, section 5.2; the server does not mask."""
+    return 2 if n_payload <= SHORT_FRAME_BYTES else 4 if n_payload <= LONG_FRAME_BYTES else 10
 
 
 def _fields(item: Outgoing | Answer) -> dict[str, Any]:

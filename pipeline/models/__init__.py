@@ -1,1 +1,1 @@
-"""Models on disk: which there are, where they lie, and how they are fetched whole."""
+"""Models on disk: their sources, their folders, and how they are fetched."""

@@ -1,8 +1,8 @@
-"""Fetching models from the hub: nothing but whole ones.
+"""Fetching models from the hub, each as a whole.
 
 A model is put together in a hidden folder beside its own (`models/.soprano.part`), checked file
-by file, and then moved into place as one, so that a server finds all of it or none. What an
-interrupted fetch leaves in the hidden folder, the next one goes on from.
+by file, and then moved into place at once, so that a server finds all of it or none. The next fetch
+resumes from what an interrupted one leaves in the hidden folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.models.store import (
     FetchedFile,
     Manifest,
     StoreError,
-    in_bytes,
+    format_bytes,
     problems,
     read_manifest,
     sha256,
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.models.hub import HubFile, Snapshot
-    from pipeline.models.store import Source
+    from pipeline.models.store import ModelSource
 
 log = structlog.stdlib.get_logger(__name__)
 
 DEFAULT_REVISION = "main"
 
 
-def fetch_model(source: Source, models: Path, revision: str | None) -> None:
-    """Get one. Without a revision it stays with the commit that it has, and is mended."""
+def fetch_model(source: ModelSource, models: Path, revision: str | None) -> None:
+    """Fetch or repair a model. Without a revision it keeps to the commit that it has."""
     folder = (models / source.folder).resolve()  # the renames are for where a link leads
     with _staging_folder(folder) as staging:
         manifest = read_manifest(folder)
@@ -50,47 +50,48 @@ def fetch_model(source: Source, models: Path, revision: str | None) -> None:
             msg = f"{folder} was not fetched: it has no {MANIFEST}; move it away to fetch it"
             raise StoreError(msg)
         faults = [] if manifest is None else problems(source, models)
+        whole_at = None if manifest is None or faults else manifest.commit
         if manifest is not None and manifest.repo == source.repo and revision is None:
             revision = manifest.commit
             to_move = f"--revision {DEFAULT_REVISION} would move it on"
             log.info("%s keeps to its commit, %s; %s", source.name, revision, to_move)
         for fault in faults:
             log.info("%s", fault)
-        if manifest is not None and manifest.commit == revision and not faults:
+        if whole_at is not None and whole_at == revision:
             log.info("%s is whole", folder)
             return
         snapshot = _ask_hub(source, revision or DEFAULT_REVISION)
-        if manifest is not None and manifest.commit == snapshot.commit and not faults:
+        if whole_at == snapshot.commit:
             log.info("%s is whole, and has commit %s already", folder, snapshot.commit)
             return
-        wanted = _choose(source, snapshot)
-        lacking = _take_over(wanted, folder, staging)
-        _check_room(source, lacking, staging)
+        wanted = _choose_files(source, snapshot)
+        lacking = _reuse(wanted, folder, staging)
+        _check_free_space(source, lacking, staging)
         log.info("%s: commit %s of %s", source.name, snapshot.commit, source.repo)
         for file in lacking:
-            _get(snapshot, file, staging)
+            _download(snapshot, file, staging)
         _write_manifest(snapshot, wanted, staging)
-        _put_into_place(staging, folder)
+        _swap_in(staging, folder)
         log.info("wrote %s", folder)
 
 
 @contextmanager
 def _staging_folder(folder: Path) -> Iterator[Path]:
-    """Where the model is put together: for one process at a time."""
+    """The hidden folder in which the model is put together, for one process at a time."""
     staging = folder.with_name(f".{folder.name}.part")
     staging.mkdir(parents=True, exist_ok=True)
     lock = _lock(staging)
     try:
-        _end_a_move(folder)
+        _finish_swap(folder)
         yield staging
     finally:
-        with suppress(OSError):  # there is something in it to go on from, or it was moved
+        with suppress(OSError):  # it holds something to resume from, or was moved
             staging.rmdir()
         os.close(lock)
 
 
 def _lock(staging: Path) -> int:
-    """The system undoes it when the process ends, however it ends."""
+    """A lock on the folder. The system releases it however the process ends."""
     lock = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,7 +102,7 @@ def _lock(staging: Path) -> int:
     return lock
 
 
-def _ask_hub(source: Source, revision: str) -> Snapshot:
+def _ask_hub(source: ModelSource, revision: str) -> Snapshot:
     endpoint = os.environ.get("HF_ENDPOINT")
     if endpoint is not None and not _is_address(endpoint):
         msg = f"HF_ENDPOINT, {endpoint!r}, is no address such as https://huggingface.co"
@@ -123,7 +124,7 @@ def _is_address(endpoint: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _choose(source: Source, snapshot: Snapshot) -> list[HubFile]:
+def _choose_files(source: ModelSource, snapshot: Snapshot) -> list[HubFile]:
     missing = [name for name in source.files if name not in snapshot.files]
     if missing:
         msg = f"{source.repo} has no {' and no '.join(missing)} at {snapshot.commit}"
@@ -133,17 +134,16 @@ def _choose(source: Source, snapshot: Snapshot) -> list[HubFile]:
 
 
 def _part(file: HubFile, staging: Path) -> Path:
-    """The part of a file that has come. Its name has the checksum: another commit's part is none
-    of this one's."""
+    """The path of a partial file. The checksum in its name keeps the commits' parts apart."""
     return staging / f"{file.name}.{file.checksum}.part"
 
 
-def _take_over(wanted: list[HubFile], folder: Path, staging: Path) -> list[HubFile]:
-    """Use what is in the model's folder already, and what an earlier fetch got; say what lacks."""
+def _reuse(wanted: list[HubFile], folder: Path, staging: Path) -> list[HubFile]:
+    """Take what the model's folder and an earlier fetch have already; returns what is missing."""
     useful = {file.name for file in wanted} | {_part(file, staging).name for file in wanted}
     for path in staging.iterdir():
         if path.name not in useful:
-            path.unlink()  # of a commit that is no longer asked for
+            path.unlink()  # from a commit that is no longer asked for
     lacking = []
     for file in wanted:
         ours, staged = folder / file.name, staging / file.name
@@ -161,24 +161,22 @@ def _take_over(wanted: list[HubFile], folder: Path, staging: Path) -> list[HubFi
     return lacking
 
 
-def _check_room(source: Source, lacking: list[HubFile], staging: Path) -> None:
+def _check_free_space(source: ModelSource, lacking: list[HubFile], staging: Path) -> None:
     parts = [_part(file, staging) for file in lacking]
     has_come = sum(part.stat().st_size for part in parts if part.exists())
     needed = sum(file.size for file in lacking) - has_come
     free = shutil.disk_usage(staging).free
     if needed > free:
         msg = (
-            f"{source.name} needs {in_bytes(needed)} in {staging.parent}, and"
-            f" {in_bytes(free)} are free; nothing was fetched"
+            f"{source.name} needs {format_bytes(needed)} in {staging.parent}, and"
+            f" {format_bytes(free)} are free; nothing was fetched"
         )
         raise StoreError(msg)
 
 
-def _get(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
-    from pipeline.models.hub import receive  # noqa: PLC0415 - needs huggingface_hub
-
+def _download(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
     part = _part(file, staging)
-    receive(snapshot, file, part)
+    snapshot.download(file, part)
     if not file.is_at(part):
         part.unlink()
         msg = (
@@ -187,7 +185,7 @@ def _get(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
         )
         raise StoreError(msg)
     part.rename(staging / file.name)
-    log.info("%s: %s, checksum right", file.name, in_bytes(file.size))
+    log.info("%s: %s, checksum right", file.name, format_bytes(file.size))
 
 
 def _write_manifest(snapshot: Snapshot, wanted: list[HubFile], staging: Path) -> None:
@@ -203,17 +201,17 @@ def _write_manifest(snapshot: Snapshot, wanted: list[HubFile], staging: Path) ->
         os.fsync(file.fileno())
 
 
-def _put_into_place(staging: Path, folder: Path) -> None:
-    """Linux can exchange two folders in one step, but Python cannot ask it to: between the two
-    renames there is no model, and never half of one."""
+def _swap_in(staging: Path, folder: Path) -> None:
+    """Move the new folder into the place of the old one. Linux could exchange them in one step, but
+    Python has no call for it: between the two renames there is no model, and never half of one."""
     if folder.exists():
         folder.rename(_old(folder))
     staging.rename(folder)
-    _end_a_move(folder)
+    _finish_swap(folder)
 
 
-def _end_a_move(folder: Path) -> None:
-    """Whatever was cut off in the middle of putting a new model into place is ended here."""
+def _finish_swap(folder: Path) -> None:
+    """Finish a move into place that was interrupted, or clean up after one."""
     old = _old(folder)
     if not old.exists():
         return
@@ -224,7 +222,7 @@ def _end_a_move(folder: Path) -> None:
     replaced = {MANIFEST} if manifest is None else {MANIFEST, *manifest.files}
     for path in old.iterdir():
         if path.name not in replaced and not (folder / path.name).exists():
-            path.rename(folder / path.name)  # somebody's own: it is not ours to delete
+            path.rename(folder / path.name)  # not fetched, so not ours to delete
     shutil.rmtree(old)
 
 

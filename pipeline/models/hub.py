@@ -1,9 +1,9 @@
-"""What is asked of the Hugging Face hub: which files a commit has, and the rest of one of them.
+"""The Hugging Face hub: the files of a commit, and the download of one of them.
 
 huggingface_hub has the address (`HF_ENDPOINT`), the token (`HF_TOKEN`), the session and the
-progress bars. The transfer is ours: its `hf_hub_download` writes to a file with a name made up
-anew and deletes it when the transfer breaks (2.4.0), so that there is nothing to go on from.
-Files are asked for by plain HTTP, also where the hub would offer Xet, which cannot go on either.
+progress bars. The transfer is ours: its `hf_hub_download` writes to a file with a random name and
+deletes it when the transfer breaks (2.4.0), so that nothing can be resumed. Files are asked for by
+plain HTTP, also where the hub would offer Xet, which cannot be resumed either.
 
 Import it only to fetch: the light set of packages does not have huggingface_hub.
 """
@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, tqdm
 
-from pipeline.models.store import StoreError, git_blob_id, in_bytes, sha256, writing
+from pipeline.models.store import StoreError, format_bytes, git_blob_id, sha256, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,8 @@ log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
 RETRY_WAITS_S = (0.5, 1.0, 2.0)
-"""Before asking again, as long as nothing comes. It bridges a hiccup; for longer than that, nobody
-need wait in front of a terminal: the next fetch goes on where this one stopped."""
+"""Before each new attempt, as long as nothing comes. They bridge a hiccup; nobody need wait longer
+in front of a terminal, since the next fetch resumes where this one stopped."""
 
 
 class Unavailable(StoreError):
@@ -57,10 +57,10 @@ class HubFile:
     size: int
     checksum: str
     is_large: bool
-    """Kept outside Git (LFS): then its checksum is a SHA-256, else it is Git's own."""
+    """Whether it is kept outside Git (LFS). Then its checksum is a SHA-256, else Git's blob id."""
 
     def is_at(self, path: Path) -> bool:
-        """Whether a path holds just this."""
+        """Whether a path holds exactly this file."""
         if not path.is_file() or path.stat().st_size != self.size:
             return False
         return (sha256 if self.is_large else git_blob_id)(path) == self.checksum
@@ -74,12 +74,42 @@ class Snapshot:
     commit: str
     files: dict[str, HubFile]
 
+    def download(self, wanted: HubFile, part: Path) -> None:
+        """Append to a partial file what it lacks. What has come stays, whatever happens."""
+
+        def resume() -> None:
+            with _as_store_errors(f"{wanted.name} of {self.repo} at {self.commit}"):
+                self._resume(wanted, part)
+
+        _with_retries(resume, lambda: part.stat().st_size if part.exists() else 0)
+
+    def _resume(self, wanted: HubFile, part: Path) -> None:
+        # Appending, and past Python's buffer: what was counted is in the file.
+        with part.open("ab", buffering=0) as file:
+            n_done = file.tell()
+            if n_done < wanted.size:
+                # A compressed file could not be asked for from its middle.
+                headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
+                if n_done:
+                    headers["Range"] = f"bytes={n_done}-"
+                    log.info("%s: going on after %s", wanted.name, format_bytes(n_done))
+                url = hf_hub_url(self.repo, wanted.name, revision=self.commit)
+                timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
+                with get_session().stream("GET", url, headers=headers, timeout=timeout_s) as answer:
+                    hf_raise_for_status(answer)
+                    if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
+                        file.truncate(0)  # it sends the whole file again
+                        n_done = 0
+                    _append(answer, file, n_done, wanted)
+            with writing(part):
+                os.fsync(file.fileno())  # a disk may say only now that it is full
+
 
 def snapshot(repo: str, revision: str) -> Snapshot:
-    """What a branch, a tag or a commit is, just now."""
+    """The commit that a branch, a tag or a commit's name stands for now."""
 
     def ask() -> Snapshot:
-        with _in_words(f"{repo} at {revision}"):
+        with _as_store_errors(f"{repo} at {revision}"):
             info = _model_info(repo, revision)
         files = {}
         for sibling in info.siblings or []:
@@ -94,7 +124,7 @@ def snapshot(repo: str, revision: str) -> Snapshot:
             raise StoreError(msg)
         return Snapshot(repo, info.sha or "", files)
 
-    return _persistently(ask, lambda: 0)
+    return _with_retries(ask, lambda: 0)
 
 
 def _model_info(repo: str, revision: str) -> ModelInfo:
@@ -106,39 +136,7 @@ def _model_info(repo: str, revision: str) -> ModelInfo:
         raise StoreError(msg) from error
 
 
-def receive(of: Snapshot, wanted: HubFile, part: Path) -> None:
-    """Get what a partial file lacks. What has come stays, whatever happens."""
-
-    def go_on() -> None:
-        with _in_words(f"{wanted.name} of {of.repo} at {of.commit}"):
-            _receive(of, wanted, part)
-
-    _persistently(go_on, lambda: part.stat().st_size if part.exists() else 0)
-
-
-def _receive(of: Snapshot, wanted: HubFile, part: Path) -> None:
-    # Appending, and past Python's buffer: what was counted is in the file.
-    with part.open("ab", buffering=0) as file:
-        n_done = file.tell()
-        if n_done < wanted.size:
-            # Compressed, half a file could not be asked for.
-            headers = build_hf_headers(headers={"Accept-Encoding": "identity"})
-            if n_done:
-                headers["Range"] = f"bytes={n_done}-"
-                log.info("%s: going on after %s", wanted.name, in_bytes(n_done))
-            url = hf_hub_url(of.repo, wanted.name, revision=of.commit)
-            timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
-            with get_session().stream("GET", url, headers=headers, timeout=timeout_s) as response:
-                hf_raise_for_status(response)
-                if response.status_code != httpx2.codes.PARTIAL_CONTENT:
-                    file.truncate(0)  # it sends the whole file again
-                    n_done = 0
-                _append(response, file, n_done, wanted)
-        with writing(part):
-            os.fsync(file.fileno())  # a disk may say only now that it is full
-
-
-def _append(response: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile) -> None:
+def _append(answer: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile) -> None:
     with tqdm(  # type: ignore[no-untyped-call] # huggingface_hub's own has no types
         desc=wanted.name,
         total=wanted.size,
@@ -148,7 +146,7 @@ def _append(response: httpx2.Response, file: FileIO, n_done: int, wanted: HubFil
         leave=False,  # a line of the log stays
         disable=None,  # without a terminal
     ) as bar:
-        for data in response.iter_bytes():
+        for data in answer.iter_bytes():
             rest = memoryview(data)
             with writing(Path(file.name)):
                 while rest:
@@ -156,14 +154,14 @@ def _append(response: httpx2.Response, file: FileIO, n_done: int, wanted: HubFil
             n_done += len(data)
             bar.update(len(data))
             if n_done > wanted.size:
-                return  # however much more there is: this is not the file
+                return  # this is not the file, however much more there is
     if n_done < wanted.size:
         msg = f"{wanted.name} broke off at {n_done} of {wanted.size} bytes"
         raise Unavailable(msg)
 
 
-def _persistently(step: Callable[[], T], progress: Callable[[], int]) -> T:
-    """Try again while the hub is not available, for as long as that leads to something."""
+def _with_retries(step: Callable[[], T], progress: Callable[[], int]) -> T:
+    """Repeat a step while the hub is unavailable, with all retries anew after any progress."""
     waits_s = iter(RETRY_WAITS_S)
     while True:
         before = progress()
@@ -180,39 +178,40 @@ def _persistently(step: Callable[[], T], progress: Callable[[], int]) -> T:
 
 
 @contextmanager
-def _in_words(what: str) -> Iterator[None]:
-    """Every way in which the hub says no, in one line."""
-    hub = constants.ENDPOINT
+def _as_store_errors(what: str) -> Iterator[None]:
+    """Turn each refusal of the hub into a `StoreError` of one line."""
     try:
         yield
-    except GatedRepoError as error:
-        msg = f"{what} is gated: accept its terms on its page at {hub}, and set HF_TOKEN"
-        raise StoreError(msg) from error
-    except RevisionNotFoundError as error:
-        msg = f"{hub} has no {what}: there is no such revision"
-        raise StoreError(msg) from error
-    except RemoteEntryNotFoundError as error:
-        msg = f"{hub} has no {what}: there is no such file"
-        raise StoreError(msg) from error
-    except RepositoryNotFoundError as error:
-        msg = f"{hub} has no {what}, or not for you: is HF_TOKEN set as it must be?"
-        raise StoreError(msg) from error
-    except HfHubHTTPError as error:
-        raise _refusal(what, error.response.status_code) from error
-    except httpx2.TransportError as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        msg = f"cannot get {what} from {hub}: {why}"
-        raise Unavailable(msg) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        why = " ".join(str(error).split())
-        msg = f"cannot get {what} from {hub}: {why}"
-        raise StoreError(msg) from error
+    except (HfHubHTTPError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise _store_error(what, error) from error
 
 
-def _refusal(what: str, status: int) -> StoreError:
-    asked = f"{constants.ENDPOINT}, asked for {what}, says {status}"
+def _store_error(what: str, error: Exception) -> StoreError:
+    hub = constants.ENDPOINT
+    why = " ".join(str(error).split())
+    match error:
+        case GatedRepoError():
+            return StoreError(
+                f"{what} is gated: accept its terms on its page at {hub}, and set HF_TOKEN"
+            )
+        case RevisionNotFoundError():
+            return StoreError(f"{hub} has no {what}: there is no such revision")
+        case RemoteEntryNotFoundError():
+            return StoreError(f"{hub} has no {what}: there is no such file")
+        case RepositoryNotFoundError():
+            return StoreError(
+                f"{hub} has no {what}, or not for you: is HF_TOKEN set as it must be?"
+            )
+        case HfHubHTTPError(response=response):
+            return _refusal(f"{hub}, asked for {what}, says", response.status_code)
+        case httpx2.TransportError():
+            return Unavailable(f"cannot get {what} from {hub}: {why or type(error).__name__}")
+    return StoreError(f"cannot get {what} from {hub}: {why}")
+
+
+def _refusal(asked: str, status: int) -> StoreError:
     if status == httpx2.codes.TOO_MANY_REQUESTS or status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        return Unavailable(f"{asked}; try again later")
+        return Unavailable(f"{asked} {status}; try again later")
     if status in {httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN}:
-        return StoreError(f"{asked}: it is not for you; is HF_TOKEN set as it must be?")
-    return StoreError(asked)
+        return StoreError(f"{asked} {status}: it is not for you; is HF_TOKEN set as it must be?")
+    return StoreError(f"{asked} {status}")

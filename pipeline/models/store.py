@@ -1,9 +1,8 @@
-"""The models that can be had, where their files lie, and whether these are whole.
+"""The models that can be fetched, their folders, and whether their files are whole.
 
-Only `server.py fetch` downloads (pipeline/models/fetch.py). What it has fetched lies in a folder of
-its own under the models folder, beside a list with each file's size and checksum; this module
-reads that list. It needs nothing but the light set of packages, so that a server without models
-can say what it lacks.
+Only `server.py fetch` downloads (pipeline/models/fetch.py). Each model has a folder of its own
+under the models folder, with a list of its files' sizes and checksums; this module reads that list.
+It needs only the light set of packages, so that a server without models can say what it lacks.
 """
 
 from __future__ import annotations
@@ -23,59 +22,59 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "fetched.json"
-"""The list, in the model's folder."""
+"""The name of that list."""
 
 READ_BYTES = 1 << 20
-"""At a time, for a checksum: larger pieces are no faster, and a model need not fit in memory."""
+"""Per read for a checksum: larger pieces are no faster, and a model need not fit in memory."""
 
 
 class StoreError(Exception):
-    """A model cannot be had, in one line for the person who asked for it."""
+    """A model cannot be fetched or used: one line for the person who asked for it."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A model and where it comes from: a row of `SOURCES`."""
+class ModelSource:
+    """A model and the repository that it comes from: a row of `SOURCES`."""
 
     name: str
     folder: str
-    """Under the models folder. It is the fetcher's own: it is replaced as a whole."""
+    """Under the models folder. A fetch replaces it as a whole."""
     repo: str
     files: tuple[str, ...]
-    """At the top of the repository. Without any of them the model does not run."""
+    """Names at the top of the repository. The model needs all of them."""
     optional: tuple[str, ...] = ()
-    """Fetched if the repository has them: not every release does."""
+    """Fetched where the repository has them, which not every release does."""
 
 
 RVC_REPO = "lj1995/VoiceConversionWebUI"
-"""RVC's own."""
+"""The RVC project's own."""
 
 SOURCES = {
     source.name: source
     for source in [
-        Source(
+        ModelSource(
             name="soprano",
             folder="soprano",
             repo="ekwek/Soprano-1.1-80M",
             files=soprano.FILES,
             optional=("generation_config.json", "special_tokens_map.json"),
         ),
-        # A repository of many large files: no other one is asked for.
-        Source(name="hubert", folder="hubert", repo=RVC_REPO, files=(rvc.HUBERT_FILE,)),
-        Source(name="rmvpe", folder="rmvpe", repo=RVC_REPO, files=(rvc.RMVPE_FILE,)),
+        # Its repository has many more large files, which are not fetched.
+        ModelSource(name="hubert", folder="hubert", repo=RVC_REPO, files=(rvc.HUBERT_FILE,)),
+        ModelSource(name="rmvpe", folder="rmvpe", repo=RVC_REPO, files=(rvc.RMVPE_FILE,)),
     ]
 }
 
 
 class FetchedFile(BaseModel, frozen=True):
-    """A file as it was when it was fetched."""
+    """The size and checksum of a file when it was fetched."""
 
     size: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Manifest(BaseModel, frozen=True):
-    """What was fetched, and the one commit that all of it is from."""
+    """The list of a model's fetched files, all from one commit."""
 
     repo: str
     commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
@@ -83,7 +82,8 @@ class Manifest(BaseModel, frozen=True):
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """None where nothing was fetched; `StoreError` where the list is no list."""
+    """The list of a folder; None where nothing was fetched. Raises `StoreError` where it is
+    malformed."""
     path = folder / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
@@ -94,8 +94,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise StoreError(msg) from None
 
 
-def problems(source: Source, models: Path) -> list[str]:
-    """What is missing or was changed since it was fetched, a line each; none if all is well.
+def problems(source: ModelSource, models: Path) -> list[str]:
+    """A line for each file that is missing or was changed since it was fetched.
 
     It reads every byte: half a second for Soprano."""
     folder = models / source.folder
@@ -119,12 +119,12 @@ def problems(source: Source, models: Path) -> list[str]:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of the lists, and of large files on the hub."""
+    """The checksum of files in the list, and of large files on the hub."""
     return _digest(path, hashlib.sha256())
 
 
 def git_blob_id(path: Path) -> str:
-    """Git's name for the content: what the hub tells of small files."""
+    """Git's name for a content, which is the hub's checksum of small files."""
     size = path.stat().st_size
     return _digest(path, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False))
 
@@ -138,7 +138,8 @@ def _digest(path: Path, digest: hashlib._Hash) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A full disk, and what is like it, in words: the bare error does not name the file."""
+    """A context that names the file in errors of writing it, such as a full disk's: `OSError` does
+    not, where a file is already open."""
     try:
         yield
     except OSError as error:
@@ -146,7 +147,7 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreError(msg) from error
 
 
-def in_bytes(n: int) -> str:
+def format_bytes(n: int) -> str:
     """A size in decimal units, as disks are sold and as the progress bars count."""
     size = float(n)
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):

@@ -1,1 +1,2 @@
-"""One port: accepting, pacing, TLS, the request head, access, and the two doors behind it."""
+"""The port: accepting, pacing, TLS, the request head, access, and the WebSocket and HTTP servers
+behind it."""

@@ -1,10 +1,10 @@
-"""Who may use the port: who has a key, and which web pages may ask. Pure: it reads a request's
-head and decides.
+"""Access to the port: API keys, and which web pages may ask. Pure: it reads a request's head and
+decides.
 
-Programs need a key, once there is one. Web pages are another matter, since a browser lends each
-page it shows its own way into this machine and network: `Origin` says whose page asks, and where
-no key is asked for, `Host` says under which name the page thinks that it knows us. A name that is
-not ours is another's, pointed at our address (DNS rebinding).
+Programs need a key where the server has any. Web pages are another matter, since a browser sends
+the requests of each page it shows from inside this machine and network: `Origin` says which page
+asks, and where no key is asked for, `Host` says by which name the page knows this server. A name
+that is not this server's was pointed at its address by somebody else (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pipeline.net.request_head import Request
+    from pipeline.net.request_head import HttpRequest
 
 KEYS_VARIABLE = "VOICE_API_KEYS"
-"""No flag: what stands on a command line, every process of the machine can read."""
+"""Not a flag: every process of the machine can read command lines."""
 
 KEY_PARAMETER = "key"
-"""In the URL of a WebSocket, to which a browser lets a page add no header."""
+"""Part of a WebSocket's URL, since a browser lets a page add no header to one."""
 
 MIN_KEY_CHARS = 16
-"""Of a key: 96 bits if they are random, which nobody guesses over a network."""
+"""The shortest key: 96 bits if it is random, which nobody guesses over a network."""
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
 OPEN_FOLDERS = ("/web/", "/docs/files/")
-"""What needs no key: the page, which asks for it, and the API's description are the same on every
-server; and what watches over the server need not be able to speak through it. Compared as they
-stand in the request: whoever writes a path in another way needs a key for it."""
+"""Paths that need no key. The page, which asks for the key, and the API's description are the same
+on every server, and a monitor need not be able to speak. They are compared as they stand in the
+request: the same path in another spelling needs a key."""
 
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
-"""Open whoever asks, under whatever name."""
+"""Open to every origin and under every host name."""
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(?::\d*)?")
-"""RFC 9110, 7.2, as far as browsers make use of it."""
+"""A `Host` header (RFC 9110, 7.2), as far as browsers use its grammar."""
 
 
 class Access:
-    """Decides about requests.
+    """The rule by which requests are let in or refused.
 
-    `host` is the address or name that the server was bound to, `hosts` are further names of it
-    (of a proxy before it, say), `origins` the web pages of other hosts that may use it."""
+    `host` is the address or name that the server is bound to, `hosts` are further names of it
+    (a proxy's, say), `origins` the web pages of other hosts that may use it."""
 
     def __init__(
         self,
@@ -67,72 +67,68 @@ class Access:
 
     @property
     def needs_key(self) -> bool:
-        """There is one to be had."""
+        """Whether the server has any keys."""
         return bool(self._digests)
 
-    def check(self, request: Request) -> None:
-        """Raises `Refused` for a request that is not to be answered. A page that may use the server
-        may read why: a browser keeps from it what is not marked as being for it."""
+    def check(self, request: HttpRequest) -> None:
+        """Raises `Refused` for a request that must not be answered. The refusal has the headers by
+        which a browser lets a page that may use the server read the reason (Fetch, CORS)."""
         try:
             self._check(request)
         except Refused as refusal:
-            refusal.headers += self._for_page(request)
+            origin = self._allowed_origin(request)
+            if origin is not None:
+                refusal.headers += ("access-control-allow-origin", origin), ("vary", "origin")
             raise
 
-    def _check(self, request: Request) -> None:
-        path = request.target.partition("?")[0]
+    def _check(self, request: HttpRequest) -> None:
+        path = request.path
         if path in HEALTH_PATHS and not request.is_upgrade:
             return
         if not self.needs_key:
             self._check_host(request)
         self._check_origin(request)
-        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or _is_preflight(request)
+        # A browser asks without a key whether a page may ask (Fetch, CORS preflight).
+        asks_method = request.values(b"access-control-request-method")
+        is_preflight = request.method == "OPTIONS" and bool(asks_method)
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or is_preflight
         if self.needs_key and (request.is_upgrade or not is_open):
             self._check_key(request)
 
-    def _check_host(self, request: Request) -> None:
+    def _check_host(self, request: HttpRequest) -> None:
         for host in filter(None, request.values(b"host")):  # HTTP/1.0, and no browser, has none
-            if not self._is_own(_hostname(host)):
+            name = _hostname(host)
+            # A URL with an address in it cannot be rebound: only this server answers there.
+            if name is None or not (
+                name in self._hosts or _is_local_name(name) or _address(name) is not None
+            ):
                 raise Refused(
                     403,
                     "foreign_host",
                     "this server does not go by that name; --allowed-hosts can add it",
                 )
 
-    def _is_own(self, name: str | None) -> bool:
-        # Nobody but us answers at our address: with an address in it a URL cannot be rebound.
-        return name is not None and (
-            name in self._hosts or _is_local_name(name) or _address(name) is not None
-        )
-
-    def _check_origin(self, request: Request) -> None:
+    def _check_origin(self, request: HttpRequest) -> None:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
         if not origins or self._allowed_origin(request) is not None:
             return
-        # Before us may be a proxy that speaks TLS, so the scheme does not count.
+        # A proxy in front may speak TLS, so the scheme does not count.
         hosts = [_canonical(host) for host in request.values(b"host")]
         if [origin.partition("://")[2] for origin in origins] != hosts:
             raise Refused(
                 403, "foreign_origin", "a page of another host may not speak through this one"
             )
 
-    def _allowed_origin(self, request: Request) -> str | None:
-        """Of the page of another host that asks, if it may; None: there is none, or it may not."""
+    def _allowed_origin(self, request: HttpRequest) -> str | None:
+        """The origin of a page of another host that may ask; None: no such page asks."""
         origins = request.values(b"origin")
         is_allowed = len(origins) == 1 and _canonical(origins[0]) in self._origins
-        # Browsers write other letters in Punycode, and no header of ours could repeat them.
+        # Browsers write other letters in Punycode, and no header could repeat them.
         return origins[0] if is_allowed and origins[0].isascii() else None
 
-    def _for_page(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """The headers that let such a page read an answer (Fetch, CORS protocol)."""
-        origin = self._allowed_origin(request)
-        if origin is None:
-            return ()
-        return ("access-control-allow-origin", origin), ("vary", "origin")
-
-    def _check_key(self, request: Request) -> None:
+    def _check_key(self, request: HttpRequest) -> None:
         presented = _presented_keys(request)
-        # Each against each, whatever was found: how long it takes tells nothing.
+        # Each against each, whether or not one matched: the time it takes tells nothing.
         matches = [
             hmac.compare_digest(_digest(key), digest)
             for key in presented
@@ -153,7 +149,7 @@ def read_keys(file: Path | None, variable: str) -> list[str]:
     """The keys of a file, one a line (empty lines and those that begin with # do not count), and
     those of an environment variable, with commas between them.
 
-    Raises `CannotStart`, which never tells a key, and `OSError`."""
+    Raises `CannotStart`, whose message never holds a key, and `OSError`."""
     keys = [key.strip() for key in variable.split(",")]
     if file is not None:
         lines = [line.strip() for line in file.read_text(errors="replace").splitlines()]
@@ -174,12 +170,12 @@ def read_keys(file: Path | None, variable: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Nobody but this machine reaches this address or name."""
+    """Whether only this machine reaches this address or name."""
     address = _address(host)
     return _is_local_name(_canonical(host)) if address is None else address.is_loopback
 
 
-def _presented_keys(request: Request) -> list[bytes]:
+def _presented_keys(request: HttpRequest) -> list[bytes]:
     keys = []
     for value in request.values(b"authorization"):
         scheme, _, key = value.partition(" ")
@@ -191,12 +187,6 @@ def _presented_keys(request: Request) -> list[bytes]:
     return [key.encode() for key in keys]
 
 
-def _is_preflight(request: Request) -> bool:
-    """A browser asks whether a page may ask; it sends no key with that (Fetch, CORS preflight)."""
-    asks = request.values(b"access-control-request-method")
-    return request.method == "OPTIONS" and bool(asks)
-
-
 def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
@@ -206,7 +196,7 @@ def _canonical(name: str) -> str:
 
 
 def _hostname(host: str) -> str | None:
-    """Of a Host header, without the port; None: it is none."""
+    """The name or address in a Host header, without the port; None: the header is malformed."""
     parts = _HOST.fullmatch(host)
     return _canonical(parts[1] or parts[2]) if parts else None
 

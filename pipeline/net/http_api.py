@@ -1,4 +1,5 @@
-"""The HTTP routes beside the WebSocket."""
+"""The HTTP routes: speaking in one answer, voices, health, metrics, the page and the API's own
+description."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline import speak_text
 from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
 from pipeline.metrics import CONTENT_TYPE
+from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
 from stages.audio.format import PIPELINE_RATE
@@ -33,21 +34,24 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from pipeline.metrics import Metrics
     from pipeline.service import Service
 
 MAX_TEXT_CHARS = 10_000
-"""Of one request: about ten minutes of speech. Whoever has more to say uses the WebSocket."""
+"""The longest text of one request: about ten minutes of speech. Longer texts use the WebSocket."""
 
 MAX_ANSWER_BYTES = 64 * 2**20
-"""Of one answer, which is held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
-Characters alone are no bound: a voice may read a single one out by its name."""
+"""The largest answer, held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
+Characters alone are no bound, since a voice may read a single one out by its name."""
+
+CLIENT_GONE = 499
+"""nginx's status for a client that did not wait for its answer. It is no error of anybody's, and
+is not counted as one."""
 
 MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
 
 
 class SpeakRequest(BaseModel):
-    """What is to be spoken, and how. What is left out is as the server is set."""
+    """A text to speak, and how. Keys that are left out are as the server is set."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -61,7 +65,7 @@ class SpeakRequest(BaseModel):
     seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
 
     def config(self) -> dict[str, Any]:
-        """As the wire's config message has it."""
+        """The keys of the WebSocket's config message that say the same."""
         config = self.model_dump(include={"pitch_shift", "sample_rate", "seed"})
         config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
         if self.voice is not None:
@@ -70,29 +74,29 @@ class SpeakRequest(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """What was wrong."""
+    """An error, for people and for programs."""
 
     error: str
     code: str
 
 
 class VoicesAnswer(BaseModel):
-    """The voices there are, and the one that speaks when none is chosen."""
+    """The voices, and the one that speaks where none is chosen."""
 
     default: str
     voices: list[Voice]
 
 
 class Health(BaseModel):
-    """Whether the server is well, and if not, why."""
+    """The server's health, with the reason where it is not well."""
 
     status: Literal["ok", "unavailable"] = "ok"
     reason: str | None = None
 
 
 def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
-    """The ASGI app, for one service. `origins` are the pages of other hosts that may use it; keys
-    and origins have been checked by the time a request comes here (`pipeline.net.access`)."""
+    """The ASGI app of a service. `origins` are the pages of other hosts that may use it; keys and
+    origins have been checked by the time a request comes here (`pipeline.net.access`)."""
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
@@ -123,6 +127,9 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     async def speak(body: SpeakRequest, request: Request) -> Response:
         """Speak one text: one request, one answer."""
         pcm = await _unless_gone(request, service, body)
+        if pcm is None:  # it may still read: it has at least closed its own side
+            gone = ErrorAnswer(error="the client closed its side first", code="client_gone")
+            return JSONResponse(gone.model_dump(), status_code=CLIENT_GONE)
         if body.format == "wav":
             pcm = _as_wav(pcm, body.sample_rate)
         return Response(pcm, media_type=MEDIA_TYPES[body.format])
@@ -131,15 +138,15 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
-        """The voices that can be asked for. Folders are looked through anew, so a voice that was
-        put there can be asked for from here on."""
+        """The voices that can be asked for. Folders are searched anew, so that a voice which was
+        put there can be asked for from now on."""
         if isinstance(service.voices, Voices):
             await trio.to_thread.run_sync(service.voices.refresh)
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
     async def metrics() -> Response:
-        """What has happened since the start, for Prometheus."""
+        """Counts since the start, for Prometheus."""
         return Response(service.metrics.render(), media_type=CONTENT_TYPE)
 
     @app.get("/health/live")
@@ -149,27 +156,34 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/health/ready", responses={503: {"model": Health}})
     async def ready(response: Response) -> Health:
-        """A newcomer would be served."""
+        """Whether a new listener would be served."""
         reason = service.not_ready_because
         if reason is None:
             return Health()
         response.status_code = 503
         return Health(status="unavailable", reason=reason)
 
-    errors = _ErrorAnswers(service.metrics)
-    app.add_exception_handler(RequestValidationError, errors.bad_request)
-    app.add_exception_handler(HTTPException, errors.no_route)
-    app.add_exception_handler(ServerError, errors.failed)
+    async def tell_error(request: Request, error: Exception) -> Response:
+        status, message, code = _told(request, error)
+        service.metrics.told_error(code)
+        answer = JSONResponse({"error": message, "code": code}, status)
+        if isinstance(error, Overloaded):
+            answer.headers["retry-after"] = str(error.retry_after_s)
+        return answer
+
+    for kind in (RequestValidationError, HTTPException, ServerError):
+        app.add_exception_handler(kind, tell_error)
     return app
 
 
-async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes:
-    """The PCM of what was asked for. Work stops when the client has gone; what there is by
-    then is not passed off as the whole."""
+async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes | None:
+    """The PCM of what was asked for. Work stops when the client has gone: None, since what there
+    is by then is not passed off as the whole."""
     pcm = bytearray()
-    error: ServerError = ProtocolError("the client closed its side before it was answered")
+    result: bytes | ServerError | None = None
 
     async def collect(data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
         if len(pcm) + len(data) > MAX_ANSWER_BYTES:
             raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
         pcm.extend(data)
@@ -179,18 +193,17 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
             pass
         scope.cancel()
 
-    is_whole = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_gone, nursery.cancel_scope)
         try:
-            await speak_text.speak(service, speak_text.once(body.text), collect, body.config())
-            is_whole = True
-        except ServerError as failure:
-            error = failure
+            await speak_text(service, body.text, collect, body.config())
+            result = bytes(pcm)
+        except ServerError as error:
+            result = error
         nursery.cancel_scope.cancel()
-    if not is_whole:
-        raise error
-    return bytes(pcm)
+    if isinstance(result, ServerError):
+        raise result
+    return result
 
 
 def _is_json(request: Request) -> bool:
@@ -201,44 +214,26 @@ def _is_json(request: Request) -> bool:
 def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(sample_rate)
+        wav.setparams((1, 2, sample_rate, 0, "NONE", ""))
         wav.writeframes(pcm)
     return file.getvalue()
 
 
-class _ErrorAnswers:
-    """What is told of what went wrong, and counted."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    async def no_route(self, _: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):
-            raise error
-        code = HTTPStatus(error.status_code).name.lower()
-        return self._answer(error.status_code, error.detail, code)
-
-    async def bad_request(self, request: Request, error: Exception) -> Response:
-        if not _is_json(request):  # then FastAPI parses nothing, and finds the body to be no object
+def _told(request: Request, error: Exception) -> tuple[int, str, str]:
+    """The status, message and code of the answer to an error."""
+    match error:
+        case HTTPException():  # no such route, or another method
+            return error.status_code, error.detail, HTTPStatus(error.status_code).name.lower()
+        case RequestValidationError() if not _is_json(request):
+            # FastAPI parses nothing then, and would say that the body is no object.
             msg = "send JSON, with Content-Type: application/json"
-            return self._answer(422, msg, ProtocolError.code)
-        errors = error.errors() if isinstance(error, RequestValidationError) else []
-        return self._answer(422, complaints(errors), ProtocolError.code)
-
-    async def failed(self, _: Request, error: Exception) -> Response:
-        match error:
-            case ProtocolError():
-                return self._answer(422, str(error), error.code)
-            case Overloaded():
-                answer = self._answer(503, str(error), error.code)
-                answer.headers["retry-after"] = str(error.retry_after_s)
-                return answer
-            case ServerError():
-                return self._answer(500, str(error), error.code)
-        raise error
-
-    def _answer(self, status: int, message: str, code: str) -> Response:
-        self._metrics.told_error(code)
-        return JSONResponse(ErrorAnswer(error=message, code=code).model_dump(), status_code=status)
+            return 422, msg, ProtocolError.code
+        case RequestValidationError():
+            return 422, complaints(error.errors()), ProtocolError.code
+        case ProtocolError():
+            return 422, str(error), error.code
+        case Overloaded():
+            return 503, str(error), error.code
+        case ServerError():
+            return 500, str(error), error.code
+    raise error

@@ -1,4 +1,4 @@
-"""Hands a stream with an HTTP request in it to the ASGI app. Nothing but this file knows
+"""The HTTP server: a stream with a request in it, handed to the ASGI app. Only this file knows
 Hypercorn, whose per-connection server is not public: its version is pinned."""
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from pipeline.net.stream import Stream
+    from pipeline.net.stream import ClientStream
 
 
 class HttpServer:
-    """Serves one request for each stream it is given."""
+    """An HTTP server that answers one request for each stream it is given."""
 
     def __init__(self, app: FastAPI) -> None:
-        # The same calls, typed otherwise.
+        # Starlette and Hypercorn have different types for the same calls.
         self._app = ASGIWrapper(cast("ASGIFramework", _with_whole_sends(app)))
         self._config = Config()
         self._config.include_server_header = False
@@ -35,17 +35,19 @@ class HttpServer:
         Hypercorn, which cannot hand it back."""
         self._context = WorkerContext(None)
 
-    async def serve(self, stream: Stream) -> None:
-        """Answer the request that lies in the stream, and close."""
-        # Hypercorn asks of its stream what `Stream` has, and names a narrower type.
+    async def serve(self, stream: ClientStream) -> None:
+        """Answer the request in the stream, and close."""
+        # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
         await TCPServer(self._app, self._config, self._context, ConnectionState({}), transport)
 
 
 def _with_whole_sends(app: ASGIApp) -> ASGIApp:
-    """Let no send be cancelled half-way. Starlette cancels the sending of a file when the client
-    has gone, and Hypercorn says so as it ends the answer, in that very send: it never came to
-    closing the connection. The stream's write stall bounds a send."""
+    """The app with sends that are not cancelled half-way.
+
+    Starlette cancels the sending of a file when it is told that the client has gone. Hypercorn
+    tells it so while ending the answer, inside that send, and then never closed the connection.
+    The stream's write stall bounds a send."""
 
     async def whole(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_whole(message: Message) -> None:

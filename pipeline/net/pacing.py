@@ -1,10 +1,10 @@
-"""Turns for clients on the loop: nobody's frames come by the hundred while others wait to be heard.
+"""Rate limits for clients that send a lot, so that one of them does not hold up the others.
 
-A read of 4 KiB holds up to 682 frames, and the WebSocket library deals with those that it need
-not hand on (pongs, fragments) in one go: 4 ms at a time, for ever, if a client sends nothing else.
-So what a client sent is handed to the library a few frames at a time. And one that keeps sending
-more than a language model ever does is slowed down, if there are others who would wait for it. So
-are those who knock at the port again and again.
+A read of 4 KiB holds up to 682 WebSocket frames, and the library handles those that it need not
+hand on (pongs, fragments) in one go: 4 ms at a time, for ever, if a client sends nothing else. So
+the library gets a few frames per read. A client that keeps sending more frames than a language
+model ever yields is slowed down, and so are new connections that come in quick succession; both
+only while others would have to wait for them.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.net.stream import Stream
+    from pipeline.net.stream import ClientStream
 
-FRAMES_A_TURN = 4
-"""A frame takes 6 to 200 microseconds, by what is in it."""
+FRAMES_PER_READ = 4
+"""A frame takes 6 to 200 microseconds, depending on what is in it."""
 
 FRAMES_PER_S = 250.0
-"""In the long run, beside others: twice what the quickest common language models yield, at 0.2 ms
+"""The long-run rate beside others: twice what the quickest common language models yield, at 0.2 ms
 each a twentieth of the loop."""
 
 BURST_FRAMES = 1000
-"""At once: an answer of ten minutes that has been written already, token by token."""
+"""The most at once: an answer of ten minutes that has been written already, token by token."""
 
 CONNECTIONS_PER_S = 100.0
-"""In the long run, while somebody listens: at 0.7 ms each for one that comes to nothing, a
+"""The long-run rate while somebody listens: at 0.7 ms for a connection without a request, a
 fifteenth of the loop."""
 
 BURST_CONNECTIONS = 200
-"""At once: everybody comes back after a network was away."""
+"""The most at once: everybody reconnects after a network was away."""
 
-IN_VAIN_COST = 9
-IN_VAIN_S = 1.0
-"""Connections that a WebSocket counts for in addition if it ends within this time and nothing was
-said: the upgrade, its ten tasks and its close take 5 ms. One that idled for long has paid."""
+UNUSED_COST = 9
+UNUSED_WITHIN_S = 1.0
+"""Connections that a WebSocket counts for in addition if it ends within this time without having
+been used: the upgrade, its ten tasks and its close take 5 ms."""
 
-LONGEST_WAIT_S = 1.0
-"""That what others did before can cost whoever comes next."""
+MAX_WAIT_S = 1.0
+"""The longest wait for what was charged before."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -49,11 +49,13 @@ HAS_MASK = 0x80
 MASK_BYTES = 4
 SHORT_HEADER_BYTES = 2
 EXTENDED_BYTES = {126: 2, 127: 8}
-"""By what stands in place of the size: how long the size is behind it."""
+"""The length of an extended size, by the value in the size's place."""
+
+MAX_HEADER_BYTES = SHORT_HEADER_BYTES + 8 + MASK_BYTES
 
 
-class Pace:
-    """So many a second, and so many at once. Pure."""
+class RateLimit:
+    """A rate with a burst: `burst` at once, and `per_s` in the long run. Pure."""
 
     def __init__(self, per_s: float, burst: int) -> None:
         self._each_s = 1 / per_s
@@ -61,99 +63,86 @@ class Pace:
         self._paid_until = 0.0
 
     def charge(self, n: int, now: float) -> float:
-        """Take these on; returns for how many seconds there should be no more."""
+        """The seconds to wait before the next one, after these `n` were taken."""
         paid_until = max(self._paid_until, now) + n * self._each_s
-        self._paid_until = min(paid_until, now + self._burst_s + LONGEST_WAIT_S)
+        self._paid_until = min(paid_until, now + self._burst_s + MAX_WAIT_S)
         return max(0.0, self._paid_until - now - self._burst_s)
 
 
-class FrameCutter:
-    """Finds where frames end in what a client sends behind the head of its upgrade (RFC 6455,
-    section 5.2). Pure. It judges nothing: what is wrong the WebSocket library finds out."""
+class FrameScanner:
+    """A finder of frame boundaries in the bytes of a client, its upgrade's head included (RFC
+    6455, section 5.2). Pure. It judges nothing: the WebSocket library finds what is malformed."""
 
     def __init__(self) -> None:
-        self._head = b""  # the end of what came, as long as the upgrade's head is not over
         self._is_upgraded = False
-        self._header = b""  # of a frame, as far as it has come
-        self._n_left = 0  # of a frame's payload
+        self._partial = b""  # the end of what was scanned: of a head or a header that goes on
+        self._n_left = 0  # bytes of the current frame's payload
 
-    def cut(self, data: bytes, max_frames: int) -> tuple[int, int]:
-        """How many of these bytes to hand on, which is what there is up to the end of so many
-        frames, and how many frames end there. The rest is to be given again."""
+    def scan(self, data: bytes, max_frames: int) -> tuple[int, int]:
+        """The number of these bytes to hand on, at most to the end of `max_frames`, and the number
+        of frames that end in them. The rest is to be given again."""
+        n_known = len(self._partial)
+        data, self._partial = self._partial + data, b""
         at = n_frames = 0
         if not self._is_upgraded:
-            at = self._skip_head(data)
+            end = data.find(HEAD_END)
+            if end < 0:
+                self._partial = data[1 - len(HEAD_END) :]
+                return len(data) - n_known, 0
+            self._is_upgraded = True
+            at = end + len(HEAD_END)
         while at < len(data) and n_frames < max_frames:
             if not self._n_left:
-                at = self._read_header(data, at)
-                if self._header:  # and it is not whole yet
-                    break
+                sizes = _frame_sizes(data[at : at + MAX_HEADER_BYTES])
+                if sizes is None:
+                    self._partial = data[at:]
+                    return len(data) - n_known, n_frames
+                n_header, self._n_left = sizes
+                at += n_header
             step = min(self._n_left, len(data) - at)
             self._n_left -= step
             at += step
             n_frames += not self._n_left
-        return at, n_frames
-
-    def _skip_head(self, data: bytes) -> int:
-        known = self._head + data
-        end = known.find(HEAD_END)
-        if end < 0:
-            self._head = known[1 - len(HEAD_END) :]
-            return len(data)
-        self._is_upgraded = True
-        return end + len(HEAD_END) - len(self._head)
-
-    def _read_header(self, data: bytes, at: int) -> int:
-        """Go on with a frame's header; afterwards none is held if it was whole."""
-        while True:
-            wanted = _header_bytes(self._header) - len(self._header)
-            if not wanted:
-                break
-            part = data[at : at + wanted]
-            if not part:
-                return at
-            self._header += part
-            at += len(part)
-        header, self._header = self._header, b""
-        self._n_left = _payload_bytes(header)
-        return at
+        return at - n_known, n_frames
 
 
-def _header_bytes(header: bytes) -> int:
-    """How long a header is that begins like this, as far as one can tell."""
-    if len(header) < SHORT_HEADER_BYTES:
-        return SHORT_HEADER_BYTES
-    mask = MASK_BYTES if header[1] & HAS_MASK else 0
-    return SHORT_HEADER_BYTES + EXTENDED_BYTES.get(header[1] & ~HAS_MASK, 0) + mask
+def _frame_sizes(begin: bytes) -> tuple[int, int] | None:
+    """The bytes of the header and of the payload of a frame that begins like this; None: more of
+    it is needed."""
+    if len(begin) < SHORT_HEADER_BYTES:
+        return None
+    n_payload = begin[1] & ~HAS_MASK
+    n_extended = EXTENDED_BYTES.get(n_payload, 0)
+    n_header = SHORT_HEADER_BYTES + n_extended + (MASK_BYTES if begin[1] & HAS_MASK else 0)
+    if len(begin) < n_header:
+        return None
+    if n_extended:
+        n_payload = int.from_bytes(begin[SHORT_HEADER_BYTES:][:n_extended], "big")
+    return n_header, n_payload
 
 
-def _payload_bytes(header: bytes) -> int:
-    size = header[1] & ~HAS_MASK
-    extended = header[SHORT_HEADER_BYTES : SHORT_HEADER_BYTES + EXTENDED_BYTES.get(size, 0)]
-    return int.from_bytes(extended, "big") if extended else size
+class PacedStream(trio.abc.Stream):
+    """A client's stream whose reads end after a few frames, and wait beside other listeners where
+    the client sends too many."""
 
-
-class FairStream(trio.abc.Stream):
-    """A client's stream for the WebSocket library: what it reads comes in turns."""
-
-    def __init__(self, stream: Stream, are_others: Callable[[], bool]) -> None:
-        """`are_others` tells whether anybody would wait for this client."""
+    def __init__(self, stream: ClientStream, are_others: Callable[[], bool]) -> None:
+        """`are_others` says whether anybody would wait for this client."""
         self._stream = stream
         self._are_others = are_others
-        self._cutter = FrameCutter()
-        self._pace = Pace(FRAMES_PER_S, BURST_FRAMES)
+        self._scanner = FrameScanner()
+        self._limit = RateLimit(FRAMES_PER_S, BURST_FRAMES)
         self._n_taken = 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """See `trio.abc.ReceiveStream`."""
         if self._are_others():
-            wait_s = self._pace.charge(self._n_taken, trio.current_time())
+            wait_s = self._limit.charge(self._n_taken, trio.current_time())
             if wait_s:
                 await trio.sleep(wait_s)
         data = await self._stream.receive_some(max_bytes)
-        n_bytes, n_frames = self._cutter.cut(data, FRAMES_A_TURN)
+        n_bytes, n_frames = self._scanner.scan(data, FRAMES_PER_READ)
         self._stream.give_back(data[n_bytes:])
-        self._n_taken = max(1, n_frames)  # one that comes in pieces is paid for by the piece
+        self._n_taken = max(1, n_frames)  # a frame that comes in pieces is charged by the piece
         return data[:n_bytes]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -170,22 +159,22 @@ class FairStream(trio.abc.Stream):
 
 
 class PacedListener(trio.abc.Listener[trio.SocketStream]):
-    """A door through which not too many come at once. Who waits does so in the kernel's queue, in
-    the order of coming."""
+    """A listening socket that accepts at a limited rate. Connections wait in the kernel's queue,
+    in their order."""
 
     def __init__(
-        self, listener: trio.SocketListener, pace: Pace, are_others: Callable[[], bool]
+        self, listener: trio.SocketListener, limit: RateLimit, are_others: Callable[[], bool]
     ) -> None:
-        """Doors of one house share a `pace`; `are_others` is as for `FairStream`."""
+        """The sockets of one port share a `limit`; `are_others` is as for `PacedStream`."""
         self._listener = listener
-        self._pace = pace
+        self._limit = limit
         self._are_others = are_others
         self._n_taken = 0
 
     async def accept(self) -> trio.SocketStream:
         """See `trio.abc.Listener`."""
         if self._are_others():
-            await trio.sleep(self._pace.charge(self._n_taken, trio.current_time()))
+            await trio.sleep(self._limit.charge(self._n_taken, trio.current_time()))
         stream = await self._listener.accept()
         self._n_taken = 1
         return stream

@@ -1,13 +1,13 @@
-"""One port: reads each request whole, then hands it to the WebSocket or to the HTTP API.
+"""The one port: each request is read whole, then handed to the WebSocket or to the HTTP API.
 
 Reading first has two reasons: only the head says which of the two it is, and a request that
-is read here, within a time and a size, cannot hang or flood what comes behind.
+is read here, within a time and a size, cannot hang or flood the libraries behind.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
@@ -19,23 +19,23 @@ from pipeline.net.access import KEY_PARAMETER
 from pipeline.net.pacing import (
     BURST_CONNECTIONS,
     CONNECTIONS_PER_S,
-    IN_VAIN_COST,
-    IN_VAIN_S,
-    Pace,
+    UNUSED_COST,
+    UNUSED_WITHIN_S,
     PacedListener,
+    RateLimit,
 )
-from pipeline.net.request_head import Refused, answer, check_upgrade, read_request
-from pipeline.net.stream import PlainText, Stream
+from pipeline.net.request_head import Refused, check_upgrade, read_request, send_refusal
+from pipeline.net.stream import ClientStream, PlainText
 from pipeline.net.websocket import serve_websocket
 from stages.errors import Overloaded, ProtocolError
-from stages.intake.stage import Conversation
+from stages.intake.conversation import Conversation
 
 if TYPE_CHECKING:
     import ssl
 
     from pipeline.net.access import Access
     from pipeline.net.http_server import HttpServer
-    from pipeline.net.request_head import Request
+    from pipeline.net.request_head import HttpRequest
     from pipeline.service import Service
 
 log = structlog.stdlib.get_logger(__name__)
@@ -43,11 +43,11 @@ log = structlog.stdlib.get_logger(__name__)
 WEBSOCKET_PATH = "/ws/stream"
 
 TLS_WITHIN_S = 5.0
-"""For TLS's handshake, as for the request behind it: two round trips, and some arithmetic."""
+"""The limit for TLS's handshake, as for the request behind it: two round trips and arithmetic."""
 
 
-class Listener:
-    """Answers every connection that is made to the port."""
+class Port:
+    """The server's end of every connection that is made to its port."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class Listener:
         self._access = access
         self._tls = tls
         self._write_stall_s = write_stall_s
-        self._streams: set[Stream] = set()
+        self._streams: set[ClientStream] = set()
         self._conversations: set[Conversation] = set()
-        self._pace = Pace(CONNECTIONS_PER_S, BURST_CONNECTIONS)
+        self._limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
 
     async def serve(
@@ -75,22 +75,22 @@ class Listener:
         task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        doors = [PacedListener(listener, self._pace, self._is_heard) for listener in listeners]
-        await trio.serve_listeners(self._answer, doors, task_status=task_status)
-
-    def _is_heard(self, but: Conversation | None = None) -> bool:
-        """Somebody uses the server, not counting this one: who has only connected waits for
-        nothing."""
-        return any(other.has_begun for other in self._conversations if other is not but)
+        paced = [PacedListener(each, self._limit, self._has_listeners) for each in listeners]
+        await trio.serve_listeners(self._serve_client, paced, task_status=task_status)
 
     def abort(self) -> None:
-        """Cut everybody off. A cancel alone would not: sends are shielded from it."""
+        """Cut all clients off. Cancelling would not: sends are shielded from it."""
         for stream in self._streams:
             stream.abort()
 
-    async def _answer(self, tcp: trio.SocketStream) -> None:
-        """Whatever goes wrong with one client stays with that client."""
-        stream = Stream(tcp, self._write_stall_s)
+    def _has_listeners(self, but: Conversation | None = None) -> bool:
+        """Whether anybody else has asked for speech. A client that has only connected does not
+        count, since it waits for nothing."""
+        return any(other.has_begun for other in self._conversations if other is not but)
+
+    async def _serve_client(self, tcp: trio.SocketStream) -> None:
+        """Serve one connection. A failure in it ends nobody else's."""
+        stream = ClientStream(tcp, self._write_stall_s)
         self._streams.add(stream)
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         try:
@@ -103,33 +103,35 @@ class Listener:
             self._streams.discard(stream)
             stream.close()
 
-    async def _route(self, stream: Stream) -> None:
+    async def _route(self, stream: ClientStream) -> None:
         try:
             if self._tls is not None:
-                await _shake_hands(stream, self._tls)
+                await _start_tls(stream, self._tls)
             request = await read_request(stream)
             if request is None:
                 return
-            path = request.target.partition("?")[0]  # behind it may be a key
-            log.debug("asked", method=request.method, path=path, upgrade=request.is_upgrade)
+            method, path, is_upgrade = request.method, request.path, request.is_upgrade
+            log.debug("asked", method=method, path=path, upgrade=is_upgrade)
             self._access.check(request)
-            if path == WEBSOCKET_PATH and request.method == "GET" and not request.is_upgrade:
-                _ask_for_upgrade()
             stream.give_back(request.raw)
             with self._service.serving():
-                if request.is_upgrade:
-                    await self._speak(stream, request)
+                if is_upgrade or (method == "GET" and path == WEBSOCKET_PATH):
+                    await self._serve_websocket(stream, request)
                 else:
                     stream.ignores_input = True  # Hypercorn would close, in mid-answer
                     await self._http.serve(stream)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
-            if refusal.code != Overloaded.code:  # which says for itself why
+            if refusal.code != Overloaded.code:  # the service has counted that, with its reason
                 self._service.metrics.refused(refusal.code)
-            await answer(stream, refusal)
+            await send_refusal(stream, refusal)
 
-    async def _speak(self, stream: Stream, request: Request) -> None:
-        check_upgrade(request.head)
+    async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
+        if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
+            msg = f"{WEBSOCKET_PATH} is a WebSocket: open it by ws:// or wss://"
+            upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
+            raise Refused(426, "upgrade_required", msg, headers=upgrade)
+        check_upgrade(request)
         try:
             url = urlsplit(request.target)
         except ValueError as error:
@@ -149,32 +151,25 @@ class Listener:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
 
-    async def _converse(self, stream: Stream, conversation: Conversation) -> None:
-        came_at = trio.current_time()
+    async def _converse(self, stream: ClientStream, conversation: Conversation) -> None:
+        began_at = trio.current_time()
         self._conversations.add(conversation)
         try:
             await serve_websocket(
                 stream,
                 lambda peer: hold_conversation(peer, self._service, conversation),
-                are_others=lambda: self._is_heard(but=conversation),
+                are_others=lambda: self._has_listeners(but=conversation),
             )
         finally:
             self._conversations.discard(conversation)
             now = trio.current_time()
-            in_vain = not conversation.has_begun and now < came_at + IN_VAIN_S
-            if in_vain and self._is_heard():
-                self._pace.charge(IN_VAIN_COST, now)
+            was_unused = not conversation.has_begun and now < began_at + UNUSED_WITHIN_S
+            if was_unused and self._has_listeners():
+                self._limit.charge(UNUSED_COST, now)
 
 
-def _ask_for_upgrade() -> NoReturn:
-    """As RFC 9110 (7.8, 15.5.22) has it. Who gets this has mostly opened the path in a browser."""
-    msg = f"{WEBSOCKET_PATH} is a WebSocket: open it by ws:// or wss://"
-    upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
-    raise Refused(426, "upgrade_required", msg, headers=upgrade)
-
-
-async def _shake_hands(stream: Stream, tls: ssl.SSLContext) -> None:
-    """Start TLS, in time. Raises `Refused` for a client that speaks HTTP without it."""
+async def _start_tls(stream: ClientStream, tls: ssl.SSLContext) -> None:
+    """Shake hands within a time. Raises `Refused` for a client that speaks HTTP without TLS."""
     try:
         with trio.fail_after(TLS_WITHIN_S):
             await stream.start_tls(tls)

@@ -1,4 +1,4 @@
-"""One HTTP request, read whole within a time and a size; and the answer to one that is refused."""
+"""HTTP requests, read whole within a time and a size; and the answer to one that is refused."""
 
 from __future__ import annotations
 
@@ -10,35 +10,28 @@ import h11
 import trio
 
 if TYPE_CHECKING:
-    from pipeline.net.stream import Stream
+    from pipeline.net.stream import ClientStream
 
 REQUEST_WITHIN_S = 5.0
-"""For a request, body and all. The largest is a few kilobytes."""
+"""The limit for a request, body included. The largest is a few kilobytes."""
 
 MAX_HEAD_BYTES = 16 * 1024
-"""What nginx and Node allow too."""
+"""The limit of nginx and Node, too."""
 
 MAX_BODY_BYTES = 64 * 1024
-"""As much as a WebSocket message may have."""
+"""The limit of a WebSocket message, too."""
 
 MAX_REQUEST_BYTES = 512 * 1024
-"""With everything around the body: one in chunks of a single byte has six times its size."""
+"""The limit with chunk headers, which make a body of single bytes six times as long."""
 
 HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"http2-settings",
-        b"transfer-encoding",
-        b"upgrade",
-    )
+    b"connection content-length expect http2-settings transfer-encoding upgrade".split()
 )
-"""Headers that are for us and not for the app (RFC 9110, 7.6.1)."""
+"""Headers that are for this connection and not for the app (RFC 9110, 7.6.1)."""
 
 
 class Refused(Exception):
-    """This request is answered with an HTTP status, and that is all."""
+    """A request that is answered with an HTTP status and nothing else."""
 
     def __init__(
         self, status: int, code: str, message: str, *, headers: tuple[tuple[str, str], ...] = ()
@@ -47,20 +40,19 @@ class Refused(Exception):
         self.status = status
         self.code = code
         self.headers = headers
-        """What its status asks for, and whoever asked."""
+        """Further headers of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What decides a request's way, and the bytes to read it from again."""
+class HttpRequest:
+    """A request's head, and the bytes from which the server behind us reads it again."""
 
     head: h11.Request
-    is_upgrade: bool
     raw: bytes = b""
 
     @property
     def method(self) -> str:
-        """In upper case, as clients send it."""
+        """The method in upper case, as clients send it."""
         return self.head.method.decode("ascii")
 
     @property
@@ -68,13 +60,28 @@ class Request:
         """The path and the query as they came, nothing decoded."""
         return self.head.target.decode("ascii")
 
+    @property
+    def path(self) -> str:
+        """The target without its query, which may hold a key."""
+        return self.target.partition("?")[0]
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it asks for a WebSocket."""
+        return self.words(b"upgrade") == ["websocket"]
+
     def values(self, name: bytes) -> list[str]:
-        """Of all headers of this name, which is given in lower case."""
+        """The values of all headers of this name, which is given in lower case."""
         return [value.decode("latin-1") for key, value in self.head.headers if key == name]
 
+    def words(self, name: bytes) -> list[str]:
+        """The comma-separated words of a header, in lower case."""
+        values = self.values(name)
+        return [word.strip().lower() for word in ",".join(values).split(",")] if values else []
 
-async def read_request(stream: Stream) -> Request | None:
-    """Read one request, body and all; None: the client left without a word.
+
+async def read_request(stream: ClientStream) -> HttpRequest | None:
+    """Read one request, body and all; None: the client left without sending anything.
 
     Raises `Refused` for one that is malformed, too large or too slow."""
     reader = _RequestReader(stream)
@@ -86,12 +93,14 @@ async def read_request(stream: Stream) -> Request | None:
 
 
 class _RequestReader:
-    def __init__(self, stream: Stream) -> None:
+    """The parser of one request, and the stream that feeds it."""
+
+    def __init__(self, stream: ClientStream) -> None:
         self.n_received = 0
         self._stream = stream
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
-    async def read(self) -> Request | None:
+    async def read(self) -> HttpRequest | None:
         head: h11.Request | None = None
         body = bytearray()
         try:
@@ -101,50 +110,52 @@ class _RequestReader:
                         if not await self._receive() and head is None:
                             return None
                     case h11.Request() as head:
+                        # h11 applies its limit to heads that are incomplete, not to whole ones.
                         behind, _ = self._parser.trailing_data
-                        if self.n_received - len(behind) > MAX_HEAD_BYTES:  # h11 minds only
-                            msg = f"the head is over {MAX_HEAD_BYTES} bytes"  # what is missing
+                        if self.n_received - len(behind) > MAX_HEAD_BYTES:
+                            msg = f"the head is over {MAX_HEAD_BYTES} bytes"
                             raise Refused(431, "too_large", msg)
                         if head.http_version not in {b"1.0", b"1.1"}:
                             raise Refused(400, "bad_request", "only HTTP/1.1 is spoken here")
                     case h11.Data() as part:
                         body += part.data
                         if len(body) > MAX_BODY_BYTES:
-                            raise _too_large(f"the body is over {MAX_BODY_BYTES} bytes")
+                            msg = f"the body is over {MAX_BODY_BYTES} bytes"
+                            raise Refused(413, "too_large", msg)
                     case h11.EndOfMessage() if head is not None:
                         return self._whole(head, bytes(body))
         except h11.RemoteProtocolError as error:
             raise Refused(error.error_status_hint, "bad_request", str(error)) from None
 
     async def _receive(self) -> bool:
-        """Read on; False: the client has nothing more to say."""
+        """Read on; False: the client has closed its side."""
         if self._parser.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[])
             await self._stream.send_all(self._parser.send(go_on) or b"")
         data = await self._stream.receive_some()
         self.n_received += len(data)
         if self.n_received > MAX_REQUEST_BYTES:
-            raise _too_large(f"the request is over {MAX_REQUEST_BYTES} bytes")
+            raise Refused(413, "too_large", f"the request is over {MAX_REQUEST_BYTES} bytes")
         self._parser.receive_data(data)
         return bool(data)
 
-    def _whole(self, head: h11.Request, body: bytes) -> Request:
-        if _tokens(head, b"upgrade") == [b"websocket"]:
+    def _whole(self, head: h11.Request, body: bytes) -> HttpRequest:
+        if HttpRequest(head).is_upgrade:
             behind, _ = self._parser.trailing_data
-            return Request(head, is_upgrade=True, raw=_written(head, list(head.headers)) + behind)
+            return HttpRequest(head, _written(head, list(head.headers)) + behind)
         # Written anew: without what concerns this connection alone, since Hypercorn would
         # follow an upgrade to HTTP/2, and without what comes behind, which it would answer.
         headers = [(name, value) for name, value in head.headers if name not in HOP_BY_HOP]
         if not any(name == b"host" for name, _ in headers):
             headers.append((b"host", b""))  # HTTP/1.0 has none
         headers.append((b"content-length", b"%d" % len(body)))
-        return Request(head, is_upgrade=False, raw=_written(head, headers) + body)
+        return HttpRequest(head, _written(head, headers) + body)
 
 
-def check_upgrade(head: h11.Request) -> None:
+def check_upgrade(request: HttpRequest) -> None:
     """Raises `Refused` for an upgrade that is not as RFC 6455 (4.2.1) asks: the WebSocket
     library answers such a one by itself, and does not tell."""
-    if _tokens(head, b"sec-websocket-version") != [b"13"]:
+    if request.words(b"sec-websocket-version") != ["13"]:
         raise Refused(
             426,
             "bad_request",
@@ -152,18 +163,12 @@ def check_upgrade(head: h11.Request) -> None:
             headers=(("sec-websocket-version", "13"),),
         )
     if (
-        head.method != b"GET"
-        or head.http_version != b"1.1"
-        or b"upgrade" not in _tokens(head, b"connection")
-        or len(_tokens(head, b"sec-websocket-key")) != 1
+        request.method != "GET"
+        or request.head.http_version != b"1.1"
+        or "upgrade" not in request.words(b"connection")
+        or len(request.words(b"sec-websocket-key")) != 1
     ):
         raise Refused(400, "bad_request", "this is no WebSocket upgrade as RFC 6455 has it")
-
-
-def _tokens(head: h11.Request, name: bytes) -> list[bytes]:
-    """The comma-separated words of a header, in lower case."""
-    values = b",".join(value for key, value in head.headers if key == name)
-    return [word.strip().lower() for word in values.split(b",")] if values else []
 
 
 def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -171,11 +176,7 @@ def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
     return h11.Connection(h11.CLIENT).send(request) or b""
 
 
-def _too_large(message: str) -> Refused:
-    return Refused(413, "too_large", message)
-
-
-async def answer(stream: Stream, refusal: Refused) -> None:
+async def send_refusal(stream: ClientStream, refusal: Refused) -> None:
     """Send a refusal, and make sure that the client can read it."""
     body = json.dumps({"error": str(refusal), "code": refusal.code}).encode()
     headers = [

@@ -1,4 +1,5 @@
-"""The stream under every protocol here, TLS or not: it can be read again, and its writes end."""
+"""A client's stream under every protocol, TLS or not: bytes can be given back to it, and its sends
+end in a limited time."""
 
 from __future__ import annotations
 
@@ -16,30 +17,30 @@ if TYPE_CHECKING:
     from trio.socket import SocketType
 
 SEND_BUFFER_BYTES = 64 * 1024
-"""Asked of the kernel, which doubles it: two thirds of a second of 48 kHz float32. What lies
-there is beyond barge-in and hides a client that does not read; the default hides 20 s."""
+"""Asked of the kernel, which doubles it: two thirds of a second of 48 kHz float32. A barge-in
+cannot drop what lies there, and it hides a client that does not read; the default hides 20 s."""
 
 LINGER_S = 1.0
-"""How long a client may take to notice that we are done."""
+"""The time a client has to notice that the server is done."""
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """``struct linger``: on, for no time at all (socket(7))."""
 
 TLS_HANDSHAKE = b"\x16"
-"""What a client that speaks TLS begins with (RFC 8446, 5.1: ContentType)."""
+"""The first byte from a client that speaks TLS (RFC 8446, 5.1: ContentType)."""
 
 
 class PlainText(Exception):
-    """The client does not speak TLS, and was to."""
+    """The client does not speak TLS, as this port requires."""
 
 
-class Stream(trio.abc.HalfCloseableStream):
-    """A socket stream that first gives back what was read ahead of its protocol, and whose
-    sends are given up after `write_stall_s`.
+class ClientStream(trio.abc.HalfCloseableStream):
+    """A socket stream that takes back bytes which were read too early, and whose sends are given
+    up after `write_stall_s`.
 
-    A send that is given up has torn the stream, so the stream closes, and the send raises
-    `trio.BrokenResourceError` like any other on a dead connection. The limit lies down here
-    since neither trio-websocket nor Hypercorn, which shields its sends, has one."""
+    A send that is given up leaves the stream torn, so the stream closes, and the send raises
+    `trio.BrokenResourceError` like any other on a dead connection. The limit is here because
+    neither trio-websocket nor Hypercorn, which shields its sends, has one."""
 
     def __init__(self, tcp: trio.SocketStream, write_stall_s: float) -> None:
         self._tcp = tcp
@@ -47,22 +48,22 @@ class Stream(trio.abc.HalfCloseableStream):
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
         self.is_sending = False
-        """A send waits for the client to read."""
+        """Whether a send waits for the client to read."""
         self.ignores_input = False
-        """What the client sends from now on is thrown away; only that it leaves is told."""
+        """Whether what the client sends is thrown away. Its leaving is still reported."""
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on, before anything was read. The caller sets a limit of time.
+        """Speak TLS from here on, before anything was read. The caller sets a time limit.
 
-        Raises `PlainText` where the client does something else, which is then still to be
-        read, and `trio.BrokenResourceError` where it cannot, or has gone."""
+        Raises `PlainText` where the client speaks something else, which can then still be read,
+        and `trio.BrokenResourceError` where the handshake fails or the client has gone."""
         try:
             first = await self._tcp.socket.recv(1, socket.MSG_PEEK)
         except OSError as error:
             raise trio.BrokenResourceError from error
         if not first:
-            raise trio.BrokenResourceError("the client left without a word")
+            raise trio.BrokenResourceError("the client left without sending anything")
         if first != TLS_HANDSHAKE:
             raise PlainText
         tls = trio.SSLStream(_UnderTls(self._tcp), context, server_side=True)
@@ -71,16 +72,16 @@ class Stream(trio.abc.HalfCloseableStream):
 
     @property
     def _stream(self) -> trio.SSLStream[_UnderTls] | trio.SocketStream:
-        """What our bytes go through."""
+        """The stream that carries the plain bytes."""
         return self._tcp if self._tls is None else self._tls
 
     @property
     def socket(self) -> SocketType:
-        """As Hypercorn looks for it, to learn the addresses."""
+        """The socket, of which Hypercorn asks the addresses."""
         return self._tcp.socket
 
     def give_back(self, data: bytes) -> None:
-        """Let this be read again, before anything else."""
+        """Let these bytes be read again, before all others."""
         self._read_ahead = data + self._read_ahead
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -103,7 +104,7 @@ class Stream(trio.abc.HalfCloseableStream):
         view = memoryview(data)
         self.is_sending = True
         try:
-            for start in range(0, len(view), SEND_BUFFER_BYTES):
+            for start in range(0, max(1, len(view)), SEND_BUFFER_BYTES):
                 with self._stall_limit():
                     await self._stream.send_all(view[start : start + SEND_BUFFER_BYTES])
         finally:
@@ -123,8 +124,8 @@ class Stream(trio.abc.HalfCloseableStream):
         await self._stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        """See `trio.abc.HalfCloseableStream`. With TLS its own good-bye goes first, without
-        which a client cannot tell the end from a cut."""
+        """See `trio.abc.HalfCloseableStream`. With TLS its close_notify goes first, without which a
+        client cannot tell the end from a truncation."""
         if self._tls is None:
             await self._tcp.send_eof()
         else:
@@ -139,8 +140,8 @@ class Stream(trio.abc.HalfCloseableStream):
         await self._tcp.aclose()
 
     async def linger(self) -> None:
-        """Close so that the client can still read what it was sent: a socket that is closed
-        while unread bytes lie in it resets the connection, and the last answer is lost."""
+        """Close so that the client can still read what it was sent: closing a socket that has
+        unread bytes in it resets the connection, and the last answer is lost."""
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             with trio.move_on_after(LINGER_S):
                 await self.send_eof()
@@ -149,23 +150,23 @@ class Stream(trio.abc.HalfCloseableStream):
         self.close()
 
     def close(self) -> None:
-        """Close, and leave what the kernel still holds for the client to the kernel."""
+        """Close; the kernel still delivers what it holds for the client."""
         self._tcp.socket.close()
 
     def abort(self) -> None:
-        """Reset the connection: for a client that does not read, or is not there.
+        """Reset the connection: for a client that does not read, or has vanished.
 
-        Whoever sends or receives here is told. A close alone would leave its end behind what
-        the client has not read; a client whose buffer is full then never sees it, and the kernel
-        keeps both for minutes."""
+        Tasks that send or receive here get an error. A close alone would queue its end behind what
+        the client has not read; a client whose buffer is full would never see it, and the kernel
+        would keep both for minutes."""
         if self._tcp.socket.fileno() != -1:
             self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._tcp.socket.close()
 
 
 class _UnderTls(trio.abc.Stream):
-    """The TCP stream as TLS sees it: closing TLS ends our side of it alone, so that `linger` can
-    wait for the client's."""
+    """The TCP stream under TLS. Closing it ends the server's side alone, so that `linger` can wait
+    for the client's."""
 
     def __init__(self, tcp: trio.SocketStream) -> None:
         self._tcp = tcp
@@ -180,7 +181,7 @@ class _UnderTls(trio.abc.Stream):
         await self._tcp.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        # Broken or closed: there is nobody to tell. Busy: somebody sends, and is to be cut off.
+        # Broken or closed: the client has gone. Busy: a send is under way, and will be cut off.
         with contextlib.suppress(
             trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError
         ):

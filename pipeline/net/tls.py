@@ -1,4 +1,4 @@
-"""What the port needs to speak TLS: a certificate and its key, read once."""
+"""TLS for the port: a certificate and its key, read once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def server_context(
 ) -> ssl.SSLContext | None:
     """The TLS context for these PEM files; the key may lie in the certificate's. None: no TLS.
 
-    Raises `CannotStart` where they are not what they are taken for, naming by `place_of` who set
-    the option."""
+    Raises `CannotStart` where they are no such files, with the place that set the option, which
+    `place_of` knows."""
     if certificate is None:
         if key is not None:
             msg = f"{place_of('tls_key')} is of no use without --tls-certificate"
@@ -26,11 +26,8 @@ def server_context(
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 and up
     context.set_alpn_protocols(["http/1.1"])
-    for name, file in (("tls_certificate", certificate), ("tls_key", key)):
-        if file is not None and not file.is_file():
-            raise CannotStart(f"{place_of(name)}: there is no file {file}")
     try:
-        # A key with a passphrase would ask for it on the terminal, if there is one.
+        # Without `password` OpenSSL would ask for a key's passphrase on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
         msg = (

@@ -1,7 +1,7 @@
-"""A WebSocket as a connection's peer. Nothing but this file knows trio-websocket.
+"""A WebSocket as a connection's peer. Only this file knows trio-websocket.
 
-What it leaves to its users is done here: messages are bounded in bytes, a client that has
-vanished is noticed, one that breaks the protocol is told so, and closing ends in time.
+What that library leaves to its users is done here: messages are bounded in bytes, a client that has
+vanished is noticed, one that breaks the protocol is told so, and closing ends in a limited time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wsproto.utilities import LocalProtocolError
 
 from pipeline.connection import CloseCode
 from pipeline.dialects import native
-from pipeline.net.pacing import FairStream
+from pipeline.net.pacing import PacedStream
 from stages.errors import Disconnected, ProtocolError
 from stages.items import PcmFrame
 
@@ -29,47 +29,48 @@ if TYPE_CHECKING:
 
     from trio_websocket import CloseReason, WebSocketConnection
 
-    from pipeline.net.stream import Stream
+    from pipeline.net.stream import ClientStream
     from stages.items import Answer, ClientMessage, Outgoing
 
 log = structlog.stdlib.get_logger(__name__)
 
 HANDSHAKE_WITHIN_S = 5.0
-"""For the upgrade. Its request has been read by then, so only our answer is under way."""
+"""The limit for an upgrade. Its request has been read by then, so only the answer takes time."""
 
 CLOSE_WITHIN_S = 10.0
-"""For the client's answer to our close, which it gives after it has read what it was sent."""
+"""The limit for the client's answer to our close, after it has read what it was sent."""
 
 PING_EVERY_TICKS = 20
 SILENT_TICKS = 40
 TICK_S = 1.0
-"""Without a pong, or anything else, for 40 s a client has vanished. Ticks in which our own
-send is blocked do not count, since a client that is not reading does not see the ping either;
-nor do those in which we take no messages, since then we do not see the pong."""
+"""A client that sends nothing, not even a pong, for 40 s has vanished. Ticks in which our own send
+is blocked do not count, since a client that is not reading does not see the ping either; nor do
+ticks in which no message is being received, since then the pong is not seen."""
 
 PING_BYTES = 6
-"""With the frame's header of 2 that makes a multiple of four; see `native.render`."""
+"""Random payload of a ping. With the frame's header of 2 it is a multiple of four long, as all
+frames are; see `native.render`."""
 
 ABNORMAL_CLOSURE = 1006
-"""What the library calls a connection that broke (RFC 6455, section 7.4.1)."""
+"""The library's code for a connection that broke (RFC 6455, section 7.4.1)."""
 
 BREACHES = frozenset({1002, 1007})
-"""What the library notes where a client broke the protocol: in its framing, or in its UTF-8."""
+"""The library's codes for a client that broke the protocol, in its framing or in its UTF-8."""
 
 CLOSE_FRAME = 0x88
-"""The first byte of a close: FIN, and the opcode (RFC 6455, 5.2)."""
+"""The first byte of a close frame: FIN, and the opcode (RFC 6455, 5.2)."""
 
 
 class WebSocketPeer:
     """One client on a WebSocket, as `pipeline.connection.Peer`."""
 
-    def __init__(self, socket: WebSocketConnection, stream: Stream) -> None:
+    def __init__(self, socket: WebSocketConnection, stream: ClientStream) -> None:
         self._socket = socket
         self._stream = stream
         self._silent_ticks = 0
         self._is_listening = False
         self.refused_with: CloseCode | None = None
-        """How to close on a client that broke the bounds."""
+        """The close code for a client that sent too large a message."""
 
     async def receive(self) -> ClientMessage:
         """See `stages.intake.stage.Messages`."""
@@ -78,7 +79,7 @@ class WebSocketPeer:
             text = await self._socket.get_message()
         except ConnectionClosed as error:
             if error.reason is not None and error.reason.code == ABNORMAL_CLOSURE:
-                self._stream.abort()  # let no send wait for somebody who is not there
+                self._stream.abort()  # so that no send waits for a client that has gone
             raise Disconnected from None
         finally:
             self._is_listening = False
@@ -95,19 +96,19 @@ class WebSocketPeer:
         """See `pipeline.connection.Peer`."""
         message = item.data if isinstance(item, PcmFrame) else native.render(item)
         try:
-            # A frame that is torn cannot be mended. The stream ends a send that takes too long.
+            # A torn frame would spoil the connection. The stream ends a send that takes too long.
             with trio.CancelScope(shield=True):
                 await self._socket.send_message(message)
         except ConnectionClosed:
             raise Disconnected from None
 
     async def close(self, code: CloseCode) -> None:
-        """Send a close and wait for the client's, but not for ever."""
+        """Send a close and wait a limited time for the client's."""
         with trio.move_on_after(CLOSE_WITHIN_S):
             await self._socket.aclose(code)
 
     async def cut_when_vanished(self) -> None:
-        """Ping now and then, and close the stream of a client that has fallen silent."""
+        """Ping now and then, and cut off a client that has been silent for too long."""
         async with trio.open_nursery() as nursery:
             for tick in itertools.count(1):
                 await trio.sleep(TICK_S)
@@ -123,35 +124,34 @@ class WebSocketPeer:
             self._silent_ticks = 0
 
 
-class _Wire(trio.abc.Stream):
-    """The stream as the library has it. Where a client broke the protocol the library closes it
-    without having sent a close; then what lies beneath stays open, and ours is the last word."""
+class _Transport(PacedStream):
+    """The stream under the library. Where a client broke the protocol the library closes it before
+    it has sent a close frame; then the client's stream stays open, so that one can be sent."""
 
-    def __init__(self, stream: FairStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: ClientStream, are_others: Callable[[], bool]) -> None:
+        super().__init__(stream, are_others)
         self._is_closed = False
         self._has_sent_close = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         self._check_open()
-        return await self._stream.receive_some(max_bytes)
+        return await super().receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._check_open()
         self._has_sent_close |= data[0] == CLOSE_FRAME  # the library sends frame by frame
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
+        await super().send_all(data)
 
     async def aclose(self) -> None:
         self._is_closed = True
+        await trio.lowlevel.checkpoint()
         if self._has_sent_close:
-            await self._stream.aclose()
+            await super().aclose()
 
     async def tell_breach(self, breach: CloseReason | None) -> None:
-        """Send the close that is due where the client broke the protocol (RFC 6455, 7.1.7).
-        It must not happen while the library may still be sending."""
+        """Send the close frame for a client that broke the protocol (RFC 6455, 7.1.7), once the
+        library sends no more."""
+        await trio.lowlevel.checkpoint()
         if breach is None or breach.code not in BREACHES or self._has_sent_close:
             return
         log.debug("a client broke the protocol", code=breach.code, reason=breach.reason)
@@ -160,7 +160,7 @@ class _Wire(trio.abc.Stream):
             trio.move_on_after(CLOSE_WITHIN_S),
             contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
-            await self._stream.send_all(Connection(ConnectionType.SERVER).send(close))
+            await super().send_all(Connection(ConnectionType.SERVER).send(close))
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -168,18 +168,22 @@ class _Wire(trio.abc.Stream):
 
 
 async def serve_websocket(
-    stream: Stream,
+    stream: ClientStream,
     converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
     are_others: Callable[[], bool],
 ) -> None:
-    """Answer an upgrade whose request lies in the stream, hold the conversation, and close.
+    """Answer the upgrade request in the stream, hold the conversation, and close.
 
-    `are_others` tells whether anybody would wait for a client that sends too much."""
-    wire = _Wire(FairStream(stream, are_others))
+    `are_others` is as for `PacedStream`."""
+    transport = _Transport(stream, are_others)
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:
-            socket = await _accept(nursery, wire)
+            with trio.fail_after(HANDSHAKE_WITHIN_S):
+                request = await wrap_server_stream(
+                    nursery, transport, max_message_size=native.MAX_MESSAGE_BYTES
+                )
+                socket = await request.accept()
             peer = WebSocketPeer(socket, stream)
             nursery.start_soon(peer.cut_when_vanished)
             try:
@@ -190,15 +194,9 @@ async def serve_websocket(
             await peer.close(peer.refused_with or code)
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError):
-        # The client left during the handshake, or did not take our answer to it; or it sent a
-        # ping behind our close, which the library would answer, and may not.
+        # The client left during the handshake, or did not read the answer to it; or it sent a
+        # ping behind our close, which the library tries to answer and must not.
         log.debug("a WebSocket ended out of order")
     if socket is not None:
-        await wire.tell_breach(socket.closed)
+        await transport.tell_breach(socket.closed)
     await stream.linger()
-
-
-async def _accept(nursery: trio.Nursery, wire: _Wire) -> WebSocketConnection:
-    with trio.fail_after(HANDSHAKE_WITHIN_S):
-        request = await wrap_server_stream(nursery, wire, max_message_size=native.MAX_MESSAGE_BYTES)
-        return await request.accept()

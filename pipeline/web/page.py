@@ -1,35 +1,32 @@
-"""The page at `/`, which is sent as it lies in `static/`: there is no build step."""
+"""The page at `/`, served from the files in `static/`: there is no build step."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
-    from os import PathLike, stat_result
-
     from fastapi import FastAPI, Request
     from starlette.responses import Response
-    from starlette.types import Scope
 
 WEB = Path(__file__).with_name("static")
 
 PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
-"""A name or an address, and maybe a port: what cannot add to a header anything of its own."""
+"""A name or an address with an optional port: nothing that could add to a header."""
 
 HEADERS = {
-    # Asked for anew each time, and mostly answered by a 304: modules of two versions do not mix.
+    # Revalidated each time, mostly with a 304, so that modules of two versions do not mix.
     "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
 }
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page, and the files that it is made of under `/web`."""
+    """Add the routes of the page, at `/`, and of its files, under `/web`."""
 
     async def page(request: Request) -> FileResponse:
         policy = content_security_policy(request.headers.get("host", ""))
@@ -41,9 +38,9 @@ def add_page(app: FastAPI) -> None:
 
 
 def content_security_policy(host: str) -> str:
-    """What the page may load and speak to: this server alone.
+    """The policy that lets the page load from and connect to this server alone.
 
-    Its WebSocket is named, since not every browser counts it as the page's own."""
+    The WebSocket is named, since not every browser counts it as the page's own origin."""
     sockets = f" ws://{host} wss://{host}" if PLAIN_HOST.fullmatch(host) else ""
     return "; ".join(
         (
@@ -60,21 +57,15 @@ def content_security_policy(host: str) -> str:
 
 
 class _Files(StaticFiles):
-    def file_response(
-        self,
-        full_path: str | PathLike[str],
-        stat_result: stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - handed on
+        response = super().file_response(*args, **kwargs)
         response.headers.update(HEADERS)
         return response
 
 
 def page_url(host: str, port: int, *, is_secure: bool) -> str:
-    """What a browser on this machine opens to get the page. `host` is what is listened on: all
-    addresses, and the usual loopback one, go by the name that browsers trust without TLS."""
+    """The address of the page for a browser on this machine. `host` is the address listened on; all
+    addresses, and the usual loopback one, become the name that browsers trust without TLS."""
     if host in {"127.0.0.1", "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
         host = "localhost"
     elif ":" in host:

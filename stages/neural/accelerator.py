@@ -80,7 +80,7 @@ def limit_threads(n_processors: int) -> None:
     torch.set_num_threads(min(torch.get_num_threads(), n_processors))
 
 
-def in_words(device: torch.device, dtype: torch.dtype) -> str:
+def describe(device: torch.device, dtype: torch.dtype) -> str:
     """The device's name and the precision: ``cpu in bfloat16``."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{name} in {str(dtype).removeprefix('torch.')}"

@@ -92,7 +92,7 @@ class RvcEngine(Engine):
         """`entries` may change while the engine runs."""
         self._entries = entries
         self._options = options
-        self.runs_on = accelerator.in_words(options.device, options.dtype)
+        self.runs_on = accelerator.describe(options.device, options.dtype)
         self._voices = VoiceCache(
             max_bytes=options.max_voice_bytes,
             device=options.device,

@@ -81,6 +81,8 @@ class Segmenter:
 
     def __init__(self, options: SegmenterOptions = _DEFAULTS, *, first_index: int = 0) -> None:
         self.next_index = first_index
+        self.n_given = 0
+        """Characters that are in segments by now."""
         self._options = options
         self._waits_s = {
             Verdict.WAIT: options.boundary_wait_s,
@@ -104,12 +106,6 @@ class Segmenter:
 
         # When the open text came in: (characters since the beginning, time).
         self._arrivals: list[tuple[int, float]] = []
-        self._n_given = 0
-
-    @property
-    def pending(self) -> str:
-        """The text that was taken in and is in no segment yet."""
-        return self._open
 
     @property
     def deadline(self) -> float | None:
@@ -127,7 +123,7 @@ class Segmenter:
         # In pieces, so that the cost is that of the text, however long the token is.
         for start in range(0, len(token.text), self._options.max_segment_chars):
             self._open += token.text[start : start + self._options.max_segment_chars]
-            self._arrivals.append((self._n_given + len(self._open), now))
+            self._arrivals.append((self.n_given + len(self._open), now))
             segments += self._cut_all(now)
         return segments
 
@@ -252,7 +248,7 @@ class Segmenter:
 
     def _arrival(self, at: int) -> float:
         """The arrival time of the character at this place of the open text."""
-        return self._arrivals[self._n_arrived_with(self._n_given + at)][1]
+        return self._arrivals[self._n_arrived_with(self.n_given + at)][1]
 
     def _n_arrived_with(self, n_chars: int) -> int:
         return bisect_right(self._arrivals, n_chars, key=itemgetter(0))
@@ -279,6 +275,6 @@ class Segmenter:
         self._shown = self._shown[n_chars:]
         self._has_sound = is_audible(self._shown, skip_emoji=self._options.skip_emoji)
         self._deadline = None
-        self._n_given += n_chars
-        del self._arrivals[: self._n_arrived_with(self._n_given)]
+        self.n_given += n_chars
+        del self._arrivals[: self._n_arrived_with(self.n_given)]
         return segment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -13,59 +13,66 @@ from stages.items import Flush, Token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.token_queue import TokenQueue
     from stages.items import Segment
     from stages.segmenter.segmenter import Segmenter
 
 PIECE_CHARS = 256
-"""4 ms of work at worst, for nothing but marks; 0.3 ms for prose."""
+"""4 ms of work at worst, for nothing but marks; 0.3 ms for prose. More than a segment has, so
+that each piece sends one, and others get their turn on the loop."""
+
+
+class Tokens(Protocol):
+    """A channel of tokens and flushes; `trio.MemoryReceiveChannel` is one."""
+
+    async def receive(self) -> Token | Flush:
+        """The next item. Raises `trio.EndOfChannel` behind the last."""
+
+    def receive_nowait(self) -> Token | Flush:
+        """The next item. Raises `trio.WouldBlock` where there is none."""
 
 
 async def segment_text(
-    items: TokenQueue,
+    tokens: Tokens,
     segments: trio.MemorySendChannel[Segment | Flush],
     segmenter: Segmenter,
 ) -> None:
-    """Cut what comes in until the queue is closed, which is the end of the text."""
+    """Cut what comes in until the channel's end, which is the end of the text."""
     with segments:
         while True:
             try:
-                item = await _next_item(items, segmenter.deadline)
+                item = await _next_item(tokens, segmenter.deadline)
             except trio.EndOfChannel:
                 break
-            now = trio.current_time()
-            match item:
-                case Token():
-                    for piece in _pieces(item):
-                        await _send_all(segments, segmenter.push(piece, now))
-                case Flush():
-                    await _send_all(segments, segmenter.flush(now))
-                    await segments.send(item)
-                case None:
-                    await _send_all(segments, segmenter.expire(now))
-        await _send_all(segments, segmenter.flush(trio.current_time()))
+            for out in _cut(item, segmenter):
+                await segments.send(out)
+        for segment in segmenter.flush(trio.current_time()):
+            await segments.send(segment)
 
 
-async def _send_all(
-    segments: trio.MemorySendChannel[Segment | Flush], ready: list[Segment]
-) -> None:
-    for segment in ready:
-        await segments.send(segment)
+def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment | Flush]:
+    """What leaves because of this item; None: because of the deadline.
+
+    A long token is cut bit by bit, which makes no difference to its segments: what cannot be
+    sent yet is not even looked at."""
+    now = trio.current_time()
+    match item:
+        case Token(text=text):
+            for start in range(0, len(text), PIECE_CHARS):
+                piece = replace(item, text=text[start : start + PIECE_CHARS])
+                yield from segmenter.push(piece, now)
+        case Flush():
+            yield from segmenter.flush(now)
+            yield item
+        case None:
+            yield from segmenter.expire(now)
 
 
-def _pieces(token: Token) -> Iterator[Token]:
-    """A long token bit by bit, which makes no difference to its segments: others get their
-    turn on the loop in between, and what cannot be spoken yet is not even looked at."""
-    for start in range(0, len(token.text), PIECE_CHARS):
-        yield replace(token, text=token.text[start : start + PIECE_CHARS])
-
-
-async def _next_item(items: TokenQueue, deadline: float | None) -> Token | Flush | None:
+async def _next_item(tokens: Tokens, deadline: float | None) -> Token | Flush | None:
     """The next item; None: there was none until the deadline."""
     with trio.move_on_at(math.inf if deadline is None else deadline):
-        return await items.receive()
+        return await tokens.receive()
     # Text beats the clock: a loop that was late must not cut where the client did not pause.
     try:
-        return items.receive_nowait()
+        return tokens.receive_nowait()
     except trio.WouldBlock:
         return None

@@ -32,11 +32,8 @@ class Framer:
 
     def __init__(self, stream_format: StreamFormat) -> None:
         rate, channels = stream_format.sample_rate, stream_format.channels
-        self._exact = (
-            None
-            if stream_format.frame_ms is None
-            else max(1, round(rate * stream_format.frame_ms / 1000))
-        )
+        frame_ms = stream_format.frame_ms
+        self._exact = None if frame_ms is None else rate * frame_ms // 1000
         self._least = rate * MIN_MESSAGE_MS // 1000
         self._most = min(rate * MAX_MESSAGE_MS // 1000, MAX_MESSAGE_VALUES // channels)
         self._held: list[Samples] = []

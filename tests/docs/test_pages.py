@@ -38,6 +38,7 @@ OTHERS_FLAGS = {
     "--gpus": "docker's",
     "--group-add": "docker's",
     "--init": "docker's",
+    "--only": "bench/report.py's",
     "--profile": "docker's",
     "--read-only": "docker's",
     "--rm": "docker's",

@@ -13,10 +13,11 @@ from pipeline.executor import open_executor
 from pipeline.net.access import Access
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
-from pipeline.net.port import Listener
+from pipeline.net.port import Port
 from tests.fakes import HangingEngine, TellingEngine, service
-from tests.faults.raw_client import SOON_S, ask, get, post, websocket
+from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import TEXT
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,11 +32,11 @@ async def listening(engine: Engine) -> AsyncIterator[int]:
         await executor.add(engine)
         server = service(executor, engine)
         http = HttpServer(create_app(server))
-        listener = Listener(server, http, Access(), tls=None, write_stall_s=30)
+        port = Port(server, http, Access(), tls=None, write_stall_s=30)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(listener.serve, listeners)
+        nursery.start_soon(port.serve, listeners)
         yield listeners[0].socket.getsockname()[1]
-        listener.abort()
+        port.abort()
         nursery.cancel_scope.cancel()
 
 
@@ -86,7 +87,7 @@ async def test_an_engine_that_hangs_is_told_and_forgiven_when_it_comes_back() ->
         answer = await ask(port, post("/api/speak", {"text": "Hello!"}))
         assert (answer.status, answer.json()["code"]) == (500, "engine_gone")
         engine.release.set()
-        with trio.fail_after(SOON_S):
+        with trio.fail_after(PATIENCE_S):
             while not await is_ready(port):
                 await trio.sleep(0.05)
         async with websocket(port, "events=true") as client:

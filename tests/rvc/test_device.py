@@ -21,11 +21,11 @@ from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
 from stages.rvc.warm_up import WarmUp
 from tests.engine_driver import DrivenRequest, make_segment
+from tests.neural.stand_in_device import DEVICE, ResultsAreZero, capturing
 from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
 from tests.random_rvc_features import TINY_RMVPE, build_hubert, build_rmvpe
 from tests.rvc.voices import words
-from tests.stand_in_device import DEVICE, ResultsAreZero, capturing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -30,16 +30,16 @@ class Run:
             said = item.source if isinstance(item, Segment) else item.number
             self.said.append((round(trio.current_time(), 3), said))
 
-    async def say(self, text: str) -> None:
-        await self.tokens.send(Token(text, STYLE))
+    def say(self, text: str) -> None:
+        self.tokens.push(Token(text, STYLE))
 
 
 async def test_segments_leave_at_their_deadline(autojump_clock: trio.testing.MockClock) -> None:
     async with trio.open_nursery() as nursery:
         run = Run(nursery)
-        await run.say("Hello. Dr.")
+        run.say("Hello. Dr.")
         await trio.sleep(5)
-        await run.say(" Smith.")
+        run.say(" Smith.")
         await trio.sleep(5)
         run.tokens.close()
     assert run.said == [(0.0, "Hello."), (1.0, " Dr."), (5.15, " Smith.")]
@@ -52,7 +52,7 @@ async def test_the_next_character_comes_before_the_deadline(
     async with trio.open_nursery() as nursery:
         run = Run(nursery)
         for char in "It is 3.14. Yes.":
-            await run.say(char)
+            run.say(char)
             await trio.sleep(0.1)
         run.tokens.close()
     assert [said for _, said in run.said] == ["It is 3.14.", " Yes."]
@@ -64,10 +64,10 @@ async def test_a_flush_travels_behind_the_text_before_it(
 ) -> None:
     async with trio.open_nursery() as nursery:
         run = Run(nursery)
-        await run.say("Hello! wor")
-        await run.tokens.send(Flush(1))
-        await run.tokens.send(Flush(2))
-        await run.say("ld")
+        run.say("Hello! wor")
+        run.tokens.push(Flush(1))
+        run.tokens.push(Flush(2))
+        run.say("ld")
         await trio.sleep(100)
         assert run.said == [(0.0, "Hello!"), (0.0, " wor"), (0.0, 1), (0.0, 2)]
         run.tokens.close()
@@ -85,7 +85,7 @@ async def test_a_stage_that_was_held_up_reads_on_before_it_looks_at_the_clock(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(segment_text, tokens, segments, Segmenter())
         for text in ("Yes! It is 3.", "14.", " So"):
-            await tokens.send(Token(text, STYLE))
+            tokens.push(Token(text, STYLE))
         tokens.close()
         await trio.sleep(3)
         sources = [item.source async for item in received if isinstance(item, Segment)]

@@ -26,7 +26,7 @@ def test_an_ordinary_word_waits_150_ms(text: str) -> None:
     assert segmenter.expire(5.1) == []
     assert sources(segmenter.expire(5.15)) == [text]
     assert segmenter.deadline is None
-    assert segmenter.pending == ""
+    assert segmenter.flush(5.2) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_where_the_text_rather_goes_on_it_waits_one_second(text: str) -> None:
     assert segmenter.expire(5.9) == []
     (source,) = sources(segmenter.expire(6.0))
     assert source.endswith(".")
-    assert source + segmenter.pending == text
+    assert source + "".join(sources(segmenter.flush(6.0))) == text
 
 
 @pytest.mark.parametrize("text", ["Hello!", "Hello,", "Hello;", "好。", "1!"])
@@ -71,8 +71,8 @@ def test_the_next_character_settles_an_ordinary_word() -> None:
     segmenter = Segmenter()
     push(segmenter, "Hello.", 5.0)
     assert push(segmenter, " ", 5.1) == ["Hello."]
-    assert segmenter.pending == " "
     assert segmenter.deadline is None
+    assert sources(segmenter.flush(5.1)) == [" "]
 
 
 def test_the_next_character_goes_on_with_a_number() -> None:
@@ -88,7 +88,7 @@ def test_the_word_behind_an_initialism_is_waited_for_but_not_for_longer() -> Non
     assert push(segmenter, " Ho", 5.5) == []
     assert segmenter.deadline == pytest.approx(6.0)
     assert sources(segmenter.expire(6.0)) == ["in the U.S."]
-    assert segmenter.pending == " Ho"
+    assert sources(segmenter.flush(6.0)) == [" Ho"]
 
 
 def test_each_mark_waits_from_its_own_arrival() -> None:

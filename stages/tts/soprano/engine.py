@@ -88,7 +88,7 @@ class SopranoEngine(Engine):
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
-        self.runs_on = accelerator.in_words(self._options.device, self._options.dtype)
+        self.runs_on = accelerator.describe(self._options.device, self._options.dtype)
         self._utterances: dict[Request, _Utterance] = {}
         self._in_slots: dict[int, TokenSequence] = {}
         self._free: list[int] = []  # a heap: low slots are taken first

@@ -1,0 +1,234 @@
+"""A connection's books: its text, from when it is taken in until it is heard. Pure.
+
+    taken in ─▶ in a segment ─▶ packed into messages ─▶ sent ─▶ heard
+       └───────────── pending ──────────┘
+
+A listener hears the stream from its beginning (the connection's, or the last barge-in's) in
+order, so a position in the sound is a position in the text. Inside a segment the text is taken to
+be spoken evenly. Positions in the sound are samples per channel of the connection's stream.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import regex
+
+from pipeline.playback import PlaybackClock
+from stages.audio.format import PIPELINE_RATE
+from stages.items import (
+    AudioChunk,
+    Cancelled,
+    Flush,
+    PcmFrame,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+    Token,
+)
+
+if TYPE_CHECKING:
+    from stages.items import Answer, Outgoing, Speech, Style
+
+ITEM_BYTES = 64
+"""Charged for a flush and for a change of style, about what they occupy: else a flood of them
+would be bounded by nothing, since what is said in one style is merged while it waits."""
+
+MAX_SEGMENTS = 1024
+"""Segments that are remembered while a listener plays far behind: hours of speech."""
+
+UNITS_PER_S = 15
+"""How fast a segment is taken to be spoken while its length is not known yet: 180 words a
+minute of 5 letters and a space."""
+
+SYLLABLE_UNITS = 3
+"""A character that is a syllable takes as long as three letters: five of them a second."""
+
+LONGEST_WORD_CHARS = 40
+"""What is longer without a break is no word, and may be cut anywhere."""
+
+_LAST_LETTER = regex.compile(r"(?r)[\p{L}\p{N}]")
+_SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
+_GRAPHEME = regex.compile(r"\X")
+_WORD_BY_ITSELF = regex.compile(r"[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=CL}\p{lb=SA}]")
+"""Of scripts without spaces: the classes of Unicode's line breaking (UAX 14) behind which a line
+may end without one. Chinese, Japanese, Thai and their like with their marks; not Korean."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A segment whose sound is being sent, or was."""
+
+    source: str
+    start: int
+    end: float = math.inf  # until it has come
+
+
+class Ledger:
+    """What one connection was given to say, and how far it has come with it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.clock = PlaybackClock()
+        self.sample_rate = PIPELINE_RATE
+        """Hertz, of the connection's stream; settled before the first of it is sent."""
+        self._max_bytes = max_bytes
+        self._leaving_to = 0  # the end of what was sent or is being sent
+        self._sent_to = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing has been said yet, or nothing since the last barge-in."""
+        self.start = self._leaving_to
+        """Where the stream goes on behind the last barge-in."""
+        self.n_bytes = 0
+        """Of text and flushes that are pending."""
+        self.is_refusing = False
+        """The rest of the utterance is refused, since too much was pending."""
+        # Characters since then: taken in, up to the last letter of these, packed.
+        self._n_taken = self._n_to_letter = self._n_packed = 0
+        self._style_taken: Style | None = None
+        self._style_packed: Style | None = None
+        self._segments: deque[_Entry] = deque(maxlen=MAX_SEGMENTS)
+        self._unsaid = ""  # the text behind the segments
+        self._reply_ended = False
+
+    # Text.
+
+    def take_in(self, item: Token | Flush, now: float) -> bool:
+        """Enter what the client says. False: it is refused, since too much is pending.
+
+        With a text the rest of its utterance is refused, so that nothing is spoken that has a
+        hole in it: up to a flush, a barge-in, or until all that was taken in has been packed.
+        Flushes have as much room again as text: the one that ends such an utterance is not
+        refused with it."""
+        if isinstance(item, Flush):
+            is_full = self.n_bytes >= 2 * self._max_bytes
+        else:
+            is_full = self.is_refusing or self.n_bytes >= self._max_bytes
+        self.is_refusing = is_full
+        if is_full:
+            return False
+        match item:
+            case Flush():
+                self._reply_ended = True
+                self.n_bytes += ITEM_BYTES
+            case Token(text, style):
+                # A reply that was ended and heard to its end is not reported any more.
+                end = max((entry.end for entry in self._segments), default=0)
+                if self._reply_ended and not self._unsaid and self._heard_to(now) >= end:
+                    self._segments.clear()
+                self._reply_ended = False
+                self._unsaid += text
+                if found := _LAST_LETTER.search(text):
+                    self._n_to_letter = self._n_taken + found.end()
+                self._n_taken += len(text)
+                self.n_bytes += _n_bytes(text, style, self._style_taken)
+                self._style_taken = style
+        return True
+
+    def packed(self, item: Speech) -> bool:
+        """All messages of this item have been made. True: with it the utterance is over, since
+        nothing but marks is pending."""
+        match item:
+            case AudioChunk(segment=segment, is_last=True) | SegmentFailed(segment=segment):
+                self.n_bytes -= _n_bytes(segment.source, segment.style, self._style_packed)
+                self._style_packed = segment.style
+                self._n_packed += len(segment.source)
+                is_over = self._n_packed >= self._n_to_letter
+                self.is_refusing &= not is_over
+                return is_over
+            case Flush():
+                self.n_bytes -= ITEM_BYTES
+        return False
+
+    def waits_for_client(self, n_segmented: int) -> bool:
+        """Nothing will happen before the client says more: all text that was cut into segments,
+        these many characters, has been packed."""
+        return self._n_packed == n_segmented
+
+    # Sound.
+
+    def sending(self, item: Outgoing | Answer) -> None:
+        """The writer has taken this up: a barge-in does not drop it any more."""
+        match item:
+            case PcmFrame():
+                self._leaving_to += item.n_samples
+            case SegmentStarted(segment=segment):
+                self._segments.append(_Entry(segment.source, item.sample_offset))
+                self._unsaid = self._unsaid[len(segment.source) :]
+            case SegmentEnded():
+                entry = next(entry for entry in self._segments if entry.end == math.inf)
+                entry.end = item.end
+
+    def sent(self, frame: PcmFrame, now: float) -> bool:
+        """This sound was handed to the kernel. False: it was cancelled meanwhile, so it is there
+        and nobody listens to it."""
+        self._sent_to += frame.n_samples
+        is_heard = self._sent_to > self.start
+        if is_heard:
+            self.clock.sent(frame.n_samples / self.sample_rate, now)
+        return is_heard
+
+    def cancel(self, played_ms: float | None, now: float) -> Cancelled:
+        """Drop all that has not left, and begin anew; returns what was heard.
+
+        `played_ms` is how much the client has played since the last barge-in; None: as much as
+        if it played all sound at its own speed from when it was sent."""
+        heard_to = self._heard_to(now)
+        if played_ms is not None:
+            n_left = self._leaving_to - self.start
+            heard_to = self.start + int(min(played_ms / 1000 * self.sample_rate, n_left))
+        spoken, remaining = "", ""
+        for entry in self._segments:
+            n_chars = self._n_chars_heard(entry, heard_to)
+            spoken += entry.source[:n_chars]
+            remaining += entry.source[n_chars:]
+        remaining += self._unsaid
+        self.clock.stop(now)
+        self._begin()
+        return Cancelled(spoken, remaining, self.start)
+
+    def _heard_to(self, now: float) -> int:
+        """Where the listener's ear is in the stream, if it plays what it gets at once."""
+        return self._sent_to - int(self.clock.unheard_s(now) * self.sample_rate)
+
+    def _n_chars_heard(self, entry: _Entry, heard_to: int) -> int:
+        text = entry.source
+        if heard_to >= entry.end:
+            return len(text)
+        if heard_to <= entry.start:
+            return 0
+        units = list(accumulate(SYLLABLE_UNITS if _SYLLABLE.match(char) else 1 for char in text))
+        n_heard = heard_to - entry.start
+        if entry.end == math.inf:
+            n_units: float = n_heard * UNITS_PER_S / self.sample_rate
+        else:
+            n_units = units[-1] * n_heard // (entry.end - entry.start)
+        return _back_to_border(text, bisect_right(units, n_units))
+
+
+def _back_to_border(text: str, n_chars: int) -> int:
+    """The end of the last whole word within this many characters: before a space, or behind a
+    character of a script that has none."""
+    if n_chars >= len(text):
+        return len(text)
+    border = end = 0
+    for found in _GRAPHEME.finditer(text):
+        if found.end() > n_chars:
+            break
+        end = found.end()
+        is_space = found.group().isspace()
+        if not is_space and (text[end].isspace() or _WORD_BY_ITSELF.match(found.group())):
+            border = end
+    return border if end - border <= LONGEST_WORD_CHARS else end
+
+
+def _n_bytes(text: str, style: Style, before: Style | None) -> int:
+    """What text is charged, by the style of the text before it. Segments change their style where
+    tokens do, so both come to the same in the end."""
+    return len(text.encode()) + ITEM_BYTES * (before is not None and before != style)

@@ -1,0 +1,96 @@
+"""What a connection's messages have settled: style, format, what is to be spoken. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+from stages.audio.format import StreamFormat
+from stages.conversion_settings import ConversionSettings
+from stages.errors import ProtocolError, UnknownVoice
+from stages.items import Flush, Ready, Style, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stages.items import ClientMessage
+    from stages.voices import Voice
+
+CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
+"""Set over an RVC voice's own settings; null takes them back."""
+
+OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
+
+STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
+"""What acts on the text that follows, at any time."""
+
+FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
+"""What decides the form of the sound, and so is settled with the first token."""
+
+
+class Conversation:
+    """What a connection's messages have settled so far. Pure."""
+
+    def __init__(self, voices: Mapping[str, Voice], style: Style) -> None:
+        self.style = style
+        self.stream_format = StreamFormat()
+        self.events = False
+        self.has_begun = False
+        """Something was said, or a flush asked for."""
+        self._voices = voices
+        self._n_flushes = 0
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Apply a config's keys, whose values are in range; raises `ProtocolError` naming the
+        key that cannot be had, and then changes nothing."""
+        voice = changes.get("voice")
+        if voice is not None and voice not in self._voices:
+            msg = f"voice: there is no voice {voice!r} here; GET /api/voices lists them"
+            raise UnknownVoice(msg)
+        if self.has_begun:
+            for key in sorted(changes.keys() - STYLE_KEYS):
+                msg = f"{key}: can only be set before the first token"
+                raise ProtocolError(msg)
+        stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
+        _check_frames(stream_format)
+        conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
+        conversion = {key: value for key, value in conversion.items() if value is not None}
+        own = _only(changes, OWN_STYLE_KEYS)
+        self.style = replace(self.style, conversion=conversion, **own)
+        self.stream_format = stream_format
+        self.events = changes.get("events", self.events)
+
+    def take(self, message: ClientMessage) -> list[Token | Flush]:
+        """What this message, its cancel aside, asks to be spoken."""
+        if message.config is not None:
+            self.configure(message.config)
+        if message.pitch_shift is not None:
+            self.style = replace(self.style, pitch_shift=message.pitch_shift)
+        said: list[Token | Flush] = []
+        if message.token:
+            self.has_begun = True
+            said.append(Token(message.token, self.style))
+        if message.flush:
+            self.has_begun = True
+            self._n_flushes += 1
+            said.append(Flush(self._n_flushes))
+        return said
+
+    @property
+    def ready(self) -> Ready:
+        """The settings as they hold now."""
+        return Ready(self._voices[self.style.voice].engine, self.style, self.stream_format)
+
+
+def _check_frames(stream_format: StreamFormat) -> None:
+    """Frames of exactly this length must be whole samples: 30 ms at 22 050 Hz would be 661.5."""
+    rate, frame_ms = stream_format.sample_rate, stream_format.frame_ms
+    least_ms = 1000 // gcd(rate, 1000)
+    if frame_ms is not None and frame_ms % least_ms:
+        msg = f"frame_ms: must be a multiple of {least_ms} at {rate} Hz, for whole samples"
+        raise ProtocolError(msg)
+
+
+def _only(changes: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if key in keys}

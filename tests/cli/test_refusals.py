@@ -1,0 +1,92 @@
+"""What it says when it cannot do what was asked: one line, and a status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import complaint, run
+from tests.server_process import PATIENCE_S, ROOT, running_server
+
+
+def test_no_such_voice() -> None:
+    told = complaint(run("speak", "Hello!", "--voice", "nobody"))
+    assert told.startswith("server.py: --voice: there is no voice 'nobody'; there are en-us, ")
+    assert not Path("speech.wav").exists()
+
+
+def test_no_such_language() -> None:
+    told = complaint(run("speak", "Hello!", "--espeak-languages", "tlh-piqad"))
+    assert told.startswith("server.py: --espeak-languages: ")
+    assert "tlh-piqad" in told
+
+
+@pytest.mark.parametrize("option", ["models", "voices", "api-keys-file", "tls-certificate"])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_path_that_somebody_names_must_be_there(option: str, *, by_variable: bool) -> None:
+    """The defaults, `models` and `voices`, are not there either, and nobody minds."""
+    variable = f"VOICE_{option.upper().replace('-', '_')}"
+    arguments, env = ([], {variable: "nowhere"}) if by_variable else ([f"--{option}=nowhere"], {})
+    told = complaint(run("--port", "0", *arguments, env=env))
+    place = variable if by_variable else f"--{option}"
+    what = "folder" if option in {"models", "voices"} else "file"
+    assert told == f"server.py: {place}: there is no {what} nowhere"
+
+
+@pytest.mark.parametrize("output", ["no/such/folder/out.wav", "."])
+def test_a_path_that_cannot_be_written(output: str) -> None:
+    told = complaint(run("speak", "Hello!", "-o", output))
+    assert told in {
+        f"server.py: {output}: No such file or directory",
+        f"server.py: {output}: Is a directory",
+    }
+
+
+def test_a_disk_that_is_full() -> None:
+    assert "No space left" in complaint(run("speak", "Hello!", "-o", "/dev/full"))
+
+
+def test_a_port_that_is_in_use() -> None:
+    with running_server() as other:
+        told = complaint(run("--port", str(other.port)))
+    assert "in use" in told
+    assert str(other.port) in told
+
+
+def test_an_address_that_is_not_ours() -> None:
+    told = complaint(run("--host", "192.0.2.1", "--allow-no-key"))  # RFC 5737: nobody's
+    assert "cannot listen" in told
+    assert "192.0.2.1" in told
+
+
+@pytest.mark.parametrize("arguments", [["speak", "Hello!", "there"], ["--prot", "1"]])
+def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    *_, last = done.stderr.decode().splitlines()
+    assert ": error: unrecognized arguments: " in last
+    assert arguments[-1] in last
+
+
+def test_a_misspelt_command_is_named() -> None:
+    ended = subprocess.run(
+        [sys.executable, "server.py", "spaek", "hi"],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert (
+        ended.stderr
+        == "server.py: there is no command 'spaek'; there are serve, speak, fetch and check\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["speak", "check"])
+def test_a_misspelt_variable_is_told_and_not_refused(command: str) -> None:
+    done = run(command, text="Hello!", env={"VOICE_PROT": "9"})
+    assert done.returncode == 0
+    (told,) = [line for line in done.stderr.decode().splitlines() if " WARNING " in line]
+    assert told.endswith("which is no option; did you mean VOICE_PORT?")
