@@ -7,8 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-STILL_SHARED = {"Request"}
-"""An engine's, and one of HTTP."""
 
 
 def test_no_class_name_stands_for_two_things() -> None:
@@ -20,4 +18,4 @@ def test_no_class_name_stands_for_two_things() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
     )
-    assert {name for name, count in names.items() if count > 1} <= STILL_SHARED
+    assert {name for name, count in names.items() if count > 1} == set()
