@@ -60,7 +60,7 @@ loop, and little for a barge-in to throw away."""
 
 
 class CloseCode(IntEnum):
-    """Why a connection ended, as RFC 6455 numbers it."""
+    """The reason why a connection ended, as RFC 6455 numbers it."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -179,8 +179,8 @@ class _Connection:
             self._outbox.answer(TooMuchText(msg))
 
     def _idle_since(self) -> float:
-        """Since when there has been nothing to hear, and nothing to say but what waits for the
-        client to go on."""
+        """The time from which on there was nothing to hear, and nothing to say but what waits for
+        the client to go on."""
         now = trio.current_time()
         waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
         return min(now, self._ledger.clock.dry_at) if waits_for_client else now

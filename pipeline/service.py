@@ -57,7 +57,7 @@ class Service:
         self.metrics = metrics or Metrics()
         self.metrics.show(self._state)
         self.ledgers: set[Ledger] = set()
-        """Of all listeners."""
+        """The ledgers of all listeners."""
         self.closing = trio.Event()
         """No new listener, no new text: finish what was begun."""
         self.grace_over = trio.Event()
