@@ -214,9 +214,10 @@ class _Connection:
                     text=segment.source,
                 )
             case Cancelled():
-                metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
+                taken_in_at = self._cancels_taken_in.popleft()
+                metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
             case SegmentFailed(error=error) | (ServerError() as error):
-                metrics.told_error(error.code)
+                metrics.errors.labels(error.code).inc()
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
                     self._life.cancel()
@@ -224,7 +225,7 @@ class _Connection:
     def _note_sound(self, frame: PcmFrame) -> None:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
-        metrics.sent(len(frame.data))
+        metrics.sent_bytes.inc(len(frame.data))
         is_heard = self._ledger.sent(frame, now)
         if timing is None or not is_heard:
             return
