@@ -54,8 +54,8 @@ COPY stages/ stages/
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM base AS runtime
-# At home in /tmp, the one place where numba and its like can keep what they compile, also
-# where the root folder is mounted read-only. (Debian has a group called voice.)
+# At home in /tmp, the one place where it can write (CUDA keeps kernels there, downloads their
+# locks), also where the root folder is mounted read-only. (Debian has a group called voice.)
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp \
         --shell /usr/sbin/nologin speaker \
     && install --directory --owner speaker --group speaker /models /voices

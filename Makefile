@@ -13,9 +13,12 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 	--fork-strategy fewest --annotation-style line --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links
 
+# A process a core; what a fixture made is used by the tests beside each other, in one of them.
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist worksteal
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format coverage lock clean browser
+.PHONY: help run setup test nightly check format coverage lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,9 +28,12 @@ run: .venv/.light ## Start the server; ARGS="--port 9000" are its options
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need
 
-# One thread a process: tests run servers beside them, and torch's threads wait for each other's cores.
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+nightly: test ## Run the laws with twenty times the examples as well, an hour and more
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
+		property_tests
 
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
@@ -42,7 +48,7 @@ format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff format .
 
 coverage: .venv/.full browser ## Run the tests and tell which branches none of them took
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

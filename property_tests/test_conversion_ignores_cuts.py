@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from property_tests.effort import NEURAL
 from stages.audio.resample import resampled_length
 from stages.conversion_settings import ConversionSettings
 from stages.rvc.pitch.praat import PraatPitch
@@ -87,7 +88,7 @@ SEGMENTS = st.builds(
 )
 
 
-@settings(max_examples=settings().max_examples // 4)  # oneDNN compiles for each new length
+@NEURAL
 @given(SEGMENTS, CUTS)
 @example(
     Segment(Kind(), ConversionSettings(), 32_000, 32, LONGEST),

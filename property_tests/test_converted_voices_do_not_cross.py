@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.effort import NEURAL
 from stages.conversion_settings import ConversionSettings
 from tests.rvc.conversions import Kind, converted, converter, start, synthesizer
 from tests.rvc.voices import words
@@ -106,7 +107,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=settings().max_examples // 5)  # each takes a fifth of a second
+@NEURAL
 @given(GROUPS, TURNS)
 def test_one_by_one_each_sounds_as_alone(group: list[Who], turns: list[tuple[int, int]]) -> None:
     speaking = [Speaking(who) for who in group]
@@ -119,7 +120,7 @@ def test_one_by_one_each_sounds_as_alone(group: list[Who], turns: list[tuple[int
     assert all(one.is_as_alone(0.0) for one in speaking)
 
 
-@settings(max_examples=settings().max_examples // 5)  # each takes a fifth of a second
+@NEURAL
 @given(GROUPS, TURNS)
 def test_together_each_sounds_as_alone(group: list[Who], turns: list[tuple[int, int]]) -> None:
     speaking = [Speaking(who) for who in group]

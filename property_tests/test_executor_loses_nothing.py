@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from pipeline.executor import Executor, open_executor
 from pipeline.playback import PlaybackClock
 from tests.fakes import TellingEngine, segment, sound_of
-
-WITHIN_S = 20.0
-"""Far more than it ever takes: what takes longer hangs."""
+from tests.server_process import PATIENCE_S
 
 listeners = st.lists(
     st.tuples(
@@ -45,7 +43,7 @@ def test_everybody_gets_its_own_sound_whole(
                     return
 
     async def run() -> None:
-        with trio.fail_after(WITHIN_S):
+        with trio.fail_after(PATIENCE_S):
             async with open_executor() as executor:
                 await executor.add(engine)
                 async with trio.open_nursery() as nursery:

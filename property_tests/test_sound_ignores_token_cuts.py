@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import trio
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from pipeline.connection import hold_conversation
+from property_tests.effort import NEURAL
 from stages.intake.conversation import Conversation
 from stages.items import PcmFrame, Style
 from stages.pitch_only import PitchOnlyConverter
@@ -89,7 +90,7 @@ def test_any_cut_into_tokens_gives_the_same_bits(cuts: list[int], pitch_shift: f
     assert speak(cut_at(cuts), pitch_shift) == whole(pitch_shift)
 
 
-@settings(max_examples=settings().max_examples // 5)  # each takes a fifth of a second
+@NEURAL
 @given(CUTS)
 @example(EVERYWHERE)
 def test_any_cut_into_tokens_gives_the_same_neural_speech(cuts: list[int]) -> None:

@@ -24,9 +24,26 @@ def upstream(name: str) -> Any:  # noqa: ANN401 - modules without types
         sys.modules["rvc_python"] = package
     # A pitch tracker that the offline pipeline imports and we never choose; it wants torchaudio.
     sys.modules.setdefault("torchcrepe", ModuleType("torchcrepe"))
+    sys.modules.setdefault("numba", _Numba("numba"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is deprecated, and of pyworld
         return importlib.import_module(f"rvc_python.{name}")
+
+
+class _Numba(ModuleType):
+    """numba without a compiler, for librosa, which has it compile functions for 12 s at its first
+    import. Upstream takes from librosa a table and a loudness: numpy's work, which is the same
+    without."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - jit, vectorize, stencil, ...
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _as_it_is
+
+
+def _as_it_is(*arguments: Any, **_: object) -> Any:  # noqa: ANN401 - a decorator, or what makes one
+    """The function, unless it is still to come."""
+    return arguments[0] if callable(arguments[0] if arguments else None) else _as_it_is
 
 
 def synthesizer(version: str, config: list[Any], *, has_pitch: bool) -> Any:  # noqa: ANN401

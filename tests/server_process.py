@@ -17,8 +17,9 @@ import tempfile
 import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import psutil
 import trio
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 
-STARTS_WITHIN_S = 60.0
-"""It takes a second; this is for a machine that is busy with something else."""
+PATIENCE_S = 120.0
+"""How long a test waits for what is to come at once, and for the next sign of progress: only a
+hang takes longer, on however busy a machine. Less than pytest's `faulthandler_timeout`, so that
+the test itself can say what it waited for."""
 
 ENDS_WITHIN_S = 15.0
 """At the end of a test, when nobody looks at how it ends any more: the grace, and some."""
@@ -78,6 +81,10 @@ class ServerProcess:
     def http_url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
+    def ask(self, path: str, method: str = "GET", **options: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has them
+        """The answer to a request, made by an ordinary client with a test's patience."""
+        return httpx.request(method, self.http_url + path, timeout=PATIENCE_S, **options)
+
     def rss_bytes(self) -> int:
         """Memory that is resident."""
         return self._info.memory_info().rss
@@ -98,14 +105,15 @@ class ServerProcess:
         self._process.send_signal(number)
 
     async def wait(self) -> int:
-        """Until it has ended by itself; its exit status. Put a time limit around it."""
-        while (status := self._process.poll()) is None:
-            await trio.sleep(LOOK_EVERY_S)
+        """Until it has ended by itself; its exit status."""
+        with trio.fail_after(PATIENCE_S):
+            while (status := self._process.poll()) is None:
+                await trio.sleep(LOOK_EVERY_S)
         return status
 
     def wait_listening(self) -> None:
         """Until it listens. Raises `RuntimeError`, with its log, if it does not come to that."""
-        give_up_at = time.monotonic() + STARTS_WITHIN_S
+        give_up_at = time.monotonic() + PATIENCE_S
         while (found := _LISTENING.search(self.log)) is None:
             if self.status is not None or time.monotonic() > give_up_at:
                 msg = f"the server does not listen (status {self.status}):\n{self.log}"

@@ -1,81 +1,25 @@
-"""What the project builds on is installed in versions that import beside each other.
-
-Imports run in fresh interpreters: some of these packages warn, start threads or patch others
-at import, and none of that may reach the other tests.
-"""
+"""The pins agree with each other, images hold no more than they need, and neither does a server
+import more than it needs."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.server_process import running_server
+
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
 
-# `import rvc_python` runs its __init__, which wants fairseq and all of its command line. An empty
-# package in its place leaves the submodules in reach. torchcrepe, a pitch tracker that we never
-# choose, is imported by the offline pipeline and needs a torchaudio of torch's own version.
-AN_EMPTY_RVC_PYTHON = """
-import sys
-from importlib.machinery import PathFinder
-from types import ModuleType
+REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}
+"""What RVC's tests compare our conversion with."""
 
-package = ModuleType("rvc_python")
-package.__path__ = PathFinder.find_spec("rvc_python").submodule_search_locations
-sys.modules["rvc_python"] = package
-sys.modules["torchcrepe"] = ModuleType("torchcrepe")
-"""
+HEAVY = {"torch", "transformers", "huggingface_hub", "soprano", "scipy", "parselmouth", "pyworld"}
+"""What engines and downloads need, as modules; torch alone takes a second to import."""
 
-
-def run_python(program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "espeakng_loader",
-        "faiss",
-        "hypercorn.trio",
-        "hypothesis",
-        "numpy",
-        "parselmouth",
-        "pytest_trio",
-        "pyworld",
-        "soxr",
-        "torch",
-        "transformers",
-        "trio",
-        "trio_websocket",
-    ],
-)
-def test_imports(module: str) -> None:
-    run_python(f"import {module}")
-
-
-def test_soprano_imports_without_its_web_page_and_sound_card() -> None:
-    run_python(
-        "import soprano, soprano.backends.transformers, soprano.utils.text_normalizer,"
-        " soprano.vocos.decoder"
-    )
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "rvc_python.lib.infer_pack.models",
-        "rvc_python.lib.rmvpe",
-        "rvc_python.modules.vc.pipeline",
-    ],
-)
-def test_rvc_imports_without_fairseq(module: str) -> None:
-    run_python(AN_EMPTY_RVC_PYTHON + f"import {module}")
+IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\w+)", re.MULTILINE)
+"""The package of a line of ``python -X importtime``."""
 
 
 def pins(name: str) -> dict[str, str]:
@@ -95,8 +39,28 @@ def test_the_models_pins_are_what_is_tested_without_the_tools() -> None:
     """They are what images hold."""
     light, models, full = pins("light.txt"), pins("models.txt"), pins("full.txt")
     assert light.items() <= models.items() <= full.items()
-    assert {"transformers", "faiss-cpu"} <= models.keys()
+    assert {"transformers", "soprano-tts"} <= models.keys()
     assert not models.keys() & {"pytest", "ruff", "mypy", "hypothesis", "torch"}
+
+
+def test_images_carry_no_references() -> None:
+    """rvc-python, faiss and librosa came with numba, llvmlite and scikit-learn: 360 MB that no
+    line of the server imports."""
+    carried = {"numba", "llvmlite", "scikit-learn"} | REFERENCES
+    assert not pins("models.txt").keys() & carried
+    assert carried <= pins("full.txt").keys()
+
+
+def test_a_light_server_imports_nothing_heavy() -> None:
+    """`make run` on a machine that has everything starts as quickly as on one that has nothing."""
+    with running_server(env={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
+        for path in ("/", "/docs", "/api/voices", "/metrics"):
+            assert server.ask(path).status_code == 200
+        spoken = server.ask("/api/speak", "POST", json={"text": "Hello."})
+        assert spoken.status_code == 200
+        imported = set(IMPORTED.findall(server.log))
+    assert {"trio", "numpy", "fastapi"} <= imported
+    assert not imported & (HEAVY | {"rvc_python", "faiss", "librosa", "numba"})
 
 
 def test_light_pins_hold_no_torch() -> None:

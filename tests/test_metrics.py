@@ -27,7 +27,7 @@ from tests.fakes import (
     service,
     token,
 )
-from tests.server_process import ROOT, running_server
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -215,7 +215,7 @@ async def test_steps_are_told_by_engine() -> None:
             executor.open(engine, segment("ab", 0), PlaybackClock()) as one,
             executor.open(engine, segment("ab", 1), PlaybackClock()) as two,
         ):
-            with trio.fail_after(5):
+            with trio.fail_after(PATIENCE_S):
                 while executor.queue_lengths() != {"telling": 2}:
                     await trio.sleep(0.001)
             engine.both_are_there = True
@@ -223,7 +223,7 @@ async def test_steps_are_told_by_engine() -> None:
             for job in (one, two):
                 async for _ in job:
                     pass
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             while len(engine.left) < 2:
                 await trio.sleep(0.001)
     figures = Figures(metrics.render())
@@ -259,7 +259,7 @@ async def test_what_models_were_broken_off_in_is_told(autojump_clock: MockClock)
 
 def test_servers_do_not_share_their_figures() -> None:
     one, two = Metrics(), Metrics()
-    one.sent(5)
+    one.sent_bytes.inc(5)
     assert Figures(one.render())("voice_sent_bytes_total") == 5
     assert Figures(two.render())("voice_sent_bytes_total") == 0
 
@@ -276,14 +276,14 @@ def test_parts_of_the_way_that_were_not_passed_are_not_counted() -> None:
 def test_a_server_tells_of_its_clients_and_repeats_nothing_of_theirs() -> None:
     """Each value of a label stays for ever: a client who could choose one could fill the memory."""
     with running_server() as server:
-        spoken = httpx.post(f"{server.http_url}/api/speak", json={"text": "Gobbledygook!"})
+        spoken = server.ask("/api/speak", "POST", json={"text": "Gobbledygook!"})
         assert spoken.status_code == 200
-        httpx.post(f"{server.http_url}/api/speak", json={"text": "a", "voice": "gobbledygook"})
-        httpx.get(f"{server.http_url}/gobbledygook")
-        httpx.get(server.http_url, headers={"Host": "gobbledygook"})
-        httpx.get(server.http_url, headers={"Origin": "gobbledygook"})
-        httpx.request("GOBBLEDYGOOK", server.http_url)
-        told = httpx.get(f"{server.http_url}/metrics")
+        server.ask("/api/speak", "POST", json={"text": "a", "voice": "gobbledygook"})
+        server.ask("/gobbledygook")
+        server.ask("/", headers={"Host": "gobbledygook"})
+        server.ask("/", headers={"Origin": "gobbledygook"})
+        server.ask("/", "GOBBLEDYGOOK")
+        told = server.ask("/metrics")
     assert told.headers["content-type"] == CONTENT_TYPE
     assert "gobbledygook" not in told.text.lower()
     figures = Figures(told.content)

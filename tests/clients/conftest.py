@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.server_process import running_server
@@ -29,9 +28,7 @@ def spoken(server: ServerProcess) -> Callable[[str], bytes]:
     """A text's sound, as float32, from the server's other door."""
 
     def speak(text: str) -> bytes:
-        answer = httpx.post(
-            f"{server.http_url}/api/speak", json={"text": text, "format": "f32le"}, timeout=60
-        )
+        answer = server.ask("/api/speak", "POST", json={"text": text, "format": "f32le"})
         assert answer.status_code == 200, answer.text
         return answer.content
 

@@ -14,11 +14,10 @@ import wave
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
 import numpy as np
 import pytest
 
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 PYTHON = (sys.executable, "-W", "error")
 EXAMPLES = ROOT / "examples"
 
-WITHIN_S = 60
-LATE_S = 10
-"""Sound that has not come by then waits for the next text."""
 
 FRAME_BYTES = 3840
 """20 ms at 48 kHz, stereo, 16 bits: what discord.py asks for."""
@@ -43,9 +39,7 @@ STORY = "It was a dark and stormy night, and the rain fell in torrents. " * 20
 
 def whole_numbers(server: ServerProcess, text: str) -> bytes:
     """A text's sound as s16le, from the server's other door."""
-    answer = httpx.post(
-        f"{server.http_url}/api/speak", json={"text": text, "format": "s16le"}, timeout=60
-    )
+    answer = server.ask("/api/speak", "POST", json={"text": text, "format": "s16le"})
     assert answer.status_code == 200
     return answer.content
 
@@ -61,7 +55,7 @@ def say(server: ServerProcess, *arguments: str | Path) -> subprocess.CompletedPr
         [*PYTHON, EXAMPLES / "say.py", "--url", server.websocket_url, *arguments],
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -107,7 +101,9 @@ def test_llm_to_speech_speaks_while_text_arrives(server: ServerProcess) -> None:
             time.sleep(0.05)
         expected = whole_numbers(server, first)
         heard = b""
-        while len(heard) < len(expected) and select.select([process.stdout], [], [], LATE_S)[0]:
+        while len(heard) < len(expected):
+            is_there = select.select([process.stdout], [], [], PATIENCE_S)[0]
+            assert is_there, "it waits for the next text"
             heard += process.stdout.read(len(expected) - len(heard))
         assert heard == expected
         process.stdin.write(second.encode())
@@ -117,7 +113,7 @@ def test_llm_to_speech_speaks_while_text_arrives(server: ServerProcess) -> None:
         while data := process.stdout.read(1 << 16):
             heard += data
         assert heard == expected
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert process.stderr.read() == b""
 
 
@@ -129,7 +125,7 @@ def test_llm_to_speech_ends_with_its_player(server: ServerProcess) -> None:
         process.stdin.write(STORY.encode())
         assert process.stdout.read(1000)
         process.stdout.close()
-        assert process.wait(WITHIN_S) == 0  # though its standard input is still open
+        assert process.wait(PATIENCE_S) == 0  # though its standard input is still open
         assert process.stderr.read() == b""
 
 
@@ -144,7 +140,7 @@ def test_discord_bot_feeds_the_player_of_discord_py(server: ServerProcess) -> No
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -190,7 +186,7 @@ def test_a_server_that_does_not_answer_is_told_in_a_line(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
@@ -206,7 +202,7 @@ def test_the_discord_bot_says_that_it_needs_a_token() -> None:
         env={name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"},
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 1

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.server_process import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.server_process import ServerProcess
 
 HERE = Path(__file__).parent
-WITHIN_S = 60
 
 TEXT = "Hello world! How are you today? I would say, rather well; and so would everybody else"
 STORY = "".join(
@@ -41,7 +42,11 @@ def words(text: str) -> list[str]:
 def run_client(*command: str | Path, **task: object) -> bytes:
     """What a client received; fails with its errors where it had any."""
     done = subprocess.run(
-        command, input=json.dumps(task).encode(), capture_output=True, timeout=WITHIN_S, check=False
+        command,
+        input=json.dumps(task).encode(),
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""

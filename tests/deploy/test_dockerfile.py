@@ -26,7 +26,7 @@ from deploy.dockerfile import (
 from pipeline.cli.serve import LAST_WORDS_S
 from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from pipeline.net.access import KEYS_VARIABLE, is_loopback
-from tests.server_process import WITHOUT_TORCH
+from tests.server_process import PATIENCE_S, WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent
 TARGETS = "light", "cpu", "cuda", "rocm"
@@ -195,7 +195,7 @@ def test_in_an_image_what_is_missing_is_to_be_had_in_other_ways_than_here(tmp_pa
     (tmp_path / "models").mkdir()
     checks = [sys.executable, "-c", WITHOUT_TORCH, "server.py", "check", "--models", "models"]
     done = subprocess.run(
-        checks, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        checks, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout

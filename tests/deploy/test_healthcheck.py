@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.server_process import running_server
+from tests.server_process import PATIENCE_S, running_server
 
 PROGRAM = Path(__file__).parent.parent.parent / "deploy" / "healthcheck.py"
 
@@ -22,7 +22,7 @@ def ends_with(port: int, **variables: str) -> tuple[int, str]:
         env=os.environ | {"VOICE_PORT": str(port), "http_proxy": "http://127.0.0.1:9"} | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     return done.returncode, done.stderr

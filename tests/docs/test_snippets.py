@@ -22,14 +22,13 @@ from pipeline.cli.settings import ServeSettings
 from pipeline.dialects import native
 from stages.rvc.voices.settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.server_process import ServerProcess
 
-WITHIN_S = 100
-"""For one command; a second or two, on a machine that does nothing else."""
 LOOK_EVERY_S = 0.02
 
 LANGUAGES = {"sh", "python", "toml", "json", "text"}
@@ -108,7 +107,7 @@ def shell(
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
 
 
@@ -122,13 +121,13 @@ def check_serving(command: str, folder: Path, environment: dict[str, str], where
             stdout=errors, stderr=errors, start_new_session=True,
         )  # fmt: skip
     try:
-        give_up_at = time.monotonic() + WITHIN_S
+        give_up_at = time.monotonic() + PATIENCE_S
         while "listening on port" not in log.read_text():
             assert process.poll() is None, f"{where}: {command}\n{log.read_text()}"
             assert time.monotonic() < give_up_at, f"{where}: {command}\n{log.read_text()}"
             time.sleep(LOOK_EVERY_S)
         os.killpg(process.pid, signal.SIGTERM)
-        assert process.wait(WITHIN_S) == 0, f"{where}: {command}\n{log.read_text()}"
+        assert process.wait(PATIENCE_S) == 0, f"{where}: {command}\n{log.read_text()}"
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -140,7 +139,7 @@ def test_programs_run(snippet: Snippet, tmp_path: Path, server: ServerProcess) -
     program = snippet.text.replace("localhost:8765", f"localhost:{server.port}")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     written = [path for path in tmp_path.iterdir() if path.stat().st_size > 10_000]

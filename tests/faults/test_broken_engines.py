@@ -15,8 +15,9 @@ from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
 from pipeline.net.port import Port
 from tests.fakes import HangingEngine, TellingEngine, service
-from tests.faults.raw_client import SOON_S, ask, get, post, websocket
+from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import TEXT
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -86,7 +87,7 @@ async def test_an_engine_that_hangs_is_told_and_forgiven_when_it_comes_back() ->
         answer = await ask(port, post("/api/speak", {"text": "Hello!"}))
         assert (answer.status, answer.json()["code"]) == (500, "engine_gone")
         engine.release.set()
-        with trio.fail_after(SOON_S):
+        with trio.fail_after(PATIENCE_S):
             while not await is_ready(port):
                 await trio.sleep(0.05)
         async with websocket(port, "events=true") as client:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from tests.faults.figures import wait_for_descriptors
 from tests.faults.raw_client import (
-    SOON_S,
     Closed,
     connected,
     only_websocket,
@@ -21,6 +21,7 @@ from tests.faults.raw_client import (
     websocket,
 )
 from tests.faults.raw_frames import BINARY, PING, PONG, events, sound
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,9 +40,6 @@ STALL_S = 1.0
 LONG_TEXT = "".join(f"This is sentence number {i} of a long speech. " for i in range(200))
 """Ten minutes of speech, a hundred MB of it."""
 
-CUT_WITHIN_S = 10.0
-"""Once more text is only met by a full socket: the stall, and a margin for a busy machine."""
-
 
 async def cut_off(client: RawWebSocket) -> None:
     """Until the server has cut this client off, which does not read and so cannot see it other
@@ -56,7 +54,7 @@ async def cut_off(client: RawWebSocket) -> None:
 
 async def flooded(send: Callable[[], Awaitable[None]]) -> None:
     """Send until the server has cut the connection."""
-    with trio.fail_after(CUT_WITHIN_S), contextlib.suppress(trio.BrokenResourceError):
+    with trio.fail_after(PATIENCE_S), contextlib.suppress(trio.BrokenResourceError):
         while True:
             await send()
 
@@ -140,7 +138,7 @@ async def test_a_slow_reader_of_an_http_answer_is_no_stalled_one(
         await connection.send(post("/api/speak", {"text": LONG_TEXT[:1500]}))
         await connection.read_more()
         began = trio.current_time()
-        with trio.fail_after(60), contextlib.suppress(Closed):
+        with contextlib.suppress(Closed):
             while True:
                 await connection.read_more()
                 await trio.sleep(0.03)
@@ -155,9 +153,7 @@ async def test_an_http_client_that_stops_reading_is_cut_off(narrow_server: Serve
     async with connected(narrow_server.port, receive_buffer=SMALL) as connection:
         await connection.send(post("/api/speak", {"text": LONG_TEXT[:2500]}))
         await connection.read_more()
-        with trio.fail_after(CUT_WITHIN_S):
-            while narrow_server.n_fds() > n_fds:
-                await trio.sleep(0.05)
+        await wait_for_descriptors(narrow_server, n_fds)
     await wait_for_place(narrow_server.port)
 
 
@@ -234,7 +230,7 @@ async def test_a_flood_of_text_is_refused_above_the_bound_and_spoken_below_it(
     ) as client:
         rss_before = server.rss_bytes()
         client.stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, SMALL)
-        with trio.fail_after(SOON_S):  # it is taken in, though nothing is read
+        with trio.fail_after(PATIENCE_S):  # it is taken in, though nothing is read
             for number in range(300):
                 await client.speak(flood_token(number))
         await client.say(flush=True)
@@ -244,7 +240,7 @@ async def test_a_flood_of_text_is_refused_above_the_bound_and_spoken_below_it(
         heard = bytearray()
         said = ""
         flushed: int | None = None
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE_S):
             while flushed is None:
                 frame = await client.next_frame()
                 if frame.opcode == BINARY:
@@ -275,7 +271,7 @@ async def test_a_cancel_is_seen_behind_a_flood_of_text(server: ServerProcess) ->
             await client.speak(LONG_TEXT[:2000])
         await client.say(cancel=True)
         await client.speak("Something new.", flush=True)
-        with trio.fail_after(SOON_S):
+        with trio.fail_after(PATIENCE_S):
             await client.frames_until_event("cancelled")
             frames = await client.frames_until_event("flushed")
         assert [e["text"] for e in events(frames, "segment_start")] == ["Something new."]
@@ -296,7 +292,7 @@ async def test_a_flood_of_single_characters_is_spoken_in_order(server: ServerPro
                 await client.speak(character)
             await client.say(flush=True)
 
-        frames = await client.frames_until_event("flushed", 60)
+        frames = await client.frames_until_event("flushed")
         await client.close()
     assert "".join(event["text"] for event in events(frames, "segment_start")) == text
     assert events(frames, "flushed")[-1]["samples"] == len(sound(frames)) // 4

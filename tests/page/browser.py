@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 import trio_websocket
 
+from tests.server_process import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
@@ -45,11 +47,6 @@ OPTIONS = (
     f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1",
 )
 
-STARTS_WITHIN_S = 60.0
-"""It takes a second or two; this is for a machine that is busy with something else."""
-
-WITHIN_S = 60.0
-"""For whatever a test waits for, on such a machine."""
 
 LOOK_EVERY_S = 0.02
 
@@ -109,7 +106,7 @@ def running_browser() -> Iterator[str]:
 def _endpoint(process: subprocess.Popen[bytes], profile: Path, log: Path) -> str:
     """Where the browser listens, which it writes into its profile."""
     file = profile / "DevToolsActivePort"
-    give_up_at = time.monotonic() + STARTS_WITHIN_S
+    give_up_at = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < give_up_at:
         if file.exists() and len(lines := file.read_text().split()) == 2:
             port, path = lines
@@ -167,7 +164,7 @@ class Page:
         if self._session is not None:
             message["sessionId"] = self._session
         await self._socket.send_message(json.dumps(message))
-        with trio.fail_after(WITHIN_S):
+        with trio.fail_after(PATIENCE_S):
             while number not in self._answers:
                 await self._answered.park()
         answer = self._answers.pop(number)
@@ -207,7 +204,7 @@ class Page:
 
     async def wait_for(self, script: str) -> None:
         """Until a script gives something that JavaScript takes for true."""
-        with trio.move_on_after(WITHIN_S):
+        with trio.move_on_after(PATIENCE_S):
             while not await self.evaluate(f"Boolean({script})"):
                 await trio.sleep(LOOK_EVERY_S)
             return

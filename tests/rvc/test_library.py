@@ -14,7 +14,7 @@ from stages.rvc.voices import library
 from stages.rvc.voices.header import read_header
 from stages.rvc.voices.library import HeaderCache, find_voices
 from tests.random_rvc import TINY, build_voice
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -313,6 +313,6 @@ def test_a_server_without_torch_lists_voices(tmp_path: Path) -> None:
     build_voice(tmp_path / "anna.pth", size=TINY)
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_MODELS, str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.stdout == "anna 48000\n", done.stderr

@@ -11,8 +11,8 @@ import torch
 from stages.tts.soprano import model
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
+from tests.neural.stand_in_device import DEVICE, StandInGraphs
 from tests.soprano.speaking import open_engine, request_for, run_all
-from tests.stand_in_device import DEVICE, StandInGraphs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,15 +13,13 @@ import pytest
 from pipeline.models.store import MANIFEST, FetchedFile, Manifest, sha256
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import events, sound
-from tests.server_process import ROOT, WITHOUT_TORCH, running_server
+from tests.server_process import PATIENCE_S, ROOT, WITHOUT_TORCH, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.server_process import ServerProcess
-
-WITHIN_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def program(*arguments: str, torch: bool = True) -> subprocess.CompletedProcess[
         [sys.executable, *start, str(ROOT / "server.py"), *arguments],
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.models import store
-from tests.fetch.program import (
+from tests.local_hub import LISTING, Corrupt, LocalHub
+from tests.models.program import (
     FOLDER,
     PROGRAM,
     SOPRANO,
     WEIGHTS,
-    WITHIN_S,
     commit,
     fetch,
     in_place,
     refused,
     run,
 )
-from tests.local_hub import LISTING, Corrupt, LocalHub
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     import pytest
@@ -245,7 +244,9 @@ def test_a_server_does_not_load_what_could_download() -> None:
     program = (
         "import sys, server, pipeline.net.http_api; sys.exit('huggingface_hub' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=WITHIN_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 0
 
 
@@ -262,5 +263,5 @@ def test_a_terminal_has_progress_bars(hub: LocalHub) -> None:
             except OSError:  # the other side has closed it
                 break
         os.close(ours)
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert b"model.safetensors:   0%|" in shown

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line.program import complaint, run
-from tests.server_process import ROOT, running_server
+from tests.cli.program import complaint, run
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 
 def test_no_such_voice() -> None:
@@ -75,7 +75,7 @@ def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
 def test_a_misspelt_command_is_named() -> None:
     ended = subprocess.run(
         [sys.executable, "server.py", "spaek", "hi"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
     assert (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from tests.stand_in_device import DEVICE, CpuTensor, ResultsAreZero, capturing
+from tests.neural.stand_in_device import DEVICE, CpuTensor, ResultsAreZero, capturing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

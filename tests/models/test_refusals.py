@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fetch.program import (
+from tests.local_hub import LISTING, LocalHub, Page, Refuse
+from tests.models.program import (
     FOLDER,
     PROGRAM,
     SOPRANO,
@@ -19,7 +20,6 @@ from tests.fetch.program import (
     refused,
     run,
 )
-from tests.local_hub import LISTING, LocalHub, Page, Refuse
 
 WITHOUT_HUGGINGFACE_HUB = """
 import runpy, sys

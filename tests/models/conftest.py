@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fetch.program import SOPRANO, WEIGHTS
 from tests.local_hub import LocalHub
+from tests.models.program import SOPRANO, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

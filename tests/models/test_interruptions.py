@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.fetch.program import (
+from tests.local_hub import LISTING, Break, Corrupt, LocalHub, Refuse, Stall, Whole
+from tests.models.program import (
     FOLDER,
     LOOK_EVERY_S,
     PROGRAM,
     SOPRANO,
     STAGING,
     WEIGHTS,
-    WITHIN_S,
     complaint,
     fetch,
     in_place,
     refused,
     run,
 )
-from tests.local_hub import LISTING, Break, Corrupt, LocalHub, Refuse, Stall, Whole
+from tests.server_process import PATIENCE_S
 
 WITH_ROOM_FOR = """
 import os, resource, sys
@@ -63,12 +63,12 @@ def test_ctrl_c_leaves_something_to_go_on_from(hub: LocalHub, files: dict[str, b
     hub.faults[WEIGHTS] = iter([Stall(after=300_000)])
     with subprocess.Popen([*PROGRAM, "fetch"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        give_up_at = time.monotonic() + WITHIN_S
+        give_up_at = time.monotonic() + PATIENCE_S
         while not [path for path in STAGING.glob("*.part") if path.stat().st_size == 300_000]:
             assert time.monotonic() < give_up_at
             time.sleep(LOOK_EVERY_S)
         process.send_signal(signal.SIGINT)
-        assert process.wait(WITHIN_S) == 128 + signal.SIGINT
+        assert process.wait(PATIENCE_S) == 128 + signal.SIGINT
         assert all(" INFO " in line for line in process.stderr)
     assert not FOLDER.exists()
     hub.asked.clear()
@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_in_the_middle_can_be_gone_on_from(
 def test_two_fetches_do_not_write_to_one_file(hub: LocalHub) -> None:
     hub.faults[WEIGHTS] = iter([Stall(after=300_000)])
     with subprocess.Popen([*PROGRAM, "fetch"], stderr=subprocess.DEVNULL) as process:
-        give_up_at = time.monotonic() + WITHIN_S
+        give_up_at = time.monotonic() + PATIENCE_S
         while not list(STAGING.glob(f"{WEIGHTS}.*")):
             assert time.monotonic() < give_up_at
             time.sleep(LOOK_EVERY_S)

@@ -9,21 +9,20 @@ from pathlib import Path
 
 from pipeline.models import store
 from pipeline.models.store import SOURCES
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 SOPRANO = SOURCES["soprano"]
 FOLDER = Path("models/soprano")
 STAGING = Path("models/.soprano.part")
 WEIGHTS = "model.safetensors"
 
-WITHIN_S = 60
 LOOK_EVERY_S = 0.01
 
 PROGRAM = (sys.executable, "-W", "error", str(ROOT / "server.py"))
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def fetch(*arguments: str) -> str:

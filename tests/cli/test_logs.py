@@ -15,7 +15,7 @@ from pipeline.executor import open_executor
 from pipeline.playback import PlaybackClock
 from stages.errors import SynthesisError
 from tests.fakes import TellingEngine, segment
-from tests.server_process import ROOT, running_server
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
     from tests.server_process import ServerProcess
@@ -46,7 +46,7 @@ def lines_of(program: str, *, log_format: str = "text", show_texts: bool = False
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", begin + program],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.stdout == ""
     return done.stderr

@@ -9,16 +9,12 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = (sys.executable, "-W", "error", str(ROOT / "server.py"))
-
-WITHIN_S = 60
-SETTLES_S = 0.5
-"""Sound that comes later than this after the rest is not part of it."""
 
 
 def run(
@@ -29,7 +25,7 @@ def run(
         [*PROGRAM, *arguments],
         input=text.encode(),
         capture_output=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
         env=os.environ | (env or {}),
     )
@@ -76,17 +72,16 @@ def tell(process: subprocess.Popen[bytes], text: str) -> None:
     process.stdin.write(text.encode())
 
 
-def hear(process: subprocess.Popen[bytes]) -> bytes:
-    """What it writes until it falls silent; waits for the first of it."""
+def hear(process: subprocess.Popen[bytes], n_bytes: int | None = None) -> bytes:
+    """The next so many bytes that it writes, or all up to its end."""
     assert process.stdout is not None
     heard = b""
-    wait_s: float = WITHIN_S
-    while select.select([process.stdout], [], [], wait_s)[0]:
-        data = os.read(process.stdout.fileno(), 1 << 16)
-        if not data:
+    while n_bytes is None or len(heard) < n_bytes:
+        assert select.select([process.stdout], [], [], PATIENCE_S)[0], "it has fallen silent"
+        most = 1 << 16 if n_bytes is None else n_bytes - len(heard)
+        if not (data := os.read(process.stdout.fileno(), most)):
             break
         heard += data
-        wait_s = SETTLES_S
     return heard
 
 

@@ -15,8 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from pipeline.web.page import page_url
-from tests.command_line.program import PROGRAM, WITHIN_S, run, started, wait_for_log
-from tests.server_process import running_server
+from tests.cli.program import PROGRAM, run, started, wait_for_log
+from tests.server_process import PATIENCE_S, running_server
 
 
 def test_a_reader_that_has_had_enough_ends_it_quietly() -> None:
@@ -27,7 +27,7 @@ def test_a_reader_that_has_had_enough_ends_it_quietly() -> None:
         assert len(os.read(process.stdout.fileno(), 1000)) == 1000
         process.stdout.close()
         told = process.stderr.read().decode().splitlines()
-        assert process.wait(WITHIN_S) == 128 + signal.SIGPIPE
+        assert process.wait(PATIENCE_S) == 128 + signal.SIGPIPE
     assert [line for line in told if " INFO " not in line] == []
 
 
@@ -39,7 +39,7 @@ def test_ctrl_c_ends_speaking(text: str | None) -> None:
         wait_for_log(process, b"speaks, on ")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(WITHIN_S) == 128 + signal.SIGINT
+        assert process.wait(PATIENCE_S) == 128 + signal.SIGINT
         assert process.stderr.read() == b""
 
 
@@ -48,7 +48,7 @@ def test_ctrl_c_ends_serving() -> None:
         assert process.stderr is not None
         wait_for_log(process, b"listening on port")
         process.send_signal(signal.SIGINT)
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert [line.split()[3:] for line in process.stderr.read().splitlines()] == [
             [b"server:", b"closing;", b"0", b"listeners", b"may", b"finish"],
             [b"server:", b"closed"],
@@ -67,7 +67,7 @@ def test_it_says_where_its_page_is() -> None:
     with running_server() as running:
         address = f"http://localhost:{running.port}/"
         assert f"{address}\n" in running.log
-        with urlopen(address, timeout=WITHIN_S) as answer:
+        with urlopen(address, timeout=PATIENCE_S) as answer:
             assert b"<html" in answer.read()
 
 
@@ -98,7 +98,7 @@ def test_the_server_is_reached_by_each_loopback_address_that_there_is() -> None:
     """ "localhost" may mean any of them, and some clients try only the first."""
     with running_server() as server:
         for address in loopbacks():
-            with socket.create_connection((address, server.port), timeout=5):
+            with socket.create_connection((address, server.port), timeout=PATIENCE_S):
                 pass
 
 
@@ -111,7 +111,7 @@ def on_a_terminal(*arguments: str) -> str:
         with contextlib.suppress(OSError):  # EIO: nobody has the other end open any more
             while data := os.read(ours, 4096):
                 seen += data
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(ours)
     return seen.decode()
 
