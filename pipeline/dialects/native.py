@@ -122,14 +122,10 @@ def parse(text: str) -> ClientMessage:
         message = _Message.model_validate_json(text)
     except ValidationError as error:
         raise ProtocolError(complaints(error.errors())) from None
-    return ClientMessage(
-        token=message.token,
-        pitch_shift=message.pitch_shift,
-        flush=message.flush,
-        cancel=message.cancel,
-        played_ms=message.played_ms,
-        config=message.config.given() if "config" in message.model_fields_set else None,
-    )
+    given = {key: getattr(message, key) for key in message.model_fields_set}
+    if "config" in given:
+        given["config"] = message.config.given()
+    return ClientMessage(**given)
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ class Port:
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
-                self._service.metrics.refused(refusal.code)
+                self._service.metrics.refused.labels(refusal.code).inc()
             await send_refusal(stream, refusal)
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
