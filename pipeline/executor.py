@@ -84,8 +84,7 @@ class Executor:
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
         """Queue a request as soon as its voice is loaded; see `stages.engine.ModelThread`."""
         if engine not in self._queues:
-            msg = f"the engine {engine.name} is not installed"
-            raise ValueError(msg)
+            raise ValueError(f"the engine {engine.name} is not installed")
         request = QueuedRequest(
             engine, segment, playback, wake=self.wake, trio_soon=self._trio_soon
         )

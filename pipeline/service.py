@@ -128,12 +128,10 @@ class Service:
         """A place for one listener. Raises `Overloaded` where there is none."""
         if self.closing.is_set():
             self.metrics.refused.labels("closing").inc()
-            msg = "the server is shutting down"
-            raise Overloaded(msg)
+            raise Overloaded("the server is shutting down")
         if self.n_listeners >= self.max_listeners:
             self.metrics.refused.labels("full").inc()
-            msg = f"all {self.max_listeners} places are taken"
-            raise Overloaded(msg)
+            raise Overloaded(f"all {self.max_listeners} places are taken")
         self.metrics.admitted.inc()
         self.n_listeners += 1
         try:

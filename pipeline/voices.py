@@ -64,14 +64,12 @@ class Voices(Mapping[str, Voice]):
 
     def _voice(self, entry: VoiceEntry) -> Voice:
         if entry.name in self._own:
-            msg = f"{entry.path} has the name of a built-in voice, {entry.name}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{entry.path} has the name of a built-in voice, {entry.name}")
         settings = entry.settings
         speaks_with = settings.speaks_with or self._speaks_with
         base = self._own.get(speaks_with)
         if base is None:
-            msg = f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}")
         config = self._headers.describe(entry.path)
         return Voice(
             name=entry.name,

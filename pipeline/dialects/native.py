@@ -51,15 +51,13 @@ LONG_FRAME_BYTES = 65_535
 
 def _known_rate(rate: int) -> int:
     if rate not in SAMPLE_RATES:
-        msg = f"must be one of {', '.join(map(str, SAMPLE_RATES))}"
-        raise ValueError(msg)
+        raise ValueError(f"must be one of {', '.join(map(str, SAMPLE_RATES))}")
     return rate
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        msg = "must not contain NUL"
-        raise ValueError(msg)
+        raise ValueError("must not contain NUL")
     return text
 
 
@@ -205,8 +203,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
         case ServerError():
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():
-            msg = "sound is not sent as text"
-            raise TypeError(msg)
+            raise TypeError("sound is not sent as text")
 
 
 def _latency_ms(timing: Timing) -> dict[str, float | None]:

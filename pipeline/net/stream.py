@@ -116,8 +116,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
             yield
         if limit.cancelled_caught:
             self.abort()
-            msg = f"the client has not read for {self._write_stall_s:g} s"
-            raise trio.BrokenResourceError(msg)
+            raise trio.BrokenResourceError(f"the client has not read for {self._write_stall_s:g} s")
 
     async def wait_send_all_might_not_block(self) -> None:
         """See `trio.abc.SendStream`."""

@@ -85,8 +85,7 @@ class WebSocketPeer:
             self._is_listening = False
         self._silent_ticks = 0
         if isinstance(text, bytes):
-            msg = "message: a client sends JSON text, this one was binary"
-            raise ProtocolError(msg)
+            raise ProtocolError("message: a client sends JSON text, this one was binary")
         if len(text.encode()) > native.MAX_MESSAGE_BYTES:  # the library counts characters
             self.refused_with = CloseCode.MESSAGE_TOO_BIG
             raise Disconnected

@@ -99,8 +99,7 @@ def check_shapes(
             raise UnusableModel(f"{path} is not {what}: it {lack} {name_list(names)}")
     for name, shape in expected.items():
         if shapes[name] != shape:
-            msg = f"{path}: {name} has the shape {shapes[name]} instead of {shape}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{path}: {name} has the shape {shapes[name]} instead of {shape}")
 
 
 def layer_shapes(name: str, weight: Shape) -> Iterator[tuple[str, Shape]]:
@@ -197,8 +196,7 @@ class _Unpickler(pickle.Unpickler):
             case "torch", _ if name in BITS:
                 return name
         what = one_line(f"{module}.{name}", MAX_NAME_CHARS)
-        msg = f"it holds {what}, and only tensors and plain values are read"
-        raise pickle.UnpicklingError(msg)
+        raise pickle.UnpicklingError(f"it holds {what}, and only tensors and plain values are read")
 
     def persistent_load(self, pid: Any, /) -> Any:  # noqa: ANN401
         """A reference to a file of values, if that file is as long as it says."""

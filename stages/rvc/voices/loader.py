@@ -39,8 +39,8 @@ class BackgroundLoader:
         self._is_running = False
 
     def load(self, task: Callable[[], T], user: Hashable, *, ahead: bool = False) -> Future[T]:
-        """Run this for a user, soon or, if it is `ahead` of its use, when nobody waits. It takes the
-        place of what was to be run for this user before: as many tasks can wait as users."""
+        """Run this for a user, soon or, if it is `ahead` of its use, when nobody waits. It takes
+        the place of what was to be run for this user before: as many can wait as users."""
         future = Future[T]()
         with self._lock:
             (self._ahead if ahead else self._needed)[user] = partial(settle, future, task)

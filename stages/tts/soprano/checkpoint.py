@@ -117,11 +117,10 @@ def _read_config(folder: Path) -> LmConfig:
         raise UnusableModel(f"{path}: rope_theta is {theta!r}, which is no number")
     needed = PROMPT_TOKENS + MAX_CHARS + MAX_STATES
     if config.max_position_embeddings < needed:
-        msg = (
+        raise UnusableModel(
             f"{path}: max_position_embeddings is {config.max_position_embeddings}, and {needed} are"
             " needed; Soprano 1.0 has 512, use 1.1"
         )
-        raise UnusableModel(msg)
     return LmConfig(
         vocab_size=config.vocab_size,
         hidden_size=config.hidden_size,

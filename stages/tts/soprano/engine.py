@@ -208,8 +208,7 @@ class SopranoEngine(Engine):
     def _new_sequence(self, utterance: _Utterance, text: str, n_prompt: int) -> TokenSequence:
         length = None if self._force_length is None else self._force_length(text)
         if length is not None and length >= MAX_STATES:
-            msg = f"a length of {length} was forced; there is room below {MAX_STATES}"
-            raise ValueError(msg)
+            raise ValueError(f"a length of {length} was forced; there is room below {MAX_STATES}")
         slot = heapq.heappop(self._free)
         sequence = self._in_slots[slot] = TokenSequence(
             slot=slot,
