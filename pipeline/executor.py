@@ -112,13 +112,9 @@ class Executor:
             self._arrivals.append(request)
             self.wake()
 
-    def queue_lengths(self) -> dict[str, int]:
-        """The number of each engine's requests, by its name."""
-        lengths = {engine.name: 0 for engine in self._queues}
-        for request in self._open:
-            if not request.has_ended:
-                lengths[request.engine.name] += 1
-        return lengths
+    def n_queued(self, engine: Engine) -> int:
+        """The requests that an engine has before it, those under way included."""
+        return sum(own.engine is engine and not own.has_ended for own in self._open)
 
     def wake(self) -> None:
         """Tell the model thread to look again."""
