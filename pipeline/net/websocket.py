@@ -73,7 +73,6 @@ class WebSocketPeer:
         """The close code for a client that sent too large a message."""
 
     async def receive(self) -> ClientMessage:
-        """See `stages.intake.stage.Messages`."""
         self._is_listening = True
         try:
             text = await self._socket.get_message()
@@ -92,7 +91,6 @@ class WebSocketPeer:
         return native.parse(text)
 
     async def send(self, item: Outgoing | Answer) -> None:
-        """See `pipeline.connection.Peer`."""
         message = item.data if isinstance(item, PcmFrame) else native.render(item)
         try:
             # A torn frame would spoil the connection. The stream ends a send that takes too long.
