@@ -216,7 +216,7 @@ async def test_steps_are_told_by_engine() -> None:
             executor.open(engine, segment("ab", 1), PlaybackClock()) as two,
         ):
             with trio.fail_after(PATIENCE_S):
-                while executor.queue_lengths() != {"telling": 2}:
+                while executor.n_queued(engine) != 2:
                     await trio.sleep(0.001)
             engine.both_are_there = True
             executor.wake()

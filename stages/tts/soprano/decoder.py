@@ -266,5 +266,4 @@ def _check_fits(piece: Piece, n_units: int) -> None:
     n_states = piece.end - piece.begin
     fits = n_states + FLUSH_UNITS <= n_units if piece.is_last else n_states == n_units
     if not fits:
-        msg = f"{piece} does not fit {n_units} units"
-        raise ValueError(msg)
+        raise ValueError(f"{piece} does not fit {n_units} units")
