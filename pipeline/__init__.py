@@ -1,1 +1,1 @@
-"""How the stages are joined and run; knows nothing about speech."""
+"""The pipeline: it joins and runs the stages, and knows nothing about speech."""

@@ -60,7 +60,7 @@ loop, and little for a barge-in to throw away."""
 
 
 class CloseCode(IntEnum):
-    """Why a connection ended, as RFC 6455 numbers it."""
+    """The reason why a connection ended, as RFC 6455 numbers it."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -171,16 +171,14 @@ class _Connection:
         if self._ledger.take_in(item, trio.current_time()):
             tokens.push(item)
         elif not is_told:
-            msg = (
-                f"token: {self._ledger.n_bytes} bytes of text wait to be spoken, and at most"
-                f" {self._service.max_pending_bytes} may: no more is taken before a flush, a"
-                " cancel, or the end of what waits"
-            )
-            self._outbox.answer(TooMuchText(msg))
+            waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
+            msg = f"token: {waits} bytes of text wait to be spoken, of at most {most}"
+            way_out = "no more is taken before a flush, a cancel, or the end of what waits"
+            self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
 
     def _idle_since(self) -> float:
-        """Since when there has been nothing to hear, and nothing to say but what waits for the
-        client to go on."""
+        """The time from which on there was nothing to hear, and nothing to say but what waits for
+        the client to go on."""
         now = trio.current_time()
         waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
         return min(now, self._ledger.clock.dry_at) if waits_for_client else now
@@ -216,9 +214,10 @@ class _Connection:
                     text=segment.source,
                 )
             case Cancelled():
-                metrics.cancelled(trio.current_time() - self._cancels_taken_in.popleft())
+                taken_in_at = self._cancels_taken_in.popleft()
+                metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
             case SegmentFailed(error=error) | (ServerError() as error):
-                metrics.told_error(error.code)
+                metrics.errors.labels(error.code).inc()
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
                     self._life.cancel()
@@ -226,7 +225,7 @@ class _Connection:
     def _note_sound(self, frame: PcmFrame) -> None:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
-        metrics.sent(len(frame.data))
+        metrics.sent_bytes.inc(len(frame.data))
         is_heard = self._ledger.sent(frame, now)
         if timing is None or not is_heard:
             return

@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 WATCH_EVERY_S = 0.25
-"""How often the watchdog looks; small against the shortest limit an engine sets."""
+"""The watchdog's interval; small against the shortest limit that an engine sets."""
 
 STOP_WITHIN_S = 2.0
-"""How long a step under way may take at shutdown before its thread is left behind."""
+"""The time that a step under way has at shutdown before its thread is left behind."""
 
 HAS_ENDED = "the model thread has ended"
 
 
 class Executor:
-    """Runs the steps of all engines for all connections. Made by `open_executor`."""
+    """The model thread, which runs the steps of all engines. Made by `open_executor`."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -65,7 +65,7 @@ class Executor:
         self.step_under_way: tuple[Engine, float] | None = None
         """The engine that is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
-        """Why nothing can be spoken now: an engine hangs, or the model thread has died."""
+        """The reason why nothing can be spoken: an engine hangs, or the model thread has died."""
 
     # Called on the Trio thread.
 
@@ -84,8 +84,7 @@ class Executor:
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
         """Queue a request as soon as its voice is loaded; see `stages.engine.ModelThread`."""
         if engine not in self._queues:
-            msg = f"the engine {engine.name} is not installed"
-            raise ValueError(msg)
+            raise ValueError(f"the engine {engine.name} is not installed")
         request = QueuedRequest(
             engine, segment, playback, wake=self.wake, trio_soon=self._trio_soon
         )
@@ -113,20 +112,16 @@ class Executor:
             self._arrivals.append(request)
             self.wake()
 
-    def queue_lengths(self) -> dict[str, int]:
-        """How many requests each engine has before it, by its name."""
-        lengths = {engine.name: 0 for engine in self._queues}
-        for request in self._open:
-            if not request.has_ended:
-                lengths[request.engine.name] += 1
-        return lengths
+    def n_queued(self, engine: Engine) -> int:
+        """The requests that an engine has before it, those under way included."""
+        return sum(own.engine is engine and not own.has_ended for own in self._open)
 
     def wake(self) -> None:
         """Tell the model thread to look again."""
         self._wake.set()
 
     def _fail_all(self) -> None:
-        """Nothing more will come: tell everybody who waits. Newcomers look at `fault`."""
+        """End all open requests, since nothing more will come. New ones find `fault`."""
         log.error("speech stops: %s", self.fault)
         for request in self._open:
             request.give_up(EngineGone(self.fault))

@@ -43,34 +43,35 @@ MAX_SEGMENTS = 1024
 """Segments that are remembered while a listener plays far behind: hours of speech."""
 
 UNITS_PER_S = 15
-"""How fast a segment is taken to be spoken while its length is not known yet: 180 words a
-minute of 5 letters and a space."""
+"""The rate at which a segment is taken to be spoken while its length is not known yet: 180 words
+a minute, each of 5 letters and a space, which are a unit each."""
 
 SYLLABLE_UNITS = 3
-"""A character that is a syllable takes as long as three letters: five of them a second."""
+"""The time that a character takes which is a syllable: five of them a second."""
 
 LONGEST_WORD_CHARS = 40
-"""What is longer without a break is no word, and may be cut anywhere."""
+"""The longest run of letters that is not cut: a longer one is no word."""
 
 _LAST_LETTER = regex.compile(r"(?r)[\p{L}\p{N}]")
 _SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _GRAPHEME = regex.compile(r"\X")
 _WORD_BY_ITSELF = regex.compile(r"[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=CL}\p{lb=SA}]")
-"""Of scripts without spaces: the classes of Unicode's line breaking (UAX 14) behind which a line
-may end without one. Chinese, Japanese, Thai and their like with their marks; not Korean."""
+"""A character of a script without spaces (Chinese, Japanese, Thai and their like; not Korean), or a
+mark of it: the classes of Unicode's line breaking (UAX 14) behind which a line may end."""
 
 
 @dataclass(slots=True)
 class _Entry:
     """A segment whose sound is being sent, or was."""
 
+    index: int
     source: str
     start: int
     end: float = math.inf  # until it has come
 
 
 class Ledger:
-    """What one connection was given to say, and how far it has come with it."""
+    """The text that one connection was given to say, and how far it has come with it."""
 
     def __init__(self, max_bytes: int) -> None:
         self.clock = PlaybackClock()
@@ -84,9 +85,9 @@ class Ledger:
     def _begin(self) -> None:
         """Nothing has been said yet, or nothing since the last barge-in."""
         self.start = self._leaving_to
-        """Where the stream goes on behind the last barge-in."""
+        """The sample at which the stream goes on behind the last barge-in."""
         self.n_bytes = 0
-        """Of text and flushes that are pending."""
+        """The size of the text and the flushes that are pending."""
         self.is_refusing = False
         """The rest of the utterance is refused, since too much was pending."""
         # Characters since then: taken in, up to the last letter of these, packed.
@@ -102,16 +103,14 @@ class Ledger:
     def take_in(self, item: Token | Flush, now: float) -> bool:
         """Enter what the client says. False: it is refused, since too much is pending.
 
-        With a text the rest of its utterance is refused, so that nothing is spoken that has a
-        hole in it: up to a flush, a barge-in, or until all that was taken in has been packed.
-        Flushes have as much room again as text: the one that ends such an utterance is not
-        refused with it."""
-        if isinstance(item, Flush):
-            is_full = self.n_bytes >= 2 * self._max_bytes
-        else:
-            is_full = self.is_refusing or self.n_bytes >= self._max_bytes
-        self.is_refusing = is_full
-        if is_full:
+        A text that is refused takes the rest of its utterance with it, so that nothing is spoken
+        with a hole in it: all text up to a flush or a barge-in, or until all that was taken in
+        has been packed. Flushes have as much room again as text, so that the one which ends such
+        an utterance is taken."""
+        is_text = isinstance(item, Token)
+        is_full = self.n_bytes >= self._max_bytes * (1 if is_text else 2)
+        self.is_refusing = is_full or (is_text and self.is_refusing)
+        if self.is_refusing:
             return False
         match item:
             case Flush():
@@ -119,7 +118,7 @@ class Ledger:
                 self.n_bytes += ITEM_BYTES
             case Token(text, style):
                 # A reply that was ended and heard to its end is not reported any more.
-                end = max((entry.end for entry in self._segments), default=0)
+                end = self._segments[-1].end if self._segments else 0
                 if self._reply_ended and not self._unsaid and self._heard_to(now) >= end:
                     self._segments.clear()
                 self._reply_ended = False
@@ -132,8 +131,8 @@ class Ledger:
         return True
 
     def packed(self, item: Speech) -> bool:
-        """All messages of this item have been made. True: with it the utterance is over, since
-        nothing but marks is pending."""
+        """Enter that all messages of this item were made. True: the utterance is over by it, since
+        only marks are pending."""
         match item:
             case AudioChunk(segment=segment, is_last=True) | SegmentFailed(segment=segment):
                 self.n_bytes -= _n_bytes(segment.source, segment.style, self._style_packed)
@@ -144,30 +143,32 @@ class Ledger:
                 return is_over
             case Flush():
                 self.n_bytes -= ITEM_BYTES
+                self.is_refusing &= self.n_bytes > 0
         return False
 
     def waits_for_client(self, n_segmented: int) -> bool:
-        """Nothing will happen before the client says more: all text that was cut into segments,
-        these many characters, has been packed."""
+        """Whether nothing will happen before the client says more: all text that was cut into
+        segments, so many characters of it, has been packed."""
         return self._n_packed == n_segmented
 
     # Sound.
 
     def sending(self, item: Outgoing | Answer) -> None:
-        """The writer has taken this up: a barge-in does not drop it any more."""
+        """Enter that the writer has taken this up: a barge-in does not drop it any more."""
         match item:
             case PcmFrame():
                 self._leaving_to += item.n_samples
             case SegmentStarted(segment=segment):
-                self._segments.append(_Entry(segment.source, item.sample_offset))
+                self._segments.append(_Entry(segment.index, segment.source, item.sample_offset))
                 self._unsaid = self._unsaid[len(segment.source) :]
-            case SegmentEnded():
-                entry = next(entry for entry in self._segments if entry.end == math.inf)
-                entry.end = item.end
+            case SegmentEnded(segment=segment):
+                for entry in self._segments:  # it may be remembered no more
+                    if entry.index == segment.index:
+                        entry.end = item.end
 
     def sent(self, frame: PcmFrame, now: float) -> bool:
-        """This sound was handed to the kernel. False: it was cancelled meanwhile, so it is there
-        and nobody listens to it."""
+        """Enter that this sound was handed to the kernel. False: it was cancelled meanwhile, so
+        nobody listens to it."""
         self._sent_to += frame.n_samples
         is_heard = self._sent_to > self.start
         if is_heard:
@@ -194,7 +195,7 @@ class Ledger:
         return Cancelled(spoken, remaining, self.start)
 
     def _heard_to(self, now: float) -> int:
-        """Where the listener's ear is in the stream, if it plays what it gets at once."""
+        """The sample that the listener hears now, if it plays what it gets at once."""
         return self._sent_to - int(self.clock.unheard_s(now) * self.sample_rate)
 
     def _n_chars_heard(self, entry: _Entry, heard_to: int) -> int:
@@ -221,14 +222,13 @@ def _back_to_border(text: str, n_chars: int) -> int:
     for found in _GRAPHEME.finditer(text):
         if found.end() > n_chars:
             break
-        end = found.end()
-        is_space = found.group().isspace()
-        if not is_space and (text[end].isspace() or _WORD_BY_ITSELF.match(found.group())):
+        end, grapheme = found.end(), found.group()
+        if _WORD_BY_ITSELF.match(grapheme) or (text[end].isspace() and not grapheme.isspace()):
             border = end
     return border if end - border <= LONGEST_WORD_CHARS else end
 
 
 def _n_bytes(text: str, style: Style, before: Style | None) -> int:
-    """What text is charged, by the style of the text before it. Segments change their style where
-    tokens do, so both come to the same in the end."""
+    """The charge for text in this style, behind text in that one. Segments change their style where
+    tokens do, so what comes in and what goes out are charged the same in the end."""
     return len(text.encode()) + ITEM_BYTES * (before is not None and before != style)

@@ -1,4 +1,4 @@
-"""What a connection's writer is to send next: bounded, and a barge-in can empty it."""
+"""The queue of what a connection's writer sends: bounded, and a barge-in can empty it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ about to run dry: quick enough to feel immediate, and still behind those in mid-
 
 
 class PlaybackClock:
-    """Plays what was sent in real time, stops when it runs dry, goes on when more comes.
+    """A listener that plays what it is sent, stops when it runs dry, goes on when more comes.
 
     Times are seconds on Trio's clock. Written on the Trio thread only; the model thread
     reads `deadline`, which looks at one float, and `has_left`, which is only ever set."""

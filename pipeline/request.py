@@ -112,7 +112,7 @@ class QueuedRequest:
         self._wake()
 
     def give_up(self, error: EngineGone) -> None:
-        """Nothing more will come from the model thread, whatever it still does."""
+        """End the request on the Trio side, whatever the model thread still does."""
         self._gone = error
         self.is_dead = True
         self._unpark()

@@ -21,7 +21,7 @@ SPARE_SHARE = 0.02
 finds the model thread busy with one; it is 28 times real time with espeak-ng."""
 
 REMEMBERED_S = 5.0
-"""How long a listener that was served is expected to want more: a sentence and a breath."""
+"""The time for which a served listener is expected to want more: a sentence and a breath."""
 
 
 class Due(Protocol):
@@ -29,7 +29,7 @@ class Due(Protocol):
 
     @property
     def deadline(self) -> float:
-        """When its listener runs dry, in seconds on Trio's clock."""
+        """The time at which its listener runs dry, in seconds on Trio's clock."""
 
     @property
     def playback(self) -> Playback:
@@ -63,7 +63,7 @@ class SpareTime:
         self._next_at = 0.0
 
     def wait_s(self, requests: Sequence[Due], now: float) -> float:
-        """For how long these, the most urgent first, should not be stepped yet."""
+        """The time to wait before stepping these requests, the most urgent first."""
         in_hand_s = requests[0].deadline - now - FAR_AHEAD_S
         if in_hand_s <= 0:
             return 0.0
@@ -74,7 +74,7 @@ class SpareTime:
         return max(0.0, min(in_hand_s, self._next_at - now))
 
     def stepped(self, requests: Sequence[Due], now: float, took_s: float) -> None:
-        """These, the most urgent first, could be stepped now, and the step took so long."""
+        """Record a step that took so long while these, the most urgent first, could be stepped."""
         near = [r.playback for r in requests if r.deadline - now <= FAR_AHEAD_S]
         for playback in near:
             self._served_at.pop(playback, None)  # so that it comes to the end

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.metrics import Metrics, State
+from pipeline.metrics import Metrics
 from stages.errors import Overloaded
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """The speaking service behind every door: WebSocket, HTTP and command line.
+    """The speaking service behind the WebSocket, the HTTP API and the command line.
 
     It is *ready* from its start until it closes, but for when the model thread does not
     answer; it *admits* up to `max_listeners` at a time."""
@@ -46,7 +47,7 @@ class Service:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
-        """For voices that speak for themselves, at another pitch."""
+        """The built-in converter, for other pitches of voices that are not converted otherwise."""
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
@@ -55,20 +56,20 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
-        self.metrics.show(self._state)
         self.ledgers: set[Ledger] = set()
-        """Of all listeners."""
+        """The ledgers of all listeners."""
         self.closing = trio.Event()
-        """No new listener, no new text: finish what was begun."""
+        """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()
-        """Leave what was begun and has not been finished."""
+        """Set once what has not been finished is left."""
         self.n_listeners = 0
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
+        self._show_state()
 
     @property
     def _engines(self) -> tuple[Engine, ...]:
-        """All there are, in the order of the data."""
+        """All engines, in the order of the data."""
         return *self.synthesizers.values(), self.converter, *self.voice_converters.values()
 
     async def install_engines(self) -> None:
@@ -103,7 +104,7 @@ class Service:
             yield converter, style
 
     def load_ahead(self, listener: Hashable, style: Style) -> None:
-        """A listener has chosen this style, in place of any before, and may speak soon."""
+        """Load the voices of the style that a listener has just chosen and may use soon."""
         chosen = dict(self._engines_for(style))
         for engine in self._engines:
             if engine in chosen:
@@ -112,13 +113,13 @@ class Service:
                 engine.release_voice(listener)
 
     def forget(self, listener: Hashable) -> None:
-        """A listener has gone, and needs no voice."""
+        """Release the voices of a listener that has gone."""
         for engine in self._engines:
             engine.release_voice(listener)
 
     @property
     def not_ready_because(self) -> str | None:
-        """Why a newcomer would not be served; None: it would."""
+        """The reason why a new listener would not be served; None: it would."""
         if self.closing.is_set():
             return "the server is shutting down"
         return self.executor.fault
@@ -127,14 +128,12 @@ class Service:
     def admit(self) -> Iterator[None]:
         """A place for one listener. Raises `Overloaded` where there is none."""
         if self.closing.is_set():
-            self.metrics.refused("closing")
-            msg = "the server is shutting down"
-            raise Overloaded(msg)
+            self.metrics.refused.labels("closing").inc()
+            raise Overloaded("the server is shutting down")
         if self.n_listeners >= self.max_listeners:
-            self.metrics.refused("full")
-            msg = f"all {self.max_listeners} places are taken"
-            raise Overloaded(msg)
-        self.metrics.admitted()
+            self.metrics.refused.labels("full").inc()
+            raise Overloaded(f"all {self.max_listeners} places are taken")
+        self.metrics.admitted.inc()
         self.n_listeners += 1
         try:
             yield
@@ -143,7 +142,7 @@ class Service:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Somebody is being served, from the request to the last byte of its answer."""
+        """A context for serving one request, up to the last byte of its answer."""
         self._n_requests += 1
         try:
             yield
@@ -151,17 +150,18 @@ class Service:
             self._n_requests -= 1
             self._left.unpark_all()
 
-    def _state(self) -> State:
-        return State(
-            is_ready=self.not_ready_because is None,
-            n_listeners=self.n_listeners,
-            n_tasks=trio.lowlevel.current_statistics().tasks_living,
-            pending_bytes=sum(ledger.n_bytes for ledger in self.ledgers),
-            queued=self.executor.queue_lengths(),
-        )
+    def _show_state(self) -> None:
+        metrics = self.metrics
+        metrics.ready.set_function(lambda: self.not_ready_because is None)
+        metrics.listeners.set_function(lambda: self.n_listeners)
+        metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
+        metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
+        for engine in self._engines:
+            queued = metrics.queued.labels(engine.name)
+            queued.set_function(partial(self.executor.n_queued, engine))
 
     async def wait_idle(self) -> None:
-        """Until nobody is being served."""
+        """Return once nobody is being served."""
         await trio.lowlevel.checkpoint()
         while self._n_requests:
             await self._left.park()

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.items import Answer, Outgoing
 
-
 CHARS_AHEAD = 10_000
-"""Of text that is said before it has been spoken: ten minutes. Far below the bound on pending
-text, above which it would be refused."""
+"""The text that is said before it has been spoken: ten minutes. It is far below the bound on
+pending text, above which text is refused."""
 
 
 class _LocalPeer:
@@ -56,10 +55,8 @@ class _LocalPeer:
             case SegmentEnded(segment=segment):
                 self._n_unspoken -= len(segment.source)
                 self._spoken.unpark_all()
-            case SegmentFailed(error=error):
+            case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
-            case ServerError():
-                self._give_up(item)
 
     def _give_up(self, error: ServerError) -> None:
         self.error = error

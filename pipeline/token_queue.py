@@ -1,4 +1,4 @@
-"""What the client has said and the segmenter has not taken up yet."""
+"""The queue of what the client has said and the segmenter has not taken up yet."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The voices that can be asked for: those of the synthesizers, and RVC's, which lie in folders and
-may be put there while the server runs.
+"""The voices that can be asked for: the synthesizers', and RVC's, whose files may come and go while
+the server runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stages import rvc
 from stages.errors import UnusableModel
-from stages.rvc.voices.library import HeaderCache, find_voices
+from stages.rvc.voices.library import describe, find_voices
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
 
 class Voices(Mapping[str, Voice]):
-    """All of them, by name. One that has gone is not among them, but what it was can still be
-    looked up: there may be text on its way to it."""
+    """The voices by name. A voice whose files have gone is no longer in it, but can still be looked
+    up, since text that was to be spoken with it may be under way."""
 
     def __init__(self, own: Sequence[Voice]) -> None:
-        """`own`: of the synthesizers."""
+        """`own`: the synthesizers' voices."""
         self._own = {voice.name: voice for voice in own}
         self._offered = self._own
         self._known = dict(self._own)
         self.entries: dict[str, VoiceEntry] = {}
-        """Where the RVC voices lie."""
+        """The files and settings of the RVC voices."""
         self.problems: tuple[str, ...] = ()
-        """Faults of the files there, each in a line."""
+        """Faults of files in the folders, a line each."""
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
-        self._headers = HeaderCache()
 
     def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
-        """Offer the RVC voices there, too, spoken with this voice where they name none."""
+        """Offer the RVC voices of these folders, too. `speaks_with` is the voice that is converted
+        where they name none."""
         self._find = partial(find_voices, [folder], webui)
         self._speaks_with = speaks_with
         self.refresh()
 
     def refresh(self) -> None:
-        """Look again. From any thread: those who read meanwhile see the voices as they were."""
+        """Search the folders again, on any thread: other threads see the old voices meanwhile."""
         if self._find is None:
             return
         found = self._find()
@@ -55,7 +55,7 @@ class Voices(Mapping[str, Voice]):
                 converted[entry.name] = self._voice(entry)
             except UnusableModel as error:
                 problems.append(str(error))
-        # The engine, too, goes on knowing those that have gone, and says that they cannot be read.
+        # The engine keeps the entries of voices that have gone, and says that they cannot be read.
         self.entries |= {name: found.voices[name] for name in converted}
         self._known |= converted
         self._offered = self._own | converted
@@ -63,15 +63,13 @@ class Voices(Mapping[str, Voice]):
 
     def _voice(self, entry: VoiceEntry) -> Voice:
         if entry.name in self._own:
-            msg = f"{entry.path} has the name of a built-in voice, {entry.name}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{entry.path} has the name of a built-in voice, {entry.name}")
         settings = entry.settings
         speaks_with = settings.speaks_with or self._speaks_with
         base = self._own.get(speaks_with)
         if base is None:
-            msg = f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}"
-            raise UnusableModel(msg)
-        config = self._headers.describe(entry.path)
+            raise UnusableModel(f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}")
+        config = describe(entry.path)
         return Voice(
             name=entry.name,
             engine=rvc.ENGINE,

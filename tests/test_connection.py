@@ -144,6 +144,16 @@ def test_frames_that_are_no_whole_number_of_samples_are_refused(
     assert conversation.style == STYLE
 
 
+def test_null_takes_a_setting_of_the_voice_back() -> None:
+    """And where none was set, it changes no style, which would close the open segment."""
+    conversation = Conversation(VOICES, STYLE)
+    conversation.configure({"index_rate": None})
+    assert conversation.style == STYLE
+    conversation.configure({"index_rate": 0.5, "speaker": 1})
+    conversation.configure({"speaker": None})
+    assert conversation.style.conversion == {"index_rate": 0.5}
+
+
 async def test_a_message_that_breaks_the_protocol_is_answered_and_the_session_lives(
     autojump_clock: MockClock,
 ) -> None:

@@ -19,14 +19,13 @@ from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
 from stages.errors import EngineGone, SynthesisError, UnusableModel
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from stages.engine import Request
     from stages.items import Style
-
-SOON_S = 5.0
 
 
 async def say(executor: Executor, engine: TellingEngine, text: str, index: int = 0) -> str:
@@ -38,7 +37,7 @@ async def say(executor: Executor, engine: TellingEngine, text: str, index: int =
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with trio.fail_after(SOON_S):
+    with trio.fail_after(PATIENCE_S):
         while not condition():
             await trio.sleep(0.001)
 
@@ -167,7 +166,7 @@ async def test_a_cancelled_request_is_in_no_later_step() -> None:
         await until(lambda: engine.left)
         assert engine.batches == [[7]]
         assert [request.segment.index for request in engine.left] == [7]
-        assert executor.queue_lengths() == {"hanging": 0}
+        assert executor.n_queued(engine) == 0
 
 
 async def test_a_failing_request_fails_alone() -> None:
@@ -233,7 +232,7 @@ async def test_a_result_that_comes_as_another_is_taken_wakes_the_engine_again() 
         with executor.open(engine, segment("a" * 50), PlaybackClock()) as job:
             job._outputs = SlowToPop()  # noqa: SLF001 - the window is too narrow to hit by chance
             n_heard = 0
-            with trio.fail_after(SOON_S):
+            with trio.fail_after(PATIENCE_S):
                 async for _ in job:
                     n_heard += 1
                     await trio.sleep(0.0005)
@@ -303,9 +302,9 @@ async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
 
         def load(self) -> None:
             self.loaded_on = threading.get_ident()
-            time.sleep(0.3)
+            assert go_on.wait(PATIENCE_S)
 
-    engine, slow = TellingEngine(), Slow()
+    engine, slow, go_on = TellingEngine(), Slow(), threading.Event()
     async with open_executor() as executor:
         await executor.add(engine)
         async with trio.open_nursery() as nursery:
@@ -314,6 +313,7 @@ async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
             assert await say(executor, engine, "meanwhile") == "meanwhile"
             assert slow.loaded_on not in engine.threads
             assert nursery.child_tasks  # it is still loading
+            go_on.set()
         assert await say(executor, slow, "now") == "now"
 
 

@@ -216,7 +216,7 @@ async def test_steps_are_told_by_engine() -> None:
             executor.open(engine, segment("ab", 1), PlaybackClock()) as two,
         ):
             with trio.fail_after(PATIENCE_S):
-                while executor.queue_lengths() != {"telling": 2}:
+                while executor.n_queued(engine) != 2:
                     await trio.sleep(0.001)
             engine.both_are_there = True
             executor.wake()
@@ -259,7 +259,7 @@ async def test_what_models_were_broken_off_in_is_told(autojump_clock: MockClock)
 
 def test_servers_do_not_share_their_figures() -> None:
     one, two = Metrics(), Metrics()
-    one.sent(5)
+    one.sent_bytes.inc(5)
     assert Figures(one.render())("voice_sent_bytes_total") == 5
     assert Figures(two.render())("voice_sent_bytes_total") == 0
 

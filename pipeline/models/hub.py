@@ -156,8 +156,7 @@ def _append(answer: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile)
             if n_done > wanted.size:
                 return  # this is not the file, however much more there is
     if n_done < wanted.size:
-        msg = f"{wanted.name} broke off at {n_done} of {wanted.size} bytes"
-        raise Unavailable(msg)
+        raise Unavailable(f"{wanted.name} broke off at {n_done} of {wanted.size} bytes")
 
 
 def _with_retries(step: Callable[[], T], progress: Callable[[], int]) -> T:

@@ -155,17 +155,15 @@ def read_keys(file: Path | None, variable: str) -> list[str]:
         lines = [line.strip() for line in file.read_text(errors="replace").splitlines()]
         in_file = [line for line in lines if line and not line.startswith("#")]
         if not in_file:
-            msg = f"{file} has no key in it"
-            raise CannotStart(msg)
+            raise CannotStart(f"{file} has no key in it")
         keys += in_file
     keys = [key for key in keys if key]
     for number, key in enumerate(keys, 1):
         if len(key) < MIN_KEY_CHARS or not (key.isascii() and key.isprintable()) or " " in key:
-            msg = (
+            raise CannotStart(
                 f"key {number} of {len(keys)} is too easy to guess or does not go into a header:"
                 f" it needs {MIN_KEY_CHARS} characters of ASCII or more, and no space"
             )
-            raise CannotStart(msg)
     return keys
 
 

@@ -127,9 +127,9 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     async def speak(body: SpeakRequest, request: Request) -> Response:
         """Speak one text: one request, one answer."""
         pcm = await _unless_gone(request, service, body)
-        if pcm is None:  # it may still read: it has at least closed its own side
-            gone = ErrorAnswer(error="the client closed its side first", code="client_gone")
-            return JSONResponse(gone.model_dump(), status_code=CLIENT_GONE)
+        if pcm is None:  # it has closed its own side, and may still read
+            gone = {"error": "the client closed its side first", "code": "client_gone"}
+            return JSONResponse(gone, CLIENT_GONE)
         if body.format == "wav":
             pcm = _as_wav(pcm, body.sample_rate)
         return Response(pcm, media_type=MEDIA_TYPES[body.format])
@@ -151,7 +151,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/health/live")
     async def live() -> Health:
-        """The process answers."""
+        """Whether the process answers."""
         return Health()
 
     @app.get("/health/ready", responses={503: {"model": Health}})
@@ -165,7 +165,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     async def tell_error(request: Request, error: Exception) -> Response:
         status, message, code = _told(request, error)
-        service.metrics.told_error(code)
+        service.metrics.errors.labels(code).inc()
         answer = JSONResponse({"error": message, "code": code}, status)
         if isinstance(error, Overloaded):
             answer.headers["retry-after"] = str(error.retry_after_s)
@@ -177,8 +177,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
 
 async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes | None:
-    """The PCM of what was asked for. Work stops when the client has gone: None, since what there
-    is by then is not passed off as the whole."""
+    """The PCM of the text; None: the client has gone, so that work stopped before the end."""
     pcm = bytearray()
     result: bytes | ServerError | None = None
 

@@ -123,7 +123,7 @@ class Port:
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
-                self._service.metrics.refused(refusal.code)
+                self._service.metrics.refused.labels(refusal.code).inc()
             await send_refusal(stream, refusal)
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
@@ -174,7 +174,6 @@ async def _start_tls(stream: ClientStream, tls: ssl.SSLContext) -> None:
         with trio.fail_after(TLS_WITHIN_S):
             await stream.start_tls(tls)
     except PlainText:
-        msg = "this port speaks TLS: ask it by https or wss"
-        raise Refused(400, "tls_needed", msg) from None
+        raise Refused(400, "tls_needed", "this port speaks TLS: ask it by https or wss") from None
     except trio.TooSlowError:
         raise trio.BrokenResourceError("the client was too slow with its handshake") from None

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
 
-SEMITONES_PER_OCTAVE = 12.0
-
 BLOCK_S = 0.015
 """A block, all of it a crossfade: a whole period of the deepest voice (67 Hz) fits."""
 REACH_S = 0.0075
@@ -34,7 +32,7 @@ sample is 3e-7)."""
 
 def pitch_ratio(semitones: float) -> float:
     """The factor by which frequencies rise: equal temperament, 12 semitones an octave."""
-    return float(2.0 ** (semitones / SEMITONES_PER_OCTAVE))
+    return float(2.0 ** (semitones / 12))
 
 
 class Stretcher:

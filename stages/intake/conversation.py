@@ -1,4 +1,4 @@
-"""What a connection's messages have settled: style, format, what is to be spoken. Pure."""
+"""The settings of a conversation, and what is to be spoken in them. Pure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
 OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed"})
 
 STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
-"""What acts on the text that follows, at any time."""
+"""Keys that act on the text that follows, at any time."""
 
 FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
-"""What decides the form of the sound, and so is settled with the first token."""
+"""Keys of the sound's form, which is settled with the first token."""
 
 
 class Conversation:
-    """What a connection's messages have settled so far. Pure."""
+    """The settings that a connection's messages have made so far. Pure."""
 
     def __init__(self, voices: Mapping[str, Voice], style: Style) -> None:
         self.style = style
@@ -50,8 +50,7 @@ class Conversation:
             raise UnknownVoice(msg)
         if self.has_begun:
             for key in sorted(changes.keys() - STYLE_KEYS):
-                msg = f"{key}: can only be set before the first token"
-                raise ProtocolError(msg)
+                raise ProtocolError(f"{key}: can only be set before the first token")
         stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
         _check_frames(stream_format)
         conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
@@ -62,7 +61,7 @@ class Conversation:
         self.events = changes.get("events", self.events)
 
     def take(self, message: ClientMessage) -> list[Token | Flush]:
-        """What this message, its cancel aside, asks to be spoken."""
+        """Apply a message, its cancel aside; returns what it asks to be spoken."""
         if message.config is not None:
             self.configure(message.config)
         if message.pitch_shift is not None:

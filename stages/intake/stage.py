@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Messages(Protocol):
-    """Where a client's messages come from."""
+    """The source of a client's messages."""
 
     async def receive(self) -> ClientMessage | None:
         """The next message; None: the client has said all it will, speak what is there.

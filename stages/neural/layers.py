@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -49,30 +50,24 @@ class LayerNorm:
         return functional.layer_norm(x, x.shape[-1:], self._weight, self._bias, self._eps)
 
 
+@dataclass(frozen=True, slots=True)
 class PostNormLayer:
     """A transformer layer that normalises the sum behind its attention and behind its feed-forward
     part (Vaswani et al., 2017)."""
 
-    def __init__(
-        self,
-        n_heads: int,
-        *,
-        qkv: FixedLinear,
-        out: FixedLinear,
-        widen: Callable[[torch.Tensor], torch.Tensor],
-        narrow: Callable[[torch.Tensor], torch.Tensor],
-        norms: tuple[LayerNorm, LayerNorm],
-    ) -> None:
-        self._n_heads = n_heads
-        self._qkv, self._out = qkv, out
-        self._widen, self._narrow = widen, narrow
-        self._norm, self._last_norm = norms
+    n_heads: int
+    qkv: FixedLinear
+    out: FixedLinear
+    norm: LayerNorm
+    widen: Callable[[torch.Tensor], torch.Tensor]
+    narrow: Callable[[torch.Tensor], torch.Tensor]
+    last_norm: LayerNorm
 
     def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
         """(batch, n, hidden) to the same."""
         batch, n, hidden = x.shape
         # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
-        qkv = self._qkv(x).view(batch, n, 3, self._n_heads, -1).permute(2, 0, 3, 1, 4)
-        seen = attend(qkv[0], qkv[1], qkv[2])
-        x = self._norm(x + self._out(seen.transpose(1, 2).reshape(batch, n, hidden)))
-        return self._last_norm(x + self._narrow(self._widen(x)))
+        qkv = self.qkv(x).view(batch, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        attended = attend(qkv[0], qkv[1], qkv[2])
+        x = self.norm(x + self.out(attended.transpose(1, 2).reshape(batch, n, hidden)))
+        return self.last_norm(x + self.narrow(self.widen(x)))

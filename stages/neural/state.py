@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StreamState:
-    """Tensors, lists of tensors and states within, with a row for each stream; the first field is a
-    tensor."""
+    """A state whose fields are tensors, lists of tensors or other states, the first one a tensor.
+    Each tensor has a row for each stream."""
 
     @classmethod
     def joined(cls, states: Sequence[Self]) -> Self:

@@ -55,7 +55,7 @@ class Converter:
     def _content(self, streams: Sequence[ConversionStream]) -> torch.Tensor:
         """The local content features of each stream's window: (batch, units, channels)."""
         encoder = self._encoder
-        speech = torch.from_numpy(np.stack([stream.hear() for stream in streams]))
+        speech = torch.from_numpy(np.stack([stream.take_speech() for stream in streams]))
         state = ContentState.joined([stream.content or encoder.start() for stream in streams])
         new, state = encoder.local(speech.to(self._device), state)
         known = [stream.local for stream in streams if stream.local is not None]

@@ -13,12 +13,14 @@ import math
 
 import torch
 
+from stages.audio.pitch_shift import pitch_ratio
+
 
 class Formant:
     """A shift of the formants by some semitones."""
 
     def __init__(self, semitones: float) -> None:
-        self.factor: float = 2 ** (semitones / 12)
+        self.factor = pitch_ratio(semitones)
 
     def frames_for(self, n_decoder_frames: int) -> int:
         """The input frames that make at least so many decoder frames."""

@@ -34,7 +34,7 @@ class LoudnessMatch:
         self._speech = deque[float]()  # of frames whose sound has not come yet
         self._rest: Samples = np.empty(0, np.float32)
 
-    def hear(self, speech: Samples, hop: int) -> None:
+    def take_speech(self, speech: Samples, hop: int) -> None:
         """Take the speech of the next frames, (n * hop,)."""
         if self._exponent:
             self._speech.extend(np.square(speech.reshape(-1, hop)).mean(axis=1).tolist())

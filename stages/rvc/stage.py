@@ -96,10 +96,12 @@ async def _through_engine(
 async def _send(
     converted: trio.MemorySendChannel[Speech], segment: Segment, samples: Samples
 ) -> None:
-    if len(samples):
-        if segment.timing.converted is None:
-            segment.timing.converted = trio.current_time()
-        await converted.send(AudioChunk(segment, samples, PIPELINE_RATE, is_last=False))
+    if not len(samples):
+        await trio.lowlevel.checkpoint()
+        return
+    if segment.timing.converted is None:
+        segment.timing.converted = trio.current_time()
+    await converted.send(AudioChunk(segment, samples, PIPELINE_RATE, is_last=False))
 
 
 def _last(segment: Segment, samples: Samples) -> AudioChunk:

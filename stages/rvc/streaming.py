@@ -95,11 +95,11 @@ class ConversionStream:
             return self._next
         return self._next.ending_at(self._end_frame)
 
-    def hear(self) -> Samples:
+    def take_speech(self) -> Samples:
         """The speech of the next block's new frames, at 16 kHz, and `FEATURE_REACH` more."""
         block = self.block
         samples = self._speech.filtered(block.new_from * HOP, block.stop * HOP + FEATURE_REACH)
-        self._loudness.hear(samples[-min(block.new_from, 0) * HOP : -FEATURE_REACH], HOP)
+        self._loudness.take_speech(samples[-min(block.new_from, 0) * HOP : -FEATURE_REACH], HOP)
         return samples
 
     def speech_for_pitch(self) -> Samples:

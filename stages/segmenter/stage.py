@@ -50,7 +50,7 @@ async def segment_text(
 
 
 def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment | Flush]:
-    """What leaves because of this item; None: because of the deadline.
+    """The segments and flushes that leave because of this item; None: because of the deadline.
 
     A long token is cut bit by bit, which makes no difference to its segments: what cannot be
     sent yet is not even looked at."""

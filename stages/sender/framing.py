@@ -1,4 +1,4 @@
-"""Cuts sound into messages: how much goes out when. Pure; it never looks at a clock.
+"""The cutting of sound into messages: how much goes out when. Pure, and without a clock.
 
 Without ``frame_ms`` the first message of an utterance goes out as soon as there is sound;
 after that, messages hold 160 to 340 ms, and the last of a segment what is left. Longer ones
@@ -28,7 +28,7 @@ MAX_MESSAGE_VALUES = 16_383
 
 
 class Framer:
-    """Collects the samples of one stream and gives them out in message-sized pieces."""
+    """A buffer for the samples of one stream, which gives them out in message-sized pieces."""
 
     def __init__(self, stream_format: StreamFormat) -> None:
         rate, channels = stream_format.sample_rate, stream_format.channels

@@ -1,4 +1,4 @@
-"""Turns converted speech into what goes on the wire, in order: messages and events. Pure."""
+"""Converted speech to what goes on the wire, in order: messages and events. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Packer:
-    """Packs one connection's speech from one barge-in to the next.
+    """The packer of one connection's speech, from one barge-in to the next.
 
     Offsets count the samples per channel of the connection's stream, padding included. Where
     exact frames are wanted, a segment's last samples may be held for the next segment's frame,

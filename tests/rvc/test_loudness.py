@@ -27,7 +27,7 @@ def matched(speech: Samples, sound: Samples, rate: float, cuts: list[int]) -> Sa
     for start, stop in itertools.pairwise([0, *cuts, len(sound)]):
         # What is converted was heard before.
         n_frames = -(-stop // FRAME)
-        match.hear(speech[n_heard * HOP : n_frames * HOP], HOP)
+        match.take_speech(speech[n_heard * HOP : n_frames * HOP], HOP)
         n_heard = n_frames
         made.append(match.push(sound[start:stop], is_all=stop == len(sound)))
     return np.concatenate(made)

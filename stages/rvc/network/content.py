@@ -142,12 +142,10 @@ def _layer(weights: Mapping[str, torch.Tensor], name: str, n_heads: int) -> Post
         n_heads,
         qkv=linear(weights, *(f"{name}.attention.{part}_proj" for part in "qkv")),
         out=linear(weights, f"{name}.attention.out_proj"),
+        norm=LayerNorm(weights, f"{name}.layer_norm"),
         widen=linear(weights, f"{feed_forward}.intermediate_dense", then="gelu"),
         narrow=linear(weights, f"{feed_forward}.output_dense"),
-        norms=(
-            LayerNorm(weights, f"{name}.layer_norm"),
-            LayerNorm(weights, f"{name}.final_layer_norm"),
-        ),
+        last_norm=LayerNorm(weights, f"{name}.final_layer_norm"),
     )
 
 

@@ -117,5 +117,5 @@ class FrameConv:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if self._padding:
             x = nn.functional.pad(x, (0, 0, self._padding, self._padding))
-        seen = x.unfold(1, self._kernel, self._stride)  # (batch, n', n_in, kernel), a view
-        return self._linear(seen.transpose(2, 3).flatten(2))
+        windows = x.unfold(1, self._kernel, self._stride)  # (batch, n', n_in, kernel), a view
+        return self._linear(windows.transpose(2, 3).flatten(2))

@@ -107,12 +107,10 @@ def _layer(
         config.n_heads,
         qkv=linear(weights, *(f"{attention}.conv_{part}" for part in "qkv")),
         out=linear(weights, f"{attention}.conv_o"),
+        norm=LayerNorm(weights, f"enc_p.encoder.norm_layers_1.{number}", parts=parts),
         widen=FrameConv(weights, f"{feed_forward}.conv_1", then="relu"),
         narrow=FrameConv(weights, f"{feed_forward}.conv_2"),
-        norms=(
-            LayerNorm(weights, f"enc_p.encoder.norm_layers_1.{number}", parts=parts),
-            LayerNorm(weights, f"enc_p.encoder.norm_layers_2.{number}", parts=parts),
-        ),
+        last_norm=LayerNorm(weights, f"enc_p.encoder.norm_layers_2.{number}", parts=parts),
     )
     return layer, _RelativeAttention(weights, attention)
 
@@ -153,11 +151,8 @@ class _Coupling:
             linear(weights, f"{name}.enc.res_skip_layers.{number}") for number in range(FLOW_LAYERS)
         ]
         self._post = linear(weights, f"{name}.post")
-        self._speaker = linear(weights, f"{name}.enc.cond_layer")
-
-    def speaker(self, embedding: torch.Tensor) -> torch.Tensor:
+        self.speaker = linear(weights, f"{name}.enc.cond_layer")
         """(batch, gin_channels) to (batch, layers * 2 * hidden)."""
-        return self._speaker(embedding)
 
     def __call__(self, drawn: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
         kept, changed = drawn.chunk(2, dim=-1)

@@ -62,13 +62,10 @@ class Synthesizer:
         self.decoder = Decoder(config, weights)
         self.excitation = Excitation(config, weights) if config.has_pitch else None
         self._embeddings = weights["emb_g.weight"]
-        self._speaker = lru_cache(MAX_SPEAKERS_KEPT)(self._make_speaker)
+        self.speaker = lru_cache(MAX_SPEAKERS_KEPT)(self._speaker)
+        """One of the voice's `n_speakers`, by its number from 0."""
         self.n_bytes = sum(weight.nbytes for weight in weights.values())
         """The memory that it takes, about."""
-
-    def speaker(self, number: int) -> Speaker:
-        """One of the voice's `n_speakers`, from 0."""
-        return self._speaker(number)
 
     def start(self) -> SynthesizerState:
         """The state of one stream that has not begun."""
@@ -78,7 +75,7 @@ class Synthesizer:
             self.decoder.start(),
         )
 
-    def _make_speaker(self, number: int) -> Speaker:
+    def _speaker(self, number: int) -> Speaker:
         embedding = self._embeddings[number : number + 1]
         return Speaker(self.flow.speaker(embedding), self.decoder.speaker(embedding))
 

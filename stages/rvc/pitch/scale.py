@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from stages.audio.pitch_shift import pitch_ratio
 from stages.rvc.pitch.estimator import F0_MAX_HZ, F0_MIN_HZ
 
 N_STEPS = 255
@@ -27,7 +28,7 @@ def coarse(f0: torch.Tensor) -> torch.Tensor:
 
 def shifted(f0: torch.Tensor, semitones: float) -> torch.Tensor:
     """The pitch so many semitones higher; 0, unvoiced, stays 0."""
-    return f0 * 2 ** (semitones / 12)
+    return f0 * pitch_ratio(semitones)
 
 
 def _mel(hz: float) -> float:

@@ -44,13 +44,10 @@ def folded(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     along all but its first dimension (torch.nn.utils.weight_norm). A v of length 0 gives NaN."""
     result = {}
     for name, weight in weights.items():
-        layer, _, half = name.rpartition(".")
-        match half:
-            case "weight_g":
-                pass
-            case "weight_v":
-                length = torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
-                result[f"{layer}.weight"] = weight * (weights[f"{layer}.weight_g"] / length)
-            case _:
-                result[name] = weight
+        if name.endswith(".weight_v"):
+            length = torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
+            whole = name.removesuffix("_v")
+            result[whole] = weight * (weights[f"{whole}_g"] / length)
+        elif not name.endswith(".weight_g"):
+            result[name] = weight
     return result

@@ -24,7 +24,7 @@ class LoadedVoice:
     index: FeatureIndex | None
     settings: ConversionSettings
     semitones: float
-    """That the pitch is shifted by."""
+    """The shift of the pitch."""
     pitch: PitchEstimator
 
     @property

@@ -21,7 +21,7 @@ class LruCache(Generic[T]):
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         """May be changed: it holds from the next `put` on."""
-        self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()  # longest unused first
+        self._entries: OrderedDict[Hashable, _CacheEntry[T]] = OrderedDict()  # longest unused first
 
     @property
     def n_bytes(self) -> int:
@@ -62,11 +62,11 @@ class LruCache(Generic[T]):
             if self.n_bytes + n_bytes <= self.max_bytes:
                 break
             del self._entries[other]
-        self._entries[key] = _Entry(value, n_bytes, stamp)
+        self._entries[key] = _CacheEntry(value, n_bytes, stamp)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry(Generic[T]):
+class _CacheEntry(Generic[T]):
     value: T
     n_bytes: int
     stamp: Hashable

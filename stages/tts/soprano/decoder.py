@@ -152,7 +152,7 @@ class StreamingDecoder:
         `states` (slots, most, 512): all states so far. `n_units`: how many units each row runs:
         a piece that is not the last has so many states, a last one has at least `FLUSH_UNITS`
         fewer. `n_rows`: the rows that are run, if more than there are pieces; the others use
-        the last slot, which must be nobody's."""
+        the last slot, which must be unused."""
         for piece in pieces:
             _check_fits(piece, n_units)
         spare = [(states.shape[0] - 1, 0, 0)] * (n_rows - len(pieces))
@@ -213,7 +213,7 @@ class StreamingDecoder:
         for part in range(OVERLAPS):
             added[:, :, part : part + n_frames] += parts[:, :, :, part]
         state.sound[rows] = added[:, :, n_frames:]
-        # Where no frame reaches there is no sentence, and nobody looks.
+        # Beyond the frames there is no sentence, and the quotient is not used.
         sound, envelope = added.unbind(1)
         return (sound / envelope.clamp(min=1e-11)).flatten(1)
 
@@ -266,5 +266,4 @@ def _check_fits(piece: Piece, n_units: int) -> None:
     n_states = piece.end - piece.begin
     fits = n_states + FLUSH_UNITS <= n_units if piece.is_last else n_states == n_units
     if not fits:
-        msg = f"{piece} does not fit {n_units} units"
-        raise ValueError(msg)
+        raise ValueError(f"{piece} does not fit {n_units} units")

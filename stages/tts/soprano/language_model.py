@@ -4,7 +4,7 @@ Its last hidden states are the speech, one a token; the tokens only steer it. Se
 *slots*: rows of a key-value cache that is laid out once. A step runs one token of every slot of a
 stretch of slots, so its shape never changes, and whether a slot is in use changes nothing for the
 others. A step may be run again: it writes the same values to the same places. So slots whose
-listeners have no room just are not moved on, and unused ones compute something that nobody reads.
+listeners have no room are just not advanced, and unused ones compute values that are not read.
 
 The architecture is that of transformers' ``Qwen3ForCausalLM``, which is the reference it is
 tested against; the weights are read by it, too.
@@ -124,10 +124,10 @@ class LanguageModel:
             q, k, v = layer.project(x, cos, sin)  # each (n, heads, longest, head_dim)
             slots.keys[number, rows, :, :longest] = k
             slots.values[number, rows, :, :longest] = v
-            heard = functional.scaled_dot_product_attention(
+            attended = functional.scaled_dot_product_attention(
                 q, k, v, is_causal=True, enable_gqa=True
             )
-            x = layer.finish(x, heard.transpose(1, 2).reshape(n, longest, -1))
+            x = layer.finish(x, attended.transpose(1, 2).reshape(n, longest, -1))
         last = self.norm(x[torch.arange(n, device=x.device), lengths - 1])  # (n, hidden)
         seen = slots.seen.new_zeros(n, self.config.vocab_size).scatter_(1, prompts, value=True)
         slots.seen[rows] = seen
@@ -170,9 +170,11 @@ class LanguageModel:
             keys, values = slots.keys[number, these], slots.values[number, these]
             keys[rows, :, positions] = k
             values[rows, :, positions] = v
-            heard = torch.zeros(width, q.shape[1] * q.shape[2], dtype=q.dtype, device=q.device)
-            heard[used] = _attend(q[used], keys[used, :, :length], values[used, :, :length], mask)
-            x = layer.finish(x, heard)
+            attended = torch.zeros(width, q.shape[1] * q.shape[2], dtype=q.dtype, device=q.device)
+            attended[used] = _attend(
+                q[used], keys[used, :, :length], values[used, :, :length], mask
+            )
+            x = layer.finish(x, attended)
         last = self.norm(x)
         states = slots.states[these]
         new = last.float()
@@ -190,8 +192,8 @@ def _attend(
     width, n_heads, head_dim = q.shape
     n_kv = keys.shape[1]
     grouped = q.view(width, n_kv, n_heads // n_kv, head_dim)
-    heard = functional.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask)
-    return heard.reshape(width, n_heads * head_dim)
+    attended = functional.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask)
+    return attended.reshape(width, n_heads * head_dim)
 
 
 class _Qwen3Layer:
@@ -226,9 +228,9 @@ class _Qwen3Layer:
             return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         return q, k, v
 
-    def finish(self, x: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    def finish(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         """The residual with attention's output and the feed-forward added."""
-        x = x + self.out(heard)
+        x = x + self.out(attended)
         gate, up = self.gate_up(self.between(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * up)
 

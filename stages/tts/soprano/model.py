@@ -63,7 +63,7 @@ class SopranoModel:
         self.shapes = Shapes.on(options.device, options.n_slots)
         self._config = read.config
         self._options = options
-        self._spare = self.shapes.n_slots  # a slot that is nobody's
+        self._spare = self.shapes.n_slots  # an unused slot
         self._last_units = max(FIRST_CHUNK, options.chunk_states) + FLUSH_UNITS
         lm_weights, decoder_weights = (
             {name: weight.to(options.device) for name, weight in weights.items()}
