@@ -22,6 +22,7 @@ import regex
 
 from stages.segmenter import abbreviations
 from stages.segmenter.words import Before, word_before_stop
+from stages.text.markup import LINE_END, PARAGRAPH_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +89,11 @@ class Following(NamedTuple):
     """The character behind the word, which shows that it is whole; or nothing yet."""
 
     @property
+    def ends_line(self) -> bool:
+        """Whether the mark is the last of its line."""
+        return LINE_END in self.gap or PARAGRAPH_END in self.gap
+
+    @property
     def is_blank(self) -> bool:
         """Whether there is nothing yet that could be read."""
         return not (self.openers or self.word or self.after)
@@ -144,7 +150,7 @@ def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
         rule is not RULES[Before.NUMBER_COMMA]
         and following.closers
         and (is_closed or following.gap)
-        and "\n" not in following.gap
+        and not following.ends_line
     ):
         if following.is_blank:
             return None
@@ -222,7 +228,7 @@ def _cut_where_space_is_missing(left: str, following: Following) -> Verdict | No
 
 
 def _cut_before_sentence(following: Following) -> Verdict | None:
-    if "\n" in following.gap:
+    if following.ends_line:
         return Verdict.CUT
     if "(" in following.openers or "[" in following.openers:
         return Verdict.GO_ON
@@ -242,7 +248,7 @@ def _is_starter(following: Following) -> bool:
 
 
 def _cut_unless_number(following: Following) -> Verdict | None:
-    if "\n" in following.gap:
+    if following.ends_line:
         return Verdict.CUT
     if any(opener in following.openers for opener in "([#"):
         return Verdict.GO_ON

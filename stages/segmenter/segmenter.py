@@ -90,7 +90,8 @@ class _Cut(NamedTuple):
     place: Place
     arrived: float
     """When the text came that shows it."""
-    ends_line: bool = False
+    line_end: str = ""
+    """The character for it, where it is the end of a line."""
 
 
 _DEFAULTS = SegmenterOptions()
@@ -258,7 +259,7 @@ class Segmenter:
         (clean, source), arrived = stop.place, self._text.arrival(stop.place.source)
         if stop.mark:
             return _Cut(Place(clean + 1, source + 1), arrived)
-        return _Cut(stop.place, arrived, ends_line=True)
+        return _Cut(stop.place, arrived, self._text.clean[clean])
 
     def _is_too_short(self, stop: Stop) -> bool:
         if self._style.segmentation != "auto" or self._is_first or stop.pause_s:
@@ -290,7 +291,7 @@ class Segmenter:
         segment = Segment(
             index=self.next_index,
             source=self._text.source[:n_source],
-            spoken=spoken_text(clean, skip_emoji=self._options.skip_emoji, ends_line=cut.ends_line),
+            spoken=spoken_text(clean + cut.line_end, skip_emoji=self._options.skip_emoji),
             style=self._style,
             timing=Timing(arrived=cut.arrived, cut=now),
             pause_s=self._pause_s,

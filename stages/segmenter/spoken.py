@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import regex
 
+from stages.text.markup import LINE_END, PARAGRAPH_END
+
 _JOINED = r"[\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]*+"
 _SYMBOLS = r"©®™‼⁉ℹ↔-↪"
 """Pictographs by Unicode's word, but text unless U+FE0F asks for the picture."""
@@ -25,8 +27,9 @@ _LEFT_OVER = regex.compile(
 
 _PAUSES = r"[\p{Terminal_Punctuation}…—–-]"
 _MARKED = rf"{_PAUSES}[\"'”’»)\]}}」』】》〉]*"
-_LINE_END = regex.compile(rf"(?<=\S)(?<!{_MARKED})\s*\n\s*")
-_ENDS_IN_MARK = regex.compile(rf"{_MARKED}\Z")
+_UNMARKED = rf"(?<=\S)(?<!{_MARKED})"
+_PARAGRAPH_END = regex.compile(rf"(?<!\d){_UNMARKED}\s*{PARAGRAPH_END}\s*")
+_LINE_END = regex.compile(rf"{_UNMARKED}\s*[{LINE_END}{PARAGRAPH_END}]\s*")
 _LOOSE_MARK = regex.compile(r"\s+(?=[.,](?:\s|\Z))")
 """What markup leaves behind: "as shown in [2]." """
 
@@ -43,17 +46,16 @@ def is_audible(text: str, *, skip_emoji: bool) -> bool:
     return audible.search(text) is not None
 
 
-def spoken_text(text: str, *, skip_emoji: bool, ends_line: bool = False) -> str:
+def spoken_text(text: str, *, skip_emoji: bool) -> str:
     """What the engine is given for the clean text of a segment; empty where there is nothing to
-    speak. A line that ended without a mark has a comma: it is said with a comma's pause."""
+    speak. A line that ends without a mark gets a comma, so that it is said with a comma's pause,
+    and a paragraph a full stop, which behind a digit could make an ordinal of it."""
     if skip_emoji:
         text = _KEYCAP.sub("", text)
         text = _EMOJI_BESIDE_MARKS.sub("", text)
         text = _EMOJI_IN_TEXT.sub(" ", text)
         text = _TORN_EMOJI.sub("", text)
-    text = _LEFT_OVER.sub("", text.strip())
-    text = _LINE_END.sub(", ", text.strip())
+    text = _LEFT_OVER.sub("", text.lstrip()).lstrip()
+    text = _LINE_END.sub(", ", _PARAGRAPH_END.sub(". ", text))
     text = " ".join(_LOOSE_MARK.sub("", text).split())
-    if not is_audible(text, skip_emoji=skip_emoji):
-        return ""
-    return text + "," if ends_line and not _ENDS_IN_MARK.search(text) else text
+    return text if is_audible(text, skip_emoji=skip_emoji) else ""

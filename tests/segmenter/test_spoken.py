@@ -11,11 +11,13 @@ SPOKEN = {
     # the ends of lines
     "# Heading": "Heading",
     "Then # no\n### Yes": "Then # no, Yes",
+    "# Heading\nText\n\nMore": "Heading. Text. More",
+    "# Chapter 3\nText": "Chapter 3, Text",  # "3." would be "third" in German
     "- one\n* two\n+ three\n• four": "one, two, three, four",
     "- one.\n- two!\n- three:\n- four,\n- (five)": "one. two! three: four, (five)",
     "1. one\n2. two": "1. one, 2. two",
     "> quoted\n> > twice": "quoted, twice",
-    "above\n\n---\n\nbelow": "above, below",
+    "above\n\n---\n\nbelow": "above. below",
     "| a | b |\n|---|:-:|\n| 1 | 2 |": "a, b, 1, 2",
     "Apples\nPears\nPlums!": "Apples, Pears, Plums!",
     "A paragraph\nthat was wrapped": "A paragraph that was wrapped",
@@ -38,7 +40,7 @@ SPOKEN = {
     "so 👨‍👩‍👧‍👦🇩🇪 it ❤️ is ✅": "so it is",
     "1️⃣ one #️⃣ two": "1 one two",
     "© 2024 → 5™": "© 2024 → 5™",
-    "A list 🎉\n\nDone": "A list, Done",
+    "A list 🎉\n\nDone": "A list. Done",
     # nothing to speak
     "   ": "",
     "🎉🎉": "",

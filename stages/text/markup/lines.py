@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import LineKind
-from stages.text.markup.pieces import Kind, Piece, line_end, silent, whole
+from stages.text.markup.pieces import Kind, Piece, line_end, paragraph_end, silent, whole
 from stages.text.markup.rules import END, EOL, Rule, at_line_start, compiled, take_out
 
 if TYPE_CHECKING:
@@ -40,17 +40,18 @@ _KEY_AND_VALUE = regex.compile(
 
 def _end_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
     """The end of a line that is clear by the line itself."""
-    end = context.line.end
-    if not context.line.text:
+    line, source = context.line, match["line_end"]
+    if not line.text:
         context.begin_paragraph()
-    elif _is_over(context):
+        return (line_end(source),)
+    if _is_over(context):
+        is_heading = line.kind is LineKind.HEADING or (line.is_bold and context.last == "*")
         context.begin_line()
-    elif _ENDS_IN_MARK.search(end):
+        return (paragraph_end(source) if is_heading else line_end(source),)
+    if _ENDS_IN_MARK.search(line.end):
         context.begin_line()
         return (_white_space(match, "\n"),)
-    else:
-        return None
-    return (line_end(match["line_end"]),)
+    return None
 
 
 def _is_over(context: Context) -> bool:
@@ -67,7 +68,8 @@ def _is_over(context: Context) -> bool:
 
 def _end_before_another(context: Context, match: Match[str]) -> Sequence[Piece]:
     context.begin_paragraph()
-    return (line_end(match["line_end"]),)
+    source = match["line_end"]
+    return (paragraph_end(source) if match["blank"] else line_end(source),)
 
 
 def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
@@ -100,7 +102,7 @@ _LINE_ENDS = (
         r"[\r\n]",
         compiled(
             rf"""{_LINE_END}[ \t\r]*+
-            (?: \n | [>|•◦▪‣⁃●○■►▶] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
+            (?: (?P<blank>\n) | [>|•◦▪‣⁃●○■►▶] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
               | \(?\d{{1,3}}{_NUMBER_END}(?=[\s*_]|\p{{L}})
               | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
               | <[/!]?[A-Za-z|] | \[\^?[\w-]{{1,20}}\]: )"""

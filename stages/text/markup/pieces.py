@@ -47,6 +47,16 @@ def whole(source: str, spoken: str) -> tuple[Piece, ...]:
     return (silent(source[:-1]), Piece(source[-1:], spoken, Kind.WHOLE))
 
 
+LINE_END = "\n"
+PARAGRAPH_END = "\u2029"
+"""What a BREAK speaks: a comma's pause, or a full stop's."""
+
+
 def line_end(source: str, pause_s: float = 0.0) -> Piece:
     """Text that ends a line, or asks for a pause."""
-    return Piece(source, "\n", Kind.BREAK, pause_s)
+    return Piece(source, LINE_END, Kind.BREAK, pause_s)
+
+
+def paragraph_end(source: str) -> Piece:
+    """Text that ends a paragraph or a heading."""
+    return Piece(source, PARAGRAPH_END, Kind.BREAK)

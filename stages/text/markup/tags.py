@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import LineKind, Mode
-from stages.text.markup.pieces import Kind, line_end, plain, silent, whole
+from stages.text.markup.pieces import Kind, line_end, paragraph_end, plain, silent, whole
 from stages.text.markup.rules import Rule, compiled, names, take_out
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _LINES = names("""
     sentence speak summary table tbody tfoot thead title tr ul
     """)
 """Where these begin or end a line does."""
+
+_PARAGRAPHS = names("p h1 h2 h3 h4 h5 h6 title paragraph section article blockquote")
 
 _CELLS = frozenset({"td", "th"})
 _PAUSES = frozenset({"break", "pause", "silence"})
@@ -95,7 +97,7 @@ def _tag(context: Context, match: Match[str]) -> Sequence[Piece] | None:
         return (line_end(source, pause_s(given.get("time") or "", given.get("strength") or "")),)
     if name in _LINES:
         context.begin_line(LineKind.ITEM if name == "li" else LineKind.PARAGRAPH)
-        return (line_end(source),)
+        return (paragraph_end(source) if name in _PARAGRAPHS else line_end(source),)
     if name in _CELLS and match["slash"]:
         return whole(source, "\n")
     if name == "img" and given.get("alt"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.text.markup import Markup, MarkupOptions
+from stages.text.markup import Kind, Markup, MarkupOptions
 from tests.text.markup.reading import readings_of
 
 LINES = {
@@ -103,7 +103,7 @@ def test_the_line_break_itself_ends_such_a_line(line: str) -> None:
     """So that its sound can start then, without a look at the next line."""
     markup = Markup()
     markup.feed(line)
-    assert [piece.spoken for piece in markup.feed("\n")][-1:] == ["\n"]
+    assert [piece.kind for piece in markup.feed("\n")][-1:] == [Kind.BREAK]
     assert markup.held == ""
 
 
