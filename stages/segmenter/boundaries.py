@@ -257,9 +257,10 @@ def _cut_unless_number(following: Following) -> Verdict | None:
         return Verdict.CUT if following.after else None
     if word[0].isnumeric():
         return Verdict.GO_ON
-    if not following.after and _ROMAN_OR_LETTER.fullmatch(word):
+    if not following.after and (_ROMAN_OR_LETTER.fullmatch(word) or word == "m"):
         return None
-    return Verdict.GO_ON if _ROMAN_OR_LETTER.fullmatch(word) else Verdict.CUT
+    goes_on = _ROMAN_OR_LETTER.fullmatch(word) or (word == "m" and following.after == ".")
+    return Verdict.GO_ON if goes_on else Verdict.CUT  # a page, or 5 p. m.
 
 
 def _cut_unless_digit(following: Following) -> Verdict | None:

@@ -61,6 +61,7 @@ CASES = {
         "At 5 a.m. Mr. Smith left.| It is 3:22 p.m. now.",
         "We met at 5 p.m.| The end.| From 5 p.m. to 6 p.m.",
         "At 5 p.m. 20 people came.",
+        "Llega a las 5 p. m. o a las 6 a. m.,| creo.",
         "He left at 6 P.M.| Mr. Smith stayed until 6 p.m. Eastern time.",
     ],
     "numbers": [

@@ -102,7 +102,7 @@ _LINE_ENDS = (
         r"[\r\n]",
         compiled(
             rf"""{_LINE_END}[ \t\r]*+
-            (?: (?P<blank>\n) | [>|•◦▪‣⁃●○■►▶] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
+            (?: (?P<blank>\n) | [>|•◦▪‣⁃●○■►▶・◆◇□] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
               | \(?\d{{1,3}}{_NUMBER_END}(?=[\s*_]|\p{{L}})
               | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
               | <[/!]?[A-Za-z|] | \[\^?[\w-]{{1,20}}\]: )"""
@@ -233,8 +233,8 @@ MARKDOWN_RULES = (
     Rule(r"[#]", compiled(r"\#{1,6}(?=[ \t\n\x03])"), _begin(LineKind.HEADING), when=at_line_start),
     Rule(r"[#]", compiled(rf"\#{{1,6}}[ \t]*{EOL}"), take_out, when=_is_heading),
     Rule(
-        r"[-+*–—·•◦▪‣⁃●○■►▶]",
-        compiled(r"[-+*–—·](?=[ \t])|[•◦▪‣⁃●○■►▶]"),
+        r"[-+*–—·•◦▪‣⁃●○■►▶・◆◇□]",
+        compiled(r"[-+*–—·](?=[ \t])|[•◦▪‣⁃●○■►▶・◆◇□]"),
         _begin(LineKind.ITEM),
         when=at_line_start,
     ),
