@@ -48,7 +48,7 @@ class SpeechSettings(CommonSettings):
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
     segmentation: Segmentation = Field(
         "eager",
-        description="cut at pauses too, only where a sentence ends, or so that the engine speaks well",
+        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"

@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """What may be a boundary: a mark, or the end of a line."""
+    """A place that may be a boundary: a mark, or the end of a line."""
 
     place: Place
     mark: str
@@ -41,15 +41,15 @@ class Stop(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """Where pieces of one kind begin."""
+    """The beginning of pieces of one kind."""
 
     place: Place
     kind: Kind
 
 
 class OpenText:
-    """Takes in the pieces that the markup's reader makes of a text, and gives up what becomes a
-    segment. Positions count from the beginning of the text that is open."""
+    """The text that is open. It takes in what the reader of markup makes of the tokens, and gives
+    up what becomes a segment. Positions count from its beginning."""
 
     def __init__(self) -> None:
         self.source = ""
@@ -134,9 +134,9 @@ class OpenText:
         return clean - self._given.clean
 
     def cut_for_length(self, limit: int) -> Place:
-        """Where to cut text that is longer than a segment: at the last white space, else between
-        words that are written without, else at the limit; in no grapheme, unless that is longer
-        than a segment."""
+        """The place to cut text that is longer than a segment: the last white space, else between
+        words that are written without, else the limit; in no grapheme, unless that is longer than
+        a segment."""
         within = self.clean_within(limit)
         known = self.clean[: self.clean_within(limit + 1)]
         ends = [found.end() for found in _GRAPHEME.finditer(known)]

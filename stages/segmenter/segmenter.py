@@ -37,10 +37,10 @@ _BEFORE_CHARS = 32  # enough to know an abbreviation
 _MARK_OR_LINE = regex.compile(f"[\n{regex.escape(''.join(MARKS))}]")
 
 MAX_PAUSE_S = 10.0
-"""That a text can ask for before a segment: as long as SSML's engines allow."""
+"""The longest pause before a segment, as in other engines that read SSML."""
 
 SILENT_LEAD_CHARS = 64
-"""What is silent before the first word, fenced code or a thought, and longer than this is a
+"""The longest silent text (fenced code, a thought) in front of a segment's first word. More is a
 segment of its own, so that the sentence behind it is not cut for its length."""
 
 
@@ -60,7 +60,7 @@ class SegmenterOptions:
     skip_thinking: bool = True
     """A model's thoughts (<think> and its like) are not spoken."""
     urls: Urls = "host"
-    """What is said of a web address: its host, all of it, or the word ``link``."""
+    """The spoken part of a web address: its host, all of it, or the word ``link``."""
     actions: Actions = "spoken"
     """What becomes of emphasis that stands for an action (``*laughs*``)."""
 

@@ -1,1 +1,1 @@
-"""Text as language models write it, made into what is spoken. Pure and incremental."""
+"""The text room: written text to spoken text. Pure and incremental."""

@@ -1,4 +1,4 @@
-"""What has been read so far, as far as it decides what the next characters mean."""
+"""The reader's memory: what was read, as far as it decides what comes next."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Actions: TypeAlias = Literal["spoken", "silent", "pause"]
 
 @dataclass(frozen=True, slots=True)
 class MarkupOptions:
-    """What is spoken of a text's markup."""
+    """The options of the reader."""
 
     skip_markdown: bool = True
     """Markdown, HTML, LaTeX and their like are taken out."""
     skip_thinking: bool = True
     """A model's thoughts are taken out."""
     urls: Urls = "host"
-    """What is said of a web address: its host, all of it, or the word ``link``."""
+    """The spoken part of a web address: its host, all of it, or the word ``link``."""
     actions: Actions = "spoken"
     """What becomes of emphasis that stands for an action (``*laughs*``)."""
 
 
 class LineKind(Enum):
-    """What a line is, by its beginning."""
+    """The kind of a line, by its beginning."""
 
     PARAGRAPH = auto()
     HEADING = auto()
@@ -71,7 +71,7 @@ class Line:
 
 
 class Mode(NamedTuple):
-    """A stretch that the rules do not read: everything up to its end is treated alike."""
+    """A stretch that the rules do not read: all text up to its end is treated alike."""
 
     stops: Pattern[str]
     """Finds where it may end."""

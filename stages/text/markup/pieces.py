@@ -1,4 +1,4 @@
-"""What markup hands on: stretches of the text as it came, each with what is spoken of it."""
+"""Pieces of text: stretches as they came, each with what is spoken of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What the segmenter may do with a piece."""
+    """The kind of a piece: what the segmenter may do with it."""
 
     PLAIN = auto()
     """Spoken character for character; the marks in it count."""

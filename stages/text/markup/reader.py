@@ -1,6 +1,6 @@
-"""Markup out, as text comes in: between the tokens and the cuts.
+"""The reader of markup: text in, pieces out as soon as they are clear.
 
-The reader is a table. At each character that may begin something the rules for it are asked in
+It is a table. At each character that may begin something the rules for it are asked in
 their order, and the first whose pattern matches says what becomes of the match; where none
 does, the character is plain text. A pattern that the text so far neither matches nor rules out
 (a partial match) is waited for, and so each must end in something definite: a character that
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     from stages.text.markup.context import Mode
 
 MAX_PREFIXES = 4096
-"""Pairs of characters that are remembered: some hundred are common."""
+"""The first two characters of markup for which the rules are remembered; some hundred are
+common."""
 
 _DEFAULTS = MarkupOptions()
 _LINE_BREAK = regex.compile(r"\r?\n")
 
 
 class Markup:
-    """Reads a stream of text, piece by piece. Back is held what may still become markup, at
-    most `MAX_HELD_CHARS` of it."""
+    """A stream of text, read into pieces. Text that may still become markup is held back, less than
+    `MAX_HELD_CHARS` of it."""
 
     def __init__(self, options: MarkupOptions = _DEFAULTS) -> None:
         self._options = options
@@ -63,18 +64,18 @@ class Markup:
         return self._read([])
 
     def settle(self) -> list[Piece]:
-        """All that is held back, as if nothing followed. What is open stays open."""
+        """Read all that is held back, as if nothing followed. Open blocks stay open."""
         return self._read([], ended=True)
 
     def end(self) -> list[Piece]:
-        """The same, and what is open ends here: the reply is over."""
+        """The same at the end of a reply, which is the end of open blocks, too."""
         pieces = self.settle()
         self._context = Context(self._options)
         return pieces
 
     def give_up(self) -> list[Piece]:
-        """The writer pauses: what is held back first is what it looks like, and a line's end
-        ends something."""
+        """Read what is held back first, as if nothing followed: the writer has paused. A line
+        break is a boundary then."""
         pieces: list[Piece] = []
         line_break = _LINE_BREAK.match(self._held)
         if line_break is not None and self._context.mode is None:

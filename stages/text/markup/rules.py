@@ -1,4 +1,4 @@
-"""What a rule of the reader's table is."""
+"""The rules of the reader's table."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from stages.text.markup.context import Context
 from stages.text.markup.pieces import Piece, silent
 
 MAX_HELD_CHARS = 256
-"""How far a rule may look. Text that could still become something is held back up to here."""
+"""The longest text that a rule looks at, and so the bound of what is held back."""
 
 END = "\x03"
-"""Stands behind the last character where nothing follows any more."""
+"""The character behind the last one, where nothing follows any more."""
 
 EOL = r"(?=[\n\x03])"
-"""Where a line ends."""
+"""The end of a line, as a lookahead."""
 
 Act: TypeAlias = Callable[[Context, Match[str]], Sequence[Piece] | None]
-"""What becomes of a match; None: the rule does not hold here after all."""
+"""The pieces that a match becomes; None: the rule does not hold here after all."""
 
 
 def names(text: str) -> frozenset[str]:

@@ -52,6 +52,9 @@ LINES = {
         "A long line of text that somebody has wrapped before Paris"
     ),
     "It has **bold**\n*text*, too": "It has bold text, too",
+    "I went to\nParis and then\nI left": "I went to Paris and then I left",
+    "Wir fahren mit dem\nZug": "Wir fahren mit dem Zug",
+    "He left\nIt rained": "He left|It rained",
     "He paid\n3 dollars": "He paid|3 dollars",
     "It ends\n": "It ends",
 }
