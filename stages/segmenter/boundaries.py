@@ -162,7 +162,7 @@ def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
 
 
 _OPEN_OMISSION = regex.compile(r"\[\s?(?:\.\s?){0,2}\Z")
-_NEVER_IN_A_WORD = r"\"”»)\]}」』）】》〉—"
+_NEVER_IN_A_WORD = r"\"”“»)\]}」』）】》〉—"
 _NOTHING = Following("", "", "", "", "")
 _CLOSED = regex.compile(f"[{_NEVER_IN_A_WORD}]")
 _FOLLOWING = regex.compile(

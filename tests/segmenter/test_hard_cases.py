@@ -101,6 +101,7 @@ CASES = {
         "'Go.' he said.| 'Go.|' He said.",
         '"Go." she said.| "Go.|" She left.',
         "It went (on its own.) to a park.",
+        "„Geh.“ sagte er.| „Geh.|“ Er ging.",
         '"Go!|"',
         "**Bold!|** and **bold.|** and *it.|* Next `code.|` Then",
         "Found in 1980.|[1] The end.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from stages.text.markup.context import Mode
+from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.pieces import Kind, line_end, silent, whole
 from stages.text.markup.rules import EOL, Rule, always, at_line_start, compiled
 
@@ -61,6 +61,13 @@ _THOUGHTS = (
 )
 """Tags that a text may mention: they open a thought only where a line begins."""
 
+
+def _at_bare_line_start(context: Context) -> bool:
+    """No markup stands before either, as in `# <think>` or `**<think>**`, but a quote's sign."""
+    line = context.line
+    return line.begins and line.kind is LineKind.PARAGRAPH and not any(context.emphasis.values())
+
+
 _CHANNELS = r"<\|channel\|>\s?(?:analysis|commentary)[^<]{0,80}(?:<\|constrain\|>[^<]{0,20})?"
 
 _TOKEN_THOUGHTS = (
@@ -82,7 +89,7 @@ _TOKEN_THOUGHTS = (
 
 
 THOUGHT_RULES = (
-    *(_block(*thought, when=at_line_start) for thought in _THOUGHTS),
+    *(_block(*thought, when=_at_bare_line_start) for thought in _THOUGHTS),
     *(_block(*thought) for thought in _TOKEN_THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
     Rule(

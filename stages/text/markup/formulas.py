@@ -28,7 +28,7 @@ TOO_LARGE = "a formula"
 """What is said for one that nobody could follow."""
 
 _ATOM = r"""(?:
-    \\(?:text\w*|mathrm|mbox|operatorname)\{[^{}$]{0,60}\}
+    \\(?:text\w*|mathrm|mbox|operatorname|begin|end)\{[^{}$]{0,60}\}
   | \\[A-Za-z]+(?=[^A-Za-z]) | \\[^A-Za-z\s]
   | (?:sin|cos|tan|log|ln|exp|max|min|lim|mod|det)(?=[^A-Za-z])
   | [A-Za-z]{1,3}(?=[^A-Za-z\s]|\s[-+=*/<>\\|]) | [A-Za-z](?=\s) | \p{Greek}
@@ -46,6 +46,14 @@ _SIGNS = regex.compile(r"[\\^_=+]")
 
 def _formula(_: Context, match: Match[str]) -> Sequence[Piece]:
     return whole(match.group(), words_of(match["body"]) or TOO_LARGE)
+
+
+def _formula_in_line(context: Context, match: Match[str]) -> Sequence[Piece]:
+    """It may stand in a word: H$_2$O."""
+    before = " " if context.last.isalnum() else ""
+    behind = " " if match.string[match.end()].isalnum() else ""
+    words = words_of(match["body"]) or TOO_LARGE
+    return whole(match.group(), before + words + behind)
 
 
 def _formula_or_text(context: Context, match: Match[str]) -> Sequence[Piece]:
@@ -109,7 +117,9 @@ RULES = (
     Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula_or_text),
     Rule(r"[$]", compiled(rf"\$\${_LONG_BODY}"), _large(r"\$\$")),
     Rule(
-        r"[$]", compiled(rf"\$(?=[^\s$])(?P<body>{_ATOM}{{1,120}}+)(?<=\S)\$(?=[^\d$])"), _formula
+        r"[$]",
+        compiled(rf"\$(?=[^\s$])(?P<body>{_ATOM}{{1,120}}+)(?<=\S)\$(?=[^\d$])"),
+        _formula_in_line,
     ),
     Rule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_text),
     Rule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_text),

@@ -115,6 +115,7 @@ _OPERATORS = {
     **dict.fromkeys("&~|()[]", ""),
 }
 _POWERS = {"2": "squared", "3": "cubed", "\\circ": "degrees", "\\prime": "prime", "T": "transposed"}
+_SCRIPTS = frozenset("^_")
 _ROOTS = {"2": "the square root of", "3": "the cube root of"}
 _BIG = {
     "sum": "the sum",
@@ -186,14 +187,16 @@ class _Parser:
 
     def _term(self) -> str:
         """One thing, with what is written above and below it."""
-        words = self._thing()
-        while self._peek() in {"^", "_"}:
+        stands_alone = self._peek() in _SCRIPTS  # the 2 of H$_2$O
+        words = [] if stands_alone else [self._thing()]
+        while self._peek() in _SCRIPTS:
             is_power = self._next() == "^"
             begin = self._at
             script = self._thing()
             raw = "".join(self._signs[begin : self._at]).strip("{}")
-            words += f" {_POWERS.get(raw) or 'to the ' + script}" if is_power else f" sub {script}"
-        return words
+            power = _POWERS.get(raw) or f"to the {script}"
+            words.append(power if is_power else script if stands_alone else f"sub {script}")
+        return " ".join(words)
 
     def _thing(self) -> str:
         """One sign, one command with what it needs, or what stands in braces."""

@@ -71,6 +71,8 @@ THOUGHTS = {
     "Models write <think> first": "Models write first",
     "Yes [THINK] no": "Yes no",
     "Use `<think>` here": "Use <think> here",
+    "**<think>** is a tag": "is a tag",
+    "# The tag\n## <think>\nText": "The tag||Text",
     "`<think>` is a tag": "<think> is a tag",
     '"<think>" is a tag': '" " is a tag',
     "```\n<think>\n```\nYes": "||Yes",

@@ -25,6 +25,8 @@ FORMULAS = {
     "$\\text{speed} = 5$": "speed equals 5",
     "$\\sin x$ or $sin(x)$": "sine x or sin x",
     "It is \\boxed{42}.": "It is 42.",
+    "H$_2$O and x$^2$": "H 2 O and x squared",
+    "$\\begin{pmatrix}1&2\\end{pmatrix}$ is": "a formula is",
     "\\alpha and \\frac{1}{2}": "alpha and 1 over 2",
     "$\\unknowncommand{x}$": "a formula",
     "$" + "+".join("abcdefghijklmnopq") + "$": "a formula",
