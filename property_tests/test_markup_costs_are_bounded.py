@@ -14,7 +14,7 @@ from stages.text.markup.rules import MAX_HELD_CHARS
 from tests.segmenter.cutting import PIECES
 
 if TYPE_CHECKING:
-    from stages.text.markup.pieces import Piece
+    from stages.text.markup.pieces import TextPiece
 
 LOOKS_A_CHARACTER = 3
 """One when it comes and is held back, one when it is read, one where something ends before it."""
@@ -25,7 +25,7 @@ class CountingMarkup(Markup):
 
     n_looks = 0
 
-    def _step(self, text: str, at: int, pieces: list[Piece], *, ended: bool) -> int | None:
+    def _step(self, text: str, at: int, pieces: list[TextPiece], *, ended: bool) -> int | None:
         self.n_looks += 1
         return super()._step(text, at, pieces, ended=ended)
 

@@ -16,7 +16,7 @@ from stages.text.markup import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stages.text.markup import Piece
+    from stages.text.markup import TextPiece
 
 _MARK = regex.compile(f"[{regex.escape(''.join(MARKS))}]")
 _GRAPHEME = regex.compile(r"\X")
@@ -78,7 +78,7 @@ class OpenText:
         """When the last character came in."""
         return self._arrivals[-1][1]
 
-    def add(self, pieces: Iterable[Piece]) -> None:
+    def add(self, pieces: Iterable[TextPiece]) -> None:
         """Take text in."""
         for piece in pieces:
             place = Place(

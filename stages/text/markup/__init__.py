@@ -1,7 +1,7 @@
 """Markup to what is spoken of it, and the structure of lines. Pure and incremental."""
 
 from stages.text.markup.context import Actions, MarkupOptions, Urls
-from stages.text.markup.pieces import LINE_END, PARAGRAPH_END, Kind, Piece
+from stages.text.markup.pieces import LINE_END, PARAGRAPH_END, Kind, TextPiece
 from stages.text.markup.reader import Markup
 
 __all__ = [
@@ -11,6 +11,6 @@ __all__ = [
     "Kind",
     "Markup",
     "MarkupOptions",
-    "Piece",
+    "TextPiece",
     "Urls",
 ]

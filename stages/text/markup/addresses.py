@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import Mode
-from stages.text.markup.pieces import Kind, Piece, silent, whole
-from stages.text.markup.rules import Rule, compiled, take_out
+from stages.text.markup.pieces import Kind, TextPiece, silent, whole
+from stages.text.markup.rules import MarkupRule, compiled, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ _CLOSING = compiled(
 )
 
 
-def _close(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _close(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """Where an address ends: at what cannot be part of one, and before marks that end more
     than the address. Letters without case end it unless they are a path's own."""
     behind = match.string[0]
@@ -55,7 +55,7 @@ _SILENT = Mode(_STOPS, _CLOSING, _close, Kind.SILENT)
 _SPOKEN = Mode(_STOPS, _CLOSING, _close, Kind.ADDRESS)
 
 
-def _web(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _web(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     scheme, host = match["scheme"], match["host"]
     match context.options.urls:
         case "all":
@@ -69,7 +69,7 @@ def _web(context: Context, match: Match[str]) -> Sequence[Piece]:
             return (silent(scheme + match["www"]), *_as_it_stands(host))
 
 
-def _www(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _www(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     if context.options.urls == "link":
         context.mode = _SILENT
         return whole(match["host"], "link")
@@ -77,11 +77,11 @@ def _www(context: Context, match: Match[str]) -> Sequence[Piece]:
     return _as_it_stands(match["host"])
 
 
-def _as_it_stands(text: str) -> tuple[Piece, ...]:
-    return (Piece(text, text, Kind.ADDRESS),)
+def _as_it_stands(text: str) -> tuple[TextPiece, ...]:
+    return (TextPiece(text, text, Kind.ADDRESS),)
 
 
-def _path(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _path(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """``example.com/path``; ``Node.js/Express`` is spoken."""
     is_host = _BARE_HOST.search(context.line.end)
     if not is_host and not _DOTTED.search(context.line.end):
@@ -90,17 +90,17 @@ def _path(context: Context, match: Match[str]) -> Sequence[Piece] | None:
     return ()
 
 
-def _mail(context: Context, _: Match[str]) -> Sequence[Piece] | None:
+def _mail(context: Context, _: Match[str]) -> Sequence[TextPiece] | None:
     context.mode = _SPOKEN
     return _as_it_stands("@")
 
 
-def _open_angle(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _open_angle(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.in_angle = True
     return (silent(match.group()),)
 
 
-def _close_angle(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _close_angle(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.in_angle = False
     return (silent(match.group()),)
 
@@ -116,38 +116,38 @@ def _is_behind_word(context: Context) -> bool:
 _LATIN = r"[\p{Latin}\p{N}_]"
 
 RULES = (
-    Rule(
+    MarkupRule(
         r"[hHwWfF]",
         _WEB,
         _web,
         not_after=_LATIN,
         glance=r"(?=(?i:h(?:t(?:t(?:ps?)?)?)?|f(?:i(?:le?)?|t(?:ps?)?)?|ws{0,2})(?:\Z|:))",
     ),
-    Rule(
+    MarkupRule(
         r"[wW]",
         _WWW,
         _www,
         not_after=_LATIN,
         glance=r"(?=(?i:w{1,3}(?:\Z|(?<=www)\.)))",
     ),
-    Rule(
+    MarkupRule(
         r"[mMtT]",
         compiled(r"(?i:mailto|tel):(?=[\p{L}\p{N}+])"),
         take_out,
         not_after=_LATIN,
         glance=r"(?=(?i:m(?:a(?:i(?:l(?:to?)?)?)?)?|t(?:el?)?)(?:\Z|:))",
     ),
-    Rule(r"[/]", compiled(r"/(?=[^\s\x03])"), _path, when=_is_behind_word),
-    Rule(r"[@]", compiled(r"@(?=[\p{L}\p{N}])"), _mail, when=_is_behind_word),
+    MarkupRule(r"[/]", compiled(r"/(?=[^\s\x03])"), _path, when=_is_behind_word),
+    MarkupRule(r"[@]", compiled(r"@(?=[\p{L}\p{N}])"), _mail, when=_is_behind_word),
 )
 
 ANGLE_RULES = (
     # <https://...>, <me@example.org>
-    Rule(
+    MarkupRule(
         r"[<]",
         compiled(r"<(?=(?i:https?://|ftp://|www\.|mailto:|[\w.+-]{1,64}@[\w.-]{1,64}>))"),
         _open_angle,
     ),
-    Rule(r"[>]", compiled(r">"), _close_angle, when=_is_in_angle),
+    MarkupRule(r"[>]", compiled(r">"), _close_angle, when=_is_in_angle),
 )
 """Before the rules for tags and quotes."""

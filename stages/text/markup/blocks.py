@@ -11,7 +11,7 @@ import regex
 
 from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.pieces import Kind, line_end, silent, whole
-from stages.text.markup.rules import EOL, Rule, always, at_line_start, compiled
+from stages.text.markup.rules import EOL, MarkupRule, always, at_line_start, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from regex import Match
 
     from stages.text.markup.context import Context
-    from stages.text.markup.pieces import Piece
+    from stages.text.markup.pieces import TextPiece
 
 
 def _block(
@@ -27,19 +27,19 @@ def _block(
     opening: str,
     closing: str,
     when: Callable[[Context], bool] = always,
-) -> Rule:
+) -> MarkupRule:
     """Nothing is spoken from what matches `opening` to what matches `closing`. Both begin with
     the same character."""
     mode = Mode(regex.compile(first), compiled(f"(?i:{closing})"), _close, Kind.SILENT)
 
-    def act(context: Context, match: Match[str]) -> Sequence[Piece]:
+    def act(context: Context, match: Match[str]) -> Sequence[TextPiece]:
         context.mode = mode
         return (line_end(match.group()),)
 
-    return Rule(first, compiled(f"(?i:{opening})"), act, when)
+    return MarkupRule(first, compiled(f"(?i:{opening})"), act, when)
 
 
-def _close(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _close(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_line()
     return (silent(match.group()),)
 
@@ -92,7 +92,7 @@ THOUGHT_RULES = (
     *(_block(*thought, when=_at_bare_line_start) for thought in _THOUGHTS),
     *(_block(*thought) for thought in _TOKEN_THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
-    Rule(
+    MarkupRule(
         r"[<\[◁]",
         compiled(rf"(?i:<\s?/?\s?{_NAMES}\s{{0,3}}> | \[/?{_WORDS}\] | ◁/?{_NAMES}▷)"),
         lambda _, match: whole(match.group(), " "),
@@ -112,20 +112,20 @@ _EXTRA_INDENT = 3
 """How much further in than the opening fence the closing one may stand (CommonMark, 4.5)."""
 
 
-def _open_fence(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _open_fence(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """A fence that begins its line is closed by one that does. One behind other text is, to
     CommonMark, code in a line: the next run of the same length ends it."""
     run, line = match["run"], context.line
     indent = line.n_chars + _EXTRA_INDENT
 
-    def close(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+    def close(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
         closing = match["run"]
         closes = closing[0] == run[0] and len(closing) >= len(run)
         if not closes or len(match["indent"]) > indent:
             return None
         return _close(context, match)
 
-    def close_in_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+    def close_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
         return _close(context, match) if match.group() == run else None
 
     if line.begins:
@@ -135,7 +135,7 @@ def _open_fence(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (line_end(match.group()),)
 
 
-def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _open_code(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """`code` is spoken as it stands, up to its closing ticks or the line's end."""
     run = match.group()
     if len(run) > MAX_TICKS:
@@ -144,7 +144,7 @@ def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
     if len(run) == 1 and _LATIN.match(context.last) and _LATIN.match(behind):
         return (silent(run),)  # don`t
 
-    def close(_: Context, match: Match[str]) -> Sequence[Piece] | None:
+    def close(_: Context, match: Match[str]) -> Sequence[TextPiece] | None:
         if not match.group():
             return ()
         return (silent(run),) if match.group() == run else None
@@ -153,7 +153,7 @@ def _open_code(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (silent(run),)
 
 
-def _open_comment(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _open_comment(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.mode = Mode(regex.compile("-"), compiled("-->"), _close, Kind.SILENT)
     return (silent(match.group()),)
 
@@ -161,15 +161,15 @@ def _open_comment(context: Context, match: Match[str]) -> Sequence[Piece]:
 _LATIN = regex.compile(r"\p{Latin}")
 
 RULES = (
-    Rule(r"[`]", compiled(rf"(?P<run>`{{3,32}}+){_INFO}"), _open_fence),
-    Rule(
+    MarkupRule(r"[`]", compiled(rf"(?P<run>`{{3,32}}+){_INFO}"), _open_fence),
+    MarkupRule(
         r"[~]",
         compiled(r"(?P<run>~{3,32}+)(?: [^\n\x03]{0,200}+(?=[\n\x03]) | [^\n\x03]{201})"),
         _open_fence,
         when=at_line_start,
     ),
-    Rule(r"[`]", _TICKS, _open_code),
-    Rule(r"[<]", compiled("<!--"), _open_comment),
+    MarkupRule(r"[`]", _TICKS, _open_code),
+    MarkupRule(r"[<]", compiled("<!--"), _open_comment),
     *(
         _block(r"[<]", rf"<{name}(?:\s[^<>]{{0,200}})?>", rf"</{name}\s{{0,3}}>")
         for name in (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from regex import Match, Pattern
 
-    from stages.text.markup.pieces import Kind, Piece
+    from stages.text.markup.pieces import Kind, TextPiece
 
 Urls: TypeAlias = Literal["host", "all", "link"]
 Actions: TypeAlias = Literal["spoken", "silent", "pause"]
@@ -77,7 +77,7 @@ class Mode(NamedTuple):
     """Finds where it may end."""
     closing: Pattern[str]
     """Is matched there."""
-    close: Callable[[Context, Match[str]], Sequence[Piece] | None]
+    close: Callable[[Context, Match[str]], Sequence[TextPiece] | None]
     """What becomes of that match; None: it does not end the mode."""
     content: Kind
     """What the text up to there is."""
@@ -111,7 +111,7 @@ class Context:
         self.emphasis.clear()
         self.brackets.clear()
 
-    def note(self, piece: Piece, *, keeps_beginning: bool = False) -> None:
+    def note(self, piece: TextPiece, *, keeps_beginning: bool = False) -> None:
         """This piece was read."""
         line = self.line
         if piece.source:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.pieces import line_end, plain, silent
-from stages.text.markup.rules import END, Rule, compiled, take_out
+from stages.text.markup.rules import END, MarkupRule, compiled, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from regex import Match
 
     from stages.text.markup.context import Context
-    from stages.text.markup.pieces import Piece
+    from stages.text.markup.pieces import TextPiece
 
 ACTION_PAUSE_S = 0.4
 """What an action is where it is to be a pause: as long as one between sentences."""
@@ -42,7 +42,7 @@ _THIRD_PERSON = regex.compile(
 )
 
 
-def _emphasize(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _emphasize(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     run = match.group()
     if len(run) > MAX_RUN:
         return (plain(run),)
@@ -91,7 +91,7 @@ def _is_spoken_action(context: Context) -> bool:
     return context.line.action is not None and context.emphasis.get("*", 0) > 0
 
 
-def _end_action(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _end_action(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """An action that is spoken ends like a line."""
     begin, context.line.action = context.line.action, None
     if not _is_action(context.line.text[begin:], match["behind"] or "", begins_sentence=True):
@@ -104,7 +104,7 @@ def _is_unspoken(context: Context) -> bool:
     return context.options.actions != "spoken" and bool(_OPENS_BEHIND.match(context.last))
 
 
-def _pass_over_action(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _pass_over_action(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     begins_sentence = _begins_sentence(context)
     if not _is_action(match["inner"], match["behind"] or "", begins_sentence=begins_sentence):
         return None
@@ -130,18 +130,18 @@ _BEHIND = r"""(?: [ \t]{0,3}[\n\x03] | [ \t]{1,3}["'“‘«(*_]{0,3}+(?P<behind
     | (?P<behind>[^\s*\x03]) )"""
 
 RULES = (
-    Rule(
+    MarkupRule(
         r"[*]",
         compiled(rf"(?P<action>\*(?P<inner>[^\s*\x03][^*\n\x03]{{0,100}}+)\*)(?={_BEHIND})"),
         _pass_over_action,
         when=_is_unspoken,
     ),
-    Rule(r"[*]", compiled(rf"\*(?={_BEHIND})"), _end_action, when=_is_spoken_action),
-    Rule(r"[*]", compiled(r"\*{1,40}+(?=[^*]) | \*{41}"), _emphasize),
-    Rule(r"[_]", compiled(r"_{1,40}+(?=[^_]) | _{41}"), _emphasize),
-    Rule(r"[=]", compiled(r"==(?=[^=])"), _emphasize),
-    Rule(r"[~]", compiled(r"~~"), take_out),
-    Rule(
+    MarkupRule(r"[*]", compiled(rf"\*(?={_BEHIND})"), _end_action, when=_is_spoken_action),
+    MarkupRule(r"[*]", compiled(r"\*{1,40}+(?=[^*]) | \*{41}"), _emphasize),
+    MarkupRule(r"[_]", compiled(r"_{1,40}+(?=[^_]) | _{41}"), _emphasize),
+    MarkupRule(r"[=]", compiled(r"==(?=[^=])"), _emphasize),
+    MarkupRule(r"[~]", compiled(r"~~"), take_out),
+    MarkupRule(
         r"[\\]",
         compiled(r"\\[\\`*_{}\[\]()\#+\-.!|<>~$&%\"']"),
         lambda _, match: (silent("\\"), plain(match.group()[1])),

@@ -13,7 +13,7 @@ import regex
 from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.latex import COMMANDS, words_of
 from stages.text.markup.pieces import Kind, line_end, plain, silent, whole
-from stages.text.markup.rules import Rule, compiled, take_out
+from stages.text.markup.rules import MarkupRule, compiled, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from regex import Match
 
     from stages.text.markup.context import Context
-    from stages.text.markup.pieces import Piece
+    from stages.text.markup.pieces import TextPiece
     from stages.text.markup.rules import Act
 
 TOO_LARGE = "a formula"
@@ -44,11 +44,11 @@ _WORD = regex.compile(r"\p{L}{3}")
 _SIGNS = regex.compile(r"[\\^_=+]")
 
 
-def _formula(_: Context, match: Match[str]) -> Sequence[Piece]:
+def _formula(_: Context, match: Match[str]) -> Sequence[TextPiece]:
     return whole(match.group(), words_of(match["body"]) or TOO_LARGE)
 
 
-def _formula_in_line(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _formula_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """It may stand in a word: H$_2$O."""
     before = " " if context.last.isalnum() else ""
     behind = " " if match.string[match.end()].isalnum() else ""
@@ -56,7 +56,7 @@ def _formula_in_line(context: Context, match: Match[str]) -> Sequence[Piece]:
     return whole(match.group(), before + words + behind)
 
 
-def _formula_or_text(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _formula_or_text(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """A formula, or text in brackets that were escaped, as Markdown has it."""
     body, source = match["body"], match.group()
     if _SIGNS.search(body) or not _WORD.search(body):
@@ -73,7 +73,7 @@ def _large(closing: str) -> Act:
         Kind.SILENT,
     )
 
-    def act(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+    def act(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
         if not _SIGNS.search(match["body"]):
             return None
         context.mode = mode
@@ -82,7 +82,7 @@ def _large(closing: str) -> Act:
     return act
 
 
-def _environment(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _environment(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     name = regex.escape(match["name"])
     context.mode = Mode(
         regex.compile(r"\\"),
@@ -93,19 +93,19 @@ def _environment(context: Context, match: Match[str]) -> Sequence[Piece]:
     return whole(match.group(), TOO_LARGE)
 
 
-def _wrapped(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _wrapped(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """A command around text: the text."""
     if match["heading"]:
         context.line.kind = LineKind.HEADING
     return (silent(match["opening"]), plain(match["text"]), silent("}"))
 
 
-def _command(_: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _command(_: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     words = words_of(match.group()) if match["name"] in COMMANDS else None
     return None if words is None else whole(match.group(), words)
 
 
-def _item(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _item(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_line(LineKind.ITEM)
     return (line_end(match.group()),)
 
@@ -114,20 +114,20 @@ _MATH = r"""(?:equation|align|alignat|gather|multline|eqnarray|split|math|displa
     |[a-zA-Z]{0,8}matrix|cases|array)"""
 
 RULES = (
-    Rule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula_or_text),
-    Rule(r"[$]", compiled(rf"\$\${_LONG_BODY}"), _large(r"\$\$")),
-    Rule(
+    MarkupRule(r"[$]", compiled(rf"\$\${_BODY}\$\$"), _formula_or_text),
+    MarkupRule(r"[$]", compiled(rf"\$\${_LONG_BODY}"), _large(r"\$\$")),
+    MarkupRule(
         r"[$]",
         compiled(rf"\$(?=[^\s$])(?P<body>{_ATOM}{{1,120}}+)(?<=\S)\$(?=[^\d$])"),
         _formula_in_line,
     ),
-    Rule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_text),
-    Rule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_text),
-    Rule(r"[\\]", compiled(rf"\\\[{_LONG_BODY}"), _large(r"\\\]")),
-    Rule(r"[\\]", compiled(rf"\\begin\{{(?P<name>{_MATH}\*?)\}}"), _environment),
-    Rule(r"[\\]", compiled(r"\\(?:begin|end)\{[a-zA-Z*]{1,30}\}"), take_out),
-    Rule(r"[\\]", compiled(r"\\item(?=[\s\[])"), _item),
-    Rule(
+    MarkupRule(r"[\\]", compiled(rf"\\\({_BODY}\\\)"), _formula_or_text),
+    MarkupRule(r"[\\]", compiled(rf"\\\[{_BODY}\\\]"), _formula_or_text),
+    MarkupRule(r"[\\]", compiled(rf"\\\[{_LONG_BODY}"), _large(r"\\\]")),
+    MarkupRule(r"[\\]", compiled(rf"\\begin\{{(?P<name>{_MATH}\*?)\}}"), _environment),
+    MarkupRule(r"[\\]", compiled(r"\\(?:begin|end)\{[a-zA-Z*]{1,30}\}"), take_out),
+    MarkupRule(r"[\\]", compiled(r"\\item(?=[\s\[])"), _item),
+    MarkupRule(
         r"[\\]",
         compiled(
             r"""(?P<opening>\\(?:(?P<heading>(?:sub){0,2}section|chapter|title)
@@ -135,7 +135,7 @@ RULES = (
         ),
         _wrapped,
     ),
-    Rule(
+    MarkupRule(
         r"[\\]",
         compiled(
             r"""\\(?:label|ref|eqref|cite[a-z]?|includegraphics|usepackage|documentclass|maketitle
@@ -144,7 +144,7 @@ RULES = (
         ),
         take_out,
     ),
-    Rule(
+    MarkupRule(
         r"[\\]",
         compiled(
             r"""\\(?P<name>[A-Za-z]{2,20}+)
@@ -154,5 +154,5 @@ RULES = (
         _command,
         not_after=r"[\p{L}:\\/]",
     ),
-    Rule(r"[\\]", compiled(r"\\(?=\n)"), lambda _, match: (line_end(match.group()),)),
+    MarkupRule(r"[\\]", compiled(r"\\(?=\n)"), lambda _, match: (line_end(match.group()),)),
 )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import LineKind
-from stages.text.markup.pieces import Kind, Piece, line_end, paragraph_end
-from stages.text.markup.rules import END, Rule, compiled, names
+from stages.text.markup.pieces import Kind, TextPiece, line_end, paragraph_end
+from stages.text.markup.rules import END, MarkupRule, compiled, names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ _KEY_AND_VALUE = regex.compile(
 )
 
 
-def _end_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _end_line(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """The end of a line that is clear by the line itself."""
     line, source = context.line, match["line_end"]
     if not line.text:
@@ -62,13 +62,13 @@ def _is_over(context: Context) -> bool:
     return pair is not None and not pair["more"]
 
 
-def _end_before_another(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _end_before_another(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_paragraph()
     source = match["line_end"]
     return (paragraph_end(source) if match["blank"] else line_end(source),)
 
 
-def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _end_before_text(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     word, text = match["word"], context.line.text.rstrip()
     goes_on = word[0].islower() or word[0] in _GOES_ON or word == "I"
     last = _LAST_WORD.search(text)
@@ -79,14 +79,14 @@ def _end_before_text(context: Context, match: Match[str]) -> Sequence[Piece]:
     return (_white_space(match, " ") if is_space else line_end(match["line_end"]),)
 
 
-def _join(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _join(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_line(goes_on=True)
     return (_white_space(match, " "),)
 
 
-def _white_space(match: Match[str], char: str) -> Piece:
+def _white_space(match: Match[str], char: str) -> TextPiece:
     source = match["line_end"]
-    return Piece(source, char.rjust(len(source)), Kind.PLAIN)
+    return TextPiece(source, char.rjust(len(source)), Kind.PLAIN)
 
 
 _LINE_END = r"(?P<line_end>\r?\n)"
@@ -107,8 +107,8 @@ NUMBER_END = r"(?:\.\)|[.)、．])"
 """What stands behind a list number."""
 
 RULES = (
-    Rule(r"[\r\n]", compiled(_LINE_END), _end_line),
-    Rule(
+    MarkupRule(r"[\r\n]", compiled(_LINE_END), _end_line),
+    MarkupRule(
         r"[\r\n]",
         compiled(
             rf"""{_LINE_END}[ \t\r]*+
@@ -119,7 +119,7 @@ RULES = (
         ),
         _end_before_another,
     ),
-    Rule(
+    MarkupRule(
         r"[\r\n]",
         compiled(
             rf"""{_LINE_END}[ \t\r]*+[{_OPENERS}]{{0,6}}+
@@ -127,5 +127,5 @@ RULES = (
         ),
         _end_before_text,
     ),
-    Rule(r"[\r\n]", compiled(_LINE_END), _join),
+    MarkupRule(r"[\r\n]", compiled(_LINE_END), _join),
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from stages.text.markup import line_ends
 from stages.text.markup.context import LineKind
 from stages.text.markup.line_ends import ENDS_IN_COLON, NUMBER_END
-from stages.text.markup.pieces import Kind, Piece, line_end, silent, whole
-from stages.text.markup.rules import EOL, Rule, at_line_start, compiled, take_out
+from stages.text.markup.pieces import Kind, TextPiece, line_end, silent, whole
+from stages.text.markup.rules import EOL, MarkupRule, at_line_start, compiled, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def _begin(kind: LineKind) -> Act:
-    def act(context: Context, match: Match[str]) -> Sequence[Piece]:
+    def act(context: Context, match: Match[str]) -> Sequence[TextPiece]:
         context.line.kind = kind
         return (silent(match.group()),)
 
     return act
 
 
-def _number(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _number(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """A list number is said as one. It is remembered, for a list that goes on in its line."""
     line, number = context.line, match["number"]
     if line.begins:
@@ -41,7 +41,7 @@ def _number(context: Context, match: Match[str]) -> Sequence[Piece]:
     return whole(match.group(), f"{number}. ")
 
 
-def _number_in_line(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _number_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     if match.group() == context.line.next_number:
         return (line_end(""), *_number(context, match))
     if match["number"] in {"1", "a"} and ENDS_IN_COLON.search(context.line.end):
@@ -53,18 +53,18 @@ def _may_go_on_with_list(context: Context) -> bool:
     return bool(context.line.next_number or ENDS_IN_COLON.search(context.line.end))
 
 
-def _bullet_in_line(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _bullet_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_line(LineKind.ITEM)
     return (line_end(match.group()),)
 
 
-def _row(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _row(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """Between two cells: a comma's pause."""
     context.line.kind = LineKind.ROW
-    return (Piece(match.group(), "\n", Kind.WHOLE),)
+    return (TextPiece(match.group(), "\n", Kind.WHOLE),)
 
 
-def _note(context: Context, match: Match[str]) -> Sequence[Piece]:
+def _note(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """[!NOTE]"""
     context.line.kind = LineKind.HEADING
     return whole(match.group(), match["name"].capitalize())
@@ -91,7 +91,7 @@ _RULER = r"[-|:*_=+─━═│┌┬┐├┼┤└┴┘║╔╦╗╠╬╣�
 
 RULES = (
     *line_ends.RULES,
-    Rule(
+    MarkupRule(
         r"[(\dA-Za-z]",
         _NUMBER,
         _number,
@@ -100,7 +100,7 @@ RULES = (
         glance=_GLANCE,
         keeps_beginning=True,
     ),
-    Rule(
+    MarkupRule(
         r"[(\da-z]",
         _NUMBER,
         _number_in_line,
@@ -109,8 +109,8 @@ RULES = (
         glance=_GLANCE,
     ),
     # Format characters, and the escape sequences of a terminal.
-    Rule(r"[\x1b]", compiled(r"\x1b\[[0-9;]{0,16}[A-Za-z]"), take_out),
-    Rule(
+    MarkupRule(r"[\x1b]", compiled(r"\x1b\[[0-9;]{0,16}[A-Za-z]"), take_out),
+    MarkupRule(
         r"[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]",
         compiled(r"."),
         take_out,
@@ -119,27 +119,29 @@ RULES = (
 """Structure, which is there with and without markup."""
 
 MARKDOWN_RULES = (
-    Rule(r"[>]", compiled(r">"), take_out, when=at_line_start),
+    MarkupRule(r"[>]", compiled(r">"), take_out, when=at_line_start),
     # ---, ***, the line under a heading, and the one under the head of a table
-    Rule(
+    MarkupRule(
         _RULER,
         compiled(rf"{_RULER}(?:[ \t]*+{_RULER}){{2,}}+[ \t]*+{EOL}"),
         take_out,
         when=at_line_start,
     ),
-    Rule(r"[:]", compiled(rf":{{3,}}[^\n\x03]{{0,80}}{EOL}"), take_out, when=at_line_start),
-    Rule(r"[#]", compiled(r"\#{1,6}(?=[ \t\n\x03])"), _begin(LineKind.HEADING), when=at_line_start),
-    Rule(r"[#]", compiled(rf"\#{{1,6}}[ \t]*{EOL}"), take_out, when=_is_heading),
-    Rule(
+    MarkupRule(r"[:]", compiled(rf":{{3,}}[^\n\x03]{{0,80}}{EOL}"), take_out, when=at_line_start),
+    MarkupRule(
+        r"[#]", compiled(r"\#{1,6}(?=[ \t\n\x03])"), _begin(LineKind.HEADING), when=at_line_start
+    ),
+    MarkupRule(r"[#]", compiled(rf"\#{{1,6}}[ \t]*{EOL}"), take_out, when=_is_heading),
+    MarkupRule(
         r"[-+*–—·•◦▪‣⁃●○■►▶・◆◇□]",
         compiled(r"[-+*–—·](?=[ \t])|[•◦▪‣⁃●○■►▶・◆◇□]"),
         _begin(LineKind.ITEM),
         when=at_line_start,
     ),
-    Rule(r"[\[]", compiled(r"\[[ xX✓✔]\](?=[ \t])"), take_out, when=_is_item),
-    Rule(r"[•◦▪‣⁃]", compiled(r"."), _bullet_in_line, not_after=r"\S"),
+    MarkupRule(r"[\[]", compiled(r"\[[ xX✓✔]\](?=[ \t])"), take_out, when=_is_item),
+    MarkupRule(r"[•◦▪‣⁃]", compiled(r"."), _bullet_in_line, not_after=r"\S"),
     # [ref]: https://..., [!NOTE]
-    Rule(
+    MarkupRule(
         r"[\[]",
         compiled(
             rf"""\[[^\[\]^\n][^\[\]\n]{{0,60}}\]:[ \t]+
@@ -148,14 +150,14 @@ MARKDOWN_RULES = (
         take_out,
         when=at_line_start,
     ),
-    Rule(r"[\[]", compiled(r"\[!(?P<name>[A-Za-z]{3,12})\]"), _note, when=at_line_start),
+    MarkupRule(r"[\[]", compiled(r"\[!(?P<name>[A-Za-z]{3,12})\]"), _note, when=at_line_start),
     # | cell | cell |
-    Rule(r"[|│┃║]", compiled(r"."), _begin(LineKind.ROW), when=at_line_start),
-    Rule(r"[|│┃║]", compiled(rf".[ \t]*{EOL}"), take_out),
-    Rule(r"[|│┃║]", compiled(r".(?=[^|])"), _row, when=_is_in_row),
-    Rule(r"[|]", compiled(r"\|(?=\s)"), _row, not_after=r"\S"),
+    MarkupRule(r"[|│┃║]", compiled(r"."), _begin(LineKind.ROW), when=at_line_start),
+    MarkupRule(r"[|│┃║]", compiled(rf".[ \t]*{EOL}"), take_out),
+    MarkupRule(r"[|│┃║]", compiled(r".(?=[^|])"), _row, when=_is_in_row),
+    MarkupRule(r"[|]", compiled(r"\|(?=\s)"), _row, not_after=r"\S"),
     # :smile:
-    Rule(
+    MarkupRule(
         r"[:]",
         compiled(r":[a-z][a-z0-9_+-]{1,30}:(?=[\s\x03.,!?)])"),
         take_out,

@@ -21,7 +21,7 @@ class Kind(Enum):
     """The end of a line that ends something: a boundary lies before it."""
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """A stretch of text. The sources of all pieces rejoin to the text that came."""
 
     source: str
@@ -31,20 +31,20 @@ class Piece(NamedTuple):
     """Silence that a BREAK asks for, seconds."""
 
 
-def plain(text: str) -> Piece:
+def plain(text: str) -> TextPiece:
     """Text that is spoken as it stands."""
-    return Piece(text, text, Kind.PLAIN)
+    return TextPiece(text, text, Kind.PLAIN)
 
 
-def silent(text: str) -> Piece:
+def silent(text: str) -> TextPiece:
     """Text that is not spoken."""
-    return Piece(text, "", Kind.SILENT)
+    return TextPiece(text, "", Kind.SILENT)
 
 
-def whole(source: str, spoken: str) -> tuple[Piece, ...]:
+def whole(source: str, spoken: str) -> tuple[TextPiece, ...]:
     """Text that is spoken in other words: its last character stands for them, and the others
     are silent."""
-    return (silent(source[:-1]), Piece(source[-1:], spoken, Kind.WHOLE))
+    return (silent(source[:-1]), TextPiece(source[-1:], spoken, Kind.WHOLE))
 
 
 LINE_END = "\n"
@@ -52,11 +52,11 @@ PARAGRAPH_END = "\u2029"
 """What a BREAK speaks: a comma's pause, or a full stop's."""
 
 
-def line_end(source: str, pause_s: float = 0.0) -> Piece:
+def line_end(source: str, pause_s: float = 0.0) -> TextPiece:
     """Text that ends a line, or asks for a pause."""
-    return Piece(source, LINE_END, Kind.BREAK, pause_s)
+    return TextPiece(source, LINE_END, Kind.BREAK, pause_s)
 
 
-def paragraph_end(source: str) -> Piece:
+def paragraph_end(source: str) -> TextPiece:
     """Text that ends a paragraph or a heading."""
-    return Piece(source, PARAGRAPH_END, Kind.BREAK)
+    return TextPiece(source, PARAGRAPH_END, Kind.BREAK)

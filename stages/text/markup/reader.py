@@ -20,8 +20,8 @@ import regex
 
 from stages.text.markup import addresses, blocks, brackets, emphasis, formulas, lines, tags
 from stages.text.markup.context import Context, MarkupOptions
-from stages.text.markup.pieces import Kind, Piece, line_end, plain
-from stages.text.markup.rules import END, MAX_HELD_CHARS, Rule
+from stages.text.markup.pieces import Kind, TextPiece, line_end, plain
+from stages.text.markup.rules import END, MAX_HELD_CHARS, MarkupRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,25 +58,25 @@ class Markup:
         is_mark = len(self._held) == 1 or _LINE_BREAK.match(self._held) is not None
         return is_mark and self._context.mode is None
 
-    def feed(self, text: str) -> list[Piece]:
+    def feed(self, text: str) -> list[TextPiece]:
         """Take text in."""
         self._held += text
         return self._read([])
 
-    def settle(self) -> list[Piece]:
+    def settle(self) -> list[TextPiece]:
         """Read all that is held back, as if nothing followed. Open blocks stay open."""
         return self._read([], ended=True)
 
-    def end(self) -> list[Piece]:
+    def end(self) -> list[TextPiece]:
         """The same at the end of a reply, which is the end of open blocks, too."""
         pieces = self.settle()
         self._context = Context(self._options)
         return pieces
 
-    def give_up(self) -> list[Piece]:
+    def give_up(self) -> list[TextPiece]:
         """Read what is held back first, as if nothing followed: the writer has paused. A line
         break is a boundary then."""
-        pieces: list[Piece] = []
+        pieces: list[TextPiece] = []
         line_break = _LINE_BREAK.match(self._held)
         if line_break is not None and self._context.mode is None:
             self._context.begin_line()
@@ -86,7 +86,7 @@ class Markup:
         self._held = self._held[n_read:]
         return self._read(pieces)
 
-    def _read(self, pieces: list[Piece], *, ended: bool = False) -> list[Piece]:
+    def _read(self, pieces: list[TextPiece], *, ended: bool = False) -> list[TextPiece]:
         text, at = self._held, 0
         while at < len(text):
             n_read = self._step(text, at, pieces, ended=ended)
@@ -96,7 +96,7 @@ class Markup:
         self._held = text[at:]
         return pieces
 
-    def _step(self, text: str, at: int, pieces: list[Piece], *, ended: bool) -> int | None:
+    def _step(self, text: str, at: int, pieces: list[TextPiece], *, ended: bool) -> int | None:
         """Read on at this place; how far, or None: what stands there is not clear yet."""
         mode = self._context.mode
         starts = self._table.starts if mode is None else mode.stops
@@ -114,7 +114,7 @@ class Markup:
             return self._close(mode, ahead, pieces, may_become=may_become)
         return self._open(ahead, pieces, may_become=may_become)
 
-    def _open(self, ahead: str, pieces: list[Piece], *, may_become: bool) -> int | None:
+    def _open(self, ahead: str, pieces: list[TextPiece], *, may_become: bool) -> int | None:
         context = self._context
         for rule in self._table.at(ahead[:2]):
             if not rule.may_follow(context):
@@ -132,7 +132,7 @@ class Markup:
         return self._take((plain(ahead[0]),), pieces)
 
     def _close(
-        self, mode: Mode, ahead: str, pieces: list[Piece], *, may_become: bool
+        self, mode: Mode, ahead: str, pieces: list[TextPiece], *, may_become: bool
     ) -> int | None:
         context = self._context
         match = mode.closing.match(ahead, partial=True)
@@ -147,7 +147,7 @@ class Markup:
         return self._take((_of_kind(mode.content, ahead[0]),), pieces)
 
     def _take(
-        self, read: Iterable[Piece], pieces: list[Piece], *, keeps_beginning: bool = False
+        self, read: Iterable[TextPiece], pieces: list[TextPiece], *, keeps_beginning: bool = False
     ) -> int:
         n_chars = 0
         for piece in read:
@@ -161,14 +161,14 @@ class Markup:
 class _Table:
     """The rules, and where they may begin."""
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[MarkupRule, ...]) -> None:
         self._rules = rules
-        self._by_prefix: dict[str, tuple[Rule, ...]] = {}
+        self._by_prefix: dict[str, tuple[MarkupRule, ...]] = {}
         anywhere = "".join(rule.first for rule in rules if not rule.is_guarded)
         guarded = [rule.start for rule in rules if rule.is_guarded]
         self.starts = regex.compile("|".join([f"[{anywhere}]", *guarded]), regex.V1)
 
-    def at(self, prefix: str) -> tuple[Rule, ...]:
+    def at(self, prefix: str) -> tuple[MarkupRule, ...]:
         """The rules for text that begins with these one or two characters: those whose pattern
         they do not rule out."""
         rules = self._by_prefix.get(prefix)
@@ -183,7 +183,7 @@ class _Table:
 @cache
 def _table(options: MarkupOptions) -> _Table:
     """One for all connections, since nothing in it changes."""
-    rules: tuple[Rule, ...] = lines.RULES
+    rules: tuple[MarkupRule, ...] = lines.RULES
     if options.skip_thinking:
         rules += blocks.THOUGHT_RULES
     if options.skip_markdown:
@@ -192,5 +192,5 @@ def _table(options: MarkupOptions) -> _Table:
     return _Table(rules + addresses.RULES)
 
 
-def _of_kind(kind: Kind, text: str) -> Piece:
-    return Piece(text, "" if kind is Kind.SILENT else text, kind)
+def _of_kind(kind: Kind, text: str) -> TextPiece:
+    return TextPiece(text, "" if kind is Kind.SILENT else text, kind)

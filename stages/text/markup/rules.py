@@ -11,7 +11,7 @@ import regex
 from regex import Match, Pattern
 
 from stages.text.markup.context import Context
-from stages.text.markup.pieces import Piece, silent
+from stages.text.markup.pieces import TextPiece, silent
 
 MAX_HELD_CHARS = 256
 """The longest text that a rule looks at, and so the bound of what is held back."""
@@ -22,7 +22,7 @@ END = "\x03"
 EOL = r"(?=[\n\x03])"
 """The end of a line, as a lookahead."""
 
-Act: TypeAlias = Callable[[Context, Match[str]], Sequence[Piece] | None]
+Act: TypeAlias = Callable[[Context, Match[str]], Sequence[TextPiece] | None]
 """The pieces that a match becomes; None: the rule does not hold here after all."""
 
 
@@ -42,7 +42,7 @@ def at_line_start(context: Context) -> bool:
 
 
 @dataclass(frozen=True)
-class Rule:
+class MarkupRule:
     """One kind of markup."""
 
     first: str
@@ -89,6 +89,6 @@ def compiled(pattern: str) -> Pattern[str]:
     return regex.compile(pattern, regex.VERBOSE)
 
 
-def take_out(_: Context, match: Match[str]) -> Sequence[Piece]:
+def take_out(_: Context, match: Match[str]) -> Sequence[TextPiece]:
     """The match is not spoken."""
     return (silent(match.group()),)

@@ -9,7 +9,7 @@ import regex
 
 from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.pieces import Kind, line_end, paragraph_end, plain, silent, whole
-from stages.text.markup.rules import Rule, compiled, names, take_out
+from stages.text.markup.rules import MarkupRule, compiled, names, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from regex import Match
 
     from stages.text.markup.context import Context
-    from stages.text.markup.pieces import Piece
+    from stages.text.markup.pieces import TextPiece
 
 MAX_PAUSE_S = 10.0
 """That a text can ask for: as long as SSML engines allow."""
@@ -80,7 +80,7 @@ _ATTRIBUTE = compiled(
 _DURATION = regex.compile(r"(?P<number>\d{1,6}(?:\.\d{1,6})?)\s?(?P<unit>ms|s)?")
 
 
-def _tag(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _tag(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     name, source = match["name"].lower(), match.group()
     given = {
         found["name"].lower(): found["a"] or found["b"] or found["c"]
@@ -114,12 +114,12 @@ def pause_s(duration: str, strength: str) -> float:
     return min(seconds, MAX_PAUSE_S)
 
 
-def _long_tag(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _long_tag(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """One that is too long to be seen whole: `<img src="data:...`"""
     if match["name"].lower() not in _KNOWN:
         return None
 
-    def close(_: Context, match: Match[str]) -> Sequence[Piece]:
+    def close(_: Context, match: Match[str]) -> Sequence[TextPiece]:
         return (silent(match.group()),)
 
     context.mode = Mode(_TAG_END, _TAG_END, close, Kind.SILENT)
@@ -129,24 +129,24 @@ def _long_tag(context: Context, match: Match[str]) -> Sequence[Piece] | None:
 _TAG_END = regex.compile(r"[>\n]")
 
 
-def _placeholder(context: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _placeholder(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """<your name>: the words."""
     if context.last.isalnum():
         return None
     return (silent("<"), plain(match["words"]), silent(">"))
 
 
-def _entity(_: Context, match: Match[str]) -> Sequence[Piece] | None:
+def _entity(_: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     source = match.group()
     char = html.unescape(source)
     return None if char == source else whole(source, char)
 
 
-def _bracketed_pause(_: Context, match: Match[str]) -> Sequence[Piece]:
+def _bracketed_pause(_: Context, match: Match[str]) -> Sequence[TextPiece]:
     return (line_end(match.group(), pause_s(match["time"] or "", match["length"] or "")),)
 
 
-def _numbered_pause(_: Context, match: Match[str]) -> Sequence[Piece]:
+def _numbered_pause(_: Context, match: Match[str]) -> Sequence[TextPiece]:
     return (line_end(match.group(), pause_s(match["time"], "")),)
 
 
@@ -154,7 +154,7 @@ _BB_CODES = "(?:b|i|u|s|url|img|quote|code|list|color|size|center|spoiler)"
 _ROLES = frozenset({"", "assistant", "user", "system", "tool", "developer", "model", "final"})
 
 
-def _role(_: Context, match: Match[str]) -> Sequence[Piece]:
+def _role(_: Context, match: Match[str]) -> Sequence[TextPiece]:
     """A token of a chat template, and whose turn it says it is."""
     is_role = match["role"].lower() in _ROLES
     role = silent(match["role"]) if is_role else plain(match["role"])
@@ -162,7 +162,7 @@ def _role(_: Context, match: Match[str]) -> Sequence[Piece]:
 
 
 RULES = (
-    Rule(
+    MarkupRule(
         r"[<]",
         compiled(
             r"""(?P<token><\|(?:im_start|start|start_header_id|channel)\|>|<start_of_turn>)
@@ -170,33 +170,33 @@ RULES = (
         ),
         _role,
     ),
-    Rule(r"[<]", compiled(r"<[|｜][^<>|｜\n]{1,60}[|｜]>"), take_out),
-    Rule(r"[<]", compiled(r"</?<?/?SYS>>"), take_out),
-    Rule(r"[<]", compiled(r"<!\[CDATA\[ | <[!?][A-Za-z][^<>]{0,200}>"), take_out),
-    Rule(r"[\]]", compiled(r"\]\]>"), take_out),
-    Rule(r"[<]", compiled(r"<\#(?P<time>\d{1,3}(?:\.\d{1,3})?)\#>"), _numbered_pause),
+    MarkupRule(r"[<]", compiled(r"<[|｜][^<>|｜\n]{1,60}[|｜]>"), take_out),
+    MarkupRule(r"[<]", compiled(r"</?<?/?SYS>>"), take_out),
+    MarkupRule(r"[<]", compiled(r"<!\[CDATA\[ | <[!?][A-Za-z][^<>]{0,200}>"), take_out),
+    MarkupRule(r"[\]]", compiled(r"\]\]>"), take_out),
+    MarkupRule(r"[<]", compiled(r"<\#(?P<time>\d{1,3}(?:\.\d{1,3})?)\#>"), _numbered_pause),
     # Discord's and Slack's: <@123>, <#123|name>, <:smile:123>, <t:123:R>
-    Rule(
+    MarkupRule(
         r"[<]",
         compiled(
             r"<(?:(?:@[!&]?|\#)\w{2,32}(?:\|[^<>\n]{0,40})? | (?:a|t)?:\w{1,32}(?::\w{1,25})?)>"
         ),
         take_out,
     ),
-    Rule(r"[<]", _TAG, _tag),
-    Rule(r"[<]", compiled(r"</?(?P<name>[A-Za-z][\w:-]{0,30}+)\s[^<>]{220}"), _long_tag),
-    Rule(r"[<]", compiled(r"<(?P<words>\p{L}[\p{L}\p{N}_ ,'’/-]{0,60}+)>"), _placeholder),
-    Rule(
+    MarkupRule(r"[<]", _TAG, _tag),
+    MarkupRule(r"[<]", compiled(r"</?(?P<name>[A-Za-z][\w:-]{0,30}+)\s[^<>]{220}"), _long_tag),
+    MarkupRule(r"[<]", compiled(r"<(?P<words>\p{L}[\p{L}\p{N}_ ,'’/-]{0,60}+)>"), _placeholder),
+    MarkupRule(
         r"[&]",
         compiled(r"&(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"),
         _entity,
     ),
-    Rule(
+    MarkupRule(
         r"[\[]",
         compiled(r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS|gMASK|BOS|EOS|PAD)\]"),
         take_out,
     ),
-    Rule(
+    MarkupRule(
         r"[\[]",
         compiled(
             r"""(?i:\[(?:(?P<length>short|medium|long)[ ])?(?:pause|break|silence|beat)
@@ -205,11 +205,11 @@ RULES = (
         _bracketed_pause,
     ),
     # [b]...[/b], [url=https://...]...[/url]
-    Rule(
+    MarkupRule(
         r"[\[]",
         compiled(rf"(?i:\[{_BB_CODES}(?:=[^\]\n]{{0,160}})?\])(?=[^(])"),
         take_out,
         not_after=r"[\p{L}\p{N}_]",
     ),
-    Rule(r"[\[]", compiled(rf"(?i:\[/{_BB_CODES}\])"), take_out),
+    MarkupRule(r"[\[]", compiled(rf"(?i:\[/{_BB_CODES}\])"), take_out),
 )

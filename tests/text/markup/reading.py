@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from stages.text.markup import Kind, Markup, MarkupOptions, Piece
+from stages.text.markup import Kind, Markup, MarkupOptions, TextPiece
 
 _DEFAULTS = MarkupOptions()
 
 
-def pieces_of(tokens: list[str], options: MarkupOptions = _DEFAULTS) -> list[Piece]:
+def pieces_of(tokens: list[str], options: MarkupOptions = _DEFAULTS) -> list[TextPiece]:
     """What the reader makes of a reply that comes in these tokens."""
     markup = Markup(options)
     pieces = [piece for token in tokens for piece in markup.feed(token)]
