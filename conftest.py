@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+import pytest
 
 from pipeline.cli.logs import connect_loggers
+from tests.server_process import running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.server_process import ServerProcess
 
 # One thread a process: tests run servers beside them, and torch's threads wait for each other's
 # cores. Before anything imports torch.
@@ -14,3 +23,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_configure() -> None:
     """Let `caplog` see what is logged, as the program does with `open_log`."""
     connect_loggers()
+
+
+@pytest.fixture(scope="session")
+def plain_server() -> Iterator[ServerProcess]:
+    """A server as it is out of the box, for all tests that leave it as they found it."""
+    with running_server() as server:
+        yield server

@@ -171,12 +171,10 @@ class _Connection:
         if self._ledger.take_in(item, trio.current_time()):
             tokens.push(item)
         elif not is_told:
-            msg = (
-                f"token: {self._ledger.n_bytes} bytes of text wait to be spoken, and at most"
-                f" {self._service.max_pending_bytes} may: no more is taken before a flush, a"
-                " cancel, or the end of what waits"
-            )
-            self._outbox.answer(TooMuchText(msg))
+            waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
+            msg = f"token: {waits} bytes of text wait to be spoken, of at most {most}"
+            way_out = "no more is taken before a flush, a cancel, or the end of what waits"
+            self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for

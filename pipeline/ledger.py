@@ -107,12 +107,10 @@ class Ledger:
         with a hole in it: all text up to a flush or a barge-in, or until all that was taken in
         has been packed. Flushes have as much room again as text, so that the one which ends such
         an utterance is taken."""
-        if isinstance(item, Flush):
-            is_full = self.n_bytes >= 2 * self._max_bytes
-        else:
-            is_full = self.is_refusing or self.n_bytes >= self._max_bytes
-        self.is_refusing = is_full
-        if is_full:
+        is_text = isinstance(item, Token)
+        is_full = self.n_bytes >= self._max_bytes * (1 if is_text else 2)
+        self.is_refusing = is_full or (is_text and self.is_refusing)
+        if self.is_refusing:
             return False
         match item:
             case Flush():
@@ -224,9 +222,8 @@ def _back_to_border(text: str, n_chars: int) -> int:
     for found in _GRAPHEME.finditer(text):
         if found.end() > n_chars:
             break
-        end = found.end()
-        is_space = found.group().isspace()
-        if not is_space and (text[end].isspace() or _WORD_BY_ITSELF.match(found.group())):
+        end, grapheme = found.end(), found.group()
+        if _WORD_BY_ITSELF.match(grapheme) or (text[end].isspace() and not grapheme.isspace()):
             border = end
     return border if end - border <= LONGEST_WORD_CHARS else end
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.items import Answer, Outgoing
 
-
 CHARS_AHEAD = 10_000
 """The text that is said before it has been spoken: ten minutes. It is far below the bound on
 pending text, above which text is refused."""

@@ -9,14 +9,13 @@ import trio
 
 from pipeline.playback import PlaybackClock
 from tests.fakes import segment, text_of
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.executor import Executor
     from tests.fakes import TellingEngine
-
-SOON_S = 5.0
 
 
 async def say(executor: Executor, engine: TellingEngine, text: str, index: int = 0) -> str:
@@ -28,6 +27,6 @@ async def say(executor: Executor, engine: TellingEngine, text: str, index: int =
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with trio.fail_after(SOON_S):
+    with trio.fail_after(PATIENCE_S):
         while not condition():
             await trio.sleep(0.001)

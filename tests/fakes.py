@@ -107,6 +107,7 @@ class HangingEngine(TellingEngine):
 
     def step(self, batch: Sequence[Request]) -> None:
         self.release.wait()
+        self.hangs_after_s = 60  # or a busy machine would make it hang again
         super().step(batch)
 
 

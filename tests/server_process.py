@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 """How long a test waits for what is to come at once, and for the next sign of progress: only a
 hang takes longer, on however busy a machine. Less than pytest's `faulthandler_timeout`, so that
 the test itself can say what it waited for."""

@@ -17,8 +17,9 @@ from pipeline.request import ROOM
 from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
 from stages.errors import SynthesisError
-from tests.executing import SOON_S, say, until
+from tests.executing import say, until
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,7 +170,7 @@ async def test_a_result_that_comes_as_another_is_taken_wakes_the_engine_again() 
         with executor.open(engine, segment("a" * 50), PlaybackClock()) as job:
             job._outputs = SlowToPop()  # noqa: SLF001 - the window is too narrow to hit by chance
             n_heard = 0
-            with trio.fail_after(SOON_S):
+            with trio.fail_after(PATIENCE_S):
                 async for _ in job:
                     n_heard += 1
                     await trio.sleep(0.0005)
@@ -182,9 +183,9 @@ async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
 
         def load(self) -> None:
             self.loaded_on = threading.get_ident()
-            time.sleep(0.3)
+            assert go_on.wait(PATIENCE_S)
 
-    engine, slow = TellingEngine(), Slow()
+    engine, slow, go_on = TellingEngine(), Slow(), threading.Event()
     async with open_executor() as executor:
         await executor.add(engine)
         async with trio.open_nursery() as nursery:
@@ -193,6 +194,7 @@ async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
             assert await say(executor, engine, "meanwhile") == "meanwhile"
             assert slow.loaded_on not in engine.threads
             assert nursery.child_tasks  # it is still loading
+            go_on.set()
         assert await say(executor, slow, "now") == "now"
 
 

@@ -198,7 +198,7 @@ class FetchSettings(CommonSettings):
     """Get models from the Hugging Face hub into the models folder.
 
     python server.py fetch                    Soprano; a second time: check it, and mend it
-    python server.py fetch hubert rmvpe       what RVC hears with: what is said, and its pitch
+    python server.py fetch hubert rmvpe       what RVC needs: a content model and a pitch estimator
     python server.py fetch --revision main    move on to the newest one
 
     A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.program import complaint, run
-from tests.server_process import PATIENCE_S, ROOT, running_server
+from tests.server_process import PATIENCE_S, ROOT
+
+if TYPE_CHECKING:
+    from tests.server_process import ServerProcess
 
 
 def test_no_such_voice() -> None:
@@ -49,11 +53,10 @@ def test_a_disk_that_is_full() -> None:
     assert "No space left" in complaint(run("speak", "Hello!", "-o", "/dev/full"))
 
 
-def test_a_port_that_is_in_use() -> None:
-    with running_server() as other:
-        told = complaint(run("--port", str(other.port)))
+def test_a_port_that_is_in_use(plain_server: ServerProcess) -> None:
+    told = complaint(run("--port", str(plain_server.port)))
     assert "in use" in told
-    assert str(other.port) in told
+    assert str(plain_server.port) in told
 
 
 def test_an_address_that_is_not_ours() -> None:

@@ -10,13 +10,17 @@ import signal
 import socket
 import subprocess
 import time
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
 
 from pipeline.web.page import page_url
 from tests.cli.program import PROGRAM, run, started, wait_for_log
-from tests.server_process import PATIENCE_S, running_server
+from tests.server_process import PATIENCE_S
+
+if TYPE_CHECKING:
+    from tests.server_process import ServerProcess
 
 
 def test_a_reader_that_has_had_enough_ends_it_quietly() -> None:
@@ -55,20 +59,18 @@ def test_ctrl_c_ends_serving() -> None:
         ]
 
 
-def test_serves_without_a_command_and_with_one() -> None:
+def test_serves_without_a_command_and_with_one(plain_server: ServerProcess) -> None:
     """`running_server` starts it without."""
-    with running_server() as server:
-        assert server.status is None
+    assert plain_server.status is None
     with started("serve", "--port", "0") as process:
         wait_for_log(process, b"listening on port")
 
 
-def test_it_says_where_its_page_is() -> None:
-    with running_server() as running:
-        address = f"http://localhost:{running.port}/"
-        assert f"{address}\n" in running.log
-        with urlopen(address, timeout=PATIENCE_S) as answer:
-            assert b"<html" in answer.read()
+def test_it_says_where_its_page_is(plain_server: ServerProcess) -> None:
+    address = f"http://localhost:{plain_server.port}/"
+    assert f"{address}\n" in plain_server.log
+    with urlopen(address, timeout=PATIENCE_S) as answer:
+        assert b"<html" in answer.read()
 
 
 @pytest.mark.parametrize(
@@ -94,12 +96,13 @@ def loopbacks() -> list[str]:
     return ["127.0.0.1", "::1"]
 
 
-def test_the_server_is_reached_by_each_loopback_address_that_there_is() -> None:
+def test_the_server_is_reached_by_each_loopback_address_that_there_is(
+    plain_server: ServerProcess,
+) -> None:
     """ "localhost" may mean any of them, and some clients try only the first."""
-    with running_server() as server:
-        for address in loopbacks():
-            with socket.create_connection((address, server.port), timeout=PATIENCE_S):
-                pass
+    for address in loopbacks():
+        with socket.create_connection((address, plain_server.port), timeout=PATIENCE_S):
+            pass
 
 
 def on_a_terminal(*arguments: str) -> str:

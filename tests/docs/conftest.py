@@ -17,7 +17,7 @@ from tests.local_hub import LocalHub
 from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
 from tests.random_rvc_features import TINY_RMVPE, build_hubert, build_rmvpe
-from tests.server_process import ROOT, running_server
+from tests.server_process import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,10 @@ TAKEN = (
 own in the project's folder, and a command that writes a file would write to that."""
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[ServerProcess]:
+@pytest.fixture
+def server(plain_server: ServerProcess) -> ServerProcess:
     """What the pages find on port 8765."""
-    with running_server() as server:
-        yield server
+    return plain_server
 
 
 @pytest.fixture(scope="session")

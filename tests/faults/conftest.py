@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[ServerProcess]:
-    """As it is set out of the box."""
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def shared_narrow_server() -> Iterator[ServerProcess]:
     """With one place, so that it shows when that is free again, and little patience."""
     with running_server("--max-listeners", "1", "--write-stall-s", "1") as server:
@@ -29,9 +22,9 @@ def shared_narrow_server() -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-def server(shared_server: ServerProcess) -> Iterator[ServerProcess]:
-    """A server as it is set out of the box, which must not log a traceback."""
-    yield from _watched(shared_server)
+def server(plain_server: ServerProcess) -> Iterator[ServerProcess]:
+    """A server as it is out of the box, which must not log a traceback."""
+    yield from _watched(plain_server)
 
 
 @pytest.fixture

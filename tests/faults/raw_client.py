@@ -14,6 +14,8 @@ import trio
 
 from tests.faults.raw_frames import (
     CLOSE,
+    PING,
+    PONG,
     TEXT,
     Frame,
     frame,
@@ -69,11 +71,13 @@ class Connection:
         self.stream = stream
         self.tls = tls
         self.buffer = bytearray()
+        self._sending = trio.Lock()
 
     async def send(self, data: bytes) -> None:
         """Send these bytes."""
         with trio.fail_after(PATIENCE_S):
-            await (self.tls or self.stream).send_all(data)
+            async with self._sending:
+                await (self.tls or self.stream).send_all(data)
 
     async def read_more(self) -> None:
         """Wait for more in the buffer. Raises `Closed` at the end, however that came."""
@@ -178,8 +182,8 @@ def post(target: str, body: object, *headers: str) -> bytes:
 
 
 class RawWebSocket(Connection):
-    """A WebSocket whose frames are made here. Nothing is answered for its user: no ping, no
-    close."""
+    """A WebSocket whose frames are made here. Of what comes, pings alone are answered for its
+    user."""
 
     async def upgrade(self, target: str = "/ws/stream") -> None:
         """Ask for the upgrade. Raises `Refused` where the server says no."""
@@ -217,10 +221,17 @@ class RawWebSocket(Connection):
         await self.say({"token": text} | fields)
 
     async def next_frame(self) -> Frame:
-        """The next frame, whatever it is. Raises `Closed` at the end."""
-        while (found := take_frame(self.buffer)) is None:
-            await self.read_more()
-        return found
+        """The next frame that is no ping. Raises `Closed` at the end.
+
+        Where something takes longer than 20 s the server sends a ping, and cuts off who then says
+        nothing for 20 s more. Who is just sending something need not answer: that will do."""
+        while True:
+            while (found := take_frame(self.buffer)) is None:
+                await self.read_more()
+            if found.opcode != PING:
+                return found
+            if not self._sending.locked():
+                await self.send_frame(PONG, found.payload)
 
     async def frames_until(self, is_last: Callable[[Frame], bool]) -> list[Frame]:
         """All frames up to the first that is the last one, with it."""

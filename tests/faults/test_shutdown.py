@@ -217,7 +217,7 @@ async def test_no_grace_means_at_once() -> None:
 
 
 async def test_an_idle_listener_is_closed_with_1000_where_that_is_set() -> None:
-    async with open_server("--idle-timeout-s", "0.5") as server:
+    async with open_server("--idle-timeout-s", "1") as server:
         async with websocket(server.port) as idle:
             assert await hear(idle) == (b"", 1000)
         async with websocket(server.port, "events=true") as client:

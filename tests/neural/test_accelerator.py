@@ -12,7 +12,7 @@ import torch
 
 from stages.errors import CannotStart
 from stages.neural import accelerator
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -100,7 +100,7 @@ def test_more_kernels_are_kept_than_onednn_would() -> None:
     env.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)
     done = subprocess.run(
         [sys.executable, "-c", MANY_KERNELS],
-        env=env, capture_output=True, text=True, timeout=120, check=True,
+        env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     created = [line for line in done.stdout.splitlines() if ",convolution," in line]
     assert len(created) > 1500

@@ -26,6 +26,7 @@ from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
 from tests.random_rvc_features import TINY_RMVPE, build_hubert, build_rmvpe
 from tests.rvc.voices import words
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 SPEECH = words(12_000)
-SOON_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]
     engine = RvcEngine(entries, options)
     engine.load()
     for voice in entries:
-        engine.load_voice("listener", Style(voice), ahead=True).result(SOON_S)
+        engine.load_voice("listener", Style(voice), ahead=True).result(PATIENCE_S)
     yield engine
     engine.close()
 
@@ -114,7 +114,7 @@ def request_for(voice: str, **settings: float) -> DrivenRequest:
 def run_all(engine: RvcEngine, requests: Sequence[DrivenRequest]) -> None:
     """As the executor does."""
     for request in requests:
-        request.voice = engine.load_voice(request, request.segment.style).result(SOON_S)
+        request.voice = engine.load_voice(request, request.segment.style).result(PATIENCE_S)
     live = list(requests)
     while live:
         engine.step(engine.choose([request for request in live if engine.can_step(request)]))

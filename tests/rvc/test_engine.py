@@ -20,6 +20,7 @@ from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
 from tests.random_rvc_features import build_hubert
 from tests.rvc.voices import words
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from stages.items import Segment
 
 RATE = 16_000
-SOON_S = 30.0
 
 SPEECH = words(17_600)
 
@@ -102,7 +102,7 @@ def request_for(segment: Segment, speech: Samples = SPEECH) -> DrivenRequest:
 def step(engine: RvcEngine, request: DrivenRequest) -> None:
     """One step, as the executor would do it."""
     if request.voice is None:
-        request.voice = engine.load_voice(request, request.segment.style).result(SOON_S)
+        request.voice = engine.load_voice(request, request.segment.style).result(PATIENCE_S)
     assert engine.can_step(request)
     engine.step(engine.choose([request]))
 

@@ -16,7 +16,7 @@ from tests.faults.raw_frames import TEXT, sound
 from tests.random_rvc import TINY, build_index, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
 from tests.random_rvc_features import build_hubert
-from tests.server_process import ROOT, running_server
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.faults.raw_frames import Frame
     from tests.server_process import ServerProcess
 
-WITHIN_S = 120
 SAID = "It rains. Shall we stay in?"
 
 
@@ -203,7 +202,7 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, str(ROOT / "server.py"), *arguments],
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -19,6 +19,7 @@ from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
 from tests.random_rvc_features import TINY_RMVPE, build_rmvpe
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from stages.rvc.voices.file import VoiceFile
     from stages.rvc.voices.loaded import LoadedVoice
 
-SOON_S = 30.0
 CPU = torch.device("cpu")
 
 
@@ -57,7 +57,7 @@ class Watched:
 
     def _warm_up(self, voice: LoadedVoice) -> None:
         self.begun.set()
-        assert self.go_on.wait(SOON_S)
+        assert self.go_on.wait(PATIENCE_S)
         self.warmed.append(voice)
 
     def entry(self, name: str, **settings: str) -> VoiceEntry:
@@ -78,14 +78,14 @@ class Watched:
         """Have the loading thread wait, with nothing else to do."""
         self.go_on.clear()
         self.choose("first", "first")
-        assert self.begun.wait(SOON_S)
+        assert self.begun.wait(PATIENCE_S)
 
     def finish(self) -> None:
         """Until nothing waits to be loaded: what was chosen is loaded in its order."""
         self.go_on.set()
         missing = replace(self.entry("first"), path=self.path.with_name("none.pth"))
         end = self.cache.load("last", missing, Style("none"), ahead=True)
-        assert isinstance(end.exception(SOON_S), UnusableModel)
+        assert isinstance(end.exception(PATIENCE_S), UnusableModel)
         self.cache.release("last")
 
     def is_loaded(self, user: str, name: str) -> bool:
@@ -170,10 +170,10 @@ def test_what_is_spoken_with_is_loaded_before_what_is_chosen(watched: Watched) -
 
 
 def test_voices_in_use_do_not_leave_for_what_is_chosen(small: Watched) -> None:
-    small.load("request", "anna").result(SOON_S)
-    small.choose("listener", "bert").result(SOON_S)
+    small.load("request", "anna").result(PATIENCE_S)
+    small.choose("listener", "bert").result(PATIENCE_S)
     for number in range(5):
-        small.choose("another", f"voice {number}").result(SOON_S)
+        small.choose("another", f"voice {number}").result(PATIENCE_S)
     assert small.is_loaded("request", "anna")
     assert small.is_loaded("listener", "bert")
     assert not small.is_loaded("another", "voice 4")  # which is loaded now that it is needed
@@ -181,9 +181,9 @@ def test_voices_in_use_do_not_leave_for_what_is_chosen(small: Watched) -> None:
 
 def test_voices_that_nobody_uses_leave_for_what_is_chosen(small: Watched) -> None:
     for name in ("anna", "bert"):
-        small.load(name, name).result(SOON_S)
+        small.load(name, name).result(PATIENCE_S)
     small.cache.release("bert")  # it was used last
-    small.choose("listener", "carl").result(SOON_S)
+    small.choose("listener", "carl").result(PATIENCE_S)
     assert small.is_loaded("anna", "anna")
     assert small.is_loaded("listener", "carl")
     assert not small.is_loaded("bert", "bert")
@@ -195,8 +195,8 @@ def test_a_voice_that_cannot_be_read_is_told_to_who_speaks_with_it(
     entry = VoiceEntry("torn", tmp_path / "torn.pth", None, None, VoiceSettings())
     for ahead in (True, False):
         loading = watched.cache.load("user", entry, Style("torn"), ahead=ahead)
-        assert isinstance(loading.exception(SOON_S), UnusableModel)
-    watched.choose("listener", "anna").result(SOON_S)
+        assert isinstance(loading.exception(PATIENCE_S), UnusableModel)
+    watched.choose("listener", "anna").result(PATIENCE_S)
     assert watched.is_loaded("request", "anna")
 
 
@@ -205,11 +205,11 @@ def test_a_speaker_that_a_voice_has_not_is_told(watched: Watched) -> None:
     for _ in ("while it is loaded", "once it is"):
         loading = watched.cache.load("request", watched.entry("anna"), style)
         with pytest.raises(SynthesisError, match="speaker: anna has "):
-            loading.result(SOON_S)
+            loading.result(PATIENCE_S)
 
 
 def test_a_voice_that_was_chosen_is_warm_when_it_is_there(watched: Watched) -> None:
-    watched.choose("listener", "anna").result(SOON_S)
+    watched.choose("listener", "anna").result(PATIENCE_S)
     assert len(watched.warmed) == 1
 
 
@@ -217,7 +217,7 @@ def test_a_voice_that_somebody_waits_for_is_warmed_behind_others_who_wait(watche
     watched.hold_up()
     anna, bert = watched.load("one", "anna"), watched.load("two", "bert")
     watched.go_on.set()
-    bert.result(SOON_S)
+    bert.result(PATIENCE_S)
     watched.finish()
     names = [voice.synthesizer for voice in watched.warmed[1:]]
     assert names == [anna.result().synthesizer, bert.result().synthesizer]
@@ -229,7 +229,9 @@ def test_another_pitch_method_is_taken_when_it_was_set(watched: Watched) -> None
     found_by = []
     for method in ("pm", "dio"):
         entry = watched.entry("anna", pitch_method=method)
-        found_by.append(watched.cache.load("user", entry, Style("anna")).result(SOON_S).pitch.name)
+        found_by.append(
+            watched.cache.load("user", entry, Style("anna")).result(PATIENCE_S).pitch.name
+        )
     assert found_by == ["pm", "dio"]
 
 
@@ -240,7 +242,7 @@ def test_there_is_one_rmvpe_whatever_radius_is_asked_for(watched: Watched) -> No
     build_rmvpe(watched.path.with_name("rmvpe.pt"), size=TINY_RMVPE)
     entry = watched.entry("anna", pitch_method="rmvpe")
     styles = [Style("anna", conversion={"filter_radius": r}) for r in range(8)]
-    voices = [watched.cache.load("user", entry, style).result(SOON_S) for style in styles]
+    voices = [watched.cache.load("user", entry, style).result(PATIENCE_S) for style in styles]
     assert [voice.settings.filter_radius for voice in voices] == list(range(8))
     assert len({id(voice.pitch) for voice in voices}) == 1
 
@@ -258,6 +260,6 @@ def test_the_memory_of_rmvpe_counts(voice: Path, method: str, fits: bool) -> Non
         return watched.cache.load(name, watched.entry(name, pitch_method=method), Style(name))
 
     for name in ("anna", "bert"):
-        load(name).result(SOON_S)
+        load(name).result(PATIENCE_S)
     assert load("anna").done() == fits
     watched.close()

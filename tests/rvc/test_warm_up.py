@@ -19,12 +19,12 @@ from tests.random_rvc import build_voice
 from tests.random_rvc_features import MINUTE, build_hubert
 from tests.rvc.conversions import LEAST
 from tests.rvc.voices import words
+from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-SOON_S = 60.0
 RATE = 16_000
 STEP = 1120
 """Samples that sentences differ by here: 70 ms, less than a last block is shortened by."""
@@ -84,7 +84,7 @@ def engine_of(folder: Path, block_frames: int = 32) -> RvcEngine:
 
 
 def load_ahead(engine: RvcEngine, voice: str) -> None:
-    engine.load_voice("listener", Style(voice), ahead=True).result(SOON_S)
+    engine.load_voice("listener", Style(voice), ahead=True).result(PATIENCE_S)
 
 
 def say(engine: RvcEngine, voice: str, n_samples: int) -> None:

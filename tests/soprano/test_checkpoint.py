@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from stages.errors import UnusableModel
 from stages.tts.soprano import FILES, checkpoint
-from tests.server_process import ROOT
+from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,7 @@ def test_code_beside_the_model_is_not_run(model: Path, tmp_path: Path) -> None:
     edit_config(model, model_type="evil", auto_map={"AutoConfig": "evil.EvilConfig"})
     done = subprocess.run(
         [sys.executable, "-c", READ, str(model)],
-        cwd=ROOT, input="y\n" * 5, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, input="y\n" * 5, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert "config.json cannot be read" in done.stdout, done.stderr
     assert not mark.exists()
