@@ -282,6 +282,17 @@ async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_wi
     assert len(peer.heard_of(Flushed)) == 1
 
 
+async def test_a_refusal_names_what_was_refused(autojump_clock: MockClock) -> None:
+    """A flush that was refused was called a token."""
+    peer = ListPeer(token("x" * 64), *[FLUSH] * 2, ends=False)
+    async with trio.open_nursery() as nursery:
+        slow = InlineModels(iter([0.01] * 1000))
+        nursery.start_soon(converse, peer, service(slow, max_pending_bytes=64))
+        await trio.sleep(5)
+        peer.hang_up()
+    assert [str(error).split()[0] for error in peer.heard_of(TooMuchText)] == ["flush:"]
+
+
 async def test_the_rest_of_a_message_counts_when_its_text_is_refused(
     autojump_clock: MockClock,
 ) -> None:
