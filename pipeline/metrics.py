@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from stages.items import Remark, Timing
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Buckets from espeak-ng's first sound to what nobody waits for any more."""

@@ -138,7 +138,7 @@ class SopranoEngine(Engine):
         ]
 
     def _newcomers(self, requests: Sequence[Request]) -> list[Request]:
-        most = min(len(self._free), self._shapes.most_prompts)
+        most = min(len(self._free), self._shapes.prompt_rows[-1])
         return [request for request in requests if self._slot_of(request) is None][:most]
 
     @torch.inference_mode()
