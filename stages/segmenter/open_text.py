@@ -139,18 +139,20 @@ class OpenText:
         a segment."""
         within = self.clean_within(limit)
         known = self.clean[: self.clean_within(limit + 1)]
+        if not known[:within].strip():
+            return Place(within, limit)
         ends = [found.end() for found in _GRAPHEME.finditer(known)]
         ends = [end for end in ends if end <= within and self._may_cut(end)]
         indent = len(known) - len(known.lstrip())
         for end in reversed(ends):
-            if end > indent and (end == len(known) or known[end].isspace()):
+            if end > indent and known[end : end + 1].isspace():
                 return self._behind(end)
         if indent in ends:
             return self._behind(indent)
         between_words = last_word_break(known)
         if between_words in ends:
             return self._behind(between_words)
-        return self._behind(ends[-1] if ends else within) if within else Place(0, limit)
+        return self._behind(ends[-1] if ends else within)
 
     def _may_cut(self, clean: int) -> bool:
         """Not within words that stand for one character."""

@@ -233,6 +233,14 @@ def test_an_address_that_the_limit_cuts_stays_an_address() -> None:
     assert "".join(segment.source for segment in hosts) == address
 
 
+def test_an_address_is_not_torn_where_its_silent_part_passes_the_limit() -> None:
+    words = "word " * 30
+    assert sources_of([words + "https://a.b/" + "c" * 80]) == [
+        words[:-1],
+        " https://a.b/" + "c" * 80,
+    ]
+
+
 def test_what_stands_for_other_words_is_not_cut_at_the_limit() -> None:
     segments = segments_of(["x" * 197 + "$x^2$ is"])
     assert [segment.spoken for segment in segments] == ["x" * 197, "x squared is"]
