@@ -114,7 +114,7 @@ class Parts:
 
     def __init__(self, folder: Path, options: SopranoOptions, machine: Machine) -> None:
         read = checkpoint.read(folder, options.dtype)
-        self._prompt = read.tokenizer.prompt(normalise(SENTENCE)[0])
+        self._prompt = read.prompt(normalise(SENTENCE)[0])
         self._config = read.config
         self._model = SopranoModel(read, options)
         self._model.install()

@@ -171,8 +171,9 @@ class _Connection:
         if self._ledger.take_in(item, trio.current_time()):
             tokens.push(item)
         elif not is_told:
+            key = "flush" if isinstance(item, Flush) else "token"
             waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
-            msg = f"token: {waits} bytes of text wait to be spoken, of at most {most}"
+            msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
             way_out = "no more is taken before a flush, a cancel, or the end of what waits"
             self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
 

@@ -84,8 +84,7 @@ class Executor:
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
         """Queue a request as soon as its voice is loaded; see `stages.engine.ModelThread`."""
         if engine not in self._queues:
-            msg = f"the engine {engine.name} is not installed"
-            raise ValueError(msg)
+            raise ValueError(f"the engine {engine.name} is not installed")
         request = QueuedRequest(
             engine, segment, playback, wake=self.wake, trio_soon=self._trio_soon
         )
@@ -113,13 +112,9 @@ class Executor:
             self._arrivals.append(request)
             self.wake()
 
-    def queue_lengths(self) -> dict[str, int]:
-        """The number of each engine's requests, by its name."""
-        lengths = {engine.name: 0 for engine in self._queues}
-        for request in self._open:
-            if not request.has_ended:
-                lengths[request.engine.name] += 1
-        return lengths
+    def n_queued(self, engine: Engine) -> int:
+        """The requests that an engine has before it, those under way included."""
+        return sum(own.engine is engine and not own.has_ended for own in self._open)
 
     def wake(self) -> None:
         """Tell the model thread to look again."""

@@ -64,6 +64,7 @@ mark of it: the classes of Unicode's line breaking (UAX 14) behind which a line 
 class _Entry:
     """A segment whose sound is being sent, or was."""
 
+    index: int
     source: str
     start: int
     end: float = math.inf  # until it has come
@@ -117,7 +118,7 @@ class Ledger:
                 self.n_bytes += ITEM_BYTES
             case Token(text, style):
                 # A reply that was ended and heard to its end is not reported any more.
-                end = max((entry.end for entry in self._segments), default=0)
+                end = self._segments[-1].end if self._segments else 0
                 if self._reply_ended and not self._unsaid and self._heard_to(now) >= end:
                     self._segments.clear()
                 self._reply_ended = False
@@ -142,6 +143,7 @@ class Ledger:
                 return is_over
             case Flush():
                 self.n_bytes -= ITEM_BYTES
+                self.is_refusing &= self.n_bytes > 0
         return False
 
     def waits_for_client(self, n_segmented: int) -> bool:
@@ -157,11 +159,12 @@ class Ledger:
             case PcmFrame():
                 self._leaving_to += item.n_samples
             case SegmentStarted(segment=segment):
-                self._segments.append(_Entry(segment.source, item.sample_offset))
+                self._segments.append(_Entry(segment.index, segment.source, item.sample_offset))
                 self._unsaid = self._unsaid[len(segment.source) :]
-            case SegmentEnded():
-                entry = next(entry for entry in self._segments if entry.end == math.inf)
-                entry.end = item.end
+            case SegmentEnded(segment=segment):
+                for entry in self._segments:  # it may be remembered no more
+                    if entry.index == segment.index:
+                        entry.end = item.end
 
     def sent(self, frame: PcmFrame, now: float) -> bool:
         """Enter that this sound was handed to the kernel. False: it was cancelled meanwhile, so

@@ -6,30 +6,23 @@ client made up: each of them is a time series for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    from prometheus_client.core import Metric
+    from collections.abc import Collection
 
     from stages.items import Remark, Timing
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Buckets from espeak-ng's first sound to what nobody waits for any more."""
@@ -39,20 +32,6 @@ FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.5, 2.0, 5.0)
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The shapes that models run in."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The server's state at this moment, as opposed to counts since its start."""
-
-    is_ready: bool
-    n_listeners: int
-    n_tasks: int
-    """All living tasks of Trio."""
-    pending_bytes: int
-    """Text taken in and not spoken yet, of all listeners."""
-    queued: Mapping[str, int] = field(default_factory=dict)
-    """The requests of each engine, those under way included."""
 
 
 class Metrics:
@@ -66,6 +45,9 @@ class Metrics:
 
         def counter(name: str, what: str, *labels: str) -> Counter:
             return Counter(f"voice_{name}", what, labels, registry=registry)
+
+        def gauge(name: str, what: str, *labels: str) -> Gauge:
+            return Gauge(f"voice_{name}", what, labels, registry=registry)
 
         def histogram(
             name: str, what: str, *labels: str, buckets: tuple[float, ...] = LATENCIES_S
@@ -111,10 +93,12 @@ class Metrics:
             "engine",
             buckets=FACTORS,
         )
-
-    def show(self, state: Callable[[], State]) -> None:
-        """Report this state too, as it is at each scrape."""
-        self._registry.register(_StateCollector(state))
+        # The state at each scrape, which the service tells by `set_function`.
+        self.ready = gauge("ready", "A new listener would be served")
+        self.listeners = gauge("listeners", "Places taken")
+        self.tasks = gauge("tasks", "Trio's tasks")
+        self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
+        self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -156,23 +140,3 @@ class Metrics:
         """Record a finished segment by the seconds of its steps and of its sound."""
         if sound_s:
             self._factors.labels(engine).observe(steps_s / sound_s)
-
-
-class _StateCollector(Collector):
-    def __init__(self, state: Callable[[], State]) -> None:
-        self._state = state
-
-    def collect(self) -> Iterator[Metric]:
-        state = self._state()
-        yield GaugeMetricFamily("voice_ready", "A new listener would be served", state.is_ready)
-        yield GaugeMetricFamily("voice_listeners", "Places taken", state.n_listeners)
-        yield GaugeMetricFamily("voice_tasks", "Trio's tasks", state.n_tasks)
-        yield GaugeMetricFamily(
-            "voice_pending_text_bytes", "Text taken in and not spoken yet", state.pending_bytes
-        )
-        queued = GaugeMetricFamily(
-            "voice_queued_segments", "Segments that an engine has before it", labels=["engine"]
-        )
-        for engine, n_requests in state.queued.items():
-            queued.add_metric([engine], n_requests)
-        yield queued

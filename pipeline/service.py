@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.metrics import Metrics, State
+from pipeline.metrics import Metrics
 from stages.errors import Overloaded
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
-        self.metrics.show(self._state)
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -65,6 +65,7 @@ class Service:
         self.n_listeners = 0
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
+        self._show_state()
 
     @property
     def _engines(self) -> tuple[Engine, ...]:
@@ -128,12 +129,10 @@ class Service:
         """A place for one listener. Raises `Overloaded` where there is none."""
         if self.closing.is_set():
             self.metrics.refused.labels("closing").inc()
-            msg = "the server is shutting down"
-            raise Overloaded(msg)
+            raise Overloaded("the server is shutting down")
         if self.n_listeners >= self.max_listeners:
             self.metrics.refused.labels("full").inc()
-            msg = f"all {self.max_listeners} places are taken"
-            raise Overloaded(msg)
+            raise Overloaded(f"all {self.max_listeners} places are taken")
         self.metrics.admitted.inc()
         self.n_listeners += 1
         try:
@@ -151,14 +150,15 @@ class Service:
             self._n_requests -= 1
             self._left.unpark_all()
 
-    def _state(self) -> State:
-        return State(
-            is_ready=self.not_ready_because is None,
-            n_listeners=self.n_listeners,
-            n_tasks=trio.lowlevel.current_statistics().tasks_living,
-            pending_bytes=sum(ledger.n_bytes for ledger in self.ledgers),
-            queued=self.executor.queue_lengths(),
-        )
+    def _show_state(self) -> None:
+        metrics = self.metrics
+        metrics.ready.set_function(lambda: self.not_ready_because is None)
+        metrics.listeners.set_function(lambda: self.n_listeners)
+        metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
+        metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
+        for engine in self._engines:
+            queued = metrics.queued.labels(engine.name)
+            queued.set_function(partial(self.executor.n_queued, engine))
 
     async def wait_idle(self) -> None:
         """Return once nobody is being served."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.connection import hold_conversation
-from stages.errors import Disconnected, ServerError
+from pipeline.connection import CloseCode, hold_conversation
+from stages.errors import Disconnected, Overloaded, ServerError
 from stages.intake.conversation import Conversation
 from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
 
@@ -32,15 +32,15 @@ class _LocalPeer:
         self.error: ServerError | None = None
         self._texts = texts
         self._play = play
-        self._n_unspoken = 0  # characters
+        self._n_taken = self._n_spoken = 0  # characters
         self._spoken = trio.lowlevel.ParkingLot()
 
     async def receive(self) -> ClientMessage | None:
         await trio.lowlevel.checkpoint()
-        while self._n_unspoken > CHARS_AHEAD:
+        while self._n_taken - self._n_spoken > CHARS_AHEAD:
             await self._spoken.park()
         async for text in self._texts:
-            self._n_unspoken += len(text)
+            self._n_taken += len(text)
             return ClientMessage(token=text)
         return None
 
@@ -53,10 +53,15 @@ class _LocalPeer:
                 except ServerError as error:
                     self._give_up(error)
             case SegmentEnded(segment=segment):
-                self._n_unspoken -= len(segment.source)
+                self._n_spoken += len(segment.source)
                 self._spoken.unpark_all()
             case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
+
+    @property
+    def has_heard_all(self) -> bool:
+        """Whether there was text, and all of it has been spoken."""
+        return 0 < self._n_taken == self._n_spoken
 
     def _give_up(self, error: ServerError) -> None:
         self.error = error
@@ -73,14 +78,16 @@ async def speak_text(
     end it all by raising a `ServerError`.
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
-    applied, where a segment fails, and where all places are taken."""
+    applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
     conversation = Conversation(service.voices, service.style)
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():
-        await hold_conversation(peer, service, conversation)
+        code = await hold_conversation(peer, service, conversation)
     if peer.error is not None:
         raise peer.error
+    if code is CloseCode.GOING_AWAY and not peer.has_heard_all:
+        raise Overloaded("the server was shut down before all was spoken")
 
 
 async def _whole(text: str) -> AsyncIterator[str]:

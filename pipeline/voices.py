@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stages import rvc
 from stages.errors import UnusableModel
-from stages.rvc.voices.library import HeaderCache, find_voices
+from stages.rvc.voices.library import describe, find_voices
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ class Voices(Mapping[str, Voice]):
         """Faults of files in the folders, a line each."""
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
-        self._headers = HeaderCache()
 
     def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
         """Offer the RVC voices of these folders, too. `speaks_with` is the voice that is converted
@@ -64,15 +63,13 @@ class Voices(Mapping[str, Voice]):
 
     def _voice(self, entry: VoiceEntry) -> Voice:
         if entry.name in self._own:
-            msg = f"{entry.path} has the name of a built-in voice, {entry.name}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{entry.path} has the name of a built-in voice, {entry.name}")
         settings = entry.settings
         speaks_with = settings.speaks_with or self._speaks_with
         base = self._own.get(speaks_with)
         if base is None:
-            msg = f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}"
-            raise UnusableModel(msg)
-        config = self._headers.describe(entry.path)
+            raise UnusableModel(f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}")
+        config = describe(entry.path)
         return Voice(
             name=entry.name,
             engine=rvc.ENGINE,

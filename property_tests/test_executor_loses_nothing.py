@@ -51,7 +51,7 @@ def test_everybody_gets_its_own_sound_whole(
                         nursery.start_soon(listen, executor, index)
                 while len(engine.left) < len(crowd):
                     await trio.sleep(0.0005)
-                assert executor.queue_lengths() == {"telling": 0}
+                assert executor.n_queued(engine) == 0
 
     trio.run(run)
     for index, (text, _, leaves_after) in enumerate(crowd):

@@ -100,7 +100,8 @@ class Engine(ABC):
         return voice
 
     def release_voice(self, user: Hashable) -> None:
-        """This user needs no voice any more. On the Trio thread."""
+        """This user needs no voice any more: what has not begun to be loaded for it need not be,
+        and its future is then never done. On the Trio thread."""
 
     def can_step(self, request: Request) -> bool:
         """Whether a step could do something for this request now. Only a look at the engine's

@@ -258,55 +258,6 @@ async def test_each_segment_is_resampled_to_its_exact_length(autojump_clock: Moc
     assert lengths == [368, 368, 551, 368]  # 400, 400, 600, 400 samples at 48 kHz
 
 
-async def test_a_client_that_vanishes_leaves_nothing_behind(autojump_clock: MockClock) -> None:
-    models = InlineModels(iter([0.05] * 1000))
-    peer = ListPeer(token("A long story; and more"), ends=False)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer, service(models))
-        await trio.sleep(0.3)
-        assert models.open_requests
-        peer.vanish()
-    assert models.open_requests == 0
-
-
-async def test_at_shutdown_what_was_said_is_spoken_and_nothing_more_is_taken(
-    autojump_clock: MockClock,
-) -> None:
-    server = service(InlineModels(iter([0.05] * 1000)))
-    peer = ListPeer(token("A story; a wor"), ends=False)
-    closed_with: list[CloseCode] = []
-
-    async def run() -> None:
-        closed_with.append(await converse(peer, server))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        await trio.sleep(0.2)
-        server.closing.set()
-        await wait_all_tasks_blocked()
-        peer.say(token("too late"))
-    assert text_of(peer.pcm) == "A story;a wor"
-    assert closed_with == [CloseCode.GOING_AWAY]
-
-
-async def test_a_client_that_is_idle_too_long_is_closed(autojump_clock: MockClock) -> None:
-    server = service(InlineModels(iter([1.0] * 1000)), idle_timeout_s=5)
-    peer = ListPeer(token("Hello there my friend!"), ends=False)  # takes longer than 5 s to say
-    began = trio.current_time()
-    assert await converse(peer, server) == CloseCode.NORMAL
-    assert text_of(peer.pcm) == "Hello there my friend!"
-    assert 22 + 5 <= trio.current_time() - began <= 22 + 5 + 5 + 1
-
-
-async def test_a_client_that_is_idle_with_a_word_pending_is_closed_too(
-    autojump_clock: MockClock,
-) -> None:
-    peer = ListPeer(token("Hello there! And"), ends=False)
-    assert await converse(peer, service(idle_timeout_s=5)) == CloseCode.NORMAL
-    assert text_of(peer.pcm) == "Hello there!And"
-    assert trio.current_time() < 11
-
-
 async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_with_it(
     autojump_clock: MockClock,
 ) -> None:
@@ -329,6 +280,17 @@ async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_wi
     assert said == "".join(texts[:20]) + "A new reply!"
     assert len(peer.heard_of(TooMuchText)) == 1
     assert len(peer.heard_of(Flushed)) == 1
+
+
+async def test_a_refusal_names_what_was_refused(autojump_clock: MockClock) -> None:
+    """A flush that was refused was called a token."""
+    peer = ListPeer(token("x" * 64), *[FLUSH] * 2, ends=False)
+    async with trio.open_nursery() as nursery:
+        slow = InlineModels(iter([0.01] * 1000))
+        nursery.start_soon(converse, peer, service(slow, max_pending_bytes=64))
+        await trio.sleep(5)
+        peer.hang_up()
+    assert [str(error).split()[0] for error in peer.heard_of(TooMuchText)] == ["flush:"]
 
 
 async def test_the_rest_of_a_message_counts_when_its_text_is_refused(

@@ -1,45 +1,30 @@
-"""The model thread: who goes first, what a cancel leaves, and what a failure takes with it."""
+"""The model thread: who goes first, what a cancel leaves, and how engines come and go."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import trio
 
-from pipeline.executor import Executor, open_executor
+from pipeline.executor import open_executor
 from pipeline.playback import PlaybackClock
 from pipeline.request import ROOM
 from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
-from stages.errors import EngineGone, SynthesisError, UnusableModel
+from stages.errors import SynthesisError
+from tests.executing import say, until
 from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Sequence
 
     from stages.engine import Request
-    from stages.items import Style
-
-
-async def say(executor: Executor, engine: TellingEngine, text: str, index: int = 0) -> str:
-    pieces = []
-    with executor.open(engine, segment(text, index), PlaybackClock()) as job:
-        async for samples in job:
-            pieces.append(samples)  # noqa: PERF401 - an async comprehension hides the loop
-    return text_of(np.concatenate(pieces)) if pieces else ""
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with trio.fail_after(PATIENCE_S):
-        while not condition():
-            await trio.sleep(0.001)
 
 
 async def test_a_request_gets_its_sound_in_order() -> None:
@@ -166,54 +151,7 @@ async def test_a_cancelled_request_is_in_no_later_step() -> None:
         await until(lambda: engine.left)
         assert engine.batches == [[7]]
         assert [request.segment.index for request in engine.left] == [7]
-        assert executor.queue_lengths() == {"hanging": 0}
-
-
-async def test_a_failing_request_fails_alone() -> None:
-    engine = TellingEngine(width=8)
-    results: dict[str, str] = {}
-
-    async def listen(text: str) -> None:
-        try:
-            results[text] = await say(executor, engine, text)
-        except SynthesisError as error:
-            results[text] = str(error)
-
-    async with open_executor() as executor:
-        await executor.add(engine)
-        async with trio.open_nursery() as nursery:
-            for text in ("good", "ba~d", "fine"):
-                nursery.start_soon(listen, text)
-    assert results == {"good": "good", "fine": "fine", "ba~d": "cannot say 'ba~d'"}
-
-
-async def test_an_engine_that_raises_fails_the_request_and_speaks_the_next(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    engine = TellingEngine()
-    async with open_executor() as executor:
-        await executor.add(engine)
-        with pytest.raises(SynthesisError, match="telling failed: RuntimeError: an engine's own"):
-            await say(executor, engine, "o^")
-        assert await say(executor, engine, "on we go") == "on we go"
-    assert "telling failed" in caplog.text
-
-
-async def test_an_engine_that_runs_out_of_memory_fails_the_request_alone(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Hungry(TellingEngine):
-        def step(self, batch: Sequence[Request]) -> None:
-            if batch[0].segment.index == 1:
-                raise MemoryError
-            super().step(batch)
-
-    engine = Hungry()
-    async with open_executor() as executor:
-        await executor.add(engine)
-        with pytest.raises(SynthesisError, match="MemoryError"):
-            await say(executor, engine, "a", 1)
-        assert await say(executor, engine, "a", 2) == "a"
+        assert executor.n_queued(engine) == 0
 
 
 async def test_a_result_that_comes_as_another_is_taken_wakes_the_engine_again() -> None:
@@ -237,63 +175,6 @@ async def test_a_result_that_comes_as_another_is_taken_wakes_the_engine_again() 
                     n_heard += 1
                     await trio.sleep(0.0005)
     assert n_heard == 50
-
-
-@pytest.mark.parametrize("hook", ["can_step", "choose", "leave"])
-async def test_an_engine_whose_hook_raises_does_not_take_the_others_with_it(
-    hook: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = TellingEngine()
-
-    def fail_once(*_: object) -> bool:
-        monkeypatch.undo()
-        raise RuntimeError("an engine's own mistake")
-
-    async with open_executor() as executor:
-        await executor.add(engine)
-        monkeypatch.setattr(engine, hook, fail_once)
-        if hook == "leave":
-            assert await say(executor, engine, "abc") == "abc"
-            await until(lambda: "could not let go" in caplog.text)
-        else:
-            with pytest.raises(SynthesisError, match="mistake"):
-                await say(executor, engine, "abc")
-        assert await say(executor, engine, "on we go") == "on we go"
-    assert executor.fault is None
-
-
-async def test_a_hanging_step_is_told_to_everybody_and_forgiven_when_it_returns(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    engine = HangingEngine()
-    async with open_executor() as executor:
-        await executor.add(engine)
-        with pytest.raises(EngineGone, match=r"hanging has not come back for 0\.05 s"):
-            await say(executor, engine, "abc")
-        assert executor.fault is not None
-        with pytest.raises(EngineGone):  # those who come later are told at once
-            await say(executor, engine, "abc")
-        engine.release.set()
-        await until(lambda: executor.fault is None)
-        assert await say(executor, engine, "abc") == "abc"
-
-
-async def test_a_dying_model_thread_is_told_to_everybody(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Deadly(TellingEngine):
-        def step(self, batch: Sequence[Request]) -> None:
-            raise SystemExit("out")
-
-    engine = Deadly()
-    async with open_executor() as executor:
-        await executor.add(engine)
-        with pytest.raises(EngineGone, match="died"):
-            await say(executor, engine, "abc")
-        with pytest.raises(EngineGone):
-            await say(executor, engine, "abc")
-        with pytest.raises(EngineGone):
-            await executor.add(TellingEngine())
 
 
 async def test_loading_stalls_nobody_who_is_being_spoken_to() -> None:
@@ -334,87 +215,6 @@ async def test_an_engine_that_was_never_added_is_refused() -> None:
             executor.open(TellingEngine(), segment("a"), PlaybackClock()),
         ):
             pass
-
-
-class OnDemand(TellingEngine):
-    """Loads voices when a test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loading: dict[Hashable, Future[str]] = {}
-        self.spoken_with: list[str] = []
-
-    def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[str]:
-        self.loading[user] = Future()
-        return self.loading[user]
-
-    def release_voice(self, user: Hashable) -> None:
-        del self.loading[user]
-
-    def step(self, batch: Sequence[Request]) -> None:
-        self.spoken_with += [request.voice for request in batch]
-        super().step(batch)
-
-
-async def test_a_voice_is_loaded_while_others_are_spoken_with() -> None:
-    """And the model thread knows nothing of it: it used to look after each voice before each of
-    its steps, where the watchdog does not look."""
-    engine, heard = OnDemand(), list[str]()
-
-    async def listen(text: str) -> None:
-        heard.append(await say(executor, engine, text))
-
-    async with open_executor() as executor:
-        await executor.add(engine)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(listen, "patient")
-            await until(lambda: engine.loading)
-            [patient] = engine.loading.values()
-            nursery.start_soon(listen, "ready")
-            await until(lambda: len(engine.loading) == 2)
-            [_, ready] = engine.loading.values()
-            ready.set_result("anna")
-            await until(lambda: heard)
-            await trio.to_thread.run_sync(patient.set_result, "bert")  # on any thread
-    assert heard == ["ready", "patient"]
-    assert engine.spoken_with == ["anna"] * len("ready.") + ["bert"] * len("patient.")
-    assert not engine.loading
-
-
-async def test_a_voice_that_cannot_be_loaded_fails_its_request_in_the_engines_words(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    engine = OnDemand()
-    errors: list[Exception] = [UnusableModel("anna.pth is torn"), ValueError("a bug")]
-    told = [r"^anna\.pth is torn$", "telling failed: ValueError: a bug"]
-    async with open_executor() as executor:
-        await executor.add(engine)
-        for error, words in zip(errors, told, strict=True):
-            async with trio.open_nursery() as nursery:
-
-                async def listen(words: str = words) -> None:
-                    with pytest.raises(SynthesisError, match=words):
-                        await say(executor, engine, "abc")
-
-                nursery.start_soon(listen)
-                await until(lambda: engine.loading)
-                for voice in engine.loading.values():
-                    voice.set_exception(error)
-    assert "torn" not in caplog.text
-    assert "a bug" in caplog.text
-    assert not engine.batches
-
-
-async def test_who_leaves_while_its_voice_is_loaded_is_not_spoken_to() -> None:
-    engine = OnDemand()
-    async with open_executor() as executor:
-        await executor.add(engine)
-        with executor.open(engine, segment("abc"), PlaybackClock()):
-            [voice] = engine.loading.values()
-        assert not engine.loading
-        voice.set_result("anna")
-        await until(lambda: engine.left)
-    assert not engine.batches
 
 
 async def test_engines_are_closed_at_the_end_on_their_thread() -> None:

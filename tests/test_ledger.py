@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
-from pipeline.ledger import ITEM_BYTES, Ledger
+from pipeline.ledger import ITEM_BYTES, MAX_SEGMENTS, Ledger
 from stages.errors import SynthesisError
 from stages.items import (
     AudioChunk,
@@ -23,6 +23,7 @@ from tests.fakes import STYLE, segment, sound_of
 from tests.segmenter.cutting import graphemes_of
 
 RATE = 48_000
+NUMBERS = count()
 
 
 def take_in(ledger: Ledger, text: str, now: float = 0.0, style: Style = STYLE) -> bool:
@@ -36,7 +37,7 @@ def pack(ledger: Ledger, text: str, style: Style = STYLE) -> bool:
 
 def begin(ledger: Ledger, text: str, start: int) -> Segment:
     """The sound of a segment begins to be sent."""
-    said = segment(text)
+    said = segment(text, next(NUMBERS))
     ledger.sending(SegmentStarted(said, start))
     return said
 
@@ -103,6 +104,15 @@ def test_the_rest_of_an_utterance_is_refused_too(ending: str) -> None:
         case _:
             assert pack(ledger, "b" * 80)
     assert not ledger.is_refusing
+    assert take_in(ledger, "taken")
+
+
+def test_text_is_taken_again_when_the_flushes_are_gone_that_left_no_room() -> None:
+    """It was refused up to the next flush, though nothing was pending any more."""
+    ledger = Ledger(ITEM_BYTES)
+    ledger.take_in(Flush(1), 0.0)
+    assert not take_in(ledger, "refused")
+    ledger.packed(Flush(1))
     assert take_in(ledger, "taken")
 
 
@@ -269,6 +279,21 @@ def test_a_segment_without_sound_is_heard_with_what_is_before_it(
     speak(ledger, "Hi.", 0, 100)
     speak(ledger, " 😀 ", 100, 0)
     assert split_at(ledger, heard_to) == expected
+
+
+def test_the_end_of_a_segment_that_is_remembered_no_more_is_no_other_segments() -> None:
+    """With exact frames a sentence's last samples wait for the next frame, and the end of its
+    segment with them. A long thought came in between, in more silent segments than are
+    remembered: the end was entered for another, and for the last of them the writer failed."""
+    ledger = Ledger(1 << 18)
+    take_in(ledger, "Hi." + "." * MAX_SEGMENTS)
+    first = begin(ledger, "Hi.", 0)
+    thoughts = [begin(ledger, ".", 100) for _ in range(MAX_SEGMENTS)]
+    send(ledger, 960)
+    ledger.sending(SegmentEnded(first, 0, 100))
+    for thought in thoughts:
+        ledger.sending(SegmentEnded(thought, 100, 0))
+    assert split_at(ledger, 100) == ("." * MAX_SEGMENTS, "")
 
 
 def test_what_was_in_flight_at_a_barge_in_is_sent_and_not_heard() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import trio
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.executor import open_executor
-from pipeline.metrics import CONTENT_TYPE, Metrics
+from pipeline.metrics import Metrics
 from pipeline.net.http_api import create_app
 from pipeline.playback import PlaybackClock
 from stages.errors import Overloaded, ProtocolError
@@ -131,7 +132,7 @@ async def test_errors_over_http_are_counted_once(autojump_clock: MockClock) -> N
         await http.post("/api/speak", json={})
         await http.get("/nothing")
         answer = await http.get("/metrics")
-    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert answer.headers["content-type"] == CONTENT_TYPE_LATEST
     figures = Figures(answer.content)
     for code in ("synthesis_failed", "bad_message", "not_found"):
         assert figures("voice_errors_total", code=code) == 1
@@ -216,7 +217,7 @@ async def test_steps_are_told_by_engine() -> None:
             executor.open(engine, segment("ab", 1), PlaybackClock()) as two,
         ):
             with trio.fail_after(PATIENCE_S):
-                while executor.queue_lengths() != {"telling": 2}:
+                while executor.n_queued(engine) != 2:
                     await trio.sleep(0.001)
             engine.both_are_there = True
             executor.wake()
@@ -284,7 +285,7 @@ def test_a_server_tells_of_its_clients_and_repeats_nothing_of_theirs() -> None:
         server.ask("/", headers={"Origin": "gobbledygook"})
         server.ask("/", "GOBBLEDYGOOK")
         told = server.ask("/metrics")
-    assert told.headers["content-type"] == CONTENT_TYPE
+    assert told.headers["content-type"] == CONTENT_TYPE_LATEST
     assert "gobbledygook" not in told.text.lower()
     figures = Figures(told.content)
     assert figures("voice_admitted_total") == 1  # the voice is refused before a place is taken

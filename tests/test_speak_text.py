@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from pipeline.speak_text import speak_text
-from stages.errors import SynthesisError
+from stages.errors import Overloaded, SynthesisError
 from tests.fakes import InlineModels, service, text_of
 
 if TYPE_CHECKING:
@@ -51,3 +52,41 @@ async def test_a_failing_segment_ends_it(autojump_clock: MockClock) -> None:
 
     with pytest.raises(SynthesisError):
         await speak_text(service(InlineModels()), "One; t~o", play, {})
+
+
+@pytest.mark.parametrize("closes_at", ["the start", "mid-speech"])
+async def test_what_a_shutdown_cuts_off_is_not_taken_for_the_whole(
+    closes_at: str, autojump_clock: MockClock
+) -> None:
+    """An HTTP answer of half the text was a 200 like any other."""
+    server = service(InlineModels(itertools.repeat(0.1)))
+
+    async def play(data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        server.closing.set()
+        server.grace_over.set()
+
+    async def text() -> AsyncIterator[str]:
+        await trio.lowlevel.checkpoint()
+        if closes_at == "the start":
+            server.closing.set()
+            await trio.sleep(1)
+        yield "One; two; three"
+
+    with pytest.raises(Overloaded, match="shut down"):
+        await speak_text(server, text(), play, {})
+
+
+async def test_what_is_spoken_while_a_server_shuts_down_is_whole(
+    autojump_clock: MockClock,
+) -> None:
+    server = service(InlineModels(itertools.repeat(0.1)))
+    heard = bytearray()
+
+    async def play(data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        heard.extend(data)
+        server.closing.set()
+
+    await speak_text(server, "One; two; three", play, {})
+    assert text_of(np.frombuffer(heard, "<f4")) == "One;two;three"

@@ -58,14 +58,10 @@ class Missing:
 
     engine: str
     parts: tuple[str, ...]
-    commands: tuple[str, ...]
+    how: str
+    """The commands, in one line."""
     is_begun: bool
     """Whether some of it is there, so that somebody wants the engine."""
-
-    @property
-    def how(self) -> str:
-        """The commands, in one line."""
-        return install_hints().then.join(self.commands)
 
     def __str__(self) -> str:
         return f"{self.engine} lacks {', '.join(self.parts)}; to get it: {self.how}"
@@ -155,9 +151,10 @@ def _missing(
 ) -> Missing | None:
     """The missing files, and the packages that are not installed; None: nothing is missing."""
     packages = [name for name in needed if find_spec(name) is None]
-    commands = [install_hints().packages] if packages else []
-    commands += get_files if files else []
-    return Missing(engine, (*files, *packages), tuple(commands), is_begun) if commands else None
+    if not files and not packages:
+        return None
+    commands = [install_hints().packages] * bool(packages) + get_files * bool(files)
+    return Missing(engine, (*files, *packages), install_hints().then.join(commands), is_begun)
 
 
 def _rvc_content(options: SpeechSettings) -> Path:

@@ -82,11 +82,10 @@ def open_access(options: ServeSettings) -> Access:
     beyond this machine, unless the options say so."""
     keys = read_keys(options.api_keys_file, os.environ.get(KEYS_VARIABLE, ""))
     if not keys and not is_loopback(options.host) and not options.allow_no_key:
-        msg = (
+        raise CannotStart(
             f"{options.host} can be reached from other machines, and there is no key: give one by"
             f" --api-keys-file or {KEYS_VARIABLE}, or let everybody in by --allow-no-key"
         )
-        raise CannotStart(msg)
     if keys and not is_loopback(options.host) and options.tls_certificate is None:
         log.warning("keys and text go over the network in the clear: there is no --tls-certificate")
     return Access(
@@ -101,8 +100,7 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
-        msg = f"cannot listen on port {port} of {host}: {error.strerror}"
-        raise OSError(msg) from error
+        raise OSError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
     if host == LOOPBACK:
         # Where there is IPv6, "localhost" is ::1 first, and Node 18 tries no other address.
         port = listeners[0].socket.getsockname()[1]

@@ -51,15 +51,13 @@ LONG_FRAME_BYTES = 65_535
 
 def _known_rate(rate: int) -> int:
     if rate not in SAMPLE_RATES:
-        msg = f"must be one of {', '.join(map(str, SAMPLE_RATES))}"
-        raise ValueError(msg)
+        raise ValueError(f"must be one of {', '.join(map(str, SAMPLE_RATES))}")
     return rate
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        msg = "must not contain NUL"
-        raise ValueError(msg)
+        raise ValueError("must not contain NUL")
     return text
 
 
@@ -72,8 +70,8 @@ Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class Config(ConversionSettings):
-    """The keys of ``{"config": {...}}``. A key that was not given is not in
-    ``model_fields_set``; the defaults here stand for none of the settings."""
+    """The keys of ``{"config": {...}}``. Only those that were given count; the defaults here stand
+    for none of the settings."""
 
     voice: VoiceName = ""
     pitch_shift: PitchShift = 0.0
@@ -91,10 +89,6 @@ class Config(ConversionSettings):
         cls, value: object, check: ValidatorFunctionWrapHandler
     ) -> object:
         return None if value is None else check(value)
-
-    def given(self) -> dict[str, Any]:
-        """The keys that were set, and their values."""
-        return {key: getattr(self, key) for key in self.model_fields_set}
 
 
 class _Query(Config):
@@ -122,18 +116,20 @@ def parse(text: str) -> ClientMessage:
         message = _Message.model_validate_json(text)
     except ValidationError as error:
         raise ProtocolError(complaints(error.errors())) from None
-    given = {key: getattr(message, key) for key in message.model_fields_set}
-    if "config" in given:
-        given["config"] = message.config.given()
-    return ClientMessage(**given)
+    return ClientMessage(**_given(message))
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Any]:
     """The config in a URL's query. Raises `ProtocolError`, which names the key."""
     try:
-        return _Query.model_validate(dict(pairs)).given()
+        return _given(_Query.model_validate(dict(pairs)))
     except ValidationError as error:
         raise ProtocolError(complaints(error.errors())) from None
+
+
+def _given(model: BaseModel) -> dict[str, Any]:
+    """The keys that were given, and their values."""
+    return model.model_dump(exclude_unset=True, warnings=False)  # of null where there are numbers
 
 
 def render(item: Outgoing | Answer) -> str:
@@ -205,8 +201,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
         case ServerError():
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():
-            msg = "sound is not sent as text"
-            raise TypeError(msg)
+            raise TypeError("sound is not sent as text")
 
 
 def _latency_ms(timing: Timing) -> dict[str, float | None]:

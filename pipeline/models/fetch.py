@@ -97,16 +97,14 @@ def _lock(staging: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        msg = f"another fetch is at work in {staging}"
-        raise StoreError(msg) from None
+        raise StoreError(f"another fetch is at work in {staging}") from None
     return lock
 
 
 def _ask_hub(source: ModelSource, revision: str) -> Snapshot:
     endpoint = os.environ.get("HF_ENDPOINT")
     if endpoint is not None and not _is_address(endpoint):
-        msg = f"HF_ENDPOINT, {endpoint!r}, is no address such as https://huggingface.co"
-        raise StoreError(msg)
+        raise StoreError(f"HF_ENDPOINT, {endpoint!r}, is no address such as https://huggingface.co")
     # Imported here: the light set of packages has no huggingface_hub, and the server needs none.
     try:
         from pipeline.models import hub  # noqa: PLC0415
@@ -127,8 +125,7 @@ def _is_address(endpoint: str) -> bool:
 def _choose_files(source: ModelSource, snapshot: Snapshot) -> list[HubFile]:
     missing = [name for name in source.files if name not in snapshot.files]
     if missing:
-        msg = f"{source.repo} has no {' and no '.join(missing)} at {snapshot.commit}"
-        raise StoreError(msg)
+        raise StoreError(f"{source.repo} has no {' and no '.join(missing)} at {snapshot.commit}")
     names = source.files + source.optional
     return [snapshot.files[name] for name in names if name in snapshot.files]
 
@@ -167,11 +164,10 @@ def _check_free_space(source: ModelSource, lacking: list[HubFile], staging: Path
     needed = sum(file.size for file in lacking) - has_come
     free = shutil.disk_usage(staging).free
     if needed > free:
-        msg = (
+        raise StoreError(
             f"{source.name} needs {format_bytes(needed)} in {staging.parent}, and"
             f" {format_bytes(free)} are free; nothing was fetched"
         )
-        raise StoreError(msg)
 
 
 def _download(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
@@ -179,11 +175,10 @@ def _download(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
     snapshot.download(file, part)
     if not file.is_at(part):
         part.unlink()
-        msg = (
+        raise StoreError(
             f"{file.name}, as it came, does not have the checksum that the hub tells for it:"
             " it was deleted; fetch again"
         )
-        raise StoreError(msg)
     part.rename(staging / file.name)
     log.info("%s: %s, checksum right", file.name, format_bytes(file.size))
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 import structlog
-from huggingface_hub import HfApi, ModelInfo, constants, get_session, hf_hub_url
+from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -110,7 +110,16 @@ def snapshot(repo: str, revision: str) -> Snapshot:
 
     def ask() -> Snapshot:
         with _as_store_errors(f"{repo} at {revision}"):
-            info = _model_info(repo, revision)
+            try:
+                info = HfApi().model_info(
+                    repo,
+                    revision=revision,
+                    files_metadata=True,
+                    timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                )
+            except (ValueError, KeyError, TypeError) as error:  # no JSON, or other JSON
+                msg = f"{constants.ENDPOINT} does not answer as a hub does; is HF_ENDPOINT right?"
+                raise StoreError(msg) from error
         files = {}
         for sibling in info.siblings or []:
             large = sibling.lfs
@@ -125,15 +134,6 @@ def snapshot(repo: str, revision: str) -> Snapshot:
         return Snapshot(repo, info.sha or "", files)
 
     return _with_retries(ask, lambda: 0)
-
-
-def _model_info(repo: str, revision: str) -> ModelInfo:
-    timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    try:
-        return HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=timeout_s)
-    except (ValueError, KeyError, TypeError) as error:  # no JSON, or other JSON
-        msg = f"{constants.ENDPOINT} does not answer as a hub does; is HF_ENDPOINT right?"
-        raise StoreError(msg) from error
 
 
 def _append(answer: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile) -> None:
@@ -156,8 +156,7 @@ def _append(answer: httpx2.Response, file: FileIO, n_done: int, wanted: HubFile)
             if n_done > wanted.size:
                 return  # this is not the file, however much more there is
     if n_done < wanted.size:
-        msg = f"{wanted.name} broke off at {n_done} of {wanted.size} bytes"
-        raise Unavailable(msg)
+        raise Unavailable(f"{wanted.name} broke off at {n_done} of {wanted.size} bytes")
 
 
 def _with_retries(step: Callable[[], T], progress: Callable[[], int]) -> T:
@@ -203,15 +202,13 @@ def _store_error(what: str, error: Exception) -> StoreError:
                 f"{hub} has no {what}, or not for you: is HF_TOKEN set as it must be?"
             )
         case HfHubHTTPError(response=response):
-            return _refusal(f"{hub}, asked for {what}, says", response.status_code)
+            told = f"{hub}, asked for {what}, says {response.status_code}"
+            match response.status_code:
+                case httpx2.codes.UNAUTHORIZED | httpx2.codes.FORBIDDEN:
+                    return StoreError(f"{told}: it is not for you; is HF_TOKEN set as it must be?")
+                case status if status == httpx2.codes.TOO_MANY_REQUESTS or status >= 500:
+                    return Unavailable(f"{told}; try again later")
+            return StoreError(told)
         case httpx2.TransportError():
             return Unavailable(f"cannot get {what} from {hub}: {why or type(error).__name__}")
     return StoreError(f"cannot get {what} from {hub}: {why}")
-
-
-def _refusal(asked: str, status: int) -> StoreError:
-    if status == httpx2.codes.TOO_MANY_REQUESTS or status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        return Unavailable(f"{asked} {status}; try again later")
-    if status in {httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN}:
-        return StoreError(f"{asked} {status}: it is not for you; is HF_TOKEN set as it must be?")
-    return StoreError(f"{asked} {status}")

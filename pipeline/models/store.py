@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 MANIFEST = "fetched.json"
 """The name of that list."""
 
-READ_BYTES = 1 << 20
-"""Per read for a checksum: larger pieces are no faster, and a model need not fit in memory."""
-
 
 class StoreError(Exception):
     """A model cannot be fetched or used: one line for the person who asked for it."""
@@ -120,20 +117,15 @@ def problems(source: ModelSource, models: Path) -> list[str]:
 
 def sha256(path: Path) -> str:
     """The checksum of files in the list, and of large files on the hub."""
-    return _digest(path, hashlib.sha256())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_id(path: Path) -> str:
     """Git's name for a content, which is the hub's checksum of small files."""
-    size = path.stat().st_size
-    return _digest(path, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False))
-
-
-def _digest(path: Path, digest: hashlib._Hash) -> str:
+    begun = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: begun).hexdigest()
 
 
 @contextmanager

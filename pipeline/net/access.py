@@ -44,7 +44,8 @@ HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
 """Open to every origin and under every host name."""
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(?::\d*)?")
-"""A `Host` header (RFC 9110, 7.2), as far as browsers use its grammar."""
+"""A `Host` header (RFC 9110, 7.2), as far as browsers use its grammar: an address or a name, and
+perhaps a port."""
 
 
 class Access:
@@ -65,11 +66,6 @@ class Access:
         self._hosts = {_canonical(name) for name in (host, *hosts)}
         self._origins = {_canonical(origin) for origin in origins}
 
-    @property
-    def needs_key(self) -> bool:
-        """Whether the server has any keys."""
-        return bool(self._digests)
-
     def check(self, request: HttpRequest) -> None:
         """Raises `Refused` for a request that must not be answered. The refusal has the headers by
         which a browser lets a page that may use the server read the reason (Fetch, CORS)."""
@@ -85,23 +81,23 @@ class Access:
         path = request.path
         if path in HEALTH_PATHS and not request.is_upgrade:
             return
-        if not self.needs_key:
+        if not self._digests:
             self._check_host(request)
         self._check_origin(request)
         # A browser asks without a key whether a page may ask (Fetch, CORS preflight).
         asks_method = request.values(b"access-control-request-method")
         is_preflight = request.method == "OPTIONS" and bool(asks_method)
         is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or is_preflight
-        if self.needs_key and (request.is_upgrade or not is_open):
+        if self._digests and (request.is_upgrade or not is_open):
             self._check_key(request)
 
     def _check_host(self, request: HttpRequest) -> None:
         for host in filter(None, request.values(b"host")):  # HTTP/1.0, and no browser, has none
-            name = _hostname(host)
+            parts = _HOST.fullmatch(host)
+            name = _canonical(parts[1] or parts[2]) if parts else ""
             # A URL with an address in it cannot be rebound: only this server answers there.
-            if name is None or not (
-                name in self._hosts or _is_local_name(name) or _address(name) is not None
-            ):
+            is_ours = name in self._hosts or _is_local_name(name) or _address(name) is not None
+            if not parts or not is_ours:
                 raise Refused(
                     403,
                     "foreign_host",
@@ -155,17 +151,15 @@ def read_keys(file: Path | None, variable: str) -> list[str]:
         lines = [line.strip() for line in file.read_text(errors="replace").splitlines()]
         in_file = [line for line in lines if line and not line.startswith("#")]
         if not in_file:
-            msg = f"{file} has no key in it"
-            raise CannotStart(msg)
+            raise CannotStart(f"{file} has no key in it")
         keys += in_file
     keys = [key for key in keys if key]
     for number, key in enumerate(keys, 1):
         if len(key) < MIN_KEY_CHARS or not (key.isascii() and key.isprintable()) or " " in key:
-            msg = (
+            raise CannotStart(
                 f"key {number} of {len(keys)} is too easy to guess or does not go into a header:"
                 f" it needs {MIN_KEY_CHARS} characters of ASCII or more, and no space"
             )
-            raise CannotStart(msg)
     return keys
 
 
@@ -193,12 +187,6 @@ def _digest(key: bytes) -> bytes:
 
 def _canonical(name: str) -> str:
     return name.strip().rstrip(".").lower()
-
-
-def _hostname(host: str) -> str | None:
-    """The name or address in a Host header, without the port; None: the header is malformed."""
-    parts = _HOST.fullmatch(host)
-    return _canonical(parts[1] or parts[2]) if parts else None
 
 
 def _is_local_name(name: str) -> bool:

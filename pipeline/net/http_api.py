@@ -15,11 +15,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
-from pipeline.metrics import CONTENT_TYPE
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -147,7 +147,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     @app.get("/metrics", dependencies=[key], response_class=Response)
     async def metrics() -> Response:
         """Counts since the start, for Prometheus."""
-        return Response(service.metrics.render(), media_type=CONTENT_TYPE)
+        return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/health/live")
     async def live() -> Health:

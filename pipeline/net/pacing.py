@@ -134,7 +134,6 @@ class PacedStream(trio.abc.Stream):
         self._n_taken = 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """See `trio.abc.ReceiveStream`."""
         if self._are_others():
             wait_s = self._limit.charge(self._n_taken, trio.current_time())
             if wait_s:
@@ -146,15 +145,12 @@ class PacedStream(trio.abc.Stream):
         return data[:n_bytes]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """See `trio.abc.SendStream`."""
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """See `trio.abc.SendStream`."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """See `trio.abc.AsyncResource`."""
         await self._stream.aclose()
 
 
@@ -172,7 +168,6 @@ class PacedListener(trio.abc.Listener[trio.SocketStream]):
         self._n_taken = 0
 
     async def accept(self) -> trio.SocketStream:
-        """See `trio.abc.Listener`."""
         if self._are_others():
             await trio.sleep(self._limit.charge(self._n_taken, trio.current_time()))
         stream = await self._listener.accept()
@@ -180,5 +175,4 @@ class PacedListener(trio.abc.Listener[trio.SocketStream]):
         return stream
 
     async def aclose(self) -> None:
-        """See `trio.abc.AsyncResource`."""
         await self._listener.aclose()

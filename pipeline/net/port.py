@@ -174,7 +174,6 @@ async def _start_tls(stream: ClientStream, tls: ssl.SSLContext) -> None:
         with trio.fail_after(TLS_WITHIN_S):
             await stream.start_tls(tls)
     except PlainText:
-        msg = "this port speaks TLS: ask it by https or wss"
-        raise Refused(400, "tls_needed", msg) from None
+        raise Refused(400, "tls_needed", "this port speaks TLS: ask it by https or wss") from None
     except trio.TooSlowError:
         raise trio.BrokenResourceError("the client was too slow with its handshake") from None

@@ -85,7 +85,6 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._read_ahead = data + self._read_ahead
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """See `trio.abc.ReceiveStream`."""
         if self._read_ahead:
             await trio.lowlevel.checkpoint()
             size = len(self._read_ahead) if max_bytes is None else max_bytes
@@ -116,11 +115,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
             yield
         if limit.cancelled_caught:
             self.abort()
-            msg = f"the client has not read for {self._write_stall_s:g} s"
-            raise trio.BrokenResourceError(msg)
+            raise trio.BrokenResourceError(f"the client has not read for {self._write_stall_s:g} s")
 
     async def wait_send_all_might_not_block(self) -> None:
-        """See `trio.abc.SendStream`."""
         await self._stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
@@ -133,7 +130,6 @@ class ClientStream(trio.abc.HalfCloseableStream):
                 await self._tls.aclose()
 
     async def aclose(self) -> None:
-        """See `trio.abc.AsyncResource`."""
         if self._tls is not None:
             with trio.move_on_after(LINGER_S):
                 await self._tls.aclose()

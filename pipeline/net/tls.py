@@ -21,8 +21,7 @@ def server_context(
     `place_of` knows."""
     if certificate is None:
         if key is not None:
-            msg = f"{place_of('tls_key')} is of no use without --tls-certificate"
-            raise CannotStart(msg)
+            raise CannotStart(f"{place_of('tls_key')} is of no use without --tls-certificate")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 and up
     context.set_alpn_protocols(["http/1.1"])
@@ -30,9 +29,8 @@ def server_context(
         # Without `password` OpenSSL would ask for a key's passphrase on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
-        msg = (
+        raise CannotStart(
             f"{place_of('tls_certificate')}: {certificate} and {key or certificate} are no"
             f" certificate and its key in PEM, without a passphrase: {error}"
-        )
-        raise CannotStart(msg) from error
+        ) from error
     return context

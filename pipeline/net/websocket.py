@@ -73,7 +73,6 @@ class WebSocketPeer:
         """The close code for a client that sent too large a message."""
 
     async def receive(self) -> ClientMessage:
-        """See `stages.intake.stage.Messages`."""
         self._is_listening = True
         try:
             text = await self._socket.get_message()
@@ -85,15 +84,13 @@ class WebSocketPeer:
             self._is_listening = False
         self._silent_ticks = 0
         if isinstance(text, bytes):
-            msg = "message: a client sends JSON text, this one was binary"
-            raise ProtocolError(msg)
+            raise ProtocolError("message: a client sends JSON text, this one was binary")
         if len(text.encode()) > native.MAX_MESSAGE_BYTES:  # the library counts characters
             self.refused_with = CloseCode.MESSAGE_TOO_BIG
             raise Disconnected
         return native.parse(text)
 
     async def send(self, item: Outgoing | Answer) -> None:
-        """See `pipeline.connection.Peer`."""
         message = item.data if isinstance(item, PcmFrame) else native.render(item)
         try:
             # A torn frame would spoil the connection. The stream ends a send that takes too long.

@@ -50,8 +50,7 @@ class Conversation:
             raise UnknownVoice(msg)
         if self.has_begun:
             for key in sorted(changes.keys() - STYLE_KEYS):
-                msg = f"{key}: can only be set before the first token"
-                raise ProtocolError(msg)
+                raise ProtocolError(f"{key}: can only be set before the first token")
         stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
         _check_frames(stream_format)
         conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}

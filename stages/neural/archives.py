@@ -69,8 +69,8 @@ class TensorOutline(NamedTuple):
 
 def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pickle holds anything
     """Read what was saved, with a `TensorOutline` for each tensor. Other objects than tensors and
-    plain containers are refused, as is what `check_archive` refuses. Raises `UnusableModel`."""
-    data, sizes = _pickle_and_sizes(path, max_bytes)
+    plain containers are refused, as is what `checked_pickle` refuses. Raises `UnusableModel`."""
+    data, sizes = checked_pickle(path, max_bytes=max_bytes)
     try:
         return _Unpickler(data, sizes).load()
     except pickle.UnpicklingError as error:
@@ -78,12 +78,6 @@ def read_outline(path: Path, *, max_bytes: int) -> Any:  # noqa: ANN401 - a pick
     except Exception as error:  # whatever an opcode raises where it meets what it does not fit
         msg = f"{path} cannot be read: its pickle is damaged: {reason(error)}"
         raise UnusableModel(msg) from error
-
-
-def check_archive(path: Path, *, max_bytes: int) -> None:
-    """Check that a file has this size at most, is a whole archive of torch's, and can be unpickled
-    without ending the process. Raises `UnusableModel`."""
-    _pickle_and_sizes(path, max_bytes)
 
 
 def check_shapes(
@@ -99,8 +93,7 @@ def check_shapes(
             raise UnusableModel(f"{path} is not {what}: it {lack} {name_list(names)}")
     for name, shape in expected.items():
         if shapes[name] != shape:
-            msg = f"{path}: {name} has the shape {shapes[name]} instead of {shape}"
-            raise UnusableModel(msg)
+            raise UnusableModel(f"{path}: {name} has the shape {shapes[name]} instead of {shape}")
 
 
 def layer_shapes(name: str, weight: Shape) -> Iterator[tuple[str, Shape]]:
@@ -109,8 +102,10 @@ def layer_shapes(name: str, weight: Shape) -> Iterator[tuple[str, Shape]]:
     yield f"{name}.bias", weight[:1]
 
 
-def _pickle_and_sizes(path: Path, max_bytes: int) -> tuple[bytes, dict[str, int]]:
-    """The pickle in an archive, and of each file beside it the size by its name from there."""
+def checked_pickle(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, int]]:
+    """The pickle in an archive, and of each file beside it the size by its name from there. The
+    file has this size at most, is a whole archive of torch's, and can be unpickled without ending
+    the process. Raises `UnusableModel`."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
@@ -197,8 +192,7 @@ class _Unpickler(pickle.Unpickler):
             case "torch", _ if name in BITS:
                 return name
         what = one_line(f"{module}.{name}", MAX_NAME_CHARS)
-        msg = f"it holds {what}, and only tensors and plain values are read"
-        raise pickle.UnpicklingError(msg)
+        raise pickle.UnpicklingError(f"it holds {what}, and only tensors and plain values are read")
 
     def persistent_load(self, pid: Any, /) -> Any:  # noqa: ANN401
         """A reference to a file of values, if that file is as long as it says."""

@@ -11,7 +11,7 @@ import torch
 
 from stages.error_text import MAX_REASON_CHARS, one_line, reason
 from stages.errors import UnusableModel
-from stages.neural.archives import check_archive, check_shapes
+from stages.neural.archives import check_shapes, checked_pickle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def load_pickle(path: Path, *, stand_ins: Mapping[str, type] | None = None) -> A
 
     Nothing but tensors and plain containers is read, and for the classes that are named in
     `stand_ins` an object of another class, which must be harmless with any attributes."""
-    check_archive(path, max_bytes=MAX_BYTES)
+    checked_pickle(path, max_bytes=MAX_BYTES)
     allowed: list[Any] = [(cls, name) for name, cls in (stand_ins or {}).items()]
     try:
         with torch.serialization.safe_globals(allowed):

@@ -113,11 +113,9 @@ class RvcEngine(Engine):
     def load_voice(
         self, user: Hashable, style: Style, *, ahead: bool = False
     ) -> Future[LoadedVoice]:
-        """See `Engine.load_voice`."""
         return self._voices.load(user, self._entries[style.voice], style, ahead=ahead)
 
     def release_voice(self, user: Hashable) -> None:
-        """See `Engine.release_voice`."""
         self._voices.release(user)
 
     def can_step(self, request: Request) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from stages.errors import UnusableModel
 from stages.rvc.voices import library
 from stages.rvc.voices.header import read_header
-from stages.rvc.voices.library import HeaderCache, find_voices
+from stages.rvc.voices.library import describe, find_voices
 from tests.random_rvc import TINY, build_voice
 from tests.server_process import PATIENCE_S, ROOT
 
@@ -27,9 +27,9 @@ from pathlib import Path
 
 for name in ("torch", "faiss", "transformers", "rvc_python"):
     sys.modules[name] = None  # an import of it fails
-from stages.rvc.voices.library import HeaderCache, find_voices
+from stages.rvc.voices.library import describe, find_voices
 for voice in find_voices([Path(sys.argv[1])], None).voices.values():
-    print(voice.name, HeaderCache().describe(voice.path).sample_rate)
+    print(voice.name, describe(voice.path).sample_rate)
 """
 
 
@@ -273,26 +273,24 @@ def test_a_voice_is_described_and_read_again_only_when_changed(
 
     monkeypatch.setattr(library, "read_header", read)
     path = build_voice(tmp_path / "anna.pth", "v1", "40k", size=TINY, has_pitch=False)
-    cache = HeaderCache()
-    config = cache.describe(path)
+    config = describe(path)
     assert (config.version, config.sample_rate, config.has_pitch) == ("v1", 40_000, False)
-    assert cache.describe(path) is config
+    assert describe(path) is config
     assert reads == [path]
     build_voice(path, size=TINY)
-    assert cache.describe(path).version == "v2"
+    assert describe(path).version == "v2"
     assert reads == [path] * 2
 
 
 def test_what_is_no_voice_is_refused_each_time_and_read_once(tmp_path: Path) -> None:
     path = tmp_path / "anna.pth"
     path.write_bytes(b"nothing")
-    cache = HeaderCache()
     for _ in range(2):
         with pytest.raises(UnusableModel, match="is not what"):
-            cache.describe(path)
+            describe(path)
     path.unlink()
     with pytest.raises(UnusableModel, match="No such file"):
-        cache.describe(path)
+        describe(path)
 
 
 def test_a_voice_of_changed_files_has_another_stamp(tmp_path: Path) -> None:

@@ -150,6 +150,17 @@ def test_nothing_is_loaded_for_who_has_gone(watched: Watched) -> None:
     assert watched.read == ["first", "none"]
 
 
+def test_nothing_is_loaded_for_who_was_to_be_spoken_to_and_has_gone(watched: Watched) -> None:
+    """Each of a client's barge-ins left a voice that was read for nobody, and others waited until
+    all of them had been."""
+    watched.hold_up()
+    for number in range(100):
+        watched.load(f"request {number}", f"voice {number}")
+        watched.cache.release(f"request {number}")
+    watched.finish()
+    assert watched.read == ["first", "none"]
+
+
 def test_what_is_spoken_with_is_loaded_before_what_is_chosen(watched: Watched) -> None:
     watched.hold_up()
     watched.choose("listener", "anna")

@@ -77,7 +77,7 @@ def test_a_good_model_is_read(model: Path) -> None:
     read = checkpoint.read(model, torch.bfloat16)
     assert read.config.n_layers == 2
     assert {weight.dtype for weight in read.lm_weights.values()} == {torch.bfloat16}
-    assert read.tokenizer.prompt("a.")[:2] == [3, 1]
+    assert read.prompt("a.")[:2] == [3, 1]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -54,8 +54,8 @@ class Decoders:
         for piece in pieces:
             start = max(0, piece.begin - LEFT_STATES)
             sound = self.offline(states[start : piece.end])
-            begin, end = piece.sound_after(2048 * start)
-            yield sound[begin:end]
+            begin, end = piece.sound
+            yield sound[begin - 2048 * start : end - 2048 * start]
 
     def streamed(
         self,

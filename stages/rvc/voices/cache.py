@@ -67,7 +67,7 @@ class VoiceCache:
         kept = None if ahead else self._kept(entry, _stamp(entry))
         if kept is None:
             load = partial(self._load, entry, style, ahead=ahead)
-            return self._loader.load(load, ahead_for=user if ahead else None)
+            return self._loader.load(load, user, ahead=ahead)
         voice = Future[LoadedVoice]()
         settle(voice, partial(kept.styled, entry, style))
         return voice
@@ -101,7 +101,7 @@ class VoiceCache:
         if ahead:
             self._warm_up(voice)
         else:
-            self._loader.load(partial(self._warm_up, voice), ahead_for=("warm-up", entry.name))
+            self._loader.load(partial(self._warm_up, voice), ("warm-up", entry.name), ahead=True)
         return voice.styled(entry, style)
 
     def _read(self, entry: VoiceEntry) -> LoadedVoice:

@@ -80,7 +80,8 @@ def read_header(path: Path) -> VoiceConfig:
     except _Unfit as complaint:
         raise UnusableModel(f"{path}: {complaint}") from None
     shapes = {name: outline.shape for name, outline in tensors.items()}
-    check_shapes(path, _described(config), shapes, dict(tensor_shapes(config)))
+    voice = f"an RVC {config.version} voice {'with' if config.has_pitch else 'without'} pitch"
+    check_shapes(path, voice, shapes, dict(tensor_shapes(config)))
     for name, weight in tensors.items():
         if weight.dtype not in DTYPES:
             msg = f"{path}: {name} is of type {weight.dtype}, not {' or '.join(DTYPES)}"
@@ -220,8 +221,3 @@ def _shown(value: object) -> str:
             return repr(value)
         case _:
             return f"a {type(value).__name__}"
-
-
-def _described(config: VoiceConfig) -> str:
-    pitch = "with" if config.has_pitch else "without"
-    return f"an RVC {config.version} voice {pitch} pitch"

@@ -98,22 +98,16 @@ def find_voices(folders: Sequence[Path], webui: Path | None) -> Catalogue:
     return Catalogue(dict(sorted(search.voices.items())), tuple(dict.fromkeys(search.problems)))
 
 
-class HeaderCache:
-    """The headers of voice files, read again only when the files have changed. Any thread may call
-    this."""
-
-    def __init__(self) -> None:
-        self._read = lru_cache(MAX_HEADERS)(_header_or_refusal)
-
-    def describe(self, path: Path) -> VoiceConfig:
-        """The config of a voice; 11 ms when it is new. Raises `UnusableModel`, as long as the file
-        stays as it is."""
-        found = self._read(path, stamp_of([path]))
-        if isinstance(found, str):
-            raise UnusableModel(found)
-        return found
+def describe(path: Path) -> VoiceConfig:
+    """The config of a voice; 11 ms where its file is new or has changed. Raises `UnusableModel`.
+    Any thread may call this."""
+    found = _header_or_refusal(path, stamp_of([path]))
+    if isinstance(found, str):
+        raise UnusableModel(found)
+    return found
 
 
+@lru_cache(MAX_HEADERS)
 def _header_or_refusal(path: Path, _stamp: Stamp) -> VoiceConfig | str:
     try:
         return read_header(path)

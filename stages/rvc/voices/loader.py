@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -34,28 +34,25 @@ class BackgroundLoader:
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_yield_to_others)
         self._lock = threading.Lock()
-        self._needed: deque[Callable[[], None]] = deque()
+        self._needed: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
         self._ahead: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
         self._is_running = False
 
-    def load(self, task: Callable[[], T], *, ahead_for: Hashable | None = None) -> Future[T]:
-        """Run this, soon or, if it is `ahead_for` somebody, when nobody waits. Then it takes the
-        place of what was for them before: as many can wait as there are who it is for."""
+    def load(self, task: Callable[[], T], user: Hashable, *, ahead: bool = False) -> Future[T]:
+        """Run this for a user, soon or, if it is `ahead` of its use, when nobody waits. It takes
+        the place of what was to be run for this user before: as many can wait as users."""
         future = Future[T]()
-        run = partial(settle, future, task)
         with self._lock:
-            if ahead_for is None:
-                self._needed.append(run)
-            else:
-                self._ahead[ahead_for] = run
+            (self._ahead if ahead else self._needed)[user] = partial(settle, future, task)
             if not self._is_running:
                 self._is_running = True
                 self._thread.submit(self._run)
         return future
 
     def forget(self, user: Hashable) -> None:
-        """Do not load what is ahead for this user, if that has not begun."""
+        """Do not run what this user waits for, if that has not begun. Its future is never done."""
         with self._lock:
+            self._needed.pop(user, None)
             self._ahead.pop(user, None)
 
     def close(self) -> None:
@@ -68,13 +65,11 @@ class BackgroundLoader:
     def _run(self) -> None:
         while True:
             with self._lock:
-                if self._needed:
-                    run = self._needed.popleft()
-                elif self._ahead:
-                    _, run = self._ahead.popitem(last=False)
-                else:
+                waiting = self._needed or self._ahead
+                if not waiting:
                     self._is_running = False
                     return
+                _, run = waiting.popitem(last=False)
             run()
 
 

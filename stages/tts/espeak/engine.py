@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 ENGINE = "espeak-ng"
 
-RATES_WPM = range(80, 451)
-"""``espeakRATE_MINIMUM`` to ``espeakRATE_MAXIMUM`` in speak_lib.h."""
 DEFAULT_RATE_WPM = 175
-"""``espeakRATE_NORMAL``."""
+"""``espeakRATE_NORMAL`` in speak_lib.h."""
 
 VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
@@ -70,9 +68,8 @@ class EspeakEngine(Engine):
     def __init__(
         self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = DEFAULT_RATE_WPM
     ) -> None:
-        """Refuses with a `ValueError` what espeak-ng has not; sets up nothing yet."""
-        if rate_wpm not in RATES_WPM:
-            raise ValueError(f"espeak-ng speaks 80 to 450 words a minute, not {rate_wpm}")
+        """Refuses with a `ValueError` a language that espeak-ng has not; sets up nothing yet. It
+        speaks 80 to 450 words a minute."""
         self._languages = find_languages(languages)
         self._rate_wpm = rate_wpm
         self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
@@ -131,7 +128,8 @@ class EspeakEngine(Engine):
             voice,
             words_per_minute=self._rate_wpm,
             volume=VOLUME,
-            end_pause=_ends_in_pause(text),
+            # A reader would pause here, but not where a long sentence had to be cut.
+            end_pause=text.endswith(_PAUSE_MARKS),
             on_sound=on_sound,
         )
 
@@ -196,8 +194,3 @@ def _is_speakable(text: str) -> bool:
         or unicodedata.category(character).startswith(_SPEAKABLE_CATEGORIES)
         for character in text
     )
-
-
-def _ends_in_pause(text: str) -> bool:
-    """Whether a reader would pause here: not where a long sentence had to be cut."""
-    return text.endswith(_PAUSE_MARKS)

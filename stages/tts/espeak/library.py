@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import espeakng_loader
 import numpy as np
@@ -53,20 +53,12 @@ _FUNCTIONS = (
 """Names, types of results and of arguments."""
 
 
-class _Process:
-    """The library keeps one state for the whole process, so only one of ours may be in it at
-    a time. There is normally one, on the model thread, and nobody ever waits here."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.user: EspeakLibrary | None = None
-
-
-_PROCESS = _Process()
-
-
 class EspeakLibrary:
-    """The library, set up with one folder of voice data."""
+    """The library, set up with one folder of voice data. It keeps one state for the whole process,
+    so only one of ours may be in it at a time."""
+
+    _lock: ClassVar = threading.Lock()  # normally there is one, and nobody waits for it
+    _user: ClassVar[EspeakLibrary | None] = None
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
@@ -74,7 +66,9 @@ class EspeakLibrary:
         self._error: BaseException | None = None
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self._callback = _Callback(self._take_sound)  # must live as long as it may be called
-        self._declare()
+        for name, returns, *takes in _FUNCTIONS:
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = returns, takes
 
     def speak(
         self,
@@ -87,7 +81,7 @@ class EspeakLibrary:
         on_sound: Callable[[npt.NDArray[np.int16]], bool],
     ) -> None:
         """Speak plain text; ``on_sound`` gets each buffer and says whether to go on."""
-        with _PROCESS.lock:
+        with self._lock:
             self._take_over()
             library = self._library
             library.espeak_ng_SetRandSeed(RANDOM_SEED)
@@ -111,16 +105,16 @@ class EspeakLibrary:
 
     def close(self) -> None:
         """Give back the library's memory."""
-        with _PROCESS.lock:
-            if _PROCESS.user is self:
-                _PROCESS.user = None
+        with self._lock:
+            if EspeakLibrary._user is self:
+                EspeakLibrary._user = None
                 self._library.espeak_Terminate()
 
     def _take_over(self) -> None:
-        if _PROCESS.user is self:
+        if EspeakLibrary._user is self:
             return
-        if _PROCESS.user is not None:
-            _PROCESS.user = None
+        if EspeakLibrary._user is not None:
+            EspeakLibrary._user = None
             self._library.espeak_Terminate()
         # It also sets this process's LC_CTYPE to C.UTF-8, which Python does as well.
         rate = self._library.espeak_Initialize(
@@ -129,7 +123,7 @@ class EspeakLibrary:
         if rate != SAMPLE_RATE:
             raise SynthesisError(f"espeak-ng could not be set up with {self._data_folder}: {rate}")
         self._library.espeak_SetSynthCallback(self._callback)
-        _PROCESS.user = self
+        EspeakLibrary._user = self
 
     def _take_sound(self, samples: int | None, n_samples: int, _events: int | None) -> int:
         """Called by the library: 0 goes on, 1 breaks off."""
@@ -141,11 +135,6 @@ class EspeakLibrary:
         except BaseException as error:  # noqa: BLE001 - ctypes would print and swallow it
             self._error = error
             return 1
-
-    def _declare(self) -> None:
-        for name, returns, *takes in _FUNCTIONS:
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = returns, takes
 
 
 def _check(status: int, what: str) -> None:

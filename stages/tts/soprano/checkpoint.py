@@ -32,7 +32,7 @@ from stages.tts.soprano.sequence import MAX_STATES
 from stages.tts.soprano.text import MAX_CHARS, PROMPT_TOKENS, prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 log = structlog.stdlib.get_logger(__name__)
@@ -57,19 +57,8 @@ class Checkpoint:
     config: LmConfig
     lm_weights: Mapping[str, torch.Tensor]
     decoder_weights: Mapping[str, torch.Tensor]
-    tokenizer: Tokenizer
-
-
-class Tokenizer:
-    """The tokenizer of prompts."""
-
-    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers has no name for it
-        self._tokenizer = tokenizer
-
-    def prompt(self, text: str) -> list[int]:
-        """The ids of the prompt for a normalised text."""
-        ids: list[int] = self._tokenizer(prompt_of(text))["input_ids"]
-        return ids
+    prompt: Callable[[str], list[int]]
+    """The ids of the prompt for a normalised text."""
 
 
 def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
@@ -85,7 +74,7 @@ def read(folder: Path, dtype: torch.dtype) -> Checkpoint:
         config=config,
         lm_weights=_read_language_model(folder, dtype),
         decoder_weights=_read_decoder(folder / "decoder.pth"),
-        tokenizer=_read_tokenizer(folder, config),
+        prompt=_read_tokenizer(folder, config),
     )
 
 
@@ -117,11 +106,10 @@ def _read_config(folder: Path) -> LmConfig:
         raise UnusableModel(f"{path}: rope_theta is {theta!r}, which is no number")
     needed = PROMPT_TOKENS + MAX_CHARS + MAX_STATES
     if config.max_position_embeddings < needed:
-        msg = (
+        raise UnusableModel(
             f"{path}: max_position_embeddings is {config.max_position_embeddings}, and {needed} are"
             " needed; Soprano 1.0 has 512, use 1.1"
         )
-        raise UnusableModel(msg)
     return LmConfig(
         vocab_size=config.vocab_size,
         hidden_size=config.hidden_size,
@@ -160,7 +148,7 @@ def _read_language_model(folder: Path, dtype: torch.dtype) -> Mapping[str, torch
     return weights
 
 
-def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
+def _read_tokenizer(folder: Path, config: LmConfig) -> Callable[[str], list[int]]:
     path = folder / "tokenizer.json"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
@@ -175,10 +163,15 @@ def _read_tokenizer(folder: Path, config: LmConfig) -> Tokenizer:
         msg = f"{path} is not Soprano's: it has {len(tokenizer)} entries of {config.vocab_size}"
         raise UnusableModel(msg)
     unknown, text, start, stop = ids
-    found = Tokenizer(tokenizer).prompt("abc, xyz.")
+
+    def prompt(normalised: str) -> list[int]:
+        found: list[int] = tokenizer(prompt_of(normalised))["input_ids"]
+        return found
+
+    found = prompt("abc, xyz.")
     if found[:2] != [stop, text] or found[-1] != start or unknown in found:
         raise UnusableModel(f"{path} is not Soprano's: it makes {found} of a prompt")
-    return Tokenizer(tokenizer)
+    return prompt
 
 
 def _read_decoder(path: Path) -> Mapping[str, torch.Tensor]:

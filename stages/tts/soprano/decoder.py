@@ -105,11 +105,6 @@ class Piece:
         done = n_final_samples(self.begin)
         return done, n_samples_of(self.end) if self.is_last else n_final_samples(self.end)
 
-    def sound_after(self, first: int) -> tuple[int, int]:
-        """The same, counted from this sample of the sentence."""
-        begin, end = self.sound
-        return begin - first, end - first
-
     @property
     def n_frames(self) -> int:
         """The frames of the sentence, if no state follows; else `UNENDING`."""
@@ -162,10 +157,12 @@ class StreamingDecoder:
             partial(self._run, state, states, n_units),
             torch.tensor(rows).T.contiguous(),
         ).cpu()
-        return [
-            sound[row, slice(*piece.sound_after(_first_sample(piece.begin)))].numpy().copy()
-            for row, piece in enumerate(pieces)
-        ]
+        made = []
+        for piece, row_sound in zip(pieces, sound, strict=False):  # behind them the spare rows
+            first = _first_sample(piece.begin)
+            begin, end = piece.sound
+            made.append(row_sound[begin - first : end - first].numpy().copy())
+        return made
 
     def _run(
         self, state: StreamingDecoderState, states: torch.Tensor, n_units: int, pieces: torch.Tensor
@@ -266,5 +263,4 @@ def _check_fits(piece: Piece, n_units: int) -> None:
     n_states = piece.end - piece.begin
     fits = n_states + FLUSH_UNITS <= n_units if piece.is_last else n_states == n_units
     if not fits:
-        msg = f"{piece} does not fit {n_units} units"
-        raise ValueError(msg)
+        raise ValueError(f"{piece} does not fit {n_units} units")

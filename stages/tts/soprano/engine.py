@@ -71,7 +71,7 @@ class SopranoEngine(Engine):
     name = ENGINE
     sample_rate = SAMPLE_RATE
 
-    _tokenizer: checkpoint.Tokenizer
+    _prompt: Callable[[str], list[int]]
     _model: SopranoModel
     _shapes: Shapes
 
@@ -101,7 +101,7 @@ class SopranoEngine(Engine):
     def load(self) -> None:
         """Read, check and lay out the model. Raises `UnusableModel`."""
         read = checkpoint.read(self._folder, self._options.dtype)
-        self._tokenizer = read.tokenizer
+        self._prompt = read.prompt
         self._model = SopranoModel(read, self._options)
         self._shapes = self._model.shapes
         self._free = list(range(self._shapes.n_slots))
@@ -138,7 +138,7 @@ class SopranoEngine(Engine):
         ]
 
     def _newcomers(self, requests: Sequence[Request]) -> list[Request]:
-        most = min(len(self._free), self._shapes.most_prompts)
+        most = min(len(self._free), self._shapes.prompt_rows[-1])
         return [request for request in requests if self._slot_of(request) is None][:most]
 
     @torch.inference_mode()
@@ -172,7 +172,7 @@ class SopranoEngine(Engine):
         sequences, prompts = [], []
         for utterance in under_way:
             text = utterance.texts.popleft()
-            prompts.append(self._tokenizer.prompt(text))
+            prompts.append(self._prompt(text))
             utterance.sequence = self._new_sequence(utterance, text, len(prompts[-1]))
             sequences.append(utterance.sequence)
         if sequences:
@@ -208,8 +208,7 @@ class SopranoEngine(Engine):
     def _new_sequence(self, utterance: _Utterance, text: str, n_prompt: int) -> TokenSequence:
         length = None if self._force_length is None else self._force_length(text)
         if length is not None and length >= MAX_STATES:
-            msg = f"a length of {length} was forced; there is room below {MAX_STATES}"
-            raise ValueError(msg)
+            raise ValueError(f"a length of {length} was forced; there is room below {MAX_STATES}")
         slot = heapq.heappop(self._free)
         sequence = self._in_slots[slot] = TokenSequence(
             slot=slot,

@@ -150,6 +150,6 @@ class SopranoModel:
             self.prefill([self._spare] * n_rows, [prompt] * n_rows, [0.0] * n_rows)
         for width in self.shapes.widths:
             self.step(0, [EMPTY_ROW] * width, [0.0] * width)
-        for n_rows in self.shapes.all_decoder_rows:
+        for n_rows in self.shapes.decoder_row_counts or (1,):
             for n_units in {FIRST_CHUNK, self._options.chunk_states, self._last_units}:
                 self._decode([], n_units, n_rows)

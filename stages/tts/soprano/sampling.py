@@ -46,7 +46,9 @@ def sample(
 
     `seen` (n, vocabulary): the tokens that came before. `draws` (n,): a uniform number in
     [0, 1) for each row, which alone decides what is drawn."""
-    scores = _penalised(logits.float(), seen, sampling.repetition_penalty)
+    logits, penalty = logits.float(), sampling.repetition_penalty
+    # Whichever is less: the product of a negative logit, the quotient of another.
+    scores = torch.where(seen, torch.minimum(logits * penalty, logits / penalty), logits)
     if sampling.is_greedy:
         return scores.argmax(-1)
     likeliest, tokens = scores.topk(TOP_K)
@@ -59,8 +61,3 @@ def sample(
     n_kept = (kept > 0).sum(-1, keepdim=True)
     # At least 0, or a row that is no number would fail all others.
     return tokens.gather(-1, drawn.minimum(n_kept - 1).clamp(min=0)).squeeze(-1)
-
-
-def _penalised(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
-    # Whichever is less: the product of a negative logit, the quotient of another.
-    return torch.where(seen, torch.minimum(logits * penalty, logits / penalty), logits)

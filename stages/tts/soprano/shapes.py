@@ -61,11 +61,6 @@ class Shapes:
         """Tokens of a sequence, at most: the longest prompt and speech, in whole steps."""
         return _rounded(PROMPT_TOKENS + MAX_CHARS + MAX_STATES, LENGTH_STEP)
 
-    @property
-    def most_prompts(self) -> int:
-        """The most prompts that are read at once."""
-        return self.prompt_rows[-1]
-
     def group_of(self, slot: int) -> int:
         """The number of the group that a slot is run with."""
         return slot // self.widths[-1]
@@ -98,11 +93,6 @@ class Shapes:
         """Every shape of prompts."""
         lengths = self.prompt_lengths or (LENGTH_STEP,)
         return [(n_rows, length) for n_rows in self.prompt_rows for length in lengths]
-
-    @property
-    def all_decoder_rows(self) -> tuple[int, ...]:
-        """Every number of rows of the decoder."""
-        return self.decoder_row_counts or (1,)
 
 
 def _at_least(wanted: int, sizes: tuple[int, ...]) -> int:

@@ -1,0 +1,63 @@
+"""How a connection ends: its client vanishes or falls silent, or the server shuts down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from pipeline.connection import CloseCode
+from tests.fakes import InlineModels, ListPeer, converse, service, text_of, token
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(autojump_clock: MockClock) -> None:
+    models = InlineModels(iter([0.05] * 1000))
+    peer = ListPeer(token("A long story; and more"), ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(converse, peer, service(models))
+        await trio.sleep(0.3)
+        assert models.open_requests
+        peer.vanish()
+    assert models.open_requests == 0
+
+
+async def test_at_shutdown_what_was_said_is_spoken_and_nothing_more_is_taken(
+    autojump_clock: MockClock,
+) -> None:
+    server = service(InlineModels(iter([0.05] * 1000)))
+    peer = ListPeer(token("A story; a wor"), ends=False)
+    closed_with: list[CloseCode] = []
+
+    async def run() -> None:
+        closed_with.append(await converse(peer, server))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.sleep(0.2)
+        server.closing.set()
+        await wait_all_tasks_blocked()
+        peer.say(token("too late"))
+    assert text_of(peer.pcm) == "A story;a wor"
+    assert closed_with == [CloseCode.GOING_AWAY]
+
+
+async def test_a_client_that_is_idle_too_long_is_closed(autojump_clock: MockClock) -> None:
+    server = service(InlineModels(iter([1.0] * 1000)), idle_timeout_s=5)
+    peer = ListPeer(token("Hello there my friend!"), ends=False)  # takes longer than 5 s to say
+    began = trio.current_time()
+    assert await converse(peer, server) == CloseCode.NORMAL
+    assert text_of(peer.pcm) == "Hello there my friend!"
+    assert 22 + 5 <= trio.current_time() - began <= 22 + 5 + 5 + 1
+
+
+async def test_a_client_that_is_idle_with_a_word_pending_is_closed_too(
+    autojump_clock: MockClock,
+) -> None:
+    peer = ListPeer(token("Hello there! And"), ends=False)
+    assert await converse(peer, service(idle_timeout_s=5)) == CloseCode.NORMAL
+    assert text_of(peer.pcm) == "Hello there!And"
+    assert trio.current_time() < 11
