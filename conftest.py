@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_configure() -> None:
     """Let `caplog` see what is logged, as the program does with `open_log`."""
     connect_loggers()
+    # A shell has what it runs in the background ignore Ctrl-C, and so would the programs that
+    # tests start, some to interrupt them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
