@@ -146,7 +146,7 @@ class OpenText:
         indent = len(known) - len(known.lstrip())
         for end in reversed(ends):
             if end > indent and known[end : end + 1].isspace():
-                return self._behind(end)
+                return self._before(end)
         if indent in ends:
             return self._behind(indent)
         between_words = last_word_break(known)
@@ -166,6 +166,13 @@ class OpenText:
         start, kind = self._runs[number]
         at = self._given.clean + clean
         source = start.source + at - start.clean if kind in _EVENLY else self._end(number).source
+        return Place(clean, source - self._given.source)
+
+    def _before(self, clean: int) -> Place:
+        """The place before this character of the clean text."""
+        at = self._given.clean + clean
+        start, kind = self._runs[bisect_right(self._runs, at, key=_clean_of) - 1]
+        source = start.source + (at - start.clean if kind in _EVENLY else 0)
         return Place(clean, source - self._given.source)
 
     def _run_of(self, clean: int) -> int:
