@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stages.segmenter.boundaries import MARKS
 from tests.segmenter.cutting import (
     LIMIT,
     as_characters,
@@ -20,7 +21,7 @@ from tests.segmenter.cutting import (
 if TYPE_CHECKING:
     from stages.items import Segmentation
 
-AT_ONCE = set("!?。！？؟।॥۔｡,;，；、､،؛")
+AT_ONCE = {mark for mark, traits in MARKS.items() if traits.acts_at_once}
 """Marks that do not wait for what may join them in a grapheme."""
 
 numbers = st.one_of(

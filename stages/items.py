@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
 
-Segmentation: TypeAlias = Literal["eager", "sentence"]
+Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Style:
     pitch_shift: float = 0.0
     """Semitones, -24 to 24."""
     segmentation: Segmentation = "eager"
-    """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends."""
+    """``eager`` cuts at pause marks too, ``sentence`` only at sentence ends, and ``auto`` where
+    ``eager`` does, but joins what is shorter than the engine speaks well."""
     conversion: Mapping[str, float] = field(default_factory=dict)
     """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
@@ -126,6 +127,8 @@ class Segment:
     """The text that the engine is given; empty where there is nothing to speak."""
     style: Style
     timing: Timing = field(compare=False, repr=False)
+    pause_s: float = 0.0
+    """Silence before its sound that the text asked for, in seconds."""
     remarks: list[Remark] = field(default_factory=list, compare=False)
     """Its engine's remarks, written before its sound ends."""
 

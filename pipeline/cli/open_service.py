@@ -53,6 +53,8 @@ async def open_service(
                 skip_markdown=options.skip_markdown,
                 skip_emoji=options.skip_emoji,
                 skip_thinking=options.skip_thinking,
+                urls=options.urls,
+                actions=options.actions,
             ),
             max_listeners=max_listeners,
             max_pending_bytes=MAX_PENDING_BYTES,

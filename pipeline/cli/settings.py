@@ -16,6 +16,7 @@ from pipeline.dialects.native import SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
+from stages.text.markup import Actions, Urls
 
 MAX_BLOCK_MS = 640
 """The largest block that RVC converts: half of its window of 1.28 s should be known before."""
@@ -46,7 +47,8 @@ class SpeechSettings(CommonSettings):
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
     segmentation: Segmentation = Field(
-        "eager", description="cut at pauses too, or only where a sentence ends"
+        "eager",
+        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"
@@ -110,9 +112,17 @@ class SpeechSettings(CommonSettings):
     hold_wait_ms: float = Field(
         1000, ge=0, description="the same, after an abbreviation, a single letter or a digit"
     )
-    skip_markdown: bool = Field(True, description="do not speak Markdown's marks")
+    skip_markdown: bool = Field(
+        True, description="do not speak markup: Markdown, HTML, LaTeX, fenced code"
+    )
     skip_emoji: bool = Field(True, description="do not speak emoji")
-    skip_thinking: bool = Field(True, description="do not speak <think> blocks")
+    skip_thinking: bool = Field(True, description="do not speak <think> blocks and their like")
+    urls: Urls = Field(
+        "host", description="speak of a web address its host, all of it, or the word link"
+    )
+    actions: Actions = Field(
+        "spoken", description="what becomes of emphasis that is an action, like *laughs*"
+    )
     log_text: bool = Field(
         False,
         description="let the log tell what is spoken, with --log-level debug; it never does else",

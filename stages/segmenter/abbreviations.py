@@ -16,13 +16,16 @@ def _words(*groups: str) -> frozenset[str]:
     return frozenset(" ".join(groups).split())
 
 
-LEADS_ON = _words(
-    # Titles; a name follows.
+TITLES = _words(
     """
-    mr mrs Ms mx dr drs prof messrs mme mlle Gen Adm Amb Atty Brig Capt Cmdr Col Cpl Det Fr Gov
+    Mr Mrs Ms Mx Dr Drs Prof Messrs Mme Mlle Gen Adm Amb Atty Brig Capt Cmdr Col Cpl Det Fr Gov
     Hon Insp Lt Maj Msgr Pres Pvt Rep Reps Rev Sen Sens Sgt Supt
-    Mt Ft
-    """,
+    """
+)
+"""What a name follows."""
+
+LEADS_ON = TITLES | _words(
+    "mr mrs mx dr drs prof messrs mme mlle Mt Ft",
     # What they introduce follows.
     """
     e.g i.e vs cf viz approx ca esp incl excl resp
@@ -44,7 +47,7 @@ COUNTS = _words(
 )
 """Followed by a number, which may be a letter or Roman; else the sentence is over."""
 
-COUNTS_OR_WORD = _words("no nos max min")
+COUNTS_OR_WORD = _words("no nos n° nº № max min")
 """The same, but words of their own ("The answer is no. I asked."): only digits count."""
 
 MAY_END = _words(
@@ -54,7 +57,7 @@ MAY_END = _words(
     """,
     # Places.
     """
-    St Ste Ave Blvd Rd Ln Hwy Pkwy Bldg Apt Ala Ariz Calif Colo Conn Fla Ill Mass Mich Minn Mont
+    st ste ave blvd rd ln hwy pkwy Bldg Apt Ala Ariz Calif Colo Conn Fla Ill Mass Mich Minn Mont
     Okla Ont Penn Tenn Tex Wis
     """,
     # Times.

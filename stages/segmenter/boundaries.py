@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.segmenter import abbreviations
-from stages.segmenter.words import Before, is_address, word_before_stop
+from stages.segmenter.words import Before, word_before_stop
+from stages.text.markup import LINE_END, PARAGRAPH_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +52,28 @@ class Mark(NamedTuple):
 
 
 MARKS: dict[str, Mark] = {
-    **dict.fromkeys(".…", Mark(ends_sentence=True, acts_at_once=False)),
-    **dict.fromkeys("!?。！？｡؟۔।॥", Mark(ends_sentence=True, acts_at_once=True)),
-    **dict.fromkeys(",;，；、､،؛", Mark(ends_sentence=False, acts_at_once=True)),
+    **dict.fromkeys(".…⋯‥", Mark(ends_sentence=True, acts_at_once=False)),
+    **dict.fromkeys(
+        "!?‼⁉⁇⁈‽"
+        "。！？｡．﹒﹖﹗"  # Chinese, Japanese
+        "؟۔܀܁܂߹"  # Arabic, Urdu, Syriac, N'Ko
+        "।॥꯫᱾᱿"  # Hindi and its neighbours
+        "։"  # Armenian
+        "\u037e"  # Greek, whose question mark looks like a semicolon
+        "።፧፨"  # Amharic
+        "။"  # Burmese
+        "។៕"  # Khmer
+        "།༎"  # Tibetan
+        "᠃᙮꓿꘎꧈꧉",  # Mongolian, Cree, Lisu, Vai, Javanese
+        Mark(ends_sentence=True, acts_at_once=True),
+    ),
+    **dict.fromkeys(
+        ",;，；、､﹐﹑﹔،؛՝\u0387፣፤፥၊᠂",
+        Mark(ends_sentence=False, acts_at_once=True),
+    ),
 }
+_STOPS_AND_COMMAS = frozenset(",．")
+"""At once, but not behind a digit."""
 
 
 class Following(NamedTuple):
@@ -70,6 +89,11 @@ class Following(NamedTuple):
     """The character behind the word, which shows that it is whole; or nothing yet."""
 
     @property
+    def ends_line(self) -> bool:
+        """Whether the mark is the last of its line."""
+        return LINE_END in self.gap or PARAGRAPH_END in self.gap
+
+    @property
     def is_blank(self) -> bool:
         """Whether there is nothing yet that could be read."""
         return not (self.openers or self.word or self.after)
@@ -81,40 +105,30 @@ def judge(
     ahead: str,
     *,
     before: str = "",
-    in_address: bool = False,
     ended: bool = False,
     segmentation: Segmentation = "eager",
 ) -> Verdict:
     """Decide on a mark between `text`, the open segment so far, and `ahead`.
 
-    `before` is the end of the text before the segment, and `in_address` tells that this lies
-    inside an address; `ended`: nothing follows `ahead`, so the answer is CUT or GO_ON."""
+    `before` is the end of the text before the segment; `ended`: nothing follows `ahead`, so the
+    answer is CUT or GO_ON."""
     traits = MARKS[mark]
     if not traits.ends_sentence and segmentation == "sentence":
         return Verdict.GO_ON
-    left = before + text
-    if is_address(left, begins_inside=in_address):
-        kind = Before.ADDRESS
-    elif not traits.acts_at_once:
+    if not traits.acts_at_once:
         kind = word_before_stop(text, mark, before)
         if kind is Before.ELLIPSIS and segmentation == "sentence":
             kind = Before.TRAILING_OFF
-    elif mark == "," and left[-1:].isnumeric():
+    elif mark in _STOPS_AND_COMMAS and (before + text)[-1:].isnumeric():
         kind = Before.NUMBER_COMMA
     else:
         return Verdict.CUT
 
-    rule = RULES[kind]
     following = _following(ahead)
     if ended and not following.is_blank:
         following = _following(ahead + "\n")  # shows that the last word is whole
-    settled: Verdict | None
-    if following.gap or (rule.a_quote_will_do and _CLOSED.search(following.closers)):
-        settled = rule.after_gap(following)
-    elif following.is_blank:
-        settled = None
-    else:
-        settled = rule.within_word(left, following)
+    rule = RULES[kind]
+    settled = _settle(rule, before + text, following)
     if settled is not None:
         return settled
     if ended:
@@ -122,7 +136,33 @@ def judge(
     return Verdict.HOLD if following.word else rule.patience
 
 
-_NEVER_IN_A_WORD = r"\"”»)\]}」』）】》〉—"
+def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
+    """What the text that is known makes of it; None: too little is."""
+    if following.gap and (left[-1:].isspace() or left.endswith("[")):  # . . .
+        if following.is_blank:
+            return None
+        if not following.word and following.after == ".":
+            return Verdict.GO_ON
+    if following.closers.startswith("]") and _OPEN_OMISSION.search(left):
+        return Verdict.GO_ON  # [...]
+    is_closed = _CLOSED.search(following.closers) is not None
+    if (
+        rule is not RULES[Before.NUMBER_COMMA]
+        and following.closers
+        and (is_closed or following.gap)
+        and not following.ends_line
+    ):
+        if following.is_blank:
+            return None
+        if following.word[:1].islower() and not following.openers:
+            return Verdict.GO_ON  # "This is great." she said
+    if following.gap or (rule.a_quote_will_do and is_closed):
+        return rule.after_gap(following)
+    return None if following.is_blank else rule.within_word(left, following)
+
+
+_OPEN_OMISSION = regex.compile(r"\[\s?(?:\.\s?){0,2}\Z")
+_NEVER_IN_A_WORD = r"\"”“»)\]}」』）】》〉—"
 _NOTHING = Following("", "", "", "", "")
 _CLOSED = regex.compile(f"[{_NEVER_IN_A_WORD}]")
 _FOLLOWING = regex.compile(
@@ -136,7 +176,7 @@ _FOLLOWING = regex.compile(
     regex.VERBOSE | regex.DOTALL,
 )
 _GOES_ON = regex.compile(
-    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…"
+    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…⋯‥"
     r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
 )
 """Characters behind a mark that belong to its word or its grapheme, or are marks of their own.
@@ -188,7 +228,7 @@ def _cut_where_space_is_missing(left: str, following: Following) -> Verdict | No
 
 
 def _cut_before_sentence(following: Following) -> Verdict | None:
-    if "\n" in following.gap:
+    if following.ends_line:
         return Verdict.CUT
     if "(" in following.openers or "[" in following.openers:
         return Verdict.GO_ON
@@ -208,7 +248,7 @@ def _is_starter(following: Following) -> bool:
 
 
 def _cut_unless_number(following: Following) -> Verdict | None:
-    if "\n" in following.gap:
+    if following.ends_line:
         return Verdict.CUT
     if any(opener in following.openers for opener in "([#"):
         return Verdict.GO_ON
@@ -217,9 +257,10 @@ def _cut_unless_number(following: Following) -> Verdict | None:
         return Verdict.CUT if following.after else None
     if word[0].isnumeric():
         return Verdict.GO_ON
-    if not following.after and _ROMAN_OR_LETTER.fullmatch(word):
+    if not following.after and (_ROMAN_OR_LETTER.fullmatch(word) or word == "m"):
         return None
-    return Verdict.GO_ON if _ROMAN_OR_LETTER.fullmatch(word) else Verdict.CUT
+    goes_on = _ROMAN_OR_LETTER.fullmatch(word) or (word == "m" and following.after == ".")
+    return Verdict.GO_ON if goes_on else Verdict.CUT  # a page, or 5 p. m.
 
 
 def _cut_unless_digit(following: Following) -> Verdict | None:
@@ -229,9 +270,32 @@ def _cut_unless_digit(following: Following) -> Verdict | None:
 
 
 def _cut_unless_small_letter(following: Following) -> Verdict | None:
-    if not following.word:
+    word = following.word
+    if not word:
         return Verdict.CUT if following.after else None
-    return Verdict.GO_ON if following.word[0].islower() else Verdict.CUT
+    if not following.after and word in _I:
+        return None
+    return Verdict.GO_ON if word[0].islower() or word in _I else Verdict.CUT
+
+
+_I = frozenset(
+    ("I", *(f"I{mark}{verb}" for mark in "'’" for verb in ("", "m", "d", "l", "ll", "v", "ve")))
+)
+"""Has a capital in the middle of a sentence, too."""
+
+
+def _cut_before_sentence_or_title(following: Following) -> Verdict | None:
+    """``at 6 p.m. Mr. Smith went``, but not ``at 6 p.m. Eastern time``."""
+    if not following.after and following.word in _BEGINS_TITLE:
+        return None
+    if following.word in abbreviations.TITLES:
+        return Verdict.CUT
+    return _cut_before_sentence(following)
+
+
+_BEGINS_TITLE = frozenset(
+    title[:n] for title in abbreviations.TITLES for n in range(1, len(title) + 1)
+)
 
 
 class Rule(NamedTuple):
@@ -251,12 +315,12 @@ RULES: dict[Before, Rule] = {
     Before.PLAIN: Rule(_WAIT, True, _cut_where_space_is_missing, _cut),
     Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut),
     Before.NUMBER_COMMA: Rule(_WAIT, True, _cut_where_word_ends, _cut),
-    Before.ADDRESS: Rule(_HOLD, True, _cut_where_word_ends, _cut),
     Before.ELLIPSIS: Rule(_WAIT, True, _cut_where_word_ends, _cut),
     Before.TRAILING_OFF: Rule(_WAIT, False, _stay_in_word, _cut_unless_small_letter),
-    Before.LIST_NUMBER: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.COUNTS: Rule(_HOLD, False, _stay_in_word, _cut_unless_number),
     Before.COUNTS_OR_WORD: Rule(_HOLD, False, _stay_in_word, _cut_unless_digit),
+    Before.LIST_NUMBER: Rule(_HOLD, False, _stay_in_word, _go_on),
     Before.MAY_END: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence),
+    Before.TIME: Rule(_HOLD, False, _stay_in_word, _cut_before_sentence_or_title),
 }

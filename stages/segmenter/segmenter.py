@@ -1,49 +1,47 @@
 """The segmenter: tokens in, segments out as soon as the text allows.
 
-The class keeps the text and the time; whether a mark is a boundary is decided in
-`boundaries`, what is spoken of a segment in `spoken`, what never is in `unspoken`.
+`stages.text.markup` reads the text first. What is open is kept twice: as it came, and clean, as
+it is spoken; only the clean text is looked at.
 
-The text that is taken in and not yet given out:
+    before ┊ the open segment ······· stop that waits ········ what follows it ┊ held as markup
+           └─────────── shown ────────┘
+           └──────────────────────── the open text ────────────────────────────┘
 
-    before ┊ the open segment ······· mark or tag that waits ······· what follows it
-           └──────── _shown ────────┘
-           └──────────────────────────── _open ──────────────────────────────────┘
-
-`_shown` has been decided on: no boundary in it. The scan goes on from its end, mark by mark,
-and stops at the first one that what follows does not settle yet. It never knows more than the
-`max_segment_chars` + 1 characters from the start of the segment on, however long the token
-was: only so can it do the same for text that comes as single characters.
+The scan goes from stop to stop, marks and ends of lines, and ends at the first that what follows
+does not settle yet. `boundaries` judges marks; this class keeps the text and the time. Nothing
+is decided by more than the first `max_segment_chars` + 1 characters of the segment, however long
+the token was: only so is it the same for text that comes as single characters.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
 
 import regex
 
 from stages.items import Segment, Style, Timing
 from stages.segmenter.boundaries import MARKS, Verdict, judge
+from stages.segmenter.open_text import OpenText, Place
 from stages.segmenter.spoken import is_audible, spoken_text
-from stages.segmenter.unspoken import (
-    CODE,
-    LONGEST_TAG_CHARS,
-    THOUGHT,
-    begins_line,
-    blanked,
-    closing_tag_at,
-    tag_at,
-)
-from stages.segmenter.words import is_address
+from stages.text.markup import Actions, Markup, MarkupOptions, Urls
 
 if TYPE_CHECKING:
-    from stages.items import Token
-    from stages.segmenter.unspoken import UnspokenBlock
+    from collections.abc import Callable
 
-_GRAPHEME = regex.compile(r"\X")
-_BEFORE_CHARS = 32  # enough to know an abbreviation, and whether a line begins
+    from stages.items import Token
+    from stages.segmenter.open_text import Stop
+
+_BEFORE_CHARS = 32  # enough to know an abbreviation
+_MARK_OR_LINE = regex.compile(f"[\n{regex.escape(''.join(MARKS))}]")
+
+MAX_PAUSE_S = 10.0
+"""The longest pause before a segment, as in other engines that read SSML."""
+
+SILENT_LEAD_CHARS = 64
+"""The longest silent text (fenced code, a thought) in front of a segment's first word. More is a
+segment of its own, so that the sentence behind it is not cut for its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,58 +52,100 @@ class SegmenterOptions:
     """Silence that makes a mark a boundary when the next character would have settled it."""
     hold_wait_s: float = 1.0
     """The same where the text rather goes on: after an abbreviation, a single letter, a digit,
-    in an address."""
+    in an address or a formula."""
     max_segment_chars: int = 200
     skip_markdown: bool = True
     """Markup is not spoken, nor is fenced code."""
     skip_emoji: bool = True
     skip_thinking: bool = True
-    """<think> and <thinking> blocks are not spoken."""
+    """A model's thoughts (<think> and its like) are not spoken."""
+    urls: Urls = "host"
+    """The spoken part of a web address: its host, all of it, or the word ``link``."""
+    actions: Actions = "spoken"
+    """What becomes of emphasis that stands for an action (``*laughs*``)."""
 
     def __post_init__(self) -> None:
         if self.boundary_wait_s < 0 or self.hold_wait_s < 0:
             msg = "a wait cannot be negative"
             raise ValueError(msg)
-        if self.max_segment_chars < LONGEST_TAG_CHARS:
-            msg = f"max_segment_chars must be at least {LONGEST_TAG_CHARS}"
+        if self.max_segment_chars < SILENT_LEAD_CHARS:
+            msg = f"max_segment_chars must be at least {SILENT_LEAD_CHARS}"
             raise ValueError(msg)
+
+
+class _Waiting(Enum):
+    """What the clock is for."""
+
+    STOP = auto()
+    """What follows would settle it."""
+    MARKUP = auto()
+    """What is held back may still become markup."""
+    SHORT = auto()
+    """A short segment is to join what follows."""
+
+
+class _Cut(NamedTuple):
+    """The end of the open segment."""
+
+    place: Place
+    arrived: float
+    """When the text came that shows it."""
+    line_end: str = ""
+    """The character for it, where it is the end of a line."""
 
 
 _DEFAULTS = SegmenterOptions()
 _NO_STYLE = Style(voice="")  # until the first token brings one
 
 
+def _any_length(_: Style) -> int:
+    return 0
+
+
 class Segmenter:
     """A stream of text cut into segments. Pure: it is told the time, and does nothing unless it is
     called."""
 
-    def __init__(self, options: SegmenterOptions = _DEFAULTS, *, first_index: int = 0) -> None:
+    def __init__(
+        self,
+        options: SegmenterOptions = _DEFAULTS,
+        *,
+        first_index: int = 0,
+        least_chars: Callable[[Style], int] = _any_length,
+    ) -> None:
+        """`least_chars`: how much text the engine of a style speaks well. In ``auto``
+        segmentation less than that joins what follows."""
         self.next_index = first_index
-        self.n_given = 0
-        """Characters that are in segments by now."""
         self._options = options
+        self._least_chars = least_chars
         self._waits_s = {
             Verdict.WAIT: options.boundary_wait_s,
             Verdict.HOLD: options.hold_wait_s,
         }
-        self._blocks = (THOUGHT,) * options.skip_thinking + (CODE,) * options.skip_markdown
-        openings = "".join(block.opens_with for block in self._blocks)
-        self._stops = regex.compile(f"[{regex.escape(''.join(MARKS) + openings)}]")
+        self._markup = Markup(
+            MarkupOptions(
+                skip_markdown=options.skip_markdown,
+                skip_thinking=options.skip_thinking,
+                urls=options.urls,
+                actions=options.actions,
+            )
+        )
 
         self._style = _NO_STYLE
-        self._open = ""
-        # As long as the part of `_open` it stands for; what is not spoken is blank in it.
-        self._shown = ""
-        self._has_sound = False  # something in `_shown` is audible
-        self._block: UnspokenBlock | None = None  # the unspoken block that the scan is in
-        self._deadline: float | None = None  # of the mark behind `_shown`
+        self._text = OpenText()
+        self._n_shown = 0  # of the clean text
+        self._has_sound = False  # something in that is audible
+        self._pause_s = 0.0  # asked for in it
+        self._short: _Cut | None = None  # a boundary in it, of too short a segment
+        self._is_first = True  # nothing audible was given out since the reply began
+        self._deadline: float | None = None
+        self._waiting = _Waiting.STOP
+        self._before = ""  # the end of what was given out, for words that a cut went through
 
-        # The end of what was given out, for the words that a cut went through.
-        self._before = ""
-        self._before_is_address = False
-
-        # When the open text came in: (characters since the beginning, time).
-        self._arrivals: list[tuple[int, float]] = []
+    @property
+    def n_given(self) -> int:
+        """Characters that are in segments by now."""
+        return self._text.n_given
 
     @property
     def deadline(self) -> float | None:
@@ -118,163 +158,151 @@ class Segmenter:
         if not token.text:
             return segments
         if token.style != self._style:
+            self._text.add(self._markup.settle())
             segments += self._close(now)
             self._style = token.style
         # In pieces, so that the cost is that of the text, however long the token is.
         for start in range(0, len(token.text), self._options.max_segment_chars):
-            self._open += token.text[start : start + self._options.max_segment_chars]
-            self._arrivals.append((self.n_given + len(self._open), now))
+            text = token.text[start : start + self._options.max_segment_chars]
+            self._text.arrive(len(self._markup.held) + len(text), now)
+            self._text.add(self._markup.feed(text))
             segments += self._cut_all(now)
         return segments
 
     def flush(self, now: float) -> list[Segment]:
         """Give out all there is, also a bare word: the utterance is over, and what was left
         open in it (a thought, fenced code) with it."""
+        self._text.add(self._markup.end())
         segments = self._close(now)
-        self._block = None
         self._before = ""
-        self._before_is_address = False
+        self._is_first = True
         return segments
 
     def expire(self, now: float) -> list[Segment]:
-        """The mark that waits is a boundary if its deadline has passed."""
-        if self._deadline is None or now < self._deadline:
-            return []
-        at = len(self._shown)
-        self._show(self._open[at])
-        return [self._give_out(at + 1, self._arrival(at), now), *self._cut_all(now)]
+        """What waits is a boundary if its deadline has passed."""
+        segments: list[Segment] = []
+        while self._deadline is not None and self._deadline <= now:
+            stop = self._text.next_stop(self._options.max_segment_chars)
+            if self._waiting is _Waiting.MARKUP:
+                self._text.add(self._markup.give_up())
+            elif self._waiting is _Waiting.SHORT and self._short is not None:
+                segments.append(self._give_out(self._short, now))
+            elif stop is not None:
+                segments.append(self._give_out(self._cut_at(stop), now))
+            segments += self._cut_all(now)
+        return segments
 
     def _close(self, now: float) -> list[Segment]:
         segments = self._cut_all(now, ended=True)
-        if self._open:
-            segments.append(self._give_out(len(self._open), now, now))
+        if self._text.source:
+            end = Place(len(self._text.clean), len(self._text.source))
+            segments.append(self._give_out(_Cut(end, now), now))
+        self._deadline = None
         return segments
 
     def _cut_all(self, now: float, *, ended: bool = False) -> list[Segment]:
         segments = []
         while (cut := self._next_cut(ended=ended)) is not None:
-            n_chars, arrived = cut
-            segments.append(self._give_out(n_chars, arrived, now))
+            segments.append(self._give_out(cut, now))
         return segments
 
-    def _next_cut(self, *, ended: bool) -> tuple[int, float] | None:
-        """The end of the open segment and the arrival of what showed it; None: not yet."""
-        limit = self._options.max_segment_chars
-        known = self._open[: limit + 1]
-        is_full = len(known) > limit
+    def _next_cut(self, *, ended: bool) -> _Cut | None:
+        """The end of the open segment; None: not yet."""
+        text, limit = self._text, self._options.max_segment_chars
+        is_full = len(text.source) > limit
+        known = text.clean[: text.clean_within(limit + 1)] if is_full else text.clean
         self._deadline = None
 
-        while (at := self._show_up_to_stop(known[:limit])) < min(len(known), limit):
-            if known[at] not in MARKS or self._block is not None:
-                if not self._pass_tag(known, at, ended=ended):
-                    break
-                continue
-            verdict = self._judge(known, at, ended=ended) if self._has_sound else Verdict.GO_ON
+        while (stop := text.next_stop(limit)) is not None:
+            self._show(stop.place.clean)
+            verdict = self._judge(stop, known, ended=ended)
             if verdict in self._waits_s and not is_full:
-                self._deadline = self._arrival(at) + self._waits_s[verdict]
+                arrived = text.arrival(stop.place.source)
+                self._wait_until(arrived + self._waits_s[verdict], _Waiting.STOP)
                 break
-            self._show(known[at])
             if verdict is Verdict.CUT:
-                return at + 1, self._arrival(at)
+                cut = self._cut_at(stop)
+                if not self._is_too_short(stop):
+                    return cut
+                self._short = cut
+            text.pass_stop()
+            self._pause_s = min(self._pause_s + stop.pause_s, MAX_PAUSE_S)
 
         if is_full:
-            return self._cut_for_length(known), self._arrival(limit)
+            return _Cut(text.cut_for_length(limit), text.arrival(limit))
+        self._wait_for_text()
         return None
 
-    def _show_up_to_stop(self, known: str) -> int:
-        """Show all text that is no mark and no tag, and return where that is over."""
-        at = len(self._shown)
-        stop: int
-        if self._block is not None:
-            stop = known.find(self._block.closes_with, at)
-            stop = len(known) if stop < 0 else stop
-            self._show_blank(known[at:stop])
-        else:
-            found = self._stops.search(known, at)
-            stop = found.start() if found else len(known)
-            self._show(known[at:stop])
-        return stop
+    def _show(self, n_clean: int) -> None:
+        if not self._has_sound:
+            shown = self._text.clean[self._n_shown : n_clean]
+            self._has_sound = is_audible(shown, skip_emoji=self._options.skip_emoji)
+        self._n_shown = n_clean
 
-    def _pass_tag(self, known: str, at: int, *, ended: bool) -> bool:
-        """Show the tag at this place as blank, or what is none as it is. False: not yet clear."""
-        if self._block is not None:
-            tag = closing_tag_at(self._block, known, at)
-        else:
-            tag = tag_at(known, at, self._before + self._shown, self._blocks)
-        if tag is not None and tag.is_whole:
-            self._show_blank(known[at : tag.end])
-            self._block = tag.opens
-            return True
-        if tag is not None and not ended:
-            return False
-        if self._block is not None:
-            self._show_blank(known[at])
-        else:
-            self._show(known[at])
-        return True
-
-    def _judge(self, known: str, at: int, *, ended: bool) -> Verdict:
+    def _judge(self, stop: Stop, known: str, *, ended: bool) -> Verdict:
+        clean, source = stop.place
+        if not stop.mark:
+            return Verdict.CUT if self._has_sound or source > SILENT_LEAD_CHARS else Verdict.GO_ON
+        if not self._has_sound:
+            return Verdict.GO_ON
         return judge(
-            self._shown,
-            known[at],
-            known[at + 1 :],
+            known[:clean],
+            stop.mark,
+            known[clean + 1 :],
             before=self._before,
-            in_address=self._before_is_address,
             ended=ended,
             segmentation=self._style.segmentation,
         )
 
-    def _cut_for_length(self, known: str) -> int:
-        """The place to cut a segment that is full: the last white space, else the limit; in no
-        grapheme, unless that is longer than a segment; in nothing that may become a tag."""
-        limit = min(self._options.max_segment_chars, len(self._shown))
-        ends = [found.end() for found in _GRAPHEME.finditer(known)]
-        ends = [end for end in ends if end <= limit]
-        indent = len(known) - len(known.lstrip())
-        for end in reversed(ends):
-            if known[end].isspace() and end > indent:
-                return end
-        if indent in ends:
-            return indent
-        return ends[-1] if ends else limit
+    def _cut_at(self, stop: Stop) -> _Cut:
+        """Behind a mark, before the end of a line."""
+        (clean, source), arrived = stop.place, self._text.arrival(stop.place.source)
+        if stop.mark:
+            return _Cut(Place(clean + 1, source + 1), arrived)
+        return _Cut(stop.place, arrived, self._text.clean[clean])
 
-    def _show(self, text: str) -> None:
-        self._shown += text
-        if not self._has_sound:
-            self._has_sound = is_audible(text, skip_emoji=self._options.skip_emoji)
+    def _is_too_short(self, stop: Stop) -> bool:
+        if self._style.segmentation != "auto" or self._is_first or stop.pause_s:
+            return False
+        shown = self._text.clean[: stop.place.clean]
+        return self._has_sound and len(shown.strip()) < self._least_chars(self._style)
 
-    def _show_blank(self, text: str) -> None:
-        self._shown += blanked(text)
+    def _wait_until(self, deadline: float, waiting: _Waiting) -> None:
+        if self._deadline is None or deadline < self._deadline:
+            self._deadline, self._waiting = deadline, waiting
 
-    def _arrival(self, at: int) -> float:
-        """The arrival time of the character at this place of the open text."""
-        return self._arrivals[self._n_arrived_with(self.n_given + at)][1]
+    def _wait_for_text(self) -> None:
+        """Set the clock for what is held back, and for a segment that is too short."""
+        held, text, options = self._markup.held, self._text, self._options
+        found = _MARK_OR_LINE.search(held)
+        if found is not None:
+            shown = text.clean[self._n_shown :] + held[: found.start()]
+            if self._has_sound or is_audible(shown, skip_emoji=options.skip_emoji):
+                is_near = self._markup.settles_soon
+                wait_s = options.boundary_wait_s if is_near else options.hold_wait_s
+                arrived = text.arrival(len(text.source) + found.start())
+                self._wait_until(arrived + wait_s, _Waiting.MARKUP)
+        if self._short is not None:
+            self._wait_until(text.last_arrival + options.boundary_wait_s, _Waiting.SHORT)
 
-    def _n_arrived_with(self, n_chars: int) -> int:
-        return bisect_right(self._arrivals, n_chars, key=itemgetter(0))
-
-    def _give_out(self, n_chars: int, arrived: float, now: float) -> Segment:
-        shown = self._shown[:n_chars]
+    def _give_out(self, cut: _Cut, now: float) -> Segment:
+        n_clean, n_source = cut.place
+        clean = self._text.clean[:n_clean]
         segment = Segment(
             index=self.next_index,
-            source=self._open[:n_chars],
-            spoken=spoken_text(
-                shown,
-                begins_line=begins_line(self._before),
-                skip_markdown=self._options.skip_markdown,
-                skip_emoji=self._options.skip_emoji,
-            ),
+            source=self._text.source[:n_source],
+            spoken=spoken_text(clean + cut.line_end, skip_emoji=self._options.skip_emoji),
             style=self._style,
-            timing=Timing(arrived=arrived, cut=now),
+            timing=Timing(arrived=cut.arrived, cut=now),
+            pause_s=self._pause_s,
         )
         self.next_index += 1
-        left = self._before + shown
-        self._before_is_address = is_address(left, begins_inside=self._before_is_address)
-        self._before = left[-_BEFORE_CHARS:]
-        self._open = self._open[n_chars:]
-        self._shown = self._shown[n_chars:]
-        self._has_sound = is_audible(self._shown, skip_emoji=self._options.skip_emoji)
+        self._text.drop(cut.place)
+        self._before = (self._before + clean)[-_BEFORE_CHARS:]
+        self._n_shown = 0
+        self._has_sound = False
+        self._pause_s = 0.0
+        self._short = None
         self._deadline = None
-        self.n_given += n_chars
-        del self._arrivals[: self._n_arrived_with(self.n_given)]
+        self._is_first = self._is_first and not segment.spoken
         return segment

@@ -1,49 +1,11 @@
-"""The spoken part of a text: without markdown and emoji, white space in order.
-
-Words, numbers and symbols stay as they are: reading them out is the engine's business.
-Each segment is treated by itself, so markup that a boundary tore apart (``**Bold!`` and then
-``**``) has to go from each part alone; that is why the patterns look at what stands beside a
-marker and not for its partner.
-"""
+"""What is spoken of a segment whose markup is out: emoji out, a comma where a line ends, white
+space in order. Words, numbers and symbols stay as they are."""
 
 from __future__ import annotations
 
 import regex
 
-_LINE = r"(?<=\n)[^\S\n]*"
-"""The beginning of a line; `spoken_text` puts a line break before text that begins one."""
-_OPENS = r"""(?<![^\s(\[{"'“‘«„>|:—–/\p{Lo}-])"""
-"""The text before a marker that opens, if any."""
-_CLOSES = r"""(?=[\s)\]}"'”’»<|.,;:!?…—–/。！？，；：、」』）\p{Lo}-]|\Z)"""
-"""The text behind a marker that closes."""
-_TARGET = r"\([^\s()]*(?:\([^\s()]*\)[^\s()]*)*(?:\s+\"[^\"\n]*\")?\)"
-
-_MARKDOWN = tuple(
-    (regex.compile(pattern), replacement)
-    for pattern, replacement in (
-        # [text](target "title"), ![text](target); also where the text began a segment earlier
-        (rf"!?\[([^\[\]\n]*)\]{_TARGET}", r"\1"),
-        (rf"\]{_TARGET}", ""),
-        # [^1], [text][reference], <https://...>
-        (r"\[\^[^\[\]\s]*\]:?", ""),
-        (r"(?<![\w\]])\[([^\[\]\n]+)\]\[[^\[\]\n]*\]", r"\1"),
-        (r"<(https?://[^\s<>]+)>", r"\1"),
-        # > quote
-        (rf"{_LINE}(?:>[^\S\n]?)+", ""),
-        # ---, ***, and the dashes under the head of a table
-        (rf"{_LINE}(?:([-*_=])(?:[^\S\n]*\1){{2,}}|[|:-][|:\- \t]*-[|:\- \t]*)(?=\s|\Z)", ""),
-        # # heading; - bullet, - [x] task
-        (rf"{_LINE}#{{1,6}}(?=\s|\Z)", ""),
-        (rf"{_LINE}[-*+•◦▪‣](?=\s|\Z)(?:\s+\[[ xX]\](?=\s))?", ""),
-        # `code`, ~~struck~~, | cell |
-        (r"`+|~~+", ""),
-        (rf"{_LINE}\||(?<!\S)\|(?!\S)|\|(?=[^\S\n]*(?:\n|\Z))", " "),
-        # *, ** and _ beside a word; not in 2*3*4, 2 * 3, snake_case or \*
-        (rf"{_OPENS}\*{{1,3}}+(?=[^\s*]|\Z)|(?<=[^\s\\*])\*{{1,3}}+{_CLOSES}", ""),
-        (r"(?<![\w\\])_{1,3}(?=\S|\Z)|(?<=[^\s\\_])_{1,3}(?!\w)", ""),
-        (r"\\(?=[\\`*_{}\[\]()#+\-.!|<>~])", ""),
-    )
-)
+from stages.text.markup import LINE_END, PARAGRAPH_END
 
 _JOINED = r"[\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]*+"
 _SYMBOLS = r"©®™‼⁉ℹ↔-↪"
@@ -63,6 +25,14 @@ _LEFT_OVER = regex.compile(
 )
 """Closing marks of the segment before."""
 
+_PAUSES = r"[\p{Terminal_Punctuation}…—–-]"
+_MARKED = rf"{_PAUSES}[\"'”’»)\]}}」』】》〉]*"
+_UNMARKED = rf"(?<=\S)(?<!{_MARKED})"
+_PARAGRAPH_END = regex.compile(rf"(?<!\d){_UNMARKED}\s*{PARAGRAPH_END}\s*")
+_LINE_END = regex.compile(rf"{_UNMARKED}\s*[{LINE_END}{PARAGRAPH_END}]\s*")
+_LOOSE_MARK = regex.compile(r"\s+(?=[.,](?:\s|\Z))")
+"""What markup leaves behind: "as shown in [2]." """
+
 _AUDIBLE = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
 _AUDIBLE_TEXT = regex.compile(f"[{_AUDIBLE}]")
 _AUDIBLE_WITH_EMOJI = regex.compile(
@@ -76,18 +46,16 @@ def is_audible(text: str, *, skip_emoji: bool) -> bool:
     return audible.search(text) is not None
 
 
-def spoken_text(text: str, *, begins_line: bool, skip_markdown: bool, skip_emoji: bool) -> str:
-    """The text for the engine; empty where there is nothing to speak."""
-    if skip_markdown:
-        text = "\n" + text if begins_line else text
-        for pattern, replacement in _MARKDOWN:
-            text = pattern.sub(replacement, text)
-    text = " ".join(text.split())
+def spoken_text(text: str, *, skip_emoji: bool) -> str:
+    """What the engine is given for the clean text of a segment; empty where there is nothing to
+    speak. A line that ends without a mark gets a comma, so that it is said with a comma's pause,
+    and a paragraph a full stop, which behind a digit could make an ordinal of it."""
     if skip_emoji:
         text = _KEYCAP.sub("", text)
         text = _EMOJI_BESIDE_MARKS.sub("", text)
         text = _EMOJI_IN_TEXT.sub(" ", text)
         text = _TORN_EMOJI.sub("", text)
-    text = _LEFT_OVER.sub("", text)
-    text = " ".join(text.split())
+    text = _LEFT_OVER.sub("", text.lstrip()).lstrip()
+    text = _LINE_END.sub(", ", _PARAGRAPH_END.sub(". ", text))
+    text = " ".join(_LOOSE_MARK.sub("", text).split())
     return text if is_audible(text, skip_emoji=skip_emoji) else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stages.segmenter.segmenter import Segmenter
 
 PIECE_CHARS = 256
-"""4 ms of work at worst, for nothing but marks; 0.3 ms for prose. More than a segment has, so
+"""4 ms of work at worst, for nothing but marks; 0.5 ms for prose. More than a segment has, so
 that each piece sends one, and others get their turn on the loop."""
 
 

@@ -18,28 +18,31 @@ class Before(Enum):
     PLAIN = auto()
     NUMBER = auto()
     NUMBER_COMMA = auto()
-    ADDRESS = auto()
-    """A URL or an e-mail address, full of marks that end nothing."""
     ELLIPSIS = auto()
     TRAILING_OFF = auto()
     """An ellipsis where pauses do not count."""
-    LIST_NUMBER = auto()
-    """``1.`` or ``b.`` where a line begins."""
     LEADS_ON = auto()
     COUNTS = auto()
     COUNTS_OR_WORD = auto()
+    LIST_NUMBER = auto()
+    """``1.`` or ``b.`` where a sentence begins."""
     MAY_END = auto()
+    TIME = auto()
+    """``p.m.``, other than in a phrase that a sentence begins with."""
 
 
-_UNBROKEN = regex.compile(r"(?r)[^\s。！？，；、「」]*\Z")
-_ADDRESS_SIGNS = ("://", "@", "](")  # the last one: [text](target)
-_SITE = regex.compile(r"(?<![\p{L}\p{N}])www\.|\p{L}\.\p{L}{2,}/")  # example.org/path
-_LIST_NUMBER = regex.compile(
-    r"(?r)(?:\n|:\s|\A)[>*_\#•(\"'”’)\t\p{Zs}-]*(?:\d{1,3}|[a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})\Z"
+_LIST_NUMBER = regex.compile(r"\A\s*[(\"'”’)]*\s*(?:\d{1,3}|[a-zA-Z]|[ivx]{2,5}|[IVX]{2,5})\Z")
+_SENTENCE_OVER = regex.compile(r"(?r)[.…!?。！？][\s\"'”’)]*\Z")
+_LAST_LETTERS = regex.compile(
+    r"(?r)(?:(?<![\p{L}\p{M}\p{N}&]|\p{L}['’])[\p{L}\p{M}.]+|№|(?<!\p{L})[Nn]°)\Z"
 )
-_SENTENCE_OVER = regex.compile(r"(?r)(?:\A|\n|[.…!?。！？])[\s\"'”’)*_]*\Z")
-_LAST_LETTERS = regex.compile(r"(?r)(?<![\p{L}\p{M}\p{N}&]|\p{L}['’])[\p{L}\p{M}.]+\Z")
 _INITIALS = regex.compile(r"[\p{Lu}\p{Ll}]|(?:\p{L}{1,2}\.)+\p{L}{1,2}")
+_TIMES = frozenset({"a.m", "p.m"})
+_TIME_AHEAD = regex.compile(
+    r"\A\W*(?:about|after|around|at|before|by|from|since|till|until)\b[^!?]{0,20}\Z",
+    regex.IGNORECASE,
+)
+"""``At 5 a.m. Mr. Smith left.``"""
 _ABBREVIATIONS = {
     spelling: kind
     for kind, entries in (
@@ -53,28 +56,13 @@ _ABBREVIATIONS = {
 }
 
 
-def is_address(left: str, *, begins_inside: bool = False) -> bool:
-    """Whether the last word of `left` has become a URL or an e-mail address; `begins_inside`:
-    `left` begins inside of one."""
-    word = _UNBROKEN.search(left)
-    if word is None:
-        return False
-    if begins_inside and word.start() == 0:
-        return True
-    text = word.group()
-    if any(sign in text for sign in _ADDRESS_SIGNS):
-        return True
-    return "." in text and ("/" in text or "www" in text) and bool(_SITE.search(text))
-
-
 def word_before_stop(text: str, mark: str, before: str) -> Before:
-    """The kind of word that carries a stop or an ellipsis, addresses aside. `text` is the open
-    segment so far, `before` the end of what came before it."""
+    """The kind of word that carries a stop or an ellipsis. `text` is the open segment so far,
+    `before` the end of what came before it."""
     left = before + text
-    if mark == "…" or left.endswith((".", "…")):
+    if mark != "." or left.rstrip(" \t\u00a0").endswith((".", "…")):
         return Before.ELLIPSIS
-    numbered = _LIST_NUMBER.search(text)
-    if numbered and (numbered.group().startswith(("\n", ":")) or _SENTENCE_OVER.search(before)):
+    if _LIST_NUMBER.match(text) and _SENTENCE_OVER.search(before):
         return Before.LIST_NUMBER
     if left[-1:].isnumeric():
         return Before.NUMBER
@@ -83,6 +71,8 @@ def word_before_stop(text: str, mark: str, before: str) -> Before:
         return Before.PLAIN
     word = letters.group().strip(".")
     listed = _ABBREVIATIONS.get(word) or _ABBREVIATIONS.get(word.lower())
+    if word.lower() in _TIMES and not _TIME_AHEAD.search(text):
+        return Before.TIME
     if listed is not None:
         return listed
     return Before.MAY_END if _INITIALS.fullmatch(word) else Before.PLAIN

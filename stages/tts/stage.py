@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import trio
 
 from stages.audio.format import NO_SAMPLES
@@ -33,13 +34,17 @@ async def synthesize(
             match item:
                 case Flush():
                     await speech.send(item)
-                case Segment(spoken=""):
-                    rate = synthesizer_for(item.style)[0].sample_rate
-                    await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))
                 case Segment():
                     engine, style = synthesizer_for(item.style)
+                    rate = engine.sample_rate
+                    if item.pause_s:
+                        silence = np.zeros(round(item.pause_s * rate), np.float32)
+                        await speech.send(AudioChunk(item, silence, rate, is_last=False))
+                    if not item.spoken:
+                        await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))
+                        continue
                     with models.open(engine, replace(item, style=style), playback) as job:
-                        await _speak(item, job, speech, engine.sample_rate)
+                        await _speak(item, job, speech, rate)
 
 
 async def _speak(

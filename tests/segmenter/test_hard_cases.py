@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from stages.segmenter import SegmenterOptions
 from tests.segmenter.cutting import SPLITS, segments_of, sources_of
 
 CASES = {
@@ -60,6 +61,8 @@ CASES = {
         "At 5 a.m. Mr. Smith left.| It is 3:22 p.m. now.",
         "We met at 5 p.m.| The end.| From 5 p.m. to 6 p.m.",
         "At 5 p.m. 20 people came.",
+        "Llega a las 5 p. m. o a las 6 a. m.,| creo.",
+        "He left at 6 P.M.| Mr. Smith stayed until 6 p.m. Eastern time.",
     ],
     "numbers": [
         "Pi is 3.14159.| It costs $29.95,| or 1,234,567 or 12.5%.| Or 1.23e4.",
@@ -81,6 +84,7 @@ CASES = {
         "It is 192.168.0.1.| The path is ./a/b.txt,| or ../c.d.",
         "Use v1.0.0-beta.1.| Then Node.js and README.md.| End",
         "[My text](https://a.b/c?d=1,2).| Then [x](/y?z=1;2)!",
+        "Mail me@ex.org!| Or see (https://a.b/c).| Or **https://a.b/c**.| So",
         "看https://a.b/c?d=1。|然后，|好。",
         "Set self.x = foo._bar.| Done",
     ],
@@ -93,8 +97,11 @@ CASES = {
     ],
     "quotes and brackets": [
         'He said "go.|" Then "Wait?|!" Next.',
-        "(Really.|) So “it is.|” “Yes.|”",
-        "'Go.|' he said.",
+        "(Really.|) So “it is.|” “Yes.”",
+        "'Go.' he said.| 'Go.|' He said.",
+        '"Go." she said.| "Go.|" She left.',
+        "It went (on its own.) to a park.",
+        "„Geh.“ sagte er.| „Geh.|“ Er ging.",
         '"Go!|"',
         "**Bold!|** and **bold.|** and *it.|* Next `code.|` Then",
         "Found in 1980.|[1] The end.",
@@ -102,10 +109,12 @@ CASES = {
         "Over.|— So it is.",
     ],
     "lists": [
-        "1. First item\n2. Second item\n10. Tenth",
-        "a. First\nb. Second\n• third\n1) fourth\nii. fifth",
+        "1. First item|\n2. Second item|\n10. Tenth",
+        "a. First|\nb. Second|\n• third|\n1) fourth|\nii. fifth",
         "Well,| steps: 1. Mix it.| 2. Bake it.",
-        "> 1. Quoted\n**2. Bold**",
+        "> 1. Quoted|\n**2. Bold**",
+        "**1.** First|\n**2.** Second",
+        "1.First|\n2.Second",
         "It was 1980.| 1980.| The year",
     ],
     "no space after a stop": [
@@ -118,18 +127,39 @@ CASES = {
         "你好。|我是小明，|你好！|Hello，|world.| 再见；|好、|吗？",
         "مرحبا،| كيف حالك؟| नमस्ते।| ठीक",
     ],
+    "marks of other scripts": [
+        "Ինչպե՞ս ես։| Սա թեստ է։| 123",
+        "መጽሐፉ ተጠናቋል።| ነገር ግን አለ።| ተመልከት፣| ሁኔታው፤| እሺ፧| አዎ",
+        "မင်္ဂလာပါ။| နေကောင်းလား။",
+        "សួស្តី។| សុខ",
+        "བཀྲ་ཤིས།| བདེ་ལེགས།",
+        "Hello‼| What⁉| Yes⁇| No⁈| ok",
+        "Hello．|World．|３．１４ is pi．",
+        "Τι κάνεις\u037e| Καλά",
+    ],
+    "format characters": [
+        "wait.|\u200b Next one.",
+        "שלום.|\u200f מה נשמע.|\u200f טוב",
+        "End.|\u2060 Next.|\ufeff Now",
+        "3.\u200b14 is pi",
+    ],
+    "spaced ellipses": [
+        "See . . .| what I mean.| [...] So [...] it is.",
+        "It was [. . .] so.| The end . . . .| Next",
+    ],
     "emoji": [
         "🎉🎉! 👍🏽",
         "Great 🎉!| 👨‍👩‍👧‍👦! And so.",
     ],
     "thoughts and code": [
         "<think>Let me. See! Yes?</think>Hello.| World",
-        "Hi.|<thinking>Well. No.</thinking> You!| <THINK>a!</Think>So,| yes.",
-        "In the U.S. <think>Hm. </think> How",
+        "Hi.|\n<thinking>Well. No.</thinking> You!|\n <THINK>a!</Think>So,| yes.",
+        "In the U.S.|\n<think>Hm. </think> How",
+        "Write <think> first.| Then go.| Use `<think>`.| Yes",
         "A stray end.|</think> Hi.| So",
         "<think>never. closed! at all",
         "3 < 5 is it?| a <b.| Is <thing.| So",
-        "See:\n```py\nprint('a. b! c')\n```\nDone.| Go on",
+        "See:|\n```py\nprint('a. b! c')\n```\nDone.| Go on",
         "Use ```a.b``` now.| Go",
     ],
     "white space": ["   \n ", "Hello.| \n\n ", "\n\nHello.|\n\nWorld."],
@@ -195,18 +225,28 @@ def test_the_limit_beats_a_mark_that_waits() -> None:
 
 def test_an_address_that_the_limit_cuts_stays_an_address() -> None:
     address = "https://a.b/" + "c" * 300 + "?d=1,e;f!g"
-    assert sources_of([address]) == [address[:200], address[200:]]
+    whole = SegmenterOptions(urls="all")
+    sources = [segment.source for segment in segments_of([address], options=whole)]
+    assert sources == [address[:200], address[200:]]
+    hosts = segments_of([address])
+    assert [segment.spoken for segment in hosts] == ["a.b", "", ""]
+    assert "".join(segment.source for segment in hosts) == address
 
 
-def test_a_possible_tag_is_not_cut_at_the_limit() -> None:
-    tail = "<think>a. b</think> Yes"
-    segments = segments_of(["x" * 197 + tail])
-    assert [segment.source for segment in segments] == ["x" * 197, tail]
-    assert [segment.spoken for segment in segments] == ["x" * 197, "Yes"]
+def test_what_stands_for_other_words_is_not_cut_at_the_limit() -> None:
+    segments = segments_of(["x" * 197 + "$x^2$ is"])
+    assert [segment.spoken for segment in segments] == ["x" * 197, "x squared is"]
 
 
 def test_a_long_thought_fills_silent_segments() -> None:
-    text = "Hello <think>" + "so. it, goes! " * 60 + "</think>World."
+    text = "Hello\n<think>" + "so. it, goes! " * 60 + "</think>\nWorld."
     segments = segments_of([text])
-    assert [segment.spoken for segment in segments if segment.spoken] == ["Hello", "World."]
+    assert [segment.spoken for segment in segments if segment.spoken] == ["Hello,", "World."]
     assert all(len(segment.source) <= 200 for segment in segments)
+
+
+def test_a_sentence_behind_long_code_is_not_cut_for_its_length() -> None:
+    """Code of 190 characters left 10 for the sentence behind it, which was torn apart."""
+    code = "```\n" + "x" * 180 + "\n```"
+    sentence = "\nThis is a sentence of more than a few words."
+    assert sources_of([code + sentence]) == [code, sentence]

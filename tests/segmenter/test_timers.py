@@ -106,6 +106,40 @@ def test_an_address_stays_one_behind_a_timer() -> None:
     assert push(segmenter, "example.org/a?b", 6.0) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "wait_s", "segments"),
+    [
+        ("Apples\n", 0.15, ["Apples"]),
+        ("It is $5.", 1.0, ["It is $5."]),
+        ("See https://a.b/c?", 1.0, ["See https://a.b/c?"]),
+        ("Fish !", 0.15, ["Fish !"]),
+        ("Fish &amp", None, []),
+        ("See [x](https", None, []),
+        ("- Apples", None, []),
+    ],
+)
+def test_what_is_held_back_as_markup_waits_no_longer_than_marks(
+    text: str, wait_s: float | None, segments: list[str]
+) -> None:
+    segmenter = Segmenter()
+    assert push(segmenter, text, 5.0) == []
+    if wait_s is None:
+        assert segmenter.deadline is None
+    else:
+        assert segmenter.deadline == pytest.approx(5.0 + wait_s)
+        assert sources(segmenter.expire(5.0 + wait_s)) == segments
+
+
+def test_an_item_is_cut_by_its_line_break_alone() -> None:
+    segmenter = Segmenter()
+    assert push(segmenter, "- Apples", 5.0) == []
+    assert push(segmenter, "\n", 5.1) == ["- Apples"]
+    assert push(segmenter, "- Pears\n", 5.2) == ["\n- Pears"]
+    assert push(segmenter, "A paragraph\n", 5.3) == []
+    assert push(segmenter, "goes on", 5.4) == []
+    assert push(segmenter, "\n\n", 5.5) == ["\nA paragraph\ngoes on"]
+
+
 def test_a_flush_takes_what_waits_and_a_bare_word() -> None:
     segmenter = Segmenter()
     push(segmenter, "Dr.", 5.0)
@@ -129,12 +163,12 @@ def test_a_flush_ends_a_thought() -> None:
 def test_a_change_of_style_closes_the_open_segment_but_no_thought() -> None:
     segmenter = Segmenter()
     low = Style("voice", pitch_shift=-3.0)
-    segmenter.push(Token("Dr. Smith said <think>no", STYLE), 5.0)
+    segmenter.push(Token("Dr. Smith\n<think>no", STYLE), 5.0)
     (closed,) = segmenter.push(Token(". still</think> yes!", low), 6.0)[:1]
-    assert (closed.source, closed.spoken) == ("Dr. Smith said <think>no", "Dr. Smith said")
+    assert (closed.source, closed.spoken) == ("\n<think>no", "")
     assert (closed.style, closed.timing.arrived) == (STYLE, 6.0)
     assert segmenter.push(Token("", STYLE), 7.0) == []
-    assert segmenter.next_index == 2
+    assert segmenter.next_index == 3
 
 
 def test_the_ledger_is_told_when_the_mark_came_and_when_it_was_decided() -> None:

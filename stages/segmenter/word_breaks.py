@@ -1,0 +1,30 @@
+"""Breaks between words of scripts that put no space there (Thai, Lao, Khmer, Burmese, Chinese,
+Japanese), by ICU's dictionaries. Without ICU (the package icu4py) there are none."""
+
+from __future__ import annotations
+
+import regex
+
+try:
+    from icu4py.breakers import WordBreaker
+except ImportError:  # not on this system
+    _HAS_ICU = False
+else:
+    _HAS_ICU = True
+
+LOOK_AHEAD_CHARS = 16
+"""Longer than a word: what is torn at the end of the text may look like shorter ones."""
+
+_UNSPACED = regex.compile(r"[\p{Line_Break=Complex_Context}\p{Han}\p{Hiragana}\p{Katakana}]")
+
+
+def last_word_break(text: str) -> int:
+    """The last place between two words of such a script, short of `LOOK_AHEAD_CHARS` before the
+    end of the text; 0: there is none."""
+    if not _HAS_ICU or _UNSPACED.search(text) is None:
+        return 0
+    starts: list[int] = [start for start, _ in WordBreaker(text, "th").segments()]
+    for start in reversed(starts):
+        if 0 < start <= len(text) - LOOK_AHEAD_CHARS and _UNSPACED.match(text, start):
+            return start
+    return 0

@@ -1,0 +1,1 @@
+"""The text room: written text to spoken text. Pure and incremental."""

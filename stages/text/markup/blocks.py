@@ -1,0 +1,186 @@
+"""Blocks that are not spoken: a model's thoughts, fenced code, comments, scripts.
+
+A block that is never closed lasts until the reply ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import regex
+
+from stages.text.markup.context import LineKind, Mode
+from stages.text.markup.pieces import Kind, line_end, silent, whole
+from stages.text.markup.rules import EOL, MarkupRule, always, at_line_start, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from regex import Match
+
+    from stages.text.markup.context import Context
+    from stages.text.markup.pieces import TextPiece
+
+
+def _block(
+    first: str,
+    opening: str,
+    closing: str,
+    when: Callable[[Context], bool] = always,
+) -> MarkupRule:
+    """Nothing is spoken from what matches `opening` to what matches `closing`. Both begin with
+    the same character."""
+    mode = Mode(regex.compile(first), compiled(f"(?i:{closing})"), _close, Kind.SILENT)
+
+    def act(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+        context.mode = mode
+        return (line_end(match.group()),)
+
+    return MarkupRule(first, compiled(f"(?i:{opening})"), act, when)
+
+
+def _close(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    context.begin_line()
+    return (silent(match.group()),)
+
+
+# Thoughts.
+
+_NAMES = r"""(?:
+    (?:seed:|ant)?think(?:ing)? | (?:inner_?|internal_?)?thoughts? | reason(?:ing)?
+  | reflect(?:ion)? | scratch_?pad | (?:inner_?|internal_?)?monologue | analysis | cot
+  | chain_of_thought | deliberation | rationale | brainstorm(?:ing)?
+)"""
+_WORDS = "(?-i:THINK|THINKING|THOUGHT|REASONING)"
+_TOKENS = "(?:think|thinking|reasoning)"
+
+_THOUGHTS = (
+    # the first character; the opening tag; the closing one
+    (r"[<]", rf"<{_NAMES}(?:\s[^<>]{{0,100}})?>", rf"<\s?/\s?{_NAMES}\s{{0,3}}>"),
+    (r"[\[]", rf"\[{_WORDS}\]", rf"\[/{_WORDS}\]"),
+)
+"""Tags that a text may mention: they open a thought only where a line begins."""
+
+
+def _at_bare_line_start(context: Context) -> bool:
+    """No markup stands before either, as in `# <think>` or `**<think>**`, but a quote's sign."""
+    line = context.line
+    return line.begins and line.kind is LineKind.PARAGRAPH and not any(context.emphasis.values())
+
+
+_CHANNELS = r"<\|channel\|>\s?(?:analysis|commentary)[^<]{0,80}(?:<\|constrain\|>[^<]{0,20})?"
+
+_TOKEN_THOUGHTS = (
+    (r"[◁]", rf"◁{_NAMES}▷", rf"◁/{_NAMES}▷"),
+    (
+        r"[<]",
+        rf"<\|(?:begin_of_thought|start_thinking|{_TOKENS})\|>",
+        rf"<\|(?:end_of_thought|end_thinking|/?{_TOKENS})\|>",
+    ),
+    # gpt-oss: all channels but the final one
+    (
+        r"[<]",
+        rf"{_CHANNELS}<\|message\|>",
+        r"<\|(?:end|call|return)\|> | <\|channel\|>final<\|message\|>",
+    ),
+    (r"[<]", r"<unused94>", r"<unused95>"),  # MedGemma
+)
+"""Tokens of their own, which no text holds by chance."""
+
+
+THOUGHT_RULES = (
+    *(_block(*thought, when=_at_bare_line_start) for thought in _THOUGHTS),
+    *(_block(*thought) for thought in _TOKEN_THOUGHTS),
+    # A tag that opens or closes nothing: its partner was in the prompt.
+    MarkupRule(
+        r"[<\[◁]",
+        compiled(rf"(?i:<\s?/?\s?{_NAMES}\s{{0,3}}> | \[/?{_WORDS}\] | ◁/?{_NAMES}▷)"),
+        lambda _, match: whole(match.group(), " "),
+    ),
+)
+
+
+# Code and comments.
+
+_FENCE = compiled(rf"\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,}}|~{{3,}})[ \t]*{EOL}")
+_TICKS = compiled(r"`{1,40}+(?=[^`]) | `{41}")
+_TICKS_OR_LINE = compiled(r"`{1,40}+(?=[^`]) | `{41} | (?=\n)")
+_INFO = r"(?: [^`\n\x03]{0,200}+(?=[\n\x03]) | [^`\n\x03]{201})"
+MAX_TICKS = 32
+"""Of a fence or of code in a line. A longer run is a rule."""
+_EXTRA_INDENT = 3
+"""How much further in than the opening fence the closing one may stand (CommonMark, 4.5)."""
+
+
+def _open_fence(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    """A fence that begins its line is closed by one that does. One behind other text is, to
+    CommonMark, code in a line: the next run of the same length ends it."""
+    run, line = match["run"], context.line
+    indent = line.n_chars + _EXTRA_INDENT
+
+    def close(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
+        closing = match["run"]
+        closes = closing[0] == run[0] and len(closing) >= len(run)
+        if not closes or len(match["indent"]) > indent:
+            return None
+        return _close(context, match)
+
+    def close_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
+        return _close(context, match) if match.group() == run else None
+
+    if line.begins:
+        context.mode = Mode(regex.compile(r"\n"), _FENCE, close, Kind.SILENT)
+    else:
+        context.mode = Mode(regex.compile("`"), _TICKS, close_in_line, Kind.SILENT)
+    return (line_end(match.group()),)
+
+
+def _open_code(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    """`code` is spoken as it stands, up to its closing ticks or the line's end."""
+    run = match.group()
+    if len(run) > MAX_TICKS:
+        return (silent(run),)
+    behind = match.string[match.end()]
+    if len(run) == 1 and _LATIN.match(context.last) and _LATIN.match(behind):
+        return (silent(run),)  # don`t
+
+    def close(_: Context, match: Match[str]) -> Sequence[TextPiece] | None:
+        if not match.group():
+            return ()
+        return (silent(run),) if match.group() == run else None
+
+    context.mode = Mode(regex.compile(r"[`\n]"), _TICKS_OR_LINE, close, Kind.PLAIN)
+    return (silent(run),)
+
+
+def _open_comment(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    context.mode = Mode(regex.compile("-"), compiled("-->"), _close, Kind.SILENT)
+    return (silent(match.group()),)
+
+
+_LATIN = regex.compile(r"\p{Latin}")
+
+RULES = (
+    MarkupRule(r"[`]", compiled(rf"(?P<run>`{{3,32}}+){_INFO}"), _open_fence),
+    MarkupRule(
+        r"[~]",
+        compiled(r"(?P<run>~{3,32}+)(?: [^\n\x03]{0,200}+(?=[\n\x03]) | [^\n\x03]{201})"),
+        _open_fence,
+        when=at_line_start,
+    ),
+    MarkupRule(r"[`]", _TICKS, _open_code),
+    MarkupRule(r"[<]", compiled("<!--"), _open_comment),
+    *(
+        _block(r"[<]", rf"<{name}(?:\s[^<>]{{0,200}})?>", rf"</{name}\s{{0,3}}>")
+        for name in (
+            *("script", "style", "pre", "svg", "math", "template"),
+            *("tool_calls?", "tool_code", "tool_response", "function_calls?"),
+        )
+    ),
+    _block(
+        r"[<]",
+        r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?begin[|｜]>",
+        r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?end[|｜]>",
+    ),
+)
+"""Blocks of markup."""
