@@ -1,0 +1,1 @@
+"""Written text to spoken text, before it is cut and spoken."""
