@@ -142,7 +142,7 @@ class _Connection:
 
         async with trio.open_nursery() as turn:
             start = turn.start_soon
-            start(segment_text, tokens, to_tts, segmenter)
+            start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
             start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
