@@ -263,21 +263,21 @@ async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_wi
 ) -> None:
     """Above the bound reading stopped, and so a cancel was not seen either."""
     models = InlineModels(iter([0.01] * 100_000))
-    texts = [f"number {number}; " for number in range(50)]
+    texts = [f"word {'x' * (number % 3 + 1)}; " for number in range(50)]
     peer = ListPeer(*map(token, texts), ends=False)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(converse, peer, service(models, max_pending_bytes=200))
         await wait_all_tasks_blocked()
         assert peer.unread == 0
         [error] = peer.heard_of(TooMuchText)
-        assert "210 bytes" in str(error)
+        assert "206 bytes" in str(error)
         assert "200" in str(error)
         await trio.sleep(1)
         peer.say(token("There would be room. "), FLUSH, token("A new reply!"))
         await trio.sleep(60)
         peer.hang_up()
     said = "".join(s.segment.source for s in peer.heard_of(SegmentStarted))
-    assert said == "".join(texts[:20]) + "A new reply!"
+    assert said == "".join(texts[:23]) + "A new reply!"
     assert len(peer.heard_of(TooMuchText)) == 1
     assert len(peer.heard_of(Flushed)) == 1
 
