@@ -162,7 +162,7 @@ class _Table:
     """The rules, and where they may begin."""
 
     def __init__(self, rules: tuple[MarkupRule, ...]) -> None:
-        self._rules = rules
+        self._rules = tuple((regex.compile(rule.first), rule) for rule in rules)
         self._by_prefix: dict[str, tuple[MarkupRule, ...]] = {}
         anywhere = "".join(rule.first for rule in rules if not rule.is_guarded)
         guarded = [rule.start for rule in rules if rule.is_guarded]
@@ -175,7 +175,12 @@ class _Table:
         if rules is None:
             if len(self._by_prefix) >= MAX_PREFIXES:
                 self._by_prefix.clear()
-            rules = tuple(rule for rule in self._rules if rule.may_begin(prefix))
+            known = (
+                self.at(prefix[0])
+                if len(prefix) > 1
+                else tuple(rule for first, rule in self._rules if first.match(prefix))
+            )
+            rules = tuple(rule for rule in known if rule.pattern.match(prefix, partial=True))
             self._by_prefix[prefix] = rules
         return rules
 

@@ -57,12 +57,6 @@ class MarkupRule:
     keeps_beginning: bool = False
     """What is visible in it does not end a line's beginning."""
 
-    def may_begin(self, prefix: str) -> bool:
-        """Whether text that begins with these characters may be it."""
-        if not regex.match(self.first, prefix, flags=regex.V1):
-            return False
-        return self.pattern.match(prefix, partial=True) is not None
-
     def may_follow(self, context: Context) -> bool:
         """Whether it may hold behind what was read so far."""
         return self.when(context) and not (self._behind and self._behind.match(context.last))
