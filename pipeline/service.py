@@ -93,6 +93,10 @@ class Service:
             style = replace(style, voice=voice.name)
         return self.synthesizers[voice.engine], style
 
+    def least_chars(self, style: Style) -> int:
+        """The shortest text that this style's engine speaks well; see `Engine.least_chars`."""
+        return self.synthesizer_for(style)[0].least_chars
+
     def said(self, segment: Segment) -> Segment:
         """A segment whose spoken text is written as it is said, in the language of its voice and
         the letters of its engine."""

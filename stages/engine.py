@@ -78,6 +78,8 @@ class Engine(ABC):
     """Hertz, of what is emitted."""
     runs_on: str = "cpu"
     """The device, and the precision where there is a choice, in words."""
+    least_chars: int = 0
+    """The shortest text that it speaks well, which ``auto`` segmentation goes by."""
     letters: LetterStyle = LetterStyle.HYPHENED
     """How letters are written that it is to name one by one."""
     hangs_after_s: float = 30.0

@@ -98,6 +98,23 @@ async def test_text_keeps_the_pitch_it_came_with(autojump_clock: MockClock) -> N
     assert np.array_equal(peer.pcm, np.concatenate((first, second)))
 
 
+async def test_auto_joins_what_the_engine_would_not_speak_well(autojump_clock: MockClock) -> None:
+    engine = TellingEngine()
+    engine.least_chars = 15
+    peer = ListPeer(token("Well, yes. No, I think so. Good."), FLUSH)
+    await converse(peer, service(synthesizer=engine), segmentation="auto")
+    texts = [started.segment.source for started in peer.heard_of(SegmentStarted)]
+    assert texts == ["Well,", " yes. No, I think so.", " Good."]
+
+
+async def test_what_is_spoken_is_told_as_it_is_said(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("It costs $5.3 billion!"), FLUSH)
+    await converse(peer)
+    [started] = peer.heard_of(SegmentStarted)
+    assert started.segment.source == "It costs $5.3 billion!"
+    assert started.segment.spoken == "It costs five point three billion dollars!"
+
+
 async def test_a_config_acts_on_the_text_that_follows(autojump_clock: MockClock) -> None:
     peer = ListPeer(
         token("This, "), ClientMessage(config={"voice": "other", "segmentation": "sentence"}),

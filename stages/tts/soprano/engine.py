@@ -72,6 +72,7 @@ class SopranoEngine(Engine):
     name = ENGINE
     sample_rate = SAMPLE_RATE
     letters = LetterStyle.SPACED
+    least_chars = 30  # the package joins shorter sentences
 
     _prompt: Callable[[str], list[int]]
     _model: SopranoModel
