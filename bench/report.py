@@ -37,6 +37,7 @@ Told = dict[str, Any]
 BENCHES = {
     "first_audio": "First audio",
     "stage_cost": "Where each millisecond goes",
+    "normalise": "Text as it is said",
     "sessions": "Many listeners",
     "barge_in": "Barge-in",
     "connections": "Connections and the start",

@@ -91,7 +91,7 @@ class _Connection:
         self._outbox = Outbox()
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
-        self._segmenter = Segmenter(service.segmenter_options)
+        self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
@@ -137,12 +137,11 @@ class _Connection:
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         service, models, clock = self._service, self._service.executor, self._ledger.clock
-        first_index = self._segmenter.next_index
-        segmenter = self._segmenter = Segmenter(service.segmenter_options, first_index=first_index)
+        segmenter = self._segmenter = self._new_segmenter(self._segmenter.next_index)
 
         async with trio.open_nursery() as turn:
             start = turn.start_soon
-            start(segment_text, tokens, to_tts, segmenter)
+            start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
             start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
@@ -159,6 +158,12 @@ class _Connection:
                 self._cancels_taken_in.append(trio.current_time())
                 turn.cancel_scope.cancel()
         return cancel
+
+    def _new_segmenter(self, first_index: int = 0) -> Segmenter:
+        service = self._service
+        return Segmenter(
+            service.segmenter_options, first_index=first_index, least_chars=service.least_chars
+        )
 
     def _new_packer(self) -> Packer:
         stream_format = self._conversation.stream_format

@@ -11,6 +11,7 @@ import trio
 
 from pipeline.metrics import Metrics
 from stages.errors import Overloaded
+from stages.text.normalise import normalise, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Style
+    from stages.items import Segment, Style
     from stages.segmenter import SegmenterOptions
     from stages.voices import Voice
 
@@ -80,6 +81,8 @@ class Service:
             voice = engine.load_voice(self, style, ahead=True)
             await trio.to_thread.run_sync(voice.result)
         self.forget(self)
+        _, style = self.synthesizer_for(self.style)
+        prepare(self.voices[style.voice].language or "")
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
@@ -89,6 +92,18 @@ class Service:
             voice = self.voices[voice.speaks_with]
             style = replace(style, voice=voice.name)
         return self.synthesizers[voice.engine], style
+
+    def least_chars(self, style: Style) -> int:
+        """The shortest text that this style's engine speaks well; see `Engine.least_chars`."""
+        return self.synthesizer_for(style)[0].least_chars
+
+    def said(self, segment: Segment) -> Segment:
+        """A segment whose spoken text is written as it is said, in the language of its voice and
+        the letters of its engine."""
+        engine, style = self.synthesizer_for(segment.style)
+        language = self.voices[style.voice].language or ""
+        spoken = normalise(segment.spoken, language, letters=engine.letters).text
+        return replace(segment, spoken=spoken)
 
     def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""

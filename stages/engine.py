@@ -22,6 +22,8 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stages.text.normalise.letters import LetterStyle
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Sequence
     from contextlib import AbstractContextManager
@@ -76,6 +78,10 @@ class Engine(ABC):
     """Hertz, of what is emitted."""
     runs_on: str = "cpu"
     """The device, and the precision where there is a choice, in words."""
+    least_chars: int = 0
+    """The shortest text that it speaks well, which ``auto`` segmentation goes by."""
+    letters: LetterStyle = LetterStyle.HYPHENED
+    """How letters are written that it is to name one by one."""
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""

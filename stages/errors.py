@@ -49,7 +49,7 @@ class EngineGone(SynthesisError):
 
 
 class CannotStart(ServerError):
-    """What was asked for and what there is do not go together."""
+    """The options and the machine do not go together: the server cannot start."""
 
     code = "cannot_start"
 
@@ -66,7 +66,7 @@ class Overloaded(ServerError):
     code = "overloaded"
     fatal = True
     retry_after_s: ClassVar[int] = 2
-    """What the client is told: about the length of a sentence."""
+    """Told to the client: about the length of a sentence."""
 
 
 class Disconnected(Exception):

@@ -98,6 +98,23 @@ async def test_text_keeps_the_pitch_it_came_with(autojump_clock: MockClock) -> N
     assert np.array_equal(peer.pcm, np.concatenate((first, second)))
 
 
+async def test_auto_joins_what_the_engine_would_not_speak_well(autojump_clock: MockClock) -> None:
+    engine = TellingEngine()
+    engine.least_chars = 15
+    peer = ListPeer(token("Well, yes. No, I think so. Good."), FLUSH)
+    await converse(peer, service(synthesizer=engine), segmentation="auto")
+    texts = [started.segment.source for started in peer.heard_of(SegmentStarted)]
+    assert texts == ["Well,", " yes. No, I think so.", " Good."]
+
+
+async def test_what_is_spoken_is_told_as_it_is_said(autojump_clock: MockClock) -> None:
+    peer = ListPeer(token("It costs $5.3 billion!"), FLUSH)
+    await converse(peer)
+    [started] = peer.heard_of(SegmentStarted)
+    assert started.segment.source == "It costs $5.3 billion!"
+    assert started.segment.spoken == "It costs five point three billion dollars!"
+
+
 async def test_a_config_acts_on_the_text_that_follows(autojump_clock: MockClock) -> None:
     peer = ListPeer(
         token("This, "), ClientMessage(config={"voice": "other", "segmentation": "sentence"}),
@@ -263,21 +280,21 @@ async def test_text_above_the_bound_is_refused_once_and_the_rest_of_its_reply_wi
 ) -> None:
     """Above the bound reading stopped, and so a cancel was not seen either."""
     models = InlineModels(iter([0.01] * 100_000))
-    texts = [f"number {number}; " for number in range(50)]
+    texts = [f"word {'x' * (number % 3 + 1)}; " for number in range(50)]
     peer = ListPeer(*map(token, texts), ends=False)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(converse, peer, service(models, max_pending_bytes=200))
         await wait_all_tasks_blocked()
         assert peer.unread == 0
         [error] = peer.heard_of(TooMuchText)
-        assert "210 bytes" in str(error)
+        assert "206 bytes" in str(error)
         assert "200" in str(error)
         await trio.sleep(1)
         peer.say(token("There would be room. "), FLUSH, token("A new reply!"))
         await trio.sleep(60)
         peer.hang_up()
     said = "".join(s.segment.source for s in peer.heard_of(SegmentStarted))
-    assert said == "".join(texts[:20]) + "A new reply!"
+    assert said == "".join(texts[:23]) + "A new reply!"
     assert len(peer.heard_of(TooMuchText)) == 1
     assert len(peer.heard_of(Flushed)) == 1
 

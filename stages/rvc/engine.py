@@ -45,7 +45,7 @@ SEED_STEP = 1_000_003
 
 @dataclass(frozen=True, slots=True)
 class RvcOptions:
-    """How the engine is set."""
+    """Settings of the engine."""
 
     content: Path
     """``hubert_base.pt``, or a folder with a contentvec of transformers' format."""

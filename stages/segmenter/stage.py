@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from stages.items import Flush, Token
+from stages.items import Flush, Segment, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from stages.items import Segment
     from stages.segmenter.segmenter import Segmenter
 
 PIECE_CHARS = 256
@@ -35,8 +34,10 @@ async def segment_text(
     tokens: Tokens,
     segments: trio.MemorySendChannel[Segment | Flush],
     segmenter: Segmenter,
+    said: Callable[[Segment], Segment],
 ) -> None:
-    """Cut what comes in until the channel's end, which is the end of the text."""
+    """Cut what comes in until the channel's end, which is the end of the text. `said` writes what
+    is spoken of a segment as it is said."""
     with segments:
         while True:
             try:
@@ -44,9 +45,9 @@ async def segment_text(
             except trio.EndOfChannel:
                 break
             for out in _cut(item, segmenter):
-                await segments.send(out)
+                await segments.send(said(out) if isinstance(out, Segment) else out)
         for segment in segmenter.flush(trio.current_time()):
-            await segments.send(segment)
+            await segments.send(said(segment))
 
 
 def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment | Flush]:

@@ -1,16 +1,10 @@
 """Breaks between words of scripts that put no space there (Thai, Lao, Khmer, Burmese, Chinese,
-Japanese), by ICU's dictionaries. Without ICU (the package icu4py) there are none."""
+Japanese), by ICU's dictionaries."""
 
 from __future__ import annotations
 
 import regex
-
-try:
-    from icu4py.breakers import WordBreaker
-except ImportError:  # not on this system
-    _HAS_ICU = False
-else:
-    _HAS_ICU = True
+from icu4py.breakers import WordBreaker
 
 LOOK_AHEAD_CHARS = 16
 """Longer than a word: what is torn at the end of the text may look like shorter ones."""
@@ -21,7 +15,7 @@ _UNSPACED = regex.compile(r"[\p{Line_Break=Complex_Context}\p{Han}\p{Hiragana}\p
 def last_word_break(text: str) -> int:
     """The last place between two words of such a script, short of `LOOK_AHEAD_CHARS` before the
     end of the text; 0: there is none."""
-    if not _HAS_ICU or _UNSPACED.search(text) is None:
+    if _UNSPACED.search(text) is None:
         return 0
     starts: list[int] = [start for start, _ in WordBreaker(text, "th").segments()]
     for start in reversed(starts):

@@ -1,1 +1,1 @@
-"""The text room: written text to spoken text. Pure and incremental."""
+"""The text room: markup away, and written text to spoken text. Pure."""

@@ -15,6 +15,10 @@ STYLE = Style("voice")
 Said = tuple[float, str | int]
 
 
+def as_written(segment: Segment) -> Segment:
+    return segment
+
+
 class Run:
     """A running stage; `said` fills with (time, source or number of the flush)."""
 
@@ -22,7 +26,7 @@ class Run:
         self.said: list[Said] = []
         self.tokens = TokenQueue()
         segments, self._received = trio.open_memory_channel[Segment | Flush](0)
-        nursery.start_soon(segment_text, self.tokens, segments, Segmenter())
+        nursery.start_soon(segment_text, self.tokens, segments, Segmenter(), as_written)
         nursery.start_soon(self._listen)
 
     async def _listen(self) -> None:
@@ -83,7 +87,7 @@ async def test_a_stage_that_was_held_up_reads_on_before_it_looks_at_the_clock(
     tokens = TokenQueue()
     segments, received = trio.open_memory_channel[Segment | Flush](0)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(segment_text, tokens, segments, Segmenter())
+        nursery.start_soon(segment_text, tokens, segments, Segmenter(), as_written)
         for text in ("Yes! It is 3.", "14.", " So"):
             tokens.push(Token(text, STYLE))
         tokens.close()
@@ -97,7 +101,7 @@ async def test_a_cancelled_stage_closes_its_channel() -> None:
     tokens = TokenQueue()
     segments, received = trio.open_memory_channel[Segment | Flush](10)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(segment_text, tokens, segments, Segmenter())
+        nursery.start_soon(segment_text, tokens, segments, Segmenter(), as_written)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     with pytest.raises(trio.EndOfChannel):

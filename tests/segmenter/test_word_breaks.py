@@ -8,8 +8,6 @@ import pytest
 
 from tests.segmenter.cutting import SPLITS, sources_of
 
-pytest.importorskip("icu4py")
-
 THAI = (
     "ประเทศไทย|มี|วัฒนธรรม|ที่|หลาก|หลาย|และ|งดงาม|ผู้คน|เป็น|มิตร|และ|อาหาร|อร่อย|มาก|นัก|ท่อง|"
     "เที่ยว|จาก|ทั่ว|โลก|ต่าง|เดิน|ทาง|มา|เยี่ยม|ชม|วัด|และ|ชายหาด|ที่|สวยงาม|"

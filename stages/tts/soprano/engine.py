@@ -21,6 +21,7 @@ import torch
 from stages.engine import Engine
 from stages.errors import SynthesisError
 from stages.neural import accelerator
+from stages.text.normalise.letters import LetterStyle
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import SAMPLE_RATE
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
@@ -70,6 +71,8 @@ class SopranoEngine(Engine):
 
     name = ENGINE
     sample_rate = SAMPLE_RATE
+    letters = LetterStyle.SPACED
+    least_chars = 30  # the package joins shorter sentences
 
     _prompt: Callable[[str], list[int]]
     _model: SopranoModel

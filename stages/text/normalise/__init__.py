@@ -1,0 +1,85 @@
+"""Written to spoken: numbers, dates, money, addresses and signs as a newsreader says them.
+
+A segment is rewritten by one rule after the other, in a buffer that knows where each character
+came from:
+
+    fold.py        characters that no engine can read
+    english/       rules of ours for English; german.py for German
+    languages.py   languages that have no more than a table
+    library.py     normt2s: German, and what is left of English
+
+What the rules know of a language is in ``data/``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stages.text.normalise import english, german, languages, library
+from stages.text.normalise.fold import fold
+from stages.text.normalise.letters import LetterStyle
+from stages.text.normalise.rules import Target, apply
+from stages.text.normalise.spoken import Buffer, Spoken, joined
+
+if TYPE_CHECKING:
+    from stages.text.normalise.rules import TextRule
+
+__all__ = ["LetterStyle", "Spoken", "normalise", "prepare"]
+
+log = structlog.stdlib.get_logger(__name__)
+
+LONGEST_PIECE = 512
+"""Characters that are rewritten at once. A longer text is taken in pieces, so that no rule, however
+it backtracks, costs more than in a piece of this length."""
+
+
+def normalise(text: str, language: str, *, letters: LetterStyle) -> Spoken:
+    """What is said for a text, and where each word of it was written.
+
+    `language` is a tag as voices have it, ``en-us``. Never raises: where a rule fails, the text is
+    said as it came, but for characters that cannot be read.
+    """
+    spoken = [_normalised(piece, language, letters) for piece in _pieces(text)]
+    return spoken[0] if len(spoken) == 1 else joined(spoken)
+
+
+def prepare(language: str) -> None:
+    """Read and compile a language's rules: 50 ms that the first text would wait for."""
+    normalise("≈ 1", language, letters=LetterStyle.HYPHENED)
+
+
+def _normalised(text: str, language: str, letters: LetterStyle) -> Spoken:
+    base, _, region = language.lower().partition("-")
+    buffer = Buffer(text)
+    said = buffer.spoken()
+    try:
+        fold(buffer)
+        said = buffer.spoken()
+        apply(_rules(base), buffer, Target(letters, month_first=region in {"", "us"}))
+        buffer.become(library.normalise(buffer.text, base))
+    except Exception as error:  # noqa: BLE001 - a rule may fail; the text is spoken all the same
+        log.warning("text was not normalised", text=text, language=language, error=repr(error))
+        return said
+    return buffer.spoken()
+
+
+def _rules(language: str) -> tuple[TextRule, ...]:
+    match language:
+        case "en":
+            return english.rules()
+        case "de":
+            return german.rules()
+        case _:
+            return languages.rules(language)
+
+
+def _pieces(text: str) -> list[str]:
+    """The text cut at spaces, into pieces of bounded length."""
+    pieces = []
+    while len(text) > LONGEST_PIECE:
+        cut = text.rfind(" ", 1, LONGEST_PIECE) + 1 or LONGEST_PIECE
+        pieces.append(text[:cut])
+        text = text[cut:]
+    return [*pieces, text]
