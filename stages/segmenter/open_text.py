@@ -152,7 +152,13 @@ class OpenText:
         between_words = last_word_break(known)
         if between_words in ends:
             return self._behind(between_words)
-        return self._behind(ends[-1] if ends else within)
+        end = ends[-1] if ends else within
+        return Place(end, limit) if end == within and self._is_silent(limit) else self._behind(end)
+
+    def _is_silent(self, source: int) -> bool:
+        """Whether what ends there is not spoken."""
+        number = bisect_left(self._runs, self._given.source + source, key=_source_of) - 1
+        return self._runs[number].kind is Kind.SILENT
 
     def _may_cut(self, clean: int) -> bool:
         """Not within words that stand for one character."""
