@@ -148,7 +148,7 @@ class OpenText:
             if end > indent and known[end : end + 1].isspace():
                 return self._before(end)
         if indent in ends:
-            return self._behind(indent)
+            return self._before(indent)
         between_words = last_word_break(known)
         if between_words in ends:
             return self._behind(between_words)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from stages.text.markup.context import LineKind
-from stages.text.markup.pieces import Kind, TextPiece, line_end, paragraph_end
+from stages.text.markup.pieces import Kind, TextPiece, line_end, paragraph_end, silent
 from stages.text.markup.rules import END, MarkupRule, compiled, names
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _end_line(context: Context, match: Match[str]) -> Sequence[TextPiece] | None
         return (paragraph_end(source) if is_heading else line_end(source),)
     if _ENDS_IN_MARK.search(line.end):
         context.begin_line()
-        return (_white_space(match, "\n"),)
+        return _white_space(match, "\n")
     return None
 
 
@@ -76,17 +76,17 @@ def _end_before_text(context: Context, match: Match[str]) -> Sequence[TextPiece]
     is_wrapped = is_torn or len(text) >= WRAPPED_CHARS
     is_space = goes_on or (is_wrapped and not _KEY_AND_VALUE.match(text))
     context.begin_line(goes_on=is_space)
-    return (_white_space(match, " ") if is_space else line_end(match["line_end"]),)
+    return _white_space(match, " ") if is_space else (line_end(match["line_end"]),)
 
 
 def _join(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     context.begin_line(goes_on=True)
-    return (_white_space(match, " "),)
+    return _white_space(match, " ")
 
 
-def _white_space(match: Match[str], char: str) -> TextPiece:
+def _white_space(match: Match[str], char: str) -> Sequence[TextPiece]:
     source = match["line_end"]
-    return TextPiece(source, char.rjust(len(source)), Kind.PLAIN)
+    return (TextPiece(source[0], char, Kind.PLAIN), silent(source[1:]))
 
 
 _LINE_END = r"(?P<line_end>\r?\n)"
