@@ -81,8 +81,8 @@ class Service:
             voice = engine.load_voice(self, style, ahead=True)
             await trio.to_thread.run_sync(voice.result)
         self.forget(self)
-        _, style = self.synthesizer_for(self.style)
-        prepare(self.voices[style.voice].language or "")
+        for language in {voice.language or "" for voice in self.voices.values()}:
+            prepare(language)  # else the first listener of each would hold up all others
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:

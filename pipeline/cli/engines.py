@@ -205,7 +205,7 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
 def _device_and_dtype(options: SpeechSettings) -> tuple[torch.device, torch.dtype]:
     """The device and the precision that these options mean here."""
     # Imported here: torch takes two seconds, and the light set of packages has none.
-    from stages.neural import accelerator  # noqa: PLC0415
+    from stages.neural import accelerator  # noqa: PLC0415 - imports torch
 
     accelerator.keep_kernels()  # no engine has computed anything yet
     accelerator.limit_threads(processors.available())
