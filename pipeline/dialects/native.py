@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from pipeline.dialects.dialect import Dialect, Open, Say
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints
@@ -36,6 +37,7 @@ from stages.items import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pipeline.dialects.dialect import Action, Handshake, Message
     from stages.items import Answer, Outgoing, Timing
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -108,6 +110,32 @@ class _Message(BaseModel):
     cancel: bool = False
     played_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     config: Config = Config()
+
+
+class Native(Dialect):
+    """The native protocol on one WebSocket: one conversation, for as long as the socket lives."""
+
+    segmentation = "eager"
+
+    def __init__(self, handshake: Handshake) -> None:
+        """Raises `ProtocolError` for a config in the URL that is malformed."""
+        self._config = parse_query(handshake.query)
+
+    def opening(self) -> Open:
+        return Open(self._config)
+
+    def hear(self, message: Message) -> Iterable[Action]:
+        if isinstance(message, bytes):
+            raise ProtocolError("message: a client sends JSON text, this one was binary")
+        return [Say(parse(message))]
+
+    def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message]:
+        del context
+        return [item.data if isinstance(item, PcmFrame) else render(item)]
+
+    def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:
+        del context  # there is one, which was opened with the socket
+        return [Say(error)] if isinstance(error, ProtocolError) else []
 
 
 def parse(text: str) -> ClientMessage:

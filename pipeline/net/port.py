@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 import trio
 
-from pipeline.connection import hold_conversation
-from pipeline.dialects import native
+from pipeline.dialects.dialect import Handshake
+from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.net.access import KEY_PARAMETER
 from pipeline.net.pacing import (
     BURST_CONNECTIONS,
@@ -27,8 +27,8 @@ from pipeline.net.pacing import (
 from pipeline.net.request_head import Refused, check_upgrade, read_request, send_refusal
 from pipeline.net.stream import ClientStream, PlainText
 from pipeline.net.websocket import serve_websocket
+from pipeline.session import Session
 from stages.errors import Overloaded, ProtocolError
-from stages.intake.conversation import Conversation
 
 if TYPE_CHECKING:
     import ssl
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from pipeline.service import Service
 
 log = structlog.stdlib.get_logger(__name__)
-
-WEBSOCKET_PATH = "/ws/stream"
 
 TLS_WITHIN_S = 5.0
 """The limit for TLS's handshake, as for the request behind it: two round trips and arithmetic."""
@@ -64,7 +62,7 @@ class Port:
         self._tls = tls
         self._write_stall_s = write_stall_s
         self._streams: set[ClientStream] = set()
-        self._conversations: set[Conversation] = set()
+        self._sessions: set[Session] = set()
         self._limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
 
@@ -83,10 +81,10 @@ class Port:
         for stream in self._streams:
             stream.abort()
 
-    def _has_listeners(self, but: Conversation | None = None) -> bool:
+    def _has_listeners(self, but: Session | None = None) -> bool:
         """Whether anybody else has asked for speech. A client that has only connected does not
         count, since it waits for nothing."""
-        return any(other.has_begun for other in self._conversations if other is not but)
+        return any(other.has_begun for other in self._sessions if other is not but)
 
     async def _serve_client(self, tcp: trio.SocketStream) -> None:
         """Serve one connection. A failure in it ends nobody else's."""
@@ -115,7 +113,7 @@ class Port:
             self._access.check(request)
             stream.give_back(request.raw)
             with self._service.serving():
-                if is_upgrade or (method == "GET" and path == WEBSOCKET_PATH):
+                if is_upgrade or (method == "GET" and dialect_at(path) is not None):
                     await self._serve_websocket(stream, request)
                 else:
                     stream.ignores_input = True  # Hypercorn would close, in mid-answer
@@ -128,7 +126,7 @@ class Port:
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
         if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
-            msg = f"{WEBSOCKET_PATH} is a WebSocket: open it by ws:// or wss://"
+            msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
             upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
             raise Refused(426, "upgrade_required", msg, headers=upgrade)
         check_upgrade(request)
@@ -136,34 +134,32 @@ class Port:
             url = urlsplit(request.target)
         except ValueError as error:
             raise Refused(400, "bad_request", f"the target is no URL: {error}") from None
-        if url.path != WEBSOCKET_PATH:
-            raise Refused(404, "not_found", f"WebSockets are served at {WEBSOCKET_PATH} alone")
-        conversation = Conversation(self._service.voices, self._service.new_style("eager"))
+        dialect = dialect_at(url.path)
+        if dialect is None:
+            raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
+        query = parse_qsl(url.query, keep_blank_values=True)
+        shown = [pair for pair in query if pair[0] != KEY_PARAMETER]
         try:
-            query = parse_qsl(url.query, keep_blank_values=True)
-            config = native.parse_query(pair for pair in query if pair[0] != KEY_PARAMETER)
-            conversation.configure(config)
-            with self._service.admit():
-                await self._converse(stream, conversation)
+            session = Session(dialect(Handshake(url.path, shown)), self._service)
+            with session.begin():
+                await self._serve_session(stream, session)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except Overloaded as error:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
 
-    async def _converse(self, stream: ClientStream, conversation: Conversation) -> None:
+    async def _serve_session(self, stream: ClientStream, session: Session) -> None:
         began_at = trio.current_time()
-        self._conversations.add(conversation)
+        self._sessions.add(session)
         try:
             await serve_websocket(
-                stream,
-                lambda peer: hold_conversation(peer, self._service, conversation),
-                are_others=lambda: self._has_listeners(but=conversation),
+                stream, session.run, are_others=lambda: self._has_listeners(but=session)
             )
         finally:
-            self._conversations.discard(conversation)
+            self._sessions.discard(session)
             now = trio.current_time()
-            was_unused = not conversation.has_begun and now < began_at + UNUSED_WITHIN_S
+            was_unused = not session.has_begun and now < began_at + UNUSED_WITHIN_S
             if was_unused and self._has_listeners():
                 self._limit.charge(UNUSED_COST, now)
 

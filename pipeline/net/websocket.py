@@ -1,4 +1,4 @@
-"""A WebSocket as a connection's peer. Only this file knows trio-websocket.
+"""A WebSocket as a session's wire. Only this file knows trio-websocket.
 
 What that library leaves to its users is done here: messages are bounded in bytes, a client that has
 vanished is noticed, one that breaks the protocol is told so, and closing ends in a limited time.
@@ -21,16 +21,15 @@ from wsproto.utilities import LocalProtocolError
 from pipeline.connection import CloseCode
 from pipeline.dialects import native
 from pipeline.net.pacing import PacedStream
-from stages.errors import Disconnected, ProtocolError
-from stages.items import PcmFrame
+from stages.errors import Disconnected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from trio_websocket import CloseReason, WebSocketConnection
 
+    from pipeline.dialects.dialect import Message
     from pipeline.net.stream import ClientStream
-    from stages.items import Answer, ClientMessage, Outgoing
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -61,8 +60,8 @@ CLOSE_FRAME = 0x88
 """The first byte of a close frame: FIN, and the opcode (RFC 6455, 5.2)."""
 
 
-class WebSocketPeer:
-    """One client on a WebSocket, as `pipeline.connection.Peer`."""
+class WebSocketWire:
+    """One client on a WebSocket, as `pipeline.session.Wire`."""
 
     def __init__(self, socket: WebSocketConnection, stream: ClientStream) -> None:
         self._socket = socket
@@ -72,10 +71,10 @@ class WebSocketPeer:
         self.refused_with: CloseCode | None = None
         """The close code for a client that sent too large a message."""
 
-    async def receive(self) -> ClientMessage:
+    async def receive(self) -> Message:
         self._is_listening = True
         try:
-            text = await self._socket.get_message()
+            message: Message = await self._socket.get_message()
         except ConnectionClosed as error:
             if error.reason is not None and error.reason.code == ABNORMAL_CLOSURE:
                 self._stream.abort()  # so that no send waits for a client that has gone
@@ -83,15 +82,13 @@ class WebSocketPeer:
         finally:
             self._is_listening = False
         self._silent_ticks = 0
-        if isinstance(text, bytes):
-            raise ProtocolError("message: a client sends JSON text, this one was binary")
-        if len(text.encode()) > native.MAX_MESSAGE_BYTES:  # the library counts characters
+        data = message.encode() if isinstance(message, str) else message
+        if len(data) > native.MAX_MESSAGE_BYTES:  # the library counts characters
             self.refused_with = CloseCode.MESSAGE_TOO_BIG
             raise Disconnected
-        return native.parse(text)
+        return message
 
-    async def send(self, item: Outgoing | Answer) -> None:
-        message = item.data if isinstance(item, PcmFrame) else native.render(item)
+    async def send(self, message: Message) -> None:
         try:
             # A torn frame would spoil the connection. The stream ends a send that takes too long.
             with trio.CancelScope(shield=True):
@@ -166,10 +163,10 @@ class _Transport(PacedStream):
 
 async def serve_websocket(
     stream: ClientStream,
-    converse: Callable[[WebSocketPeer], Awaitable[CloseCode]],
+    serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
     are_others: Callable[[], bool],
 ) -> None:
-    """Answer the upgrade request in the stream, hold the conversation, and close.
+    """Answer the upgrade request in the stream, serve the socket, and close.
 
     `are_others` is as for `PacedStream`."""
     transport = _Transport(stream, are_others)
@@ -181,14 +178,14 @@ async def serve_websocket(
                     nursery, transport, max_message_size=native.MAX_MESSAGE_BYTES
                 )
                 socket = await request.accept()
-            peer = WebSocketPeer(socket, stream)
-            nursery.start_soon(peer.cut_when_vanished)
+            wire = WebSocketWire(socket, stream)
+            nursery.start_soon(wire.cut_when_vanished)
             try:
-                code = await converse(peer)
+                code = await serve(wire)
             except Exception:
-                await peer.close(CloseCode.INTERNAL_ERROR)
+                await wire.close(CloseCode.INTERNAL_ERROR)
                 raise
-            await peer.close(peer.refused_with or code)
+            await wire.close(wire.refused_with or code)
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError):
         # The client left during the handshake, or did not read the answer to it; or it sent a

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed
 
-from pipeline.net.websocket import SILENT_TICKS, WebSocketPeer
+from pipeline.net.websocket import SILENT_TICKS, WebSocketWire
 from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
     RawWebSocket,
@@ -202,11 +202,11 @@ class FakeStream:
             self.aborted_at = trio.current_time()
 
 
-def peer_of(socket: FakeSocket, stream: FakeStream) -> WebSocketPeer:
-    return WebSocketPeer(cast("Any", socket), cast("Any", stream))
+def peer_of(socket: FakeSocket, stream: FakeStream) -> WebSocketWire:
+    return WebSocketWire(cast("Any", socket), cast("Any", stream))
 
 
-async def keep_for(seconds: float, peer: WebSocketPeer, *, reading: bool = True) -> None:
+async def keep_for(seconds: float, peer: WebSocketWire, *, reading: bool = True) -> None:
     """Watch over a peer for a while, as the server does."""
 
     async def read() -> None:

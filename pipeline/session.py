@@ -1,0 +1,245 @@
+"""One client's socket: its dialect, and the conversations that it holds there.
+
+    socket ─▶ reader ─▶ dialect ─▶ a mailbox a conversation ─▶ hold_conversation
+    socket ◀───── one message at a time ◀── dialect ◀─────────────────┘
+
+A conversation's place is taken when it is opened, and given back when it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from pipeline.connection import CloseCode, hold_conversation
+from pipeline.dialects.dialect import Close, Drop, Finish, Open, Say, Tell
+from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
+from stages.intake.conversation import Conversation
+from stages.items import ClientMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from pipeline.dialects.dialect import Action, Dialect, Message
+    from pipeline.service import Service
+    from stages.items import Answer, Outgoing
+
+MAX_CONTEXTS = 16
+"""Conversations that one socket may hold at once."""
+
+MAILBOX_ROOM = 16
+"""Messages that may wait for a conversation, which takes them in without waiting for anything."""
+
+
+class Wire(Protocol):
+    """A socket that carries messages."""
+
+    async def receive(self) -> Message:
+        """The client's next message. Raises `Disconnected`."""
+
+    async def send(self, message: Message) -> None:
+        """Hand a message to the kernel, whole: it is not cancelled half-way, and ends in a limited
+        time. Raises `Disconnected`."""
+
+
+@dataclass(slots=True)
+class _Context:
+    """A conversation on the socket."""
+
+    name: str
+    conversation: Conversation
+    place: contextlib.ExitStack
+    """Closed, it gives the place back."""
+    letters: trio.MemorySendChannel[ClientMessage | ProtocolError]
+    mailbox: trio.MemoryReceiveChannel[ClientMessage | ProtocolError]
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+
+class Session:
+    """The conversations of one socket."""
+
+    def __init__(self, dialect: Dialect, service: Service) -> None:
+        self._dialect = dialect
+        self._service = service
+        self._contexts: dict[str, _Context] = {}
+        self._has_begun = False
+        self._close_code: CloseCode | None = None
+        self._all_ended = trio.Event()
+        self._sending = trio.Lock()
+        self._used_at = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether speech has been asked for."""
+        self._has_begun |= any(own.conversation.has_begun for own in self._contexts.values())
+        return self._has_begun
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """Take what the socket begins with, before it is opened. Raises `ProtocolError` for what
+        cannot be had, and `Overloaded` where all places are taken."""
+        opening = self._dialect.opening()
+        if opening is None:
+            with self._service.admit():  # a look: each context takes its own place later
+                pass
+        else:
+            self._new_context(opening)
+        try:
+            yield
+        finally:
+            for context in self._contexts.values():
+                context.place.close()
+
+    async def run(self, wire: Wire) -> CloseCode:
+        """Serve the socket until it is to be closed; says how."""
+        self._wire = wire
+        self._used_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for context in list(self._contexts.values()):
+                nursery.start_soon(self._converse, context)
+            nursery.start_soon(self._end_at_shutdown)
+            if self._service.idle_timeout_s < math.inf:
+                nursery.start_soon(self._end_when_idle)
+            with contextlib.suppress(Disconnected):
+                while True:
+                    await self._hear(await wire.receive())
+            nursery.cancel_scope.cancel()
+        return CloseCode.NORMAL if self._close_code is None else self._close_code
+
+    async def _hear(self, message: Message) -> None:
+        self._used_at = trio.current_time()
+        try:
+            actions = list(self._dialect.hear(message))
+        except ProtocolError as error:
+            actions = list(self._dialect.refused(error))
+        await self._do(actions)
+
+    async def _do(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case Open():
+                    await self._open(action)
+                case Say(said, name):
+                    await self._say(said, name)
+                case Finish(name):
+                    if name in self._contexts:
+                        self._contexts[name].letters.close()
+                case Drop(name):
+                    self._drop(name)
+                case Tell(message):
+                    await self._send(message)
+                case Close(code):
+                    self._close_code = code
+                    self._nursery.cancel_scope.cancel()
+                    return
+
+    async def _open(self, opening: Open) -> None:
+        try:
+            context = self._new_context(opening)
+        except ServerError as error:
+            await self._do(self._dialect.refused(error, opening.context))
+        else:
+            self._nursery.start_soon(self._converse, context)
+
+    def _new_context(self, opening: Open) -> _Context:
+        if opening.context in self._contexts:
+            raise ProtocolError(f"context {opening.context!r} is open already")
+        if len(self._contexts) >= MAX_CONTEXTS:
+            raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
+        style = self._service.new_style(self._dialect.segmentation)
+        conversation = Conversation(self._service.voices, style)
+        conversation.configure(opening.config)
+        place = contextlib.ExitStack()
+        place.enter_context(self._service.admit())
+        channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
+        context = _Context(opening.context, conversation, place, *channel)
+        self._contexts[context.name] = context
+        return context
+
+    async def _say(self, said: ClientMessage | ProtocolError, name: str) -> None:
+        context = self._contexts.get(name)
+        if context is None:
+            return  # it ended a moment ago, and `Dialect.ended` has told
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await context.letters.send(said)
+
+    def _drop(self, name: str) -> None:
+        context = self._contexts.get(name)
+        if context is not None:
+            self._forget(context)
+            context.scope.cancel()
+
+    def _forget(self, context: _Context) -> None:
+        """The conversation has ended: its name and its place are free."""
+        self._has_begun = self.has_begun
+        self._used_at = trio.current_time()
+        if self._contexts.get(context.name) is context:
+            del self._contexts[context.name]
+        context.place.close()
+        if not self._contexts:
+            self._all_ended.set()
+            self._all_ended = trio.Event()
+
+    async def _converse(self, context: _Context) -> None:
+        code = None
+        with context.scope, context.mailbox:
+            peer = _ContextPeer(context, self._dialect, self._send)
+            code = await hold_conversation(peer, self._service, context.conversation)
+        if code is None:
+            return  # dropped
+        self._forget(context)
+        try:
+            await self._do(self._dialect.ended(context.name, code))
+        except Disconnected:
+            self._nursery.cancel_scope.cancel()
+
+    async def _send(self, message: Message) -> None:
+        async with self._sending:  # conversations take turns
+            await self._wire.send(message)
+
+    async def _end_at_shutdown(self) -> None:
+        """A socket without a conversation has nobody else to close it."""
+        await self._service.closing.wait()
+        while self._contexts:
+            await self._all_ended.wait()
+        await self._do([Close(CloseCode.GOING_AWAY)])
+
+    async def _end_when_idle(self) -> None:
+        """Likewise."""
+        while True:
+            while self._contexts:
+                await self._all_ended.wait()
+            used_at = self._used_at
+            await trio.sleep_until(used_at + self._service.idle_timeout_s)
+            if not self._contexts and self._used_at == used_at:
+                await self._do([Close()])
+
+
+class _ContextPeer:
+    """The client, to one of its conversations: `pipeline.connection.Peer`."""
+
+    def __init__(
+        self, context: _Context, dialect: Dialect, send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        self._context = context
+        self._dialect = dialect
+        self._send = send
+
+    async def receive(self) -> ClientMessage | None:
+        try:
+            letter = await self._context.mailbox.receive()
+        except trio.EndOfChannel:
+            return None
+        if isinstance(letter, ProtocolError):
+            raise letter
+        return letter
+
+    async def send(self, item: Outgoing | Answer) -> None:
+        for message in self._dialect.tell(self._context.name, item):
+            await self._send(message)
