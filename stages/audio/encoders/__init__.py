@@ -96,13 +96,13 @@ def check_format(
     traits = FORMATS[name]
     if sample_rate not in traits.rates:
         rates = ", ".join(map(str, traits.rates))
-        raise ValueError(f"sample_rate: {name} has {rates}")
+        raise ValueError(f"sample_rate: {name} has {rates}, not {sample_rate}")
     if bit_rate is None:
         return
     if traits.bit_rate is None:
         raise ValueError(f"bit_rate: {name} has none to choose")
     if not LEAST_BITS <= bit_rate <= traits.most_bits:
-        raise ValueError(f"bit_rate: {name} has {LEAST_BITS} to {traits.most_bits}")
+        raise ValueError(f"bit_rate: {name} has {LEAST_BITS} to {traits.most_bits}, not {bit_rate}")
 
 
 def new_encoder(

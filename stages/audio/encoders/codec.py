@@ -83,10 +83,11 @@ class Codec:
         context = self._context
         channels, form = context.layout.nb_channels, context.format
         values: npt.NDArray[Any] = linear16(samples) if form.name == "s16" else clean(samples)
-        repeats = (channels, 1) if form.is_planar else (1, channels)
-        mono = values[np.newaxis] if form.is_planar else values[:, np.newaxis]
-        # (n_channels, n_samples), or interleaved: (1, n_samples * n_channels)
-        planes = np.tile(mono, repeats).reshape(repeats[0], -1)
+        planes = (
+            np.tile(values, (channels, 1))  # (n_channels, n_samples)
+            if form.is_planar
+            else np.repeat(values, channels)[np.newaxis]  # (1, n_samples * n_channels)
+        )
         frame = self._new_frame(planes, form.name, context.layout.name)
         frame.sample_rate = context.sample_rate
         frame.time_base = context.time_base

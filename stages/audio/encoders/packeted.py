@@ -82,5 +82,7 @@ def aac(sample_rate: int, channels: int, bit_rate: int) -> Packeted:
         head = 0xFFF1 << 40 | 1 << 38 | rate << 34 | channels << 30 | n_bytes << 13 | 0x7FF << 2
         return head.to_bytes(ADTS_HEAD_BYTES, "big") + packet
 
-    codec = Codec("aac", "fltp", sample_rate, channels, {"b": str(bit_rate)})
+    # bitexact: without FFmpeg's version in the first frame.
+    options = {"b": str(bit_rate), "flags": "+bitexact"}
+    codec = Codec("aac", "fltp", sample_rate, channels, options)
     return Packeted(codec, frame=frame)
