@@ -18,6 +18,9 @@ REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}
 HEAVY = {"torch", "transformers", "huggingface_hub", "soprano", "scipy", "parselmouth", "pyworld"}
 """What engines and downloads need, as modules; torch alone takes a second to import."""
 
+ENCODING = {"av"}
+"""What is imported when the first listener asks for a format with a codec."""
+
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\w+)", re.MULTILINE)
 """The package of a line of ``python -X importtime``."""
 
@@ -60,7 +63,7 @@ def test_a_light_server_imports_nothing_heavy() -> None:
         assert spoken.status_code == 200
         imported = set(IMPORTED.findall(server.log))
     assert {"trio", "numpy", "fastapi"} <= imported
-    assert not imported & (HEAVY | {"rvc_python", "faiss", "librosa", "numba"})
+    assert not imported & (HEAVY | ENCODING | {"rvc_python", "faiss", "librosa", "numba"})
 
 
 def test_light_pins_hold_no_torch() -> None:

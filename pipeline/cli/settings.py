@@ -13,7 +13,7 @@ from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
 from pipeline.dialects.native import SampleRate, VoiceName
-from stages.audio.format import SAMPLE_RATES, Encoding
+from stages.audio.format import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 from stages.text.markup import Actions, Urls
@@ -199,7 +199,7 @@ class SpeakSettings(SpeechSettings):
         Path("speech.wav"),
         description="a WAV file, or - for bare PCM on standard output",
     )
-    encoding: Encoding = Field("s16le", description="of bare PCM")
+    encoding: LinearEncoding = Field("s16le", description="of bare PCM")
     sample_rate: SampleRate = Field(
         48_000, description=f"hertz: one of {', '.join(map(str, SAMPLE_RATES))}"
     )

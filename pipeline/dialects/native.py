@@ -192,6 +192,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "pitch_shift": item.style.pitch_shift,
                 "segmentation": item.style.segmentation,
                 **asdict(item.stream_format),
+                "frame_ms": item.stream_format.exact_ms,
                 "limits": {
                     "max_message_bytes": MAX_MESSAGE_BYTES,
                     "max_pending_bytes": MAX_PENDING_BYTES,

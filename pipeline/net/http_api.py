@@ -3,11 +3,10 @@ description."""
 
 from __future__ import annotations
 
-import io
-import wave
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
+import numpy as np
 import trio
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,13 +15,15 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
+from stages.audio.encoders import FORMATS, check_format, new_encoder
+from stages.audio.encoders.plain import wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
@@ -30,7 +31,7 @@ from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from fastapi import FastAPI
 
@@ -40,14 +41,15 @@ MAX_TEXT_CHARS = 10_000
 """The longest text of one request: about ten minutes of speech. Longer texts use the WebSocket."""
 
 MAX_ANSWER_BYTES = 64 * 2**20
-"""The largest answer, held in memory until it is whole: eleven minutes of 16 bit at 48 kHz.
+"""The largest answer, held in memory until it is whole: eleven minutes of 16 bit at 48 kHz, and an
+hour of MP3.
 Characters alone are no bound, since a voice may read a single one out by its name."""
 
 CLIENT_GONE = 499
 """nginx's status for a client that did not wait for its answer. It is no error of anybody's, and
 is not counted as one."""
 
-MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
+SpokenFormat: TypeAlias = Literal["wav", "s16le", "f32le", "mp3", "opus", "flac", "aac"]
 
 
 class SpeakRequest(BaseModel):
@@ -58,16 +60,29 @@ class SpeakRequest(BaseModel):
     text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
     pitch_shift: PitchShift = Field(0.0, description="semitones")
     voice: VoiceName | None = Field(None, description="a name from /api/voices")
-    format: Literal["wav", "s16le", "f32le"] = Field(
-        "wav", description="WAV (16 bit), or bare little-endian samples"
+    format: SpokenFormat = Field(
+        "wav",
+        description="WAV or FLAC of 16 bit; bare little-endian samples; MP3; Opus in Ogg; AAC",
     )
     sample_rate: SampleRate = PIPELINE_RATE
     seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
 
+    @model_validator(mode="after")
+    def _format_can_be_had(self) -> Self:
+        check_format(self.format, self.sample_rate)
+        return self
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the answer holds samples as a conversation gives them."""
+        return self.format in {"wav", "s16le", "f32le"}
+
     def config(self) -> dict[str, Any]:
-        """The keys of the WebSocket's config message that say the same."""
-        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed"})
-        config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
+        """The keys of the WebSocket's config message that say the same; what is not bare is encoded
+        from the sound at its best."""
+        config = self.model_dump(include={"pitch_shift", "seed"})
+        config["encoding"] = "s16le" if self.format in {"wav", "s16le"} else "f32le"
+        config["sample_rate"] = self.sample_rate if self.is_bare else PIPELINE_RATE
         if self.voice is not None:
             config["voice"] = self.voice
         return config
@@ -120,19 +135,19 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         dependencies=[key],
         response_class=Response,
         responses={
-            200: {"content": {"audio/wav": {}, "audio/pcm": {}}},
+            200: {"content": {FORMATS[form].media_type: {} for form in get_args(SpokenFormat)}},
             **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
         },
     )
     async def speak(body: SpeakRequest, request: Request) -> Response:
         """Speak one text: one request, one answer."""
-        pcm = await _unless_gone(request, service, body)
-        if pcm is None:  # it has closed its own side, and may still read
+        sound = await _unless_gone(request, service, body)
+        if sound is None:  # it has closed its own side, and may still read
             gone = {"error": "the client closed its side first", "code": "client_gone"}
             return JSONResponse(gone, CLIENT_GONE)
         if body.format == "wav":
-            pcm = _as_wav(pcm, body.sample_rate)
-        return Response(pcm, media_type=MEDIA_TYPES[body.format])
+            sound = wav_head(body.sample_rate, 1, len(sound)) + sound
+        return Response(sound, media_type=FORMATS[body.format].media_type)
 
     add_page(app)
 
@@ -177,15 +192,15 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
 
 async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes | None:
-    """The PCM of the text; None: the client has gone, so that work stopped before the end."""
-    pcm = bytearray()
+    """The sound of the text; None: the client has gone, so that work stopped before the end."""
+    sound = bytearray()
     result: bytes | ServerError | None = None
 
     async def collect(data: bytes) -> None:
         await trio.lowlevel.checkpoint()
-        if len(pcm) + len(data) > MAX_ANSWER_BYTES:
+        if len(sound) + len(data) > MAX_ANSWER_BYTES:
             raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
-        pcm.extend(data)
+        sound.extend(data)
 
     async def stop_when_gone(scope: trio.CancelScope) -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -195,8 +210,8 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_when_gone, nursery.cancel_scope)
         try:
-            await speak_text(service, body.text, collect, body.config())
-            result = bytes(pcm)
+            await _speak(service, body, collect)
+            result = bytes(sound)
         except ServerError as error:
             result = error
         nursery.cancel_scope.cancel()
@@ -205,17 +220,27 @@ async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -
     return result
 
 
+async def _speak(
+    service: Service, body: SpeakRequest, play: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Speak the text, and give each piece of the answer to `play`."""
+    if body.is_bare:
+        await speak_text(service, body.text, play, body.config())
+        return
+    off_loop = trio.to_thread.run_sync  # encoding takes too long for the loop
+    encoder = await off_loop(new_encoder, body.format, body.sample_rate)
+
+    async def encode(pcm: bytes) -> None:
+        await play(await off_loop(encoder.push, np.frombuffer(pcm, np.float32)))
+
+    await play(encoder.start())
+    await speak_text(service, body.text, encode, body.config())
+    await play(await off_loop(encoder.flush))
+
+
 def _is_json(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
-
-
-def _as_wav(pcm: bytes, sample_rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setparams((1, 2, sample_rate, 0, "NONE", ""))
-        wav.writeframes(pcm)
-    return file.getvalue()
 
 
 def _told(request: Request, error: Exception) -> tuple[int, str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from stages.audio.format import StreamFormat
+from stages.audio.format import OPUS_PACKET_MS, OPUS_RATES, StreamFormat
 from stages.conversion_settings import ConversionSettings
 from stages.errors import ProtocolError, UnknownVoice
 from stages.items import Flush, Ready, Style, Token
@@ -52,7 +52,7 @@ class Conversation:
             for key in sorted(changes.keys() - STYLE_KEYS):
                 raise ProtocolError(f"{key}: can only be set before the first token")
         stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
-        _check_frames(stream_format)
+        _check_format(stream_format)
         conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
         conversion = {key: value for key, value in conversion.items() if value is not None}
         own = _only(changes, OWN_STYLE_KEYS)
@@ -82,9 +82,16 @@ class Conversation:
         return Ready(self._voices[self.style.voice].engine, self.style, self.stream_format)
 
 
-def _check_frames(stream_format: StreamFormat) -> None:
-    """Frames of exactly this length must be whole samples: 30 ms at 22 050 Hz would be 661.5."""
+def _check_format(stream_format: StreamFormat) -> None:
+    """Frames of exactly this length must be whole samples: 30 ms at 22 050 Hz would be 661.5. Opus
+    has rates and a length of its own."""
     rate, frame_ms = stream_format.sample_rate, stream_format.frame_ms
+    if stream_format.encoding == "opus":
+        if rate not in OPUS_RATES:
+            msg = f"sample_rate: opus has {', '.join(map(str, OPUS_RATES))}, not {rate}"
+            raise ProtocolError(msg)
+        if frame_ms not in {None, OPUS_PACKET_MS}:
+            raise ProtocolError(f"frame_ms: must be {OPUS_PACKET_MS} with opus, or left out")
     least_ms = 1000 // gcd(rate, 1000)
     if frame_ms is not None and frame_ms % least_ms:
         msg = f"frame_ms: must be a multiple of {least_ms} at {rate} Hz, for whole samples"

@@ -30,12 +30,15 @@ MAX_MESSAGE_VALUES = 16_383
 class Framer:
     """A buffer for the samples of one stream, which gives them out in message-sized pieces."""
 
-    def __init__(self, stream_format: StreamFormat) -> None:
+    def __init__(self, stream_format: StreamFormat, tail_samples: int = 0) -> None:
+        """`tail_samples` is the silence that must follow an utterance's last sound in exact
+        frames, for an encoder that looks ahead."""
         rate, channels = stream_format.sample_rate, stream_format.channels
-        frame_ms = stream_format.frame_ms
+        frame_ms = stream_format.exact_ms
         self._exact = None if frame_ms is None else rate * frame_ms // 1000
         self._least = rate * MIN_MESSAGE_MS // 1000
         self._most = min(rate * MAX_MESSAGE_MS // 1000, MAX_MESSAGE_VALUES // channels)
+        self._tail_samples = tail_samples
         self._held: list[Samples] = []
         self._n_held = 0
         self._utterance_begun = False
@@ -45,6 +48,7 @@ class Framer:
         self._held.append(samples)
         self._n_held += len(samples)
         if self._exact is not None:
+            self._utterance_begun = True
             yield from self._whole_frames(self._exact)
             return
         if not self._utterance_begun:
@@ -60,8 +64,9 @@ class Framer:
 
     def end_utterance(self) -> Iterator[Samples]:
         """Nothing at all is held back past an utterance's end."""
-        if self._exact is not None and self._n_held:
-            yield _pad(self._take_all(), self._exact)
+        if self._exact is not None and self._utterance_begun:
+            missing = -(self._n_held + self._tail_samples) % self._exact
+            yield from self.push(np.zeros(self._tail_samples + missing, np.float32))
         self._utterance_begun = False
 
     def _whole_messages(self) -> Iterator[Samples]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from stages.audio.encoders.opus import OpusPackets
 from stages.audio.format import PIPELINE_RATE
 from stages.audio.pcm import encode
 from stages.audio.resample import Resampler
@@ -35,7 +38,11 @@ class Packer:
 
     def __init__(self, stream_format: StreamFormat, offset: int) -> None:
         self._format = stream_format
-        self._framer = Framer(stream_format)
+        self._opus = OpusPackets(stream_format.sample_rate)
+        self.takes_long = stream_format.encoding == "opus"
+        """Whether an item's packing is more than copying, and so is for a worker thread."""
+        self._leads_in = self.takes_long and offset > 0
+        self._framer = Framer(stream_format, self._opus.look_ahead if self.takes_long else 0)
         self._resampler = Resampler(PIPELINE_RATE, stream_format.sample_rate)
         self._pushed = offset  # the end of what was put into the framer
         self._given_out = offset  # the end of what came out of it
@@ -66,6 +73,11 @@ class Packer:
         yield from self._frames(self._framer.end_utterance())
 
     def _begin(self, segment: Segment) -> Iterator[Outgoing]:
+        if self._leads_in:
+            # The client's decoder is where the barge-in left it, and our encoder is a new one. A
+            # packet of silence brings them together; else the first sound may be a burst.
+            self._leads_in = False
+            yield from self._frames([np.zeros(self._opus.packet_samples, np.float32)])
         if self._segment is None:
             self._segment = segment
             self._resampler = Resampler(PIPELINE_RATE, self._format.sample_rate)
@@ -90,12 +102,19 @@ class Packer:
 
     def _frames(self, pieces: Iterable[Samples]) -> Iterator[Outgoing]:
         for piece in pieces:
-            data = encode(piece, self._format.encoding, self._format.channels)
+            data = self._encode(piece)
             timing = self._started[0].segment.timing if self._started else None
             self._given_out += len(piece)
             self._pushed = max(self._pushed, self._given_out)  # beyond it: padding
             yield PcmFrame(data, len(piece), timing)
             yield from self._ended_by_now()
+
+    def _encode(self, piece: Samples) -> bytes:
+        encoding = self._format.encoding
+        if encoding == "opus":
+            [packet] = self._opus.push(piece)
+            return packet
+        return encode(piece, encoding, self._format.channels)
 
     def _ended_by_now(self) -> Iterator[Outgoing]:
         while self._ended and self._ended[0].end <= self._given_out:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+import trio
 
-    import trio
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from stages.items import Outgoing, Speech
     from stages.sender.packing import Packer
@@ -27,8 +27,16 @@ async def send_speech(
     with converted:
         async for item in converted:
             packer = packer or new_packer()
-            for message in packer.pack(item):
+            for message in await _made(packer, packer.pack(item)):
                 await send(message)
             if packed(item):
-                for message in packer.end_utterance():
+                for message in await _made(packer, packer.end_utterance()):
                     await send(message)
+
+
+async def _made(packer: Packer, messages: Iterator[Outgoing]) -> Iterable[Outgoing]:
+    """A packer's messages, made in a worker thread where that takes long. A barge-in does not wait
+    for the thread: nobody will use this packer again."""
+    if not packer.takes_long:
+        return messages
+    return await trio.to_thread.run_sync(list, messages, abandon_on_cancel=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.net.http_api import create_app
+from tests.audio.listening import hear
 from tests.fakes import InlineModels, service, sound_of
 
 if TYPE_CHECKING:
@@ -46,12 +47,42 @@ async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("form", "media_type", "read_as", "most_more"),
+    [
+        ("mp3", "audio/mpeg", ("mp3", 48_000, 1), 4_000),
+        ("aac", "audio/aac", ("aac", 48_000, 1), 4_000),
+        ("opus", "audio/ogg", ("ogg", 48_000, 2), 0),
+        ("flac", "audio/flac", ("flac", 48_000, 1), 0),
+    ],
+)
+async def test_speak_answers_in_the_format_that_was_asked_for(
+    form: str, media_type: str, read_as: tuple[str, int, int], most_more: int
+) -> None:
+    async with client(service()) as http:
+        answer = await http.post("/api/speak", json={"text": "Hello, there!", "format": form})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media_type
+    heard = hear(answer.content)
+    assert (heard.container, heard.sample_rate, len(heard.sound)) == read_as
+    assert 0 <= heard.sound.shape[1] - len(sound_of("Hello,there!")) <= most_more
+
+
+async def test_speak_encodes_at_the_rate_that_was_asked_for() -> None:
+    asked = {"text": "Hello, there!", "format": "flac", "sample_rate": 22_050}
+    async with client(service()) as http:
+        heard = hear((await http.post("/api/speak", json=asked)).content)
+    assert heard.sample_rate == 22_050
+    assert heard.sound.shape == (1, 551)  # 1200 samples at 48 kHz
+
+
+@pytest.mark.parametrize(
     ("body", "named"),
     [
         ({}, "text"),
         ({"text": 1}, "text"),
         ({"text": "a", "voice": "nobody"}, "voice"),
-        ({"text": "a", "format": "mp3"}, "format"),
+        ({"text": "a", "format": "ogg"}, "format"),
+        ({"text": "a", "format": "opus", "sample_rate": 44_100}, "sample_rate: opus has 8000"),
         ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
         ({"text": "a", "colour": "red"}, "colour"),
         ({"text": "a" * 10_001}, "text"),
