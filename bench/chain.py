@@ -46,7 +46,7 @@ from pipeline.service import Service
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from stages.audio.format import PIPELINE_RATE
-from stages.items import Style
+from stages.items import PcmFrame, Style
 from stages.pitch_only import PitchOnlyConverter
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.network.content_file import read_content_model
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stages.audio.format import Samples
+    from stages.items import Outgoing
 
 FACTOR = "real_time_factor"
 FIGURES = (
@@ -191,11 +192,12 @@ async def _listen(service: Service, n_listeners: int) -> Result:
     heard = [Playback() for _ in range(n_listeners)]
 
     async def listen(playback: Playback) -> None:
-        async def play(data: bytes) -> None:
-            playback.play(len(data) // 4, time.perf_counter())
+        async def hear(item: Outgoing) -> None:
+            if isinstance(item, PcmFrame):
+                playback.play(item.n_samples, time.perf_counter())
             await trio.lowlevel.checkpoint()
 
-        await speak_text(service, SENTENCE, play, {"index_rate": 0.0})
+        await speak_text(service, SENTENCE, hear, {"index_rate": 0.0})
 
     began = time.perf_counter()
     async with trio.open_nursery() as nursery:

@@ -10,7 +10,14 @@ import trio
 from pipeline.connection import CloseCode, hold_conversation
 from stages.errors import Disconnected, Overloaded, ServerError
 from stages.intake.conversation import Conversation
-from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
+from stages.items import (
+    ClientMessage,
+    Flushed,
+    PcmFrame,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -28,10 +35,12 @@ class _LocalPeer:
     """A peer that sends the texts of an iterator, no faster than they are spoken. The first error
     ends the conversation."""
 
-    def __init__(self, texts: AsyncIterator[str], play: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(
+        self, texts: AsyncIterator[str], hear: Callable[[Outgoing], Awaitable[None]]
+    ) -> None:
         self.error: ServerError | None = None
         self._texts = texts
-        self._play = play
+        self._hear = hear
         self._n_taken = self._n_spoken = 0  # characters
         self._spoken = trio.lowlevel.ParkingLot()
 
@@ -47,16 +56,16 @@ class _LocalPeer:
     async def send(self, item: Outgoing | Answer) -> None:
         await trio.lowlevel.checkpoint()
         match item:
-            case PcmFrame():
-                try:
-                    await self._play(item.data)
-                except ServerError as error:
-                    self._give_up(error)
-            case SegmentEnded(segment=segment):
-                self._n_spoken += len(segment.source)
-                self._spoken.unpark_all()
             case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
+            case PcmFrame() | SegmentStarted() | SegmentEnded() | Flushed():
+                try:
+                    await self._hear(item)
+                except ServerError as error:
+                    self._give_up(error)
+        if isinstance(item, SegmentEnded):
+            self._n_spoken += len(item.segment.source)
+            self._spoken.unpark_all()
 
     @property
     def has_heard_all(self) -> bool:
@@ -71,17 +80,17 @@ class _LocalPeer:
 async def speak_text(
     service: Service,
     text: str | AsyncIterator[str],
-    play: Callable[[bytes], Awaitable[None]],
+    hear: Callable[[Outgoing], Awaitable[None]],
     config: Mapping[str, Any],
 ) -> None:
-    """Speak a text, which may still be arriving, and give each message of PCM to `play`. That may
+    """Speak a text, which may still be arriving, and give `hear` its sound and its events. That may
     end it all by raising a `ServerError`.
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
     conversation = Conversation(service.voices, service.new_style("auto"))
     conversation.configure({**config, "events": True})  # to know what has been spoken
-    peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
+    peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
     with service.admit():
         code = await hold_conversation(peer, service, conversation)
     if peer.error is not None:

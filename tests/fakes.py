@@ -23,7 +23,7 @@ from stages.segmenter import SegmenterOptions
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from pipeline.executor import Executor
     from stages.audio.format import Samples
@@ -325,6 +325,18 @@ async def converse(peer: ListPeer, server: Service | None = None, **config: obje
     conversation = Conversation(server.voices, server.new_style("eager"))
     conversation.configure({"events": True, **config})
     return await hold_conversation(peer, server, conversation)
+
+
+def sound_to(
+    play: Callable[[bytes], Awaitable[None]],
+) -> Callable[[Outgoing], Awaitable[None]]:
+    """A listener of `speak_text` who plays the sound and minds nothing else."""
+
+    async def hear(item: Outgoing) -> None:
+        if isinstance(item, PcmFrame):
+            await play(item.data)
+
+    return hear
 
 
 def token(text: str, pitch_shift: float | None = None) -> ClientMessage:

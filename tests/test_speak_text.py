@@ -11,7 +11,7 @@ import trio
 
 from pipeline.speak_text import speak_text
 from stages.errors import Overloaded, SynthesisError
-from tests.fakes import InlineModels, TellingEngine, service, text_of
+from tests.fakes import InlineModels, TellingEngine, service, sound_to, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def test_a_long_text_waits_for_its_speech_and_is_spoken_whole(
         await trio.sleep(1)
 
     server = service(max_pending_bytes=50_000)
-    await speak_text(server, texts(), play, {})
+    await speak_text(server, texts(), sound_to(play), {})
     spoken = text_of(np.frombuffer(heard, "<f4"))
     assert spoken == "".join(f"{'x' * (number % 5 + 1)}," for number in range(n_pieces))
 
@@ -53,7 +53,7 @@ async def test_a_failing_segment_ends_it(autojump_clock: MockClock) -> None:
         await trio.lowlevel.checkpoint()
 
     with pytest.raises(SynthesisError):
-        await speak_text(service(InlineModels()), "One; t~o", play, {})
+        await speak_text(service(InlineModels()), "One; t~o", sound_to(play), {})
 
 
 @pytest.mark.parametrize("told", [None, "eager"])
@@ -71,7 +71,7 @@ async def test_a_text_is_cut_as_its_engine_speaks_well(
         heard.extend(data)
 
     server = service(synthesizer=engine, segmentation=told)
-    await speak_text(server, "Well, yes. No, I think so. Good.", play, {})
+    await speak_text(server, "Well, yes. No, I think so. Good.", sound_to(play), {})
     spoken = text_of(np.frombuffer(heard, "<f4"))
     if told is None:
         assert spoken == "Well,yes. No, I think so.Good."
@@ -99,7 +99,7 @@ async def test_what_a_shutdown_cuts_off_is_not_taken_for_the_whole(
         yield "One; two; three"
 
     with pytest.raises(Overloaded, match="shut down"):
-        await speak_text(server, text(), play, {})
+        await speak_text(server, text(), sound_to(play), {})
 
 
 async def test_what_is_spoken_while_a_server_shuts_down_is_whole(
@@ -113,5 +113,5 @@ async def test_what_is_spoken_while_a_server_shuts_down_is_whole(
         heard.extend(data)
         server.closing.set()
 
-    await speak_text(server, "One; two; three", play, {})
+    await speak_text(server, "One; two; three", sound_to(play), {})
     assert text_of(np.frombuffer(heard, "<f4")) == "One;two;three"

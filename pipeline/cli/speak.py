@@ -18,11 +18,13 @@ import trio
 from pipeline.cli.open_service import open_service
 from pipeline.cli.progress import Progress
 from pipeline.speak_text import speak_text
+from stages.items import PcmFrame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pipeline.cli.settings import SpeakSettings
+    from stages.items import Outgoing
 
 log = structlog.stdlib.get_logger("server")
 
@@ -40,7 +42,6 @@ async def speak(options: SpeakSettings) -> None:
         log.info("speaking what you type; end with Ctrl-D")
     to_pipe = options.output == STANDARD_STREAM
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
-    bytes_per_s = options.sample_rate * (4 if encoding == "f32le" else 2)
     with ExitStack() as stack:
         async with open_service(options, 1, math.inf) as service:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
@@ -48,13 +49,14 @@ async def speak(options: SpeakSettings) -> None:
             progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
             stack.callback(progress.clear)
 
-            async def play(pcm: bytes) -> None:
-                # In a thread, since a pipe may block for as long as a player likes.
-                await trio.to_thread.run_sync(write, pcm, abandon_on_cancel=True)
-                progress.add(len(pcm) / bytes_per_s)
+            async def hear(item: Outgoing) -> None:
+                if isinstance(item, PcmFrame):
+                    # In a thread, since a pipe may block for as long as a player likes.
+                    await trio.to_thread.run_sync(write, item.data, abandon_on_cancel=True)
+                    progress.add(item.n_samples / options.sample_rate)
 
             config = {"encoding": encoding, "sample_rate": options.sample_rate}
-            await speak_text(service, text, play, config)
+            await speak_text(service, text, hear, config)
     if not progress.sound_s:
         log.warning("there was nothing to speak")
     if not to_pipe:

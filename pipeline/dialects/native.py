@@ -71,18 +71,12 @@ FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
-class Config(ConversionSettings):
-    """The keys of ``{"config": {...}}``. Only those that were given count; the defaults here stand
-    for none of the settings."""
+class Manner(ConversionSettings):
+    """The config's keys that say how a voice is to speak. Only those that were given count; the
+    defaults here stand for none of the settings."""
 
-    voice: VoiceName = ""
     pitch_shift: PitchShift = 0.0
-    encoding: Encoding = "f32le"
-    sample_rate: SampleRate = 48_000
-    channels: Channels = 1
-    frame_ms: FrameMs | None = None
     segmentation: Segmentation = "eager"
-    events: bool = False
     seed: Seed | None = None
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
@@ -91,6 +85,17 @@ class Config(ConversionSettings):
         cls, value: object, check: ValidatorFunctionWrapHandler
     ) -> object:
         return None if value is None else check(value)
+
+
+class Config(Manner):
+    """The keys of ``{"config": {...}}``, likewise."""
+
+    voice: VoiceName = ""
+    encoding: Encoding = "f32le"
+    sample_rate: SampleRate = 48_000
+    channels: Channels = 1
+    frame_ms: FrameMs | None = None
+    events: bool = False
 
 
 class _Query(Config):

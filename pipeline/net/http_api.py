@@ -4,9 +4,8 @@ description."""
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import numpy as np
 import trio
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,15 +14,15 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
-from pipeline.speak_text import speak_text
+from pipeline.dialects.native import Manner, SampleRate, Seed, Text, VoiceName
+from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
+from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
-from stages.audio.encoders import FORMATS, check_format, new_encoder
-from stages.audio.encoders.plain import wav_head
+from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
@@ -31,61 +30,37 @@ from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from fastapi import FastAPI
 
     from pipeline.service import Service
 
-MAX_TEXT_CHARS = 10_000
-"""The longest text of one request: about ten minutes of speech. Longer texts use the WebSocket."""
-
-MAX_ANSWER_BYTES = 64 * 2**20
-"""The largest answer, held in memory until it is whole: eleven minutes of 16 bit at 48 kHz, and an
-hour of MP3.
-Characters alone are no bound, since a voice may read a single one out by its name."""
-
-CLIENT_GONE = 499
-"""nginx's status for a client that did not wait for its answer. It is no error of anybody's, and
-is not counted as one."""
-
 SpokenFormat: TypeAlias = Literal["wav", "s16le", "f32le", "mp3", "opus", "flac", "aac"]
 
 
-class SpeakRequest(BaseModel):
+class SpeakRequest(Manner):
     """A text to speak, and how. Keys that are left out are as the server is set."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
-    pitch_shift: PitchShift = Field(0.0, description="semitones")
     voice: VoiceName | None = Field(None, description="a name from /api/voices")
+    pitch_shift: PitchShift = Field(0.0, description="semitones")
+    seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
     format: SpokenFormat = Field(
         "wav",
         description="WAV or FLAC of 16 bit; bare little-endian samples; MP3; Opus in Ogg; AAC",
     )
     sample_rate: SampleRate = PIPELINE_RATE
-    seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
-
-    @model_validator(mode="after")
-    def _format_can_be_had(self) -> Self:
-        check_format(self.format, self.sample_rate)
-        return self
 
     @property
-    def is_bare(self) -> bool:
-        """Whether the answer holds samples as a conversation gives them."""
-        return self.format in {"wav", "s16le", "f32le"}
-
-    def config(self) -> dict[str, Any]:
-        """The keys of the WebSocket's config message that say the same; what is not bare is encoded
-        from the sound at its best."""
-        config = self.model_dump(include={"pitch_shift", "seed"})
-        config["encoding"] = "s16le" if self.format in {"wav", "s16le"} else "f32le"
-        config["sample_rate"] = self.sample_rate if self.is_bare else PIPELINE_RATE
-        if self.voice is not None:
-            config["voice"] = self.voice
-        return config
+    def speech(self) -> Speech:
+        """What is to be spoken. Raises `ProtocolError` for what cannot be had."""
+        config = self.model_dump(exclude_unset=True, exclude={"text", "format", "sample_rate"})
+        if self.voice is None:
+            config.pop("voice", None)
+        return Speech(self.text, config, SoundForm(self.format, self.sample_rate))
 
 
 class ErrorAnswer(BaseModel):
@@ -139,15 +114,9 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
             **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
         },
     )
-    async def speak(body: SpeakRequest, request: Request) -> Response:
-        """Speak one text: one request, one answer."""
-        sound = await _unless_gone(request, service, body)
-        if sound is None:  # it has closed its own side, and may still read
-            gone = {"error": "the client closed its side first", "code": "client_gone"}
-            return JSONResponse(gone, CLIENT_GONE)
-        if body.format == "wav":
-            sound = wav_head(body.sample_rate, 1, len(sound)) + sound
-        return Response(sound, media_type=FORMATS[body.format].media_type)
+    async def speak(body: SpeakRequest) -> Response:
+        """Speak one text: one request, one answer, which begins with the first sound."""
+        return SpeechResponse(service, body.speech)
 
     add_page(app)
 
@@ -189,53 +158,6 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     for kind in (RequestValidationError, HTTPException, ServerError):
         app.add_exception_handler(kind, tell_error)
     return app
-
-
-async def _unless_gone(request: Request, service: Service, body: SpeakRequest) -> bytes | None:
-    """The sound of the text; None: the client has gone, so that work stopped before the end."""
-    sound = bytearray()
-    result: bytes | ServerError | None = None
-
-    async def collect(data: bytes) -> None:
-        await trio.lowlevel.checkpoint()
-        if len(sound) + len(data) > MAX_ANSWER_BYTES:
-            raise ProtocolError("text: this is too much sound for one answer; use the WebSocket")
-        sound.extend(data)
-
-    async def stop_when_gone(scope: trio.CancelScope) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop_when_gone, nursery.cancel_scope)
-        try:
-            await _speak(service, body, collect)
-            result = bytes(sound)
-        except ServerError as error:
-            result = error
-        nursery.cancel_scope.cancel()
-    if isinstance(result, ServerError):
-        raise result
-    return result
-
-
-async def _speak(
-    service: Service, body: SpeakRequest, play: Callable[[bytes], Awaitable[None]]
-) -> None:
-    """Speak the text, and give each piece of the answer to `play`."""
-    if body.is_bare:
-        await speak_text(service, body.text, play, body.config())
-        return
-    off_loop = trio.to_thread.run_sync  # encoding takes too long for the loop
-    encoder = await off_loop(new_encoder, body.format, body.sample_rate)
-
-    async def encode(pcm: bytes) -> None:
-        await play(await off_loop(encoder.push, np.frombuffer(pcm, np.float32)))
-
-    await play(encoder.start())
-    await speak_text(service, body.text, encode, body.config())
-    await play(await off_loop(encoder.flush))
 
 
 def _is_json(request: Request) -> bool:

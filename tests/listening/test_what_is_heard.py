@@ -18,6 +18,7 @@ import trio
 from pipeline.cli.open_service import open_service
 from pipeline.cli.settings import SpeakSettings
 from pipeline.speak_text import speak_text
+from tests.fakes import sound_to
 from tests.listening.ear import Ear, median_pitch
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def speak(service: Service, *tokens: str, **config: str | float) -> Sample
         await trio.lowlevel.checkpoint()
         pcm.extend(data)
 
-    await speak_text(service, texts(), collect, config)
+    await speak_text(service, texts(), sound_to(collect), config)
     if config.get("encoding") == "s16le":
         return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
     return np.frombuffer(pcm, "<f4")

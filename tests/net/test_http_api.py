@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 import pytest
+import trio
 
 from pipeline.net.http_api import create_app
 from tests.audio.listening import hear
-from tests.fakes import InlineModels, service, sound_of
+from tests.fakes import InlineModels, TellingEngine, service, sound_of
 
 if TYPE_CHECKING:
+    from starlette.types import Message
     from trio.testing import MockClock
 
     from pipeline.service import Service
@@ -27,13 +30,14 @@ def client(server: Service) -> httpx.AsyncClient:
 
 
 async def test_speak_answers_with_a_wav_file(autojump_clock: MockClock) -> None:
+    """Of unknown length, since it begins before all of it has been spoken."""
     async with client(service()) as http:
         answer = await http.post("/api/speak", json={"text": "Hello, there!"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "audio/wav"
     with wave.open(io.BytesIO(answer.content)) as wav:
-        assert wav.getparams()[:4] == (1, 2, 48_000, 1_200)
-        heard = np.frombuffer(wav.readframes(1_200), "<i2") / 32_767
+        assert wav.getparams()[:3] == (1, 2, 48_000)
+        heard = np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32_767
     assert np.allclose(heard, sound_of("Hello,there!"), atol=1e-4)
 
 
@@ -124,19 +128,60 @@ async def test_what_the_engine_cannot_say_is_a_500_with_the_reason(
     autojump_clock: MockClock,
 ) -> None:
     async with client(service()) as http:
-        answer = await http.post("/api/speak", json={"text": "Oh. a~"})
+        answer = await http.post("/api/speak", json={"text": "~ Oh."})
     assert answer.status_code == 500
-    assert answer.json() == {"error": "cannot say 'a~'", "code": "synthesis_failed"}
+    assert answer.json() == {"error": "cannot say '~ Oh.'", "code": "synthesis_failed"}
 
 
-async def test_an_answer_of_too_much_sound_is_refused(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_what_fails_behind_the_first_sound_breaks_the_answer_off(
+    autojump_clock: MockClock,
 ) -> None:
-    monkeypatch.setattr("pipeline.net.http_api.MAX_ANSWER_BYTES", 1_000)
-    async with client(service()) as http:
-        answer = await http.post("/api/speak", json={"text": "Far too long!"})
+    """The status has gone by then. With an end like any other, half of the speech would pass for
+    all of it."""
+    server = service()
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not sent:
+            body = json.dumps({"text": "Oh! a~", "format": "f32le"}).encode()
+            return {"type": "http.request", "body": body, "more_body": False}
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        await trio.lowlevel.checkpoint()
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"host", b"test")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/speak", "headers": headers,
+        "query_string": b"", "http_version": "1.1", "scheme": "http", "server": ("test", 80),
+    }  # fmt: skip
+    await create_app(server)(scope, receive, send)
+    assert sent[0]["status"] == 200
+    heard = b"".join(message["body"] for message in sent[1:])
+    assert np.array_equal(np.frombuffer(heard, "<f4")[:300], sound_of("Oh!"))
+    assert all(message["more_body"] for message in sent[1:])
+    assert server.n_listeners == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "text: there is nothing to speak"),
+        (" \n", "text: there is nothing to speak"),
+        ("a" * 10_001, "10000"),
+    ],
+)
+async def test_a_text_that_cannot_be_spoken_is_refused_before_any_work(
+    text: str, named: str, autojump_clock: MockClock
+) -> None:
+    engine = TellingEngine()
+    async with client(service(synthesizer=engine)) as http:
+        answer = await http.post("/api/speak", json={"text": text})
     assert answer.status_code == 422
-    assert "too much sound" in answer.json()["error"]
+    assert named in answer.json()["error"]
+    assert not engine.batches
 
 
 async def test_a_full_server_says_when_to_come_back(autojump_clock: MockClock) -> None:

@@ -1,0 +1,111 @@
+"""Speech as the answer to an HTTP request, sent while it is being spoken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import structlog
+import trio
+from starlette.responses import JSONResponse, Response
+
+from pipeline.speak_text import speak_text
+from stages.audio.encoders import new_encoder
+from stages.errors import ServerError
+from stages.items import PcmFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from pipeline.dialects.speech import Speech
+    from pipeline.service import Service
+    from stages.items import Outgoing
+
+T = TypeVar("T")
+
+log = structlog.stdlib.get_logger(__name__)
+
+CLIENT_GONE = 499
+"""nginx's status for a client that did not wait for its answer. It is no error of anybody's, and
+is not counted as one."""
+
+
+class SpeechResponse(Response):
+    """An answer that begins with the first sound, and holds its place until the last was sent.
+
+    What goes wrong before the first sound is answered with its status: the `ServerError` is raised.
+    Behind it there is no way to say so but to break off, so that no client takes half of the speech
+    for all of it: the body is left without its end, and the connection closes."""
+
+    def __init__(self, service: Service, speech: Speech) -> None:
+        self._service = service
+        self._speech = speech
+        self._has_begun = False
+        super().__init__(media_type=speech.media_type)
+        del self.headers["content-length"]  # it is not known
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error: ServerError | None = None
+        has_ended = False
+        self._send = send
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_when_gone, receive, nursery.cancel_scope)
+            try:
+                await self._answer()
+                has_ended = True
+            except ServerError as raised:
+                error = raised
+            nursery.cancel_scope.cancel()
+        if error is not None and not self._has_begun:
+            raise error
+        if error is not None:
+            self._service.metrics.errors.labels(error.code).inc()
+            log.info("an answer was broken off", error=str(error))
+        elif not has_ended and not self._has_begun:  # it closed its own side, and may still read
+            gone = {"error": "the client closed its side first", "code": "client_gone"}
+            await JSONResponse(gone, CLIENT_GONE)(scope, receive, send)
+
+    async def _answer(self) -> None:
+        form, body = self._speech.form, self._speech.body
+        encoder = await self._do(
+            new_encoder, form.name, form.sample_rate, form.channels, form.bit_rate
+        )
+        head = encoder.start()
+
+        async def hear(item: Outgoing) -> None:
+            nonlocal head
+            if isinstance(item, PcmFrame):
+                samples = np.frombuffer(item.data, np.float32)
+                data = head + await self._do(encoder.push, samples)
+                head = b""
+                await self._write(body.sound(data) if data else b"")
+            else:
+                await self._write(body.event(item))
+
+        await speak_text(self._service, self._speech.text, hear, self._speech.config)
+        data = head + await self._do(encoder.flush)
+        await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)
+
+    async def _do(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - as they are
+        """Encode: in a thread where there is a codec, which takes milliseconds."""
+        if self._speech.form.is_plain:
+            return function(*args)
+        return await trio.to_thread.run_sync(function, *args)
+
+    async def _write(self, data: bytes, *, is_last: bool = False) -> None:
+        if not data and not is_last:
+            return
+        if not self._has_begun:
+            self._has_begun = True
+            head = {"status": self.status_code, "headers": self.raw_headers}
+            await self._send({"type": "http.response.start", **head})
+        body = {"type": "http.response.body", "body": data, "more_body": not is_last}
+        await self._send(body)
+
+
+async def _stop_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
