@@ -126,7 +126,7 @@ def _is_action(inner: str, behind: str, *, begins_sentence: bool) -> bool:
     return inner[0].islower() or bool(_THIRD_PERSON.match(inner))
 
 
-_BEHIND = r"""(?: [ \t]{0,3}[\n\x03] | [ \t]{1,3}["'“‘«(*_]{0,3}+(?P<behind>[^\s"'“‘«(*_\x03])
+_BEHIND = r"""(?: [ \t]{0,3}(?:\r?\n|\x03) | [ \t]{1,3}["'“‘«(*_]{0,3}+(?P<behind>[^\s"'“‘«(*_\x03])
     | (?P<behind>[^\s*\x03]) )"""
 
 RULES = (

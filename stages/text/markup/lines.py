@@ -129,7 +129,7 @@ MARKDOWN_RULES = (
     ),
     MarkupRule(r"[:]", compiled(rf":{{3,}}[^\n\x03]{{0,80}}{EOL}"), take_out, when=at_line_start),
     MarkupRule(
-        r"[#]", compiled(r"\#{1,6}(?=[ \t\n\x03])"), _begin(LineKind.HEADING), when=at_line_start
+        r"[#]", compiled(r"\#{1,6}(?=[ \t\r\n\x03])"), _begin(LineKind.HEADING), when=at_line_start
     ),
     MarkupRule(r"[#]", compiled(rf"\#{{1,6}}[ \t]*{EOL}"), take_out, when=_is_heading),
     MarkupRule(

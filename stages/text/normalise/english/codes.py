@@ -65,7 +65,13 @@ def digits(tables: EnglishTables) -> list[TextRule]:
             r"(ISBN(?:-1[03])?:? )((?:97[89][- ]?)?\d[\d -]{7,14}[\dXx])\b",
             _after_word,
         ),
-        # CA 90210
+        # CA 90210; without a town before it, or only the segment before, with its code alone
+        rule(
+            "0 ACDFGHIKLMNOPRSTUVW",
+            rf"(?:\A|(?<=[a-z] ))(?!ID)({any_of(tables.states)}) (\d{{5}})(?:-(\d{{4}}))?"
+            r"(?=[\s.,;!?]|$)",
+            _in_state(tables),
+        ),
         rule(
             ", ACDFGHIKLMNOPRSTUVW",
             rf"(?<=, )({any_of(tables.states)})\b,?(?: (\d{{5}})(?:-(\d{{4}}))?\b)?"

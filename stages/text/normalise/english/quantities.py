@@ -25,8 +25,14 @@ _COUNTED = r"(?:[a-z]{3,} )?(?:[a-z]{3,}s|people|men|children)\b"
 
 
 def foreign(_tables: EnglishTables) -> list[TextRule]:
-    """Numbers as others write them: ``1 000 000`` and ``10,5``, but not the point (3,4)."""
+    """Numbers as others write them: ``1 000 000``, ``1.000.000`` and ``10,5``, but not the point
+    (3,4)."""
     return [
+        rule(
+            "0 ‥",
+            r"(?<![\w.,])(\d{1,3}(?:\.\d{3}){2,})(?:,(\d\d?))?(?![\w,]|\.\d)",
+            lambda found, _: found[1].replace(".", "") + (f".{found[2]}" if found[2] else ""),
+        ),
         rule("0 ,", r"(?<![\w.,(\[])(\d+),(\d\d?)(?![\d,]|\.\d)", r"\1.\2"),
         rule(
             "0",
@@ -83,6 +89,13 @@ def ranges(_tables: EnglishTables) -> list[TextRule]:
             rf"(?<![\w.,$€£/-])({_NUMBER})((?: ?(?:%|°[CF]?|[A-Za-zµ]{{1,3}}))?)(?:[-–—]| – )"
             rf"{until}(?!\d{{1,3}}-[a-z])",
             lambda found, _: f"{found[1]}{found[2]} to ",
+        ),
+        # 6 - 8 hours, but 6 - 8 = -2
+        rule(
+            "0 -",
+            rf"{_BEGIN}(?<![=+*/-] )({_NUMBER}) - (?=({_NUMBER})(?:%| ?[A-Za-z]{{2,}}))"
+            r"(?![\d.,]+ (?:is|are|equals?|gives|makes|leaves|plus|minus|times)\b)",
+            lambda found, _: f"{found[1]} to " if _value(found[1]) < _value(found[2]) else None,
         ),
         # 1920x1080, 3×4, 10 x 20 cm; 10x faster; 16:9
         rule(
@@ -164,6 +177,8 @@ def units(tables: EnglishTables) -> list[TextRule]:
     ]
 
 
+_ARTICLE = re.compile(r"(?<!\w)[Aa]n? \Z")
+_NEXT_WORD = re.compile(r" ([a-z]+)\b")
 _SHARES = {"%": "percent", "‰": "per mille"}
 _PLURAL = re.compile(r"(?:\w{2}s|people)\Z")
 _VARIABLE = re.compile(r"\b[xy]\b")
@@ -185,6 +200,10 @@ def plain(_tables: EnglishTables) -> list[TextRule]:
 def _within_word(found: re.Match[str], _target: Target) -> str:
     before, digits, behind = found.groups()
     return f"{before}{' ' * bool(before)}{numbers.cardinal(digits)}{' ' * bool(behind)}"
+
+
+def _value(written: str) -> float:
+    return float(written.replace(",", ""))
 
 
 def _always(found: re.Match[str], _target: Target) -> str:
@@ -250,20 +269,33 @@ def _measured(tables: EnglishTables) -> Say:
         noun = tables.units.get(symbol)
         if noun is None or (per and per not in tables.per):
             return None
-        if symbol in tables.capital_units and not per:
+        names_kind = _is_of_a_kind(found, tables)
+        if symbol in tables.capital_units and not per and not names_kind:
             follows = found.string[found.end() : found.end() + 4]
             is_free = joint == " " and not (
                 not follows or follows[0] in ".,;:!?)" or follows == " of "
             )
             if is_free or (symbol == "K" and not joint):
                 return None  # class 5 A; a 4K screen
-        name = noun.singular if joint == "-" else noun.of(amount)
+        is_singular = joint == "-" or names_kind or _is_behind_article(found)
+        name = noun.singular if is_singular else noun.of(amount)
         if power:
             name = f"{'square' if power == '²' else 'cubic'} {name}"
         said = f"{numbers.number(amount)} {name}"
         return f"{said} per {tables.per[per]}" if per else said
 
     return say
+
+
+def _is_behind_article(found: re.Match[str]) -> bool:
+    """A 10 km walk."""
+    return _ARTICLE.search(found.string, max(0, found.start() - 3), found.start()) is not None
+
+
+def _is_of_a_kind(found: re.Match[str], tables: EnglishTables) -> bool:
+    """A 60W bulb, but 60W of power."""
+    following = _NEXT_WORD.match(found.string, found.end())
+    return following is not None and following[1] in tables.measured
 
 
 def _scaled(tables: EnglishTables) -> Say:

@@ -37,6 +37,7 @@ class EnglishTables:
     zones: frozenset[str]
     magnitude_words: frozenset[str]
     capital_units: frozenset[str]
+    measured: frozenset[str]
     bare_titles: frozenset[str]
     capital_short: frozenset[str]
     rulers: frozenset[str]
