@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.segmenter import abbreviations
-from stages.segmenter.words import Before, word_before_stop
+from stages.segmenter.words import Before, may_calculate, word_before_stop
 from stages.text.markup import LINE_END, PARAGRAPH_END
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def judge(
             kind = Before.TRAILING_OFF
     elif mark in _STOPS_AND_COMMAS and (before + text)[-1:].isnumeric():
         kind = Before.NUMBER_COMMA
+    elif mark == "!" and may_calculate(before + text):
+        kind = Before.OPERAND
     else:
         return Verdict.CUT
 
@@ -263,6 +265,12 @@ def _cut_unless_number(following: Following) -> Verdict | None:
     return Verdict.GO_ON if goes_on else Verdict.CUT  # a page, or 5 p. m.
 
 
+def _cut_unless_operator(following: Following) -> Verdict | None:
+    if following.is_blank and not following.ends_line:
+        return None
+    return Verdict.GO_ON if not following.word and following.after in "=+" else Verdict.CUT
+
+
 def _cut_unless_digit(following: Following) -> Verdict | None:
     if not following.word:
         return Verdict.CUT if following.after else None
@@ -315,6 +323,7 @@ RULES: dict[Before, Rule] = {
     Before.PLAIN: Rule(_WAIT, True, _cut_where_space_is_missing, _cut),
     Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut),
     Before.NUMBER_COMMA: Rule(_WAIT, True, _cut_where_word_ends, _cut),
+    Before.OPERAND: Rule(_WAIT, True, _cut_where_word_ends, _cut_unless_operator),
     Before.ELLIPSIS: Rule(_WAIT, True, _cut_where_word_ends, _cut),
     Before.TRAILING_OFF: Rule(_WAIT, False, _stay_in_word, _cut_unless_small_letter),
     Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),

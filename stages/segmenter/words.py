@@ -27,6 +27,8 @@ class Before(Enum):
     LIST_NUMBER = auto()
     """``1.`` or ``b.`` where a sentence begins."""
     MAY_END = auto()
+    OPERAND = auto()
+    """What an exclamation mark may calculate with: ``n! = 6``, ``a != b``."""
     TIME = auto()
     """``p.m.``, other than in a phrase that a sentence begins with."""
 
@@ -37,6 +39,11 @@ _LAST_LETTERS = regex.compile(
     r"(?r)(?:(?<![\p{L}\p{M}\p{N}&]|\p{L}['’])[\p{L}\p{M}.]+|№|(?<!\p{L})[Nn]°)\Z"
 )
 _INITIALS = regex.compile(r"[\p{Lu}\p{Ll}]|(?:\p{L}{1,2}\.)+\p{L}{1,2}")
+_MEASURE = regex.compile(
+    r"(?r)\d[ \u00a0-]?(?:in|mi|min|sec|gal|yds?|pt|qt|mos?|wks?|yrs?|sq|cu)\Z"
+)
+"""A unit that is a word of its own where no number stands before."""
+_OPERAND = regex.compile(r"(?r)(?<![\p{L}\p{M}\p{N}'’])[a-z] ?\Z")
 _TIMES = frozenset({"a.m", "p.m"})
 _TIME_AHEAD = regex.compile(
     r"\A\W*(?:about|after|around|at|before|by|from|since|till|until)\b[^!?]{0,20}\Z",
@@ -56,6 +63,11 @@ _ABBREVIATIONS = {
 }
 
 
+def may_calculate(left: str) -> bool:
+    """Whether an exclamation mark behind this may stand for a factorial, or begin ``!=``."""
+    return _OPERAND.search(left) is not None
+
+
 def word_before_stop(text: str, mark: str, before: str) -> Before:
     """The kind of word that carries a stop or an ellipsis. `text` is the open segment so far,
     `before` the end of what came before it."""
@@ -69,6 +81,8 @@ def word_before_stop(text: str, mark: str, before: str) -> Before:
     letters = _LAST_LETTERS.search(left)
     if letters is None:
         return Before.PLAIN
+    if _MEASURE.search(left):
+        return Before.MAY_END
     word = letters.group().strip(".")
     listed = _ABBREVIATIONS.get(word) or _ABBREVIATIONS.get(word.lower())
     if word.lower() in _TIMES and not _TIME_AHEAD.search(text):

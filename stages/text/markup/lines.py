@@ -126,6 +126,7 @@ MARKDOWN_RULES = (
         compiled(rf"{_RULER}(?:[ \t]*+{_RULER}){{2,}}+[ \t]*+{EOL}"),
         take_out,
         when=at_line_start,
+        not_after=_RULER,  # where a run of them begins, so that each is looked at once
     ),
     MarkupRule(r"[:]", compiled(rf":{{3,}}[^\n\x03]{{0,80}}{EOL}"), take_out, when=at_line_start),
     MarkupRule(

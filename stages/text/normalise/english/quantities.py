@@ -270,13 +270,15 @@ def _measured(tables: EnglishTables) -> Say:
         if noun is None or (per and per not in tables.per):
             return None
         names_kind = _is_of_a_kind(found, tables)
+        if symbol == "K" and not joint and not per:
+            return None  # a 4K screen
         if symbol in tables.capital_units and not per and not names_kind:
             follows = found.string[found.end() : found.end() + 4]
             is_free = joint == " " and not (
                 not follows or follows[0] in ".,;:!?)" or follows == " of "
             )
-            if is_free or (symbol == "K" and not joint):
-                return None  # class 5 A; a 4K screen
+            if is_free:
+                return None  # class 5 A
         is_singular = joint == "-" or names_kind or _is_behind_article(found)
         name = noun.singular if is_singular else noun.of(amount)
         if power:
