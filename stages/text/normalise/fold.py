@@ -27,6 +27,7 @@ _SAME = {
     "\N{FRACTION SLASH}": "/",
     "\N{DIVISION SLASH}": "/",
     "\N{RATIO}": ":",
+    "\N{TILDE OPERATOR}": "~",
     "\N{MULTIPLICATION X}": "×",
     "\N{DOT OPERATOR}": "·",
 }

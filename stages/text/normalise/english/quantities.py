@@ -129,6 +129,8 @@ def units(tables: EnglishTables) -> list[TextRule]:
             r"(?<![\w.'])(\d{1,2})' ?(\d{1,2})(?:\"|''|(?![\w']))",
             lambda found, _: f"{numbers.cardinal(found[1])} foot {numbers.cardinal(found[2])}",
         ),
+        rule("0 '", r"(?<![\w.'])(\d{1,3})'(?= (?:by|x|tall|wide|long|high|deep)\b)", r"\1 foot"),
+        rule("0 '", r"\b(by|x) (\d{1,3})'(?!\w)", r"\1 \2 foot"),
         rule('0 "', rf"(?<![\w.\"'])({_NUMBER}) ?\"(?!\w)", _inches),
         rule('"', r"\b(half|(?:third|quarter|eighth|sixteenth)s?)\"", _inches),
         rule(
@@ -192,7 +194,7 @@ def plain(_tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}({_NUMBER})(?:st|nd|rd|th)\b",
             lambda found, _: numbers.ordinal(found[1]) if "." not in found[1] else None,
         ),
-        rule("0", rf"{_BEGIN}({_NUMBER})(?!\w|[.,]\d)", lambda found, _: numbers.number(found[1])),
+        rule("0", rf"{_BEGIN}({_NUMBER})(?![^\W\u3040-\u9fff]|[.,]\d)", lambda found, _: numbers.number(found[1])),
         rule("0", r"([^\W\d]?)(\d+)(?=([^\W\d]?))", _within_word),
     ]
 

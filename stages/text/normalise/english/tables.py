@@ -40,6 +40,7 @@ class EnglishTables:
     measured: frozenset[str]
     bare_titles: frozenset[str]
     capital_short: frozenset[str]
+    words_too: frozenset[str]
     rulers: frozenset[str]
     ranks: frozenset[str]
     numbered: frozenset[str]
