@@ -97,10 +97,7 @@ _TOKEN_THOUGHTS = (
 
 
 THOUGHT_RULES = (
-    *(
-        _block(*thought, when=_at_bare_line_start, close=_close_thought)
-        for thought in _THOUGHTS
-    ),
+    *(_block(*thought, when=_at_bare_line_start, close=_close_thought) for thought in _THOUGHTS),
     *(_block(*thought) for thought in _TOKEN_THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
     MarkupRule(

@@ -93,7 +93,7 @@ RULES = (
     MarkupRule(r"[\[]", _CITATION, _cite),
     MarkupRule(r"[\[]", compiled(r"\[[^\[\]\n]{0,60}\]"), take_out, when=_has_target),
     MarkupRule(r"[\[]", compiled(r"\[\](?=\()"), _no_text),
-    # [[page|text]]
+    # a link as wikis have it, to a page under another name
     MarkupRule(
         r"[\[]",
         compiled(r"(?P<page>\[\[[^\[\]|\n]{1,80}\|)(?P<text>[^\[\]|\n]{1,80})\]\]"),

@@ -43,7 +43,7 @@ class Dates:
             # Mon, 3 June; Thurs. evening
             rule("0", rf"(?<![\w.]){_NAME}(?=,? (?:the )?(?:\d|[A-Z][a-z]+\.? \d))", self._weekday),
             rule(".", r"(?<![\w.])()([A-Z][a-z]{2,8})\.(?= [a-z]|[,;:)!?])", self._short),
-            rule(".", rf"(?i:\b({_BEFORE_DAYS}) )([A-Z][a-z]{{2,8}})\.$", self._short),
+            rule(".", rf"(?i:\b({_BEFORE_DAYS}) )([A-Z][a-z]{{2,8}})\.(?= [A-Z]|$)", self._short),
             # 2024-03-15, 2023/11/05, 2024-06-01T12:00
             rule("0 -/.", rf"{_BEGIN}{_YEAR}([-/.])(\d\d?)\2(\d\d?)(?:T(?=\d)|{_END})", self._iso),
             # 12/25/1999, 31.12.2023, 5-6-20; on 3/17

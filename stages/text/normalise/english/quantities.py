@@ -194,7 +194,11 @@ def plain(_tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}({_NUMBER})(?:st|nd|rd|th)\b",
             lambda found, _: numbers.ordinal(found[1]) if "." not in found[1] else None,
         ),
-        rule("0", rf"{_BEGIN}({_NUMBER})(?![^\W\u3040-\u9fff]|[.,]\d)", lambda found, _: numbers.number(found[1])),
+        rule(
+            "0",
+            rf"{_BEGIN}({_NUMBER})(?![^\W\u3040-\u9fff]|[.,]\d)",
+            lambda found, _: numbers.number(found[1]),
+        ),
         rule("0", r"([^\W\d]?)(\d+)(?=([^\W\d]?))", _within_word),
     ]
 

@@ -113,7 +113,7 @@ def formulas(tables: EnglishTables) -> list[TextRule]:
         rule("-", rf"(?<={_OPERAND}) - (?=[\d(]|[a-z]\b)(?<!\b[a-zA-Z]{{2}} - )", _minus),
         rule("0 ‥", r"(?<![\w.])(\.\d+)(?![\w.])", lambda found, _: numbers.number(found[1])),
         rule("-–", r"(?:(?<=[\s(=])|\A)[-–](?=\.?\d|[a-z]\b)", "minus "),
-        # x/2, (a + b)/2, π/4
+        # x over two: x/2, π/4, the same behind a bracket
         rule("/", r"(?:(?<=[α-ω)²³])|(?<=\b[a-z]))/(?=\d)|(?<=[α-ω)])/(?=[a-zα-ω]\b|\()", " over "),
         rule("/", r"(?<=[a-z])/(?=[a-z])", " slash "),
         rule("&", r"(?<=\w)&(?=\w)", " and "),
