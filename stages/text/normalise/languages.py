@@ -27,9 +27,10 @@ _END = r"(?![A-Za-zÀ-ɏ\d²³])"
 """No word goes on; Chinese characters may follow."""
 _NUMBER = r"(?:\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
 _ROMAN = r"(?:X{1,2}(?:IX|IV|V?I{0,3})|IX|IV|VI{0,3}|I{1,3})"
+_ROMAN_NUMERAL = re.compile(_ROMAN)
 _YEAR = r"(?:1\d|20)\d\d"
-_PAGES = frozenset({"S."})
-"""Letters with a stop that a number follows, and no name."""
+_NUMBERED = frozenset({"Seite"})
+"""What is short for it has a capital, and no name follows."""
 _VOWELS = frozenset("AEIOUYÄÖÜ")
 
 TABLES = frozenset({"de", "es", "fr", "it", "pt", "ja", "zh"})
@@ -112,7 +113,7 @@ def _shorts(language: Language) -> list[TextRule]:
         short = _compact(found[1])
         follows = found.string[found.end() : found.end() + 2].lstrip()[:1]
         if len(short) <= 2 and short[-1] == ".":  # p. 5, s. XX; M. Dupont
-            is_name = short[0].isupper() and short not in _PAGES
+            is_name = short[0].isupper() and words[short] not in _NUMBERED
             if not (follows.isupper() if is_name else follows.isdigit() or follows in {*"IVX"}):
                 return None
         ends = short[-1] == "." and found.end() == len(found.string)
@@ -287,6 +288,7 @@ def _letters(language: Language) -> list[TextRule]:
 
     def initialism(found: re.Match[str], target: Target) -> str | None:
         is_named = found[0] in named or _VOWELS.isdisjoint(found[0])
+        is_named = is_named and not _ROMAN_NUMERAL.fullmatch(found[0])  # el siglo XX
         return target.letters.spell(found[0]) if is_named else None
 
     def dotted(found: re.Match[str], target: Target) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages.text.normalise.english import numbers
-from stages.text.normalise.rules import rule
+from stages.text.normalise.rules import any_of, rule
 
 if TYPE_CHECKING:
     import re
@@ -37,12 +37,15 @@ class Dates:
             del self._short_names[word]
 
     def rules(self) -> list[TextRule]:
+        days = self._weekdays.keys() & self._short_names.keys()
         return [
             # Mon-Fri; Jan-Mar
             rule("-–—", rf"(?<![\w.]){_NAME}{_DASH}{_NAME}(?! ?\d)", self._span_of_names),
             # Mon, 3 June; Thurs. evening
             rule("0", rf"(?<![\w.]){_NAME}(?=,? (?:the )?(?:\d|[A-Z][a-z]+\.? \d))", self._weekday),
             rule(".", r"(?<![\w.])()([A-Z][a-z]{2,8})\.(?= [a-z]|[,;:)!?])", self._short),
+            # Mon, where a segment ends in front of 3 June
+            rule(",", rf"(?<![\w.])()({any_of(days)})(?=,$)", self._short),
             rule(".", rf"(?i:\b({_BEFORE_DAYS}) )([A-Z][a-z]{{2,8}})\.(?= [A-Z]|$)", self._short),
             # 2024-03-15, 2023/11/05, 2024-06-01T12:00
             rule("0 -/.", rf"{_BEGIN}{_YEAR}([-/.])(\d\d?)\2(\d\d?)(?:T(?=\d)|{_END})", self._iso),

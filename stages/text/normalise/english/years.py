@@ -65,6 +65,12 @@ class Years:
                 rf"(?<!\w)([A-Za-z©]+,?) (1\d\d\d|2[01]\d\d){_END}(?! ?[%°])",
                 self._behind_word,
             ),
+            # what a segment has of July 4, 1776
+            rule(
+                "0",
+                r"\A(1[1-9]\d\d)(?=[.,!?]|$| [a-z])(?![.,]\d)",
+                lambda found, _: None if self._counts(found) else numbers.year(found[1]),
+            ),
             # 2024 was
             rule(
                 "0",
