@@ -102,7 +102,7 @@ OTHERS = {
     "<|python_tag|>f(x)<|eom_id|>Shown": "|Shown",
     '[TOOL_CALLS] [{"name": "f"}]': "|",
     '<details type="reasoning" done="true">\n> Hm\n</details>\nShown': "||Shown",
-    "<details><summary>More</summary>Shown</details>": "|More|Shown|",
+    "<details><summary>More</summary>Shown</details>": "||More|Shown|",
     "<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>です": "漢字です",
     "<ruby>漢<rt>かん</ruby>です": "漢です",
 }

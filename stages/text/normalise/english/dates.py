@@ -46,6 +46,7 @@ class Dates:
             rule(".", r"(?<![\w.])()([A-Z][a-z]{2,8})\.(?= [a-z]|[,;:)!?])", self._short),
             # Mon, where a segment ends in front of 3 June
             rule(",", rf"(?<![\w.])()({any_of(days)})(?=,$)", self._short),
+            rule(",", r"\A(?:Sat|Sun)(?=,$)", lambda found, _: self._weekdays[found[0]]),
             rule(".", rf"(?i:\b({_BEFORE_DAYS}) )([A-Z][a-z]{{2,8}})\.(?= [A-Z]|$)", self._short),
             # 2024-03-15, 2023/11/05, 2024-06-01T12:00
             rule("0 -/.", rf"{_BEGIN}{_YEAR}([-/.])(\d\d?)\2(\d\d?)(?:T(?=\d)|{_END})", self._iso),

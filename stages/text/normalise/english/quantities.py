@@ -24,6 +24,12 @@ _RATED = r"(?:rated?|ratings?|scored?|scores|got|gave|solid|is|was|it|a perfect)
 _COUNTED = r"(?:[a-z]{3,} )?(?:[a-z]{3,}s|people|men|children)\b"
 
 
+def _scientific(found: re.Match[str], _target: Target) -> str:
+    sign = "minus " if found[2] == "-" else ""
+    power = numbers.cardinal(found[3].lstrip("0") or "0")
+    return f"{numbers.number(found[1])} times ten to the power of {sign}{power}"
+
+
 def foreign(_tables: EnglishTables) -> list[TextRule]:
     """Numbers as others write them: ``1 000 000``, ``1.000.000`` and ``10,5``, but not the point
     (3,4)."""
@@ -33,6 +39,7 @@ def foreign(_tables: EnglishTables) -> list[TextRule]:
             r"(?<![\w.,])(\d{1,3}(?:\.\d{3}){2,})(?:,(\d\d?))?(?![\w,]|\.\d)",
             lambda found, _: found[1].replace(".", "") + (f".{found[2]}" if found[2] else ""),
         ),
+        rule("0 e", r"(?<![\w.,])(\d(?:\.\d+)?)e([+-]?)(\d{1,3})(?![\w-]|\.\d)", _scientific),
         rule("0 ,", r"(?<![\w.,(\[])(\d+),(\d\d?)(?![\d,]|\.\d)", r"\1.\2"),
         rule(
             "0",
@@ -63,6 +70,7 @@ def fractions(tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}(?<!/)(\d{{1,3}})/(\d{{1,7}})(?= (?:chance|odds|probability|risk)\b)",
             lambda found, _: f"{numbers.cardinal(found[1])} in {numbers.cardinal(found[2])}",
         ),
+        rule("0 /", r"(?<![\w/.,-])(\d{1,2}/\d{1,2})[-–](?=\d{1,2}/\d{1,2}(?![\w/-]))", r"\1 to "),
         # 5 1/2, 3/4 tsp, 50/50, 120/80
         rule(
             "0 /",
