@@ -110,7 +110,12 @@ THOUGHT_RULES = (
 
 # Code and comments.
 
-_FENCE = compiled(rf"\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,}}|~{{3,}})[ \t]*{EOL}")
+_FENCE = compiled(
+    rf"""\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,32}}+|~{{3,32}}+)
+    (?: [ \t]*{EOL} | (?=[ \t]{{0,8}}[*_(\[.,;:!?—–"'“-])
+      | (?=[ \t]{{1,8}}(?:\p{{Lu}} | \p{{L}}{{1,30}}+[ ]\p{{L}})) )"""
+)
+"""Text may stand behind it, as models write, but no name of a language, which opens another."""
 _TICKS = compiled(r"`{1,40}+(?=[^`]) | `{41}")
 _TICKS_OR_LINE = compiled(r"`{1,40}+(?=[^`]) | `{41} | (?=\n)")
 _INFO = r"(?P<info> [^`\n\x03]{0,200}+(?=[\n\x03]) | [^`\n\x03]{201})"
@@ -126,7 +131,8 @@ def _open_fence(context: Context, match: Match[str]) -> Sequence[TextPiece] | No
     """A fence that begins its line is closed by one that does. One behind other text is, to
     CommonMark, code in a line: the next run of the same length ends it."""
     run, line = match["run"], context.line
-    if not line.begins and _PROSE.search(match["info"]):
+    is_ruler = run[0] == "~" and "~" in match["info"]  # ~~~ Title ~~~
+    if is_ruler or (not line.begins and _PROSE.search(match["info"])):
         return None
     indent = line.n_chars + _EXTRA_INDENT
 

@@ -131,7 +131,8 @@ RULES = (
         r"[\\]",
         compiled(
             r"""(?P<opening>\\(?:(?P<heading>(?:sub){0,2}section|chapter|title)
-            | text\w{0,8}|emph|underline|caption|author)\*?\{)(?P<text>[^{}\n\x03]{0,200})\}"""
+            | text\w{0,8}|emph|underline|caption|author|ce|mbox|mathrm)\*?\{)
+            (?P<text>[^{}\n\x03]{0,200})\}"""
         ),
         _wrapped,
     ),

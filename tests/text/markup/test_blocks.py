@@ -26,6 +26,10 @@ FENCES = {
     "```\nnever closed. x": "|",
     "```\nx\n    ```\nstill code\n```\nDone": "||Done",
     "```py\r\nx\r\n```\r\nDone": "||Done",
+    "```py\nx\n``` That is it": "|That is it",
+    "```py\nx\n```**Next** step": "|Next step",
+    "```md\n```py\nx\n```\nDone": "||Done",
+    "~~~ Title ~~~\nText": "Title |Text",
     # what a sentence mentions opens nothing
     "A fence is ``` like this. Yes": "A fence is like this. Yes",
     '"```" begins code. Yes.': '"" begins code. Yes.',
