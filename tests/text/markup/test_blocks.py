@@ -29,7 +29,7 @@ FENCES = {
     "```py\nx\n``` That is it": "|That is it",
     "```py\nx\n```**Next** step": "|Next step",
     "```md\n```py\nx\n```\nDone": "||Done",
-    "~~~ Title ~~~\nText": "Title |Text",
+    "~~~ Title ~~~\nText": "Title|Text",
     # what a sentence mentions opens nothing
     "A fence is ``` like this. Yes": "A fence is like this. Yes",
     '"```" begins code. Yes.': '"" begins code. Yes.',
