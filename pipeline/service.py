@@ -11,17 +11,23 @@ import trio
 
 from pipeline.metrics import Metrics
 from stages.errors import Overloaded
+from stages.text.lexicon import pronunciations
 from stages.text.normalise import normalise, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
     from stages.items import Segment, Style
     from stages.segmenter import SegmenterOptions
+    from stages.text.lexicon import WordTable
     from stages.voices import Voice
+
+
+def _no_words(_: str) -> Sequence[WordTable]:
+    return ()
 
 
 class Service:
@@ -44,7 +50,9 @@ class Service:
         max_pending_bytes: int,
         idle_timeout_s: float,
         metrics: Metrics | None = None,
+        words_for: Callable[[str], Sequence[WordTable]] = _no_words,
     ) -> None:
+        """`words_for`: the pronunciations for a language, which may be others each time."""
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
@@ -57,6 +65,7 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
+        self._words_for = words_for
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -102,8 +111,15 @@ class Service:
         the letters of its engine."""
         engine, style = self.synthesizer_for(segment.style)
         language = self.voices[style.voice].language or ""
-        spoken = normalise(segment.spoken, language, letters=engine.letters).text
-        return replace(segment, spoken=spoken)
+        own = () if segment.style.words is None else (segment.style.words,)
+        fixed = pronunciations(
+            segment.spoken,
+            language,
+            (*own, *self._words_for(language)),
+            takes_sounds=engine.takes_sounds,
+        )
+        said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)
+        return replace(segment, spoken=said.text)
 
     def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""
