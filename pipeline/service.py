@@ -50,9 +50,7 @@ class Service:
         max_pending_bytes: int,
         idle_timeout_s: float,
         metrics: Metrics | None = None,
-        words_for: Callable[[str], Sequence[WordTable]] = _no_words,
     ) -> None:
-        """`words_for`: the pronunciations for a language, which may be others each time."""
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
@@ -65,7 +63,8 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
-        self._words_for = words_for
+        self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
+        """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -111,11 +110,11 @@ class Service:
         the letters of its engine."""
         engine, style = self.synthesizer_for(segment.style)
         language = self.voices[style.voice].language or ""
-        own = () if segment.style.words is None else (segment.style.words,)
+        own = () if style.lexicon is None else (style.lexicon,)
         fixed = pronunciations(
             segment.spoken,
             language,
-            (*own, *self._words_for(language)),
+            (*own, *self.words_for(language)),
             takes_sounds=engine.takes_sounds,
         )
         said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)

@@ -37,7 +37,7 @@ class Style:
     """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
     """The seed of sampling and noise, in engines that have any; None: a random one."""
-    words: WordTable | None = None
+    lexicon: WordTable | None = None
     """The connection's own pronunciations, which come before the server's."""
 
 

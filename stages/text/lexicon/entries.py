@@ -46,7 +46,12 @@ def _written(text: str) -> str:
 
 
 def _as_entry(value: object) -> object:
-    return {"say": value} if isinstance(value, str) else value
+    match value:
+        case str():
+            return {"say": value}
+        case dict() | WordEntry():
+            return value
+    raise ValueError("must be a text, or an object with say, ipa, or both")
 
 
 class WordEntry(BaseModel):

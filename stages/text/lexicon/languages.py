@@ -16,7 +16,8 @@ class Lexicon:
     """Tables by language: ``en-gb``, ``en``, ``*`` for all."""
 
     def __init__(self, tables: Mapping[str, WordTable]) -> None:
-        self._tables = {language.lower(): table for language, table in tables.items()}
+        """The names of languages are in lower case."""
+        self._tables = tables
         self._known: dict[str, tuple[WordTable, ...]] = {}
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ def pronunciations(
     if not tables and "](/" not in text:
         return []
     done, room = [], MAX_GROWTH_CHARS
-    for begin, end, said in _Reader(language, tables, takes_sounds).read(text):
+    for begin, end, said in _PronunciationReader(language, tables, takes_sounds).read(text):
         growth = len(said) - (end - begin)
         if growth <= room:
             room -= max(growth, 0)
@@ -36,7 +36,7 @@ def pronunciations(
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _PronunciationReader:
     language: str
     tables: Sequence[WordTable]
     takes_sounds: bool
