@@ -4,7 +4,7 @@ description."""
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 import trio
 from fastapi import Depends, Request, Response
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.native import Manner, SampleRate, Seed, Text, VoiceName
@@ -27,6 +27,8 @@ from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.intake.halves import whole_characters
+from stages.text.lexicon import ConnectionWords
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -39,12 +41,19 @@ if TYPE_CHECKING:
 SpokenFormat: TypeAlias = Literal["wav", "s16le", "f32le", "mp3", "opus", "flac", "aac"]
 
 
+def _whole(text: object) -> object:
+    return whole_characters(text) if isinstance(text, str) else text
+
+
+WholeText = Annotated[Text, BeforeValidator(_whole)]
+
+
 class SpeakRequest(Manner):
     """A text to speak, and how. Keys that are left out are as the server is set."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
+    text: WholeText = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
     voice: VoiceName | None = Field(None, description="a name from /api/voices")
     pitch_shift: PitchShift = Field(0.0, description="semitones")
     seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
@@ -53,11 +62,15 @@ class SpeakRequest(Manner):
         description="WAV or FLAC of 16 bit; bare little-endian samples; MP3; Opus in Ogg; AAC",
     )
     sample_rate: SampleRate = PIPELINE_RATE
+    lexicon: ConnectionWords | None = Field(
+        None, description="words, and how they are said", examples=[{"Nginx": "engine x"}]
+    )
 
     @property
     def speech(self) -> Speech:
         """What is to be spoken. Raises `ProtocolError` for what cannot be had."""
-        config = self.model_dump(exclude_unset=True, exclude={"text", "format", "sample_rate"})
+        own = {"text", "format", "sample_rate"}
+        config = {key: getattr(self, key) for key in self.model_fields_set - own}
         if self.voice is None:
             config.pop("voice", None)
         return Speech(self.text, config, SoundForm(self.format, self.sample_rate))
