@@ -10,16 +10,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stages.audio.encoders import FORMATS, SoundFormat, check_format
+from stages.audio.encoders.plain import wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stages.audio.format import PcmEncoding
     from stages.items import Outgoing
 
 MAX_TEXT_CHARS = 10_000
 """The longest text of one request: about ten minutes of speech. Longer texts use a WebSocket."""
+
+
+_ENCODINGS: dict[SoundFormat, PcmEncoding] = {
+    "wav": "s16le",
+    "s16le": "s16le",
+    "f32le": "f32le",
+    "mulaw": "mulaw",
+    "alaw": "alaw",
+}
+"""The encoding of what is made without a codec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +54,22 @@ class SoundForm:
             raise ProtocolError(str(error)) from None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it is made without a codec, and so on the spot."""
-        return self.name in {"wav", "s16le", "f32le", "mulaw", "alaw"}
+    def has_codec(self) -> bool:
+        """Whether it takes an encoder. Without one it is as a conversation gives it."""
+        return self.name not in _ENCODINGS
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The keys of the native protocol's config for the sound that it is made of."""
+        if self.has_codec:
+            return {"encoding": "f32le", "sample_rate": PIPELINE_RATE}
+        encoding, channels = _ENCODINGS[self.name], self.channels or 1
+        return {"encoding": encoding, "sample_rate": self.sample_rate, "channels": channels}
+
+    @property
+    def head(self) -> bytes:
+        """What goes before sound that has no encoder."""
+        return wav_head(self.sample_rate, self.channels or 1) if self.name == "wav" else b""
 
 
 class Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -15,15 +15,11 @@ from stages.errors import ServerError
 from stages.items import PcmFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import Receive, Scope, Send
 
     from pipeline.dialects.speech import Speech
     from pipeline.service import Service
     from stages.items import Outgoing
-
-T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,31 +64,29 @@ class SpeechResponse(Response):
             await JSONResponse(gone, CLIENT_GONE)(scope, receive, send)
 
     async def _answer(self) -> None:
-        form, body = self._speech.form, self._speech.body
-        encoder = await self._do(
-            new_encoder, form.name, form.sample_rate, form.channels, form.bit_rate
-        )
-        head = encoder.start()
+        form, body, encoder = self._speech.form, self._speech.body, None
+        head = form.head
+        if form.has_codec:
+            encoder = await _off_loop(
+                new_encoder, form.name, form.sample_rate, form.channels, form.bit_rate
+            )
+            head = encoder.start()
 
         async def hear(item: Outgoing) -> None:
             nonlocal head
             if isinstance(item, PcmFrame):
-                samples = np.frombuffer(item.data, np.float32)
-                data = head + await self._do(encoder.push, samples)
-                head = b""
+                data = item.data
+                if encoder is not None:
+                    data = await _off_loop(encoder.push, np.frombuffer(data, np.float32))
+                data, head = head + data, b""
                 await self._write(body.sound(data) if data else b"")
             else:
                 await self._write(body.event(item))
 
-        await speak_text(self._service, self._speech.text, hear, self._speech.config)
-        data = head + await self._do(encoder.flush)
+        config = {**self._speech.config, **form.config}
+        await speak_text(self._service, self._speech.text, hear, config)
+        data = head if encoder is None else head + await _off_loop(encoder.flush)
         await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)
-
-    async def _do(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - as they are
-        """Encode: in a thread where there is a codec, which takes milliseconds."""
-        if self._speech.form.is_plain:
-            return function(*args)
-        return await trio.to_thread.run_sync(function, *args)
 
     async def _write(self, data: bytes, *, is_last: bool = False) -> None:
         if not data and not is_last:
@@ -103,6 +97,10 @@ class SpeechResponse(Response):
             await self._send({"type": "http.response.start", **head})
         body = {"type": "http.response.body", "body": data, "more_body": not is_last}
         await self._send(body)
+
+
+_off_loop = trio.to_thread.run_sync
+"""With a codec encoding takes milliseconds."""
 
 
 async def _stop_when_gone(receive: Receive, scope: trio.CancelScope) -> None:

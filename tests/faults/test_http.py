@@ -57,11 +57,11 @@ async def test_speak_takes_a_voice_and_a_pitch(server: ServerProcess) -> None:
 
 
 async def test_nothing_to_say_is_answered_with_no_sound(server: ServerProcess) -> None:
-    for text in ("", " ", "...", "🎈"):
+    for text in ("...", "🎈"):
         response = await ask(server.port, post("/api/speak", {"text": text}))
         assert response.status == 200
         with wave.open(io.BytesIO(response.body)) as wav:
-            assert wav.getnframes() == 0
+            assert wav.readframes(wav.getnframes()) == b""
 
 
 async def test_half_a_character_is_no_error(server: ServerProcess) -> None:
@@ -100,7 +100,8 @@ BAD_BODIES = [
     ({"text": "Hi", "pitch_shift": "1"}, "pitch_shift"),
     ({"text": "Hi", "pitch_shift": float("nan")}, "pitch_shift"),
     ({"text": "Hi", "pitch_shift": float("inf")}, "pitch_shift"),
-    ({"text": "Hi", "format": "mp3"}, "format"),
+    ({"text": "Hi", "format": "ogg"}, "format"),
+    ({"text": " "}, "text: there is nothing to speak"),
     ({"text": "Hi", "sample_rate": 1}, "sample_rate"),
     ({"text": "Hi", "seed": "x"}, "seed"),
     ({"text": "Hi", "speed": 1}, "speed"),

@@ -140,13 +140,14 @@ async def test_what_fails_behind_the_first_sound_breaks_the_answer_off(
     all of it."""
     server = service()
     sent: list[Message] = []
+    body = json.dumps({"text": "Oh! a~", "format": "f32le"}).encode()
+    to_come: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        if not sent:
-            body = json.dumps({"text": "Oh! a~", "format": "f32le"}).encode()
-            return {"type": "http.request", "body": body, "more_body": False}
-        await trio.sleep_forever()
-        raise AssertionError
+        await trio.lowlevel.checkpoint()
+        if not to_come:
+            await trio.sleep_forever()
+        return to_come.pop()
 
     async def send(message: Message) -> None:
         await trio.lowlevel.checkpoint()
