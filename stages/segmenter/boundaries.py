@@ -150,7 +150,7 @@ _FOLLOWING = regex.compile(
     regex.VERBOSE | regex.DOTALL,
 )
 _GOES_ON = regex.compile(
-    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…⋯‥"
+    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}ºª_\-/\\@:,;!?.%&=+#$~^…⋯‥"
     r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
 )
 """Characters behind a mark that belong to its word or its grapheme, or are marks of their own.
