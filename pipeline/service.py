@@ -11,17 +11,23 @@ import trio
 
 from pipeline.metrics import Metrics
 from stages.errors import Overloaded
+from stages.text.lexicon import pronunciations
 from stages.text.normalise import normalise, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Segment, Style
+    from stages.items import Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
+    from stages.text.lexicon import WordTable
     from stages.voices import Voice
+
+
+def _no_words(_: str) -> Sequence[WordTable]:
+    return ()
 
 
 class Service:
@@ -39,6 +45,7 @@ class Service:
         voice_converters: Sequence[Engine] = (),
         voices: Mapping[str, Voice],
         style: Style,
+        segmentation: Segmentation | None = None,
         segmenter_options: SegmenterOptions,
         max_listeners: int,
         max_pending_bytes: int,
@@ -52,11 +59,14 @@ class Service:
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
+        self._segmentation = segmentation
         self.segmenter_options = segmenter_options
         self.max_listeners = max_listeners
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
+        self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
+        """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -84,6 +94,11 @@ class Service:
         for language in {voice.language or "" for voice in self.voices.values()}:
             prepare(language)  # else the first listener of each would hold up all others
 
+    def new_style(self, segmentation: Segmentation) -> Style:
+        """The style that a conversation begins with: cut as its protocol promises, unless the
+        server was told how to cut."""
+        return replace(self.style, segmentation=self._segmentation or segmentation)
+
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
         its own, or the one that is then converted into it."""
@@ -102,8 +117,15 @@ class Service:
         the letters of its engine."""
         engine, style = self.synthesizer_for(segment.style)
         language = self.voices[style.voice].language or ""
-        spoken = normalise(segment.spoken, language, letters=engine.letters).text
-        return replace(segment, spoken=spoken)
+        own = () if style.lexicon is None else (style.lexicon,)
+        fixed = pronunciations(
+            segment.spoken,
+            language,
+            (*own, *self.words_for(language)),
+            takes_sounds=engine.takes_sounds,
+        )
+        said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)
+        return replace(segment, spoken=said.text)
 
     def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
+    from stages.text.lexicon import WordTable
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
@@ -36,6 +37,8 @@ class Style:
     """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
     """The seed of sampling and noise, in engines that have any; None: a random one."""
+    lexicon: WordTable | None = None
+    """The connection's own pronunciations, which come before the server's."""
 
 
 @dataclass(frozen=True, slots=True)

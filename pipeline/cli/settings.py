@@ -46,9 +46,10 @@ class SpeechSettings(CommonSettings):
         " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
-    segmentation: Segmentation = Field(
-        "eager",
-        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
+    segmentation: Segmentation | None = Field(
+        None,
+        description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
+        " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"
@@ -122,6 +123,9 @@ class SpeechSettings(CommonSettings):
     )
     actions: Actions = Field(
         "spoken", description="what becomes of emphasis that is an action, like *laughs*"
+    )
+    lexicon: Path | None = Field(
+        None, description="TOML file with words and how they are said, by language"
     )
     log_text: bool = Field(
         False,
