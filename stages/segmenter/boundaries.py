@@ -242,9 +242,11 @@ _BEHIND_P = frozenset({"m", "e", "ex", "ej"})
 
 
 def _cut_unless_operator(following: Following) -> Verdict | None:
-    if following.is_blank and not following.ends_line:
+    if following.ends_line or following.openers or following.word:
+        return Verdict.CUT
+    if not following.after:
         return None
-    return Verdict.GO_ON if not following.word and following.after in "=+" else Verdict.CUT
+    return Verdict.GO_ON if following.after in "=+" else Verdict.CUT
 
 
 def _cut_unless_ordinal(following: Following) -> Verdict | None:
