@@ -150,7 +150,7 @@ _FOLLOWING = regex.compile(
     regex.VERBOSE | regex.DOTALL,
 )
 _GOES_ON = regex.compile(
-    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}_\-/\\@:,;!?.%&=+#$~^…⋯‥"
+    r"[\p{Lu}\p{Ll}\p{Lt}\p{Lm}\p{N}\p{M}\p{Cf}ºª_\-/\\@:,;!?.%&=+#$~^…⋯‥"
     r"\p{GCB=Extend}\p{GCB=SpacingMark}]"
 )
 """Characters behind a mark that belong to its word or its grapheme, or are marks of their own.
@@ -242,9 +242,11 @@ _BEHIND_P = frozenset({"m", "e", "ex", "ej"})
 
 
 def _cut_unless_operator(following: Following) -> Verdict | None:
-    if following.is_blank and not following.ends_line:
+    if following.ends_line or following.openers or following.word:
+        return Verdict.CUT
+    if not following.after:
         return None
-    return Verdict.GO_ON if not following.word and following.after in "=+" else Verdict.CUT
+    return Verdict.GO_ON if following.after in "=+" else Verdict.CUT
 
 
 def _cut_unless_ordinal(following: Following) -> Verdict | None:

@@ -1,8 +1,8 @@
 """Written texts, said as a newsreader would: the table in cases.jsonl.
 
 Its sets: `shared` was given; `own` was written before the rules, the others after them, each
-before it was tried and by somebody who had not seen the rules. On their first run 363 of 385, 269
-of 272, 206 of 211, 330 of 351, 263 of 273 and 212 of 223 were right.
+before it was tried, `fourth` by somebody who had not seen the rules. On their first run 363 of 385,
+269 of 272, 206 of 211, 330 of 351, 263 of 273, 212 of 223 and 147 of 149 were right.
 """
 
 from __future__ import annotations

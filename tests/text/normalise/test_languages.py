@@ -37,6 +37,7 @@ SAID = {
         "Hace -5 °C.": "Hace menos 5 grados Celsius.",
         "La Sra. López, p. ej., etc.": "La señora López, por ejemplo, etcétera.",
         "Son $5,3 millones.": "Son 5,3 millones de dólares.",
+        "El 2.º intento, la 3ª vez": "El segundo intento, la tercera vez",
         "½ litro, nº 5": "medio litro, número 5",
         "de 5–10 personas": "de 5 a 10 personas",
         "2 + 3 = 5": "2 más 3 es igual a 5",

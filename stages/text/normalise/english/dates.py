@@ -83,7 +83,8 @@ class Dates:
         ]
 
     def _span_of_names(self, found: re.Match[str], _target: Target) -> str | None:
-        for names in (self._weekdays, self._months):
+        days = {**self._weekdays, **{name: name for name in self._weekdays.values()}}
+        for names in (days, self._months):
             if found[1] in names and found[2] in names:
                 return f"{names[found[1]]} to {names[found[2]]}{numbers.stop_at_end(found)}"
         return None

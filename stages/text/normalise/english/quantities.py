@@ -143,6 +143,11 @@ def units(tables: EnglishTables) -> list[TextRule]:
         rule('"', r"\b(half|(?:third|quarter|eighth|sixteenth)s?)\"", _inches),
         rule(
             "0 i",
+            r"(\d (?:ft|feet|foot)\.? )(\d{1,2}(?:\.\d)?) in\b(?:\.(?=[ ,;)]))?",
+            lambda found, _: f"{found[1]}{numbers.number(found[2])} inches",
+        ),
+        rule(
+            "0 i",
             rf"(?<![\w.])({_NUMBER})([ -]?)in(?:\.(?= [a-z]|[,;)])"
             r"|(?= (?:wide|tall|long|high|deep|thick|x|by)\b))",
             _counted_inches,
