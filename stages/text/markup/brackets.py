@@ -103,6 +103,12 @@ RULES = (
     MarkupRule(r"[\[]", _CITATION, _cite),
     MarkupRule(r"[\[]", compiled(r"\[[^\[\]\n]{0,60}\]"), take_out, when=_has_target),
     MarkupRule(r"[\[]", compiled(r"\[\](?=\()"), _no_text),
+    # a link as wikis have it, to a page under another name
+    MarkupRule(
+        r"[\[]",
+        compiled(r"(?P<page>\[\[[^\[\]|\n]{1,80}\|)(?P<text>[^\[\]|\n]{1,80})\]\]"),
+        lambda _, match: (silent(match["page"]), plain(match["text"]), silent("]]")),
+    ),
     MarkupRule(r"[\[]", compiled(r"\[(?=(?P<behind>[\s\S]))"), _open_bracket),
     MarkupRule(r"[\]]", compiled(r"\]"), _close_bracket),
     MarkupRule(r"[(]", _TARGET, take_out, when=_has_target),

@@ -21,6 +21,7 @@ LINKS = {
     "[docs](/docs/) and [it](+2), [or](-1), [so](0.5)": "docs and it, or, so",
     "x[0][1] and f[i](x) and a[1]": "x[0][1] and f[i](x) and a[1]",
     "参见[文档](https://a.b)。": "参见文档。",
+    "[[page]] and [[page|its name]] here": "page and its name here",
 }
 
 PRONUNCIATIONS = {
