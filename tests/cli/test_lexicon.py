@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import trio
+
 from tests.cli.program import complaint, run, says
+from tests.faults.raw_client import websocket
+from tests.server_process import LOOK_EVERY_S, running_server
 
 
 def test_words_are_said_as_the_file_says() -> None:
@@ -26,6 +30,28 @@ def test_a_broken_file_is_told_with_its_line() -> None:
     checked = run("check", "--lexicon", "words.toml")
     assert checked.returncode == 1
     assert told in checked.stderr.decode()
+
+
+async def test_a_server_says_what_the_file_says_now(tmp_path: Path) -> None:
+    path = trio.Path(tmp_path / "words.toml")
+    await path.write_text('["*"]\nNginx = "engine x"\n')
+    with running_server("--lexicon", str(path)) as server:
+        async with websocket(server.port, "events=true") as client:
+
+            async def said() -> str:
+                await client.say('{"token": "nginx", "flush": true}')
+                event = await client.next_event("segment_start")
+                return str(event["spoken"])
+
+            assert await said() == "engine x"
+            await path.write_text('["*"]\nNginx = 5\n')
+            while "line 2: *.Nginx" not in server.log:
+                await trio.sleep(LOOK_EVERY_S)
+            assert await said() == "engine x"
+            await path.write_text('["*"]\nNginx = "en jinx"\n')
+            while (spoken := await said()) != "en jinx":
+                assert spoken == "engine x"
+            await client.close()
 
 
 def test_check_tells_how_many_words_there_are() -> None:

@@ -210,6 +210,27 @@ async def test_harmless_input_is_no_error(server: ServerProcess, message: str) -
     assert all(frame.opcode == BINARY for frame in frames)
 
 
+@pytest.mark.parametrize(
+    ("messages", "spoken"),
+    [
+        (['{"token": "Oh \\ud83d"}', '{"token": "\\ude00 hi there!"}'], "Oh hi there!"),
+        (['{"token": "abc \\ud83d def. "}'], "abc def."),
+    ],
+)
+async def test_text_beside_half_a_character_is_spoken(
+    server: ServerProcess, messages: list[str], spoken: str
+) -> None:
+    """Two errors, and nothing was spoken: clients cut text at any UTF-16 unit."""
+    async with websocket(server.port, "events=true") as client:
+        for message in messages:
+            await client.say(message)
+        await client.say(flush=True)
+        frames = await client.frames_until_event("flushed")
+        assert events(frames, "segment_start")[0]["spoken"] == spoken
+        assert not [frame for frame in frames if frame.opcode == TEXT and "error" in frame.json()]
+        await client.close()
+
+
 async def test_a_key_that_comes_twice_counts_once(server: ServerProcess) -> None:
     async with websocket(server.port, "events=true") as client:
         await client.say('{"token": "One", "token": "Hello"}')

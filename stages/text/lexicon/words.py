@@ -9,7 +9,6 @@ is that of the text.
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,12 +60,13 @@ class WordTable:
         self._spellings: dict[str, list[str]] = {}  # by what they are folded
         for word in self._entries:
             self._spellings.setdefault(FoldedText(word).folded, []).append(word)
-        lengths = defaultdict[str, set[int]](set)
-        for folded in self._spellings:
-            lengths[folded[0]].add(len(folded))
-        self._lengths = {first: sorted(all_, reverse=True) for first, all_ in lengths.items()}
+        self._lengths: dict[str, list[int]] = {}  # by their first letter, the longest first
+        for length, first in sorted({(len(it), it[0]) for it in self._spellings}, reverse=True):
+            self._lengths.setdefault(first, []).append(length)
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True  # asked for each token
         return isinstance(other, WordTable) and self._entries == other._entries
 
     def __hash__(self) -> int:
