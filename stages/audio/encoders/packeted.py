@@ -72,7 +72,6 @@ def flac(sample_rate: int, channels: int) -> Packeted:
 
 def aac(sample_rate: int, channels: int, bit_rate: int) -> Packeted:
     """AAC, low complexity, in ADTS (ISO/IEC 14496-3, 1.A.2)."""
-
     rate = ADTS_RATES.index(sample_rate)
 
     def frame(packet: bytes) -> bytes:
