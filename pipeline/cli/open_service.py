@@ -46,7 +46,8 @@ async def open_service(
             converter=PitchOnlyConverter(),
             voice_converters=engines.voice_converters,
             voices=engines.voices,
-            style=Style(engines.default_voice, options.pitch_shift, options.segmentation),
+            style=Style(engines.default_voice, options.pitch_shift),
+            segmentation=options.segmentation,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,

@@ -46,9 +46,10 @@ class SpeechSettings(CommonSettings):
         " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
-    segmentation: Segmentation = Field(
-        "eager",
-        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
+    segmentation: Segmentation | None = Field(
+        None,
+        description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
+        " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"
