@@ -38,6 +38,7 @@ BENCHES = {
     "first_audio": "First audio",
     "stage_cost": "Where each millisecond goes",
     "normalise": "Text as it is said",
+    "encoders": "Sound as players want it",
     "sessions": "Many listeners",
     "barge_in": "Barge-in",
     "connections": "Connections and the start",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from tests.audio.listening import (
     signal_to_noise_db,
     voice_like,
 )
+
+if TYPE_CHECKING:
+    from stages.audio.format import PcmEncoding
 
 SOUND = voice_like(RATE + 77)
 
@@ -93,8 +97,8 @@ def test_wav_of_unknown_length_is_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("name", ["s16le", "f32le", "mulaw", "alaw"])
-def test_bare_samples_are_nothing_but_samples(name: SoundFormat) -> None:
-    assert encoded(new_encoder(name, channels=2), SOUND) == encode(SOUND, name, 2)  # type: ignore[arg-type] # the four are PCM
+def test_bare_samples_are_nothing_but_samples(name: PcmEncoding) -> None:
+    assert encoded(new_encoder(name, channels=2), SOUND) == encode(SOUND, name, 2)
 
 
 def mp3_frames(data: bytes) -> list[bytes]:

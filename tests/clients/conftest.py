@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.server_process import ServerProcess
+
+
+NODE_MODULES = Path(__file__).parent.parent / "node" / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, if it is there with its packages, and can run what the tests have for it."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no Node.js here; `make test` says why it could not install it")
+    for package in ("ws", "prism-media"):
+        if not (NODE_MODULES / package).is_dir():
+            pytest.skip(f"the package {package} is not installed: run tests/node/install.sh")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.lstrip("v").split(".")[0]) < 18:
+        pytest.skip(f"Node.js is too old: {version.strip()}, and this needs 18")
+    return node
 
 
 @pytest.fixture(scope="session")

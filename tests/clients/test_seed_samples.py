@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 import wave
@@ -51,20 +50,6 @@ def run_client(*command: str | Path, **task: object) -> bytes:
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
     return done.stdout
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Node, if it is there and can run the sample."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no Node.js here; `make test` says why it could not install it")
-    if not (HERE.parent / "node" / "node_modules" / "ws").is_dir():
-        pytest.skip("the package ws is not installed: run tests/node/install.sh")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(version.lstrip("v").split(".")[0]) < 18:
-        pytest.skip(f"Node.js is too old: {version.strip()}, and this needs 18")
-    return node
 
 
 def test_python_sample_receives_all_sound_in_order(

@@ -210,6 +210,11 @@ def test_ready_tells_the_settings_and_the_limits() -> None:
     }  # fmt: skip
 
 
+def test_ready_tells_how_long_a_message_of_opus_is() -> None:
+    fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("opus"))))
+    assert (fields["encoding"], fields["frame_ms"]) == ("opus", 20)
+
+
 def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
     SEGMENT.timing.started = 1.003
     SEGMENT.timing.speech = 1.005

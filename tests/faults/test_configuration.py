@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
+from stages.audio import g711
+from tests.audio.listening import hear_packets
 from tests.faults.raw_client import UPGRADE, ask, websocket
 from tests.faults.raw_frames import BINARY, TEXT, events, sound
 
@@ -30,7 +32,7 @@ async def say_with(server: ServerProcess, **config: object) -> tuple[bytes, int]
     return sound(frames), frames[-1].json()["samples"]
 
 
-RATES = [8000, 16000, 22050, 24000, 32000, 44100, 48000]
+RATES = [8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,37 @@ async def test_the_sound_has_the_form_that_was_asked_for(
     if encoding == "s16le" and rate == 48_000:
         difference = samples[:, 0] / 32_768 - np.frombuffer(reference, "<f4")
         assert np.abs(difference).max() <= 1 / 32_767
+
+
+async def test_g711_is_the_sound_in_a_byte_a_sample(server: ServerProcess) -> None:
+    """As telephony has it, at 8 kHz."""
+    linear, n_samples = await say_with(server, encoding="s16le", sample_rate=8000)
+    for encoding, law in (("mulaw", g711.mulaw), ("alaw", g711.alaw)):
+        data, n_coded = await say_with(server, encoding=encoding, sample_rate=8000)
+        assert len(data) == n_coded == n_samples
+        assert data == law(np.frombuffer(linear, "<i2")).tobytes()
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(1, 48_000), (2, 48_000), (1, 16_000)])
+async def test_opus_is_a_packet_of_20_ms_a_message(
+    server: ServerProcess, channels: int, rate: int
+) -> None:
+    """What discord.py's AudioSource.read() returns where is_opus() says so."""
+    query = f"events=true&encoding=opus&channels={channels}&sample_rate={rate}"
+    async with websocket(server.port, query) as client:
+        assert (await client.next_event("ready"))["frame_ms"] == 20
+        await client.speak(TEXT_TO_SAY, flush=True)
+        frames = await client.frames_until_event("flushed")
+        await client.close()
+    packets = [frame.payload for frame in frames if frame.opcode == BINARY]
+    assert frames[-1].json()["samples"] == len(packets) * rate // 50
+    reference = np.frombuffer((await say_with(server))[0], "<f4")
+    heard = hear_packets(packets, channels)
+    look_ahead = 312
+    assert len(reference) + look_ahead <= heard.shape[1] < len(reference) + look_ahead + 1000
+    assert np.array_equal(heard[0], heard[-1])
+    likeness = np.corrcoef(heard[0][look_ahead:][: len(reference)], reference)[0, 1]
+    assert likeness > (0.98 if rate == 48_000 else 0.9)
 
 
 @pytest.mark.parametrize("frame_ms", [10, 20, 60, 1000])
@@ -147,6 +180,8 @@ BAD_QUERIES = [
     ("sample_rate=", "sample_rate"),
     ("channels=3", "channels"),
     ("frame_ms=5", "frame_ms"),
+    ("encoding=opus&frame_ms=40", "frame_ms"),
+    ("encoding=opus&sample_rate=22050", "sample_rate"),
     ("frame_ms=1e3000", "frame_ms"),
     ("events=perhaps", "events"),
     ("pitch_shift=nan", "pitch_shift"),

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs `ws` for the Node client's test, and Node itself where it is missing and can be had.
+# Installs what the tests with Node need: `ws`, and `prism-media`, by which Discord bots read Ogg; and
+# Node itself where it is missing and can be had.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 if ! command -v npm >/dev/null; then
     ../apt_install.sh nodejs npm || {
         [ $? = 69 ] || exit 1
-        echo "The Node client's test will be skipped." >&2
+        echo "The tests with Node will be skipped." >&2
         exit 0
     }
 fi
