@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.audio.format import SAMPLE_RATES
-from stages.audio.pitch_shift import PitchShifter, Stretcher
+from stages.audio.pitch_shift import PitchShifter
 from stages.audio.resample import Resampler, resampled_length
+from stages.audio.stretch import Stretcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

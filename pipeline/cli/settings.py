@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import SampleRate, VoiceName
+from pipeline.dialects.native import SampleRate, Speed, VoiceName, Volume
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
@@ -46,6 +46,10 @@ class SpeechSettings(CommonSettings):
         " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
+    speed: Speed = Field(
+        1.0, description="times as fast as the voice speaks by itself, where none is asked for"
+    )
+    volume: Volume = Field(0.0, description="decibels, where none are asked for")
     segmentation: Segmentation = Field(
         "eager",
         description="cut at pauses too, only where a sentence ends, or as the engine speaks well",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -67,6 +68,14 @@ VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)]
+"""Times as fast as the voice speaks by itself."""
+Volume = Annotated[
+    float,
+    Field(ge=-40, le=20, allow_inf_nan=False),
+    BeforeValidator(lambda value: 0.0 if value is None else value),
+]
+"""Decibels; null is 0."""
 
 
 class Config(ConversionSettings):
@@ -82,6 +91,8 @@ class Config(ConversionSettings):
     segmentation: Segmentation = "eager"
     events: bool = False
     seed: Seed | None = None
+    speed: Speed = 1.0
+    volume: Volume = 0.0
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
     @classmethod
@@ -163,6 +174,8 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "voice": item.style.voice,
                 "pitch_shift": item.style.pitch_shift,
                 "segmentation": item.style.segmentation,
+                "speed": item.style.speed,
+                "volume": item.style.volume,
                 **asdict(item.stream_format),
                 "limits": {
                     "max_message_bytes": MAX_MESSAGE_BYTES,

@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
+from pipeline.dialects.native import SampleRate, Seed, Speed, Text, VoiceName, Volume
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -63,10 +63,12 @@ class SpeakRequest(BaseModel):
     )
     sample_rate: SampleRate = PIPELINE_RATE
     seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
+    speed: Speed = Field(1.0, description="times as fast as the voice speaks by itself")
+    volume: Volume = Field(0.0, description="decibels on what the voice makes by itself")
 
     def config(self) -> dict[str, Any]:
         """The keys of the WebSocket's config message that say the same."""
-        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed"})
+        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed", "speed", "volume"})
         config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
         if self.voice is not None:
             config["voice"] = self.voice

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from stages.audio.format import PIPELINE_RATE
+from stages.audio.gain import amplified
 from stages.audio.pcm import encode
 from stages.audio.resample import Resampler
 from stages.items import (
@@ -75,6 +76,8 @@ class Packer:
 
     def _push(self, samples: Samples) -> Iterator[Outgoing]:
         if len(samples):
+            volume = 0.0 if self._segment is None else self._segment.style.volume
+            samples = amplified(samples, volume)
             self._pushed += len(samples)
             yield from self._frames(self._framer.push(samples))
 
