@@ -48,7 +48,7 @@ class Service:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
-        """The built-in converter, for pitch and speed of voices that are not converted otherwise."""
+        """The built-in converter, for pitch and speed of voices that no other converts."""
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
