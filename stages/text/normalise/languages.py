@@ -103,14 +103,17 @@ def _shorts(language: Language) -> list[TextRule]:
 
     def say(found: re.Match[str], _target: Target) -> str | None:
         short = _compact(found[0])
+        if short not in words:  # with a stop that the table has not: Mme. Dupont
+            short = short.removesuffix(".")
         follows = found.string[found.end() : found.end() + 2].lstrip()
         if len(short) <= 2 and not (follows[:1].isdigit() or follows[:1].isupper()):
             return None  # a single letter with a stop: M. Dupont, p. 5
-        ends = short[-1] == "." and found.end() == len(found.string)
+        ends = found[0][-1] == "." and found.end() == len(found.string)
         return words[short] + ("." if ends else "")
 
     pattern = any_of(words).replace(r"\.", r"\. ?").replace(r"\. ?|", r"\.|")
-    return [rule("".join({short[-1] for short in words}), rf"(?<![\w.])(?:{pattern})(?!\w)", say)]
+    needs = "".join({short[-1] for short in words})
+    return [rule(needs, rf"(?<![\w.])(?:{pattern})(?!\w)(?:(?<!\.)\.)?", say)]
 
 
 def _compact(short: str) -> str:

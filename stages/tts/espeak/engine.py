@@ -61,6 +61,11 @@ _STOP_WITHIN = re.compile(r"(?<=\w)\.(?=\s)")
 _SOFT_STOP = ".\u00ad"
 """A full stop that ends nothing. Behind a soft hyphen espeak does not pause, as it would before a
 capital or a digit, and still knows by the stop what it knows (Danish ``Hr.``, ``5. maj``)."""
+_IN_ONE_BREATH = re.compile(
+    r" (?=(?:zum (?:Beispiel|Teil)|unter (?:anderem|Umständen)|und so weiter|oder ähnliches)\b)"
+)
+"""espeak breaks for 150 ms before most prepositions, but not behind a hyphen. What German writes
+short (z. B., u. a., usw.) is said in one breath with what is before it."""
 _LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
 
 
@@ -242,7 +247,7 @@ def _clean(segment: Segment) -> str:
     number = ""
     if _LIST_NUMBER.match(segment.source) and (first := _STOP_WITHIN.search(text)):
         number, text = text[: first.end()], text[first.end() :]
-    return number + _STOP_WITHIN.sub(_SOFT_STOP, text)
+    return number + _IN_ONE_BREATH.sub("-", _STOP_WITHIN.sub(_SOFT_STOP, text))
 
 
 def _is_speakable(text: str) -> bool:
