@@ -12,11 +12,12 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import SampleRate, Speed, VoiceName, Volume
+from pipeline.dialects.native import SampleRate, Speed, Volume
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 from stages.text.markup import Actions, Urls
+from stages.voices import VoiceName
 
 MAX_BLOCK_MS = 640
 """The largest block that RVC converts: half of its window of 1.28 s should be known before."""

@@ -12,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -33,6 +32,7 @@ from stages.items import (
     SegmentFailed,
     SegmentStarted,
 )
+from stages.voices import VoiceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +64,6 @@ def _without_nul(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 SampleRate = Annotated[int, AfterValidator(_known_rate)]
-VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]

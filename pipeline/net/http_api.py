@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import SampleRate, Seed, Speed, Text, VoiceName, Volume
+from pipeline.dialects.native import SampleRate, Seed, Speed, Text, Volume
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -27,7 +27,7 @@ from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
-from stages.voices import Voice
+from stages.voices import Voice, VoiceName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
