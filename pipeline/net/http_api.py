@@ -68,7 +68,8 @@ class SpeakRequest(BaseModel):
 
     def config(self) -> dict[str, Any]:
         """The keys of the WebSocket's config message that say the same."""
-        config = self.model_dump(include={"pitch_shift", "sample_rate", "seed", "speed", "volume"})
+        keys = {"pitch_shift", "sample_rate", "seed", "speed", "volume"}
+        config = self.model_dump(include=keys, exclude_unset=True)
         config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
         if self.voice is not None:
             config["voice"] = self.voice

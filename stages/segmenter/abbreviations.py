@@ -91,7 +91,8 @@ MAY_END = _words(
 and I.) and initialisms (U.S., a.m.), which need no list."""
 
 SPACED = (
-    "Dr. med", "Dr. phil", "Dr. jur", "Dr. rer", "rer. nat", "p. ex", "P. ex", "f. eks", "t. ex",
+    "Dr. med", "Dr. phil", "Dr. jur", "Dr. rer", "rer. nat", "p. ex", "P. ex", "p. ej", "P. ej",
+    "p. es", "f. eks", "t. ex",
 )  # fmt: skip
 """The same, of two words of which the second alone is an ordinary one."""
 

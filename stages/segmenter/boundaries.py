@@ -257,10 +257,16 @@ def _cut_unless_number(following: Following) -> Verdict | None:
         return Verdict.CUT if following.after else None
     if word[0].isnumeric():
         return Verdict.GO_ON
-    if not following.after and (_ROMAN_OR_LETTER.fullmatch(word) or word == "m"):
+    is_letter = _ROMAN_OR_LETTER.fullmatch(word) is not None
+    if not following.after and (is_letter or word in _BEGINS_SECOND_HALF):
         return None
-    goes_on = _ROMAN_OR_LETTER.fullmatch(word) or (word == "m" and following.after == ".")
+    goes_on = is_letter or (word in _SECOND_HALVES and following.after == ".")
     return Verdict.GO_ON if goes_on else Verdict.CUT  # a page, or 5 p. m.
+
+
+_SECOND_HALVES = frozenset({"m", "ex", "ej", "es"})
+"""Of what begins as a page does: 5 p. m., and "for example" in French, Spanish and Italian."""
+_BEGINS_SECOND_HALF = _SECOND_HALVES | {"e"}
 
 
 def _cut_unless_digit(following: Following) -> Verdict | None:

@@ -155,7 +155,7 @@ class EspeakEngine(Engine):
     def _pause(self, mark: str, rate_wpm: int) -> int:
         """The samples of the pause that espeak makes behind a last mark, in any voice."""
         if (mark, rate_wpm) not in self._pauses:
-            text = f"a{mark}"
+            text = f"la{mark}"  # not a letter, whose stop could be that of an abbreviation
             without = self._n_samples(text, rate_wpm, end_pause=False)
             self._pauses[mark, rate_wpm] = self._n_samples(text, rate_wpm, end_pause=True) - without
         return self._pauses[mark, rate_wpm]

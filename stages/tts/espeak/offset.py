@@ -10,8 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from stages.audio.format import Samples
 
-CUTOFF_HZ = 20
-"""Below all hearing. A whisper has nothing below 200 Hz but its offset."""
+CUTOFF_HZ = 40
+"""A whisper has nothing below 200 Hz but its offset, which is gone so within the 20 ms of silence
+that a text ends with."""
 
 
 class OffsetRemover:

@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 NORMAL_WPM = 175
 """``espeakRATE_NORMAL`` in speak_lib.h."""
-LEAST_WPM = 80
-"""The least that it takes."""
-EVEN_WPM = 230
-"""The most that is even: up to here a sentence at twice the rate takes half the time, within 10 %.
-Beyond, some get ahead of it and others fall behind, by a quarter at 350
+EVEN_WPM = 100, 230
+"""The rates between which a sentence at twice the rate takes half the time, within 10 %. Beyond,
+some get ahead of that and others fall behind, by a quarter at 350
 (`docs/adr/0020-speed-and-volume.md`)."""
 
 
@@ -25,6 +23,7 @@ class Pace(NamedTuple):
 
 def pace_for(rate_wpm: int, speed: float) -> Pace:
     """The pace for a speed against this rate, as near as espeak-ng keeps to it."""
+    least, most = min(*EVEN_WPM, rate_wpm), max(*EVEN_WPM, rate_wpm)
     wanted = rate_wpm * speed
-    wpm = min(max(wanted, LEAST_WPM), max(EVEN_WPM, rate_wpm))
+    wpm = min(max(wanted, least), most)
     return Pace(round(wpm), speed if wpm == wanted else wpm / rate_wpm)
