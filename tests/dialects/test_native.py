@@ -166,6 +166,13 @@ def test_a_frame_is_a_multiple_of_four_where_its_header_grows(around: int) -> No
         assert (header + payload) % 4 == 0, payload
 
 
+@pytest.mark.parametrize("name", ["Jos\u00e9", "Jose\u0301"])
+def test_a_voice_is_asked_for_however_its_accents_are_written(name: str) -> None:
+    message = native.parse(json.dumps({"config": {"voice": name}}))
+    assert message.config == {"voice": "Jos\u00e9"}
+    assert native.parse_query([("voice", name)]) == {"voice": "Jos\u00e9"}
+
+
 def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.net.http_api import create_app
+from stages.audio.gain import amplified
 from tests.fakes import InlineModels, service, sound_of
 
 if TYPE_CHECKING:
@@ -45,6 +47,20 @@ async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
     assert np.array_equal(np.frombuffer(answer.content, "<f4"), -sound_of("Hi!"))
 
 
+async def test_speak_has_speed_and_volume_and_else_the_servers(autojump_clock: MockClock) -> None:
+    """What a request leaves out is as the server is set: its pitch was not."""
+    server = service()
+    server.style = replace(server.style, volume=-6.0)
+    async with client(server) as http:
+        asked = {"text": "Hi!", "format": "f32le"}
+        plain = await http.post("/api/speak", json=asked)
+        louder = await http.post("/api/speak", json={**asked, "volume": 6.0})
+        faster = await http.post("/api/speak", json={**asked, "speed": 2.0})
+    assert plain.content == amplified(sound_of("Hi!"), -6.0).tobytes()
+    assert louder.content == amplified(sound_of("Hi!"), 6.0).tobytes()
+    assert faster.content == (-amplified(sound_of("Hi!"), -6.0)).tobytes()  # it was converted
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
@@ -53,6 +69,8 @@ async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
         ({"text": "a", "voice": "nobody"}, "voice"),
         ({"text": "a", "format": "mp3"}, "format"),
         ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
+        ({"text": "a", "speed": 3}, "speed"),
+        ({"text": "a", "volume": 21}, "volume"),
         ({"text": "a", "colour": "red"}, "colour"),
         ({"text": "a" * 10_001}, "text"),
     ],
