@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 SAMPLES_PER_STEP = 24_000
-"""About a second of speech, 2 ms of work (6 ms at 24 semitones, 18 at half the speed too): so nobody
+"""About a second of speech, 2 ms of work (6 ms at 24 semitones, 18 at half the speed): so nobody
 else's first sound waits for one long segment."""
 
 
