@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Segment, Style
+    from stages.items import Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
     from stages.voices import Voice
 
@@ -39,6 +39,7 @@ class Service:
         voice_converters: Sequence[Engine] = (),
         voices: Mapping[str, Voice],
         style: Style,
+        segmentation: Segmentation | None = None,
         segmenter_options: SegmenterOptions,
         max_listeners: int,
         max_pending_bytes: int,
@@ -52,6 +53,7 @@ class Service:
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
+        self._segmentation = segmentation
         self.segmenter_options = segmenter_options
         self.max_listeners = max_listeners
         self.max_pending_bytes = max_pending_bytes
@@ -83,6 +85,11 @@ class Service:
         self.forget(self)
         for language in {voice.language or "" for voice in self.voices.values()}:
             prepare(language)  # else the first listener of each would hold up all others
+
+    def new_style(self, segmentation: Segmentation) -> Style:
+        """The style that a conversation begins with: cut as its protocol promises, unless the
+        server was told how to cut."""
+        return replace(self.style, segmentation=self._segmentation or segmentation)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:

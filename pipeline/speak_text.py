@@ -79,7 +79,7 @@ async def speak_text(
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
-    conversation = Conversation(service.voices, service.style)
+    conversation = Conversation(service.voices, service.new_style("auto"))
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():

@@ -49,10 +49,10 @@ async def open_service(
             style=Style(
                 engines.default_voice,
                 options.pitch_shift,
-                options.segmentation,
                 speed=options.speed,
                 volume=options.volume,
             ),
+            segmentation=options.segmentation,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,

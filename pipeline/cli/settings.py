@@ -51,9 +51,10 @@ class SpeechSettings(CommonSettings):
         1.0, description="times as fast as the voice speaks by itself, where none is asked for"
     )
     volume: Volume = Field(0.0, description="decibels, where none are asked for")
-    segmentation: Segmentation = Field(
-        "eager",
-        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
+    segmentation: Segmentation | None = Field(
+        None,
+        description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
+        " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"

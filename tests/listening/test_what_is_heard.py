@@ -87,6 +87,18 @@ async def test_each_sentence_is_understood_as_itself(
     assert heard == list(SENTENCES)
 
 
+@pytest.mark.parametrize("speed", [0.7, 1.25, 1.5])
+async def test_each_sentence_is_understood_slower_and_faster(
+    service: Service, ear: Ear, speed: float
+) -> None:
+    """1.25 is espeak-ng's own rate; at 1.5, and above, what its rate lacks is stretched."""
+    heard = [
+        ear.understand(await speak(service, sentence, voice="en-us+f3", speed=speed), 48_000)
+        for sentence in SENTENCES
+    ]
+    assert heard == list(SENTENCES)
+
+
 async def test_speech_is_understood_word_by_word_and_as_s16le_at_24_khz(
     service: Service, ear: Ear
 ) -> None:

@@ -242,7 +242,7 @@ def _list_voices(languages: Iterable[str]) -> Iterator[Voice]:
 def _clean(segment: Segment) -> str:
     """The segment's text without control characters, and without closing marks behind the last one:
     espeak would pause a second time for those. A full stop within it ends nothing, else it would
-    have been cut there; but behind a list's number a reader pauses."""
+    have been cut there (`least_chars` is 0); but behind a list's number a reader pauses."""
     text = _UNSPEAKABLE.sub(" ", segment.spoken).strip().rstrip(_CLOSING_MARKS)
     number = ""
     if _LIST_NUMBER.match(segment.source) and (first := _STOP_WITHIN.search(text)):
