@@ -11,17 +11,23 @@ import trio
 
 from pipeline.metrics import Metrics
 from stages.errors import Overloaded
+from stages.text.lexicon import pronunciations
 from stages.text.normalise import normalise, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
     from stages.items import Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
+    from stages.text.lexicon import WordTable
     from stages.voices import Voice
+
+
+def _no_words(_: str) -> Sequence[WordTable]:
+    return ()
 
 
 class Service:
@@ -59,6 +65,8 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
+        self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
+        """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -109,8 +117,15 @@ class Service:
         the letters of its engine."""
         engine, style = self.synthesizer_for(segment.style)
         language = self.voices[style.voice].language or ""
-        spoken = normalise(segment.spoken, language, letters=engine.letters).text
-        return replace(segment, spoken=spoken)
+        own = () if style.lexicon is None else (style.lexicon,)
+        fixed = pronunciations(
+            segment.spoken,
+            language,
+            (*own, *self.words_for(language)),
+            takes_sounds=engine.takes_sounds,
+        )
+        said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)
+        return replace(segment, spoken=said.text)
 
     def converter_for(self, style: Style) -> tuple[Engine, Style] | None:
         """The engine that gives speech this style's voice, pitch and speed, and the style with the

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
+    from stages.text.lexicon import WordTable
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
@@ -40,6 +41,8 @@ class Style:
     """How many times as fast as the voice speaks by itself, 0.5 to 2."""
     volume: float = 0.0
     """Decibels, -40 to 20, on what the voice makes by itself."""
+    lexicon: WordTable | None = None
+    """The connection's own pronunciations, which come before the server's."""
 
 
 @dataclass(frozen=True, slots=True)

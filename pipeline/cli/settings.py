@@ -129,6 +129,9 @@ class SpeechSettings(CommonSettings):
     actions: Actions = Field(
         "spoken", description="what becomes of emphasis that is an action, like *laughs*"
     )
+    lexicon: Path | None = Field(
+        None, description="TOML file with words and how they are said, by language"
+    )
     log_text: bool = Field(
         False,
         description="let the log tell what is spoken, with --log-level debug; it never does else",

@@ -24,6 +24,13 @@ TITLES = _words(
 )
 """What a name follows."""
 
+MONTHS = _words(
+    """
+    Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember
+    """
+)
+"""What follows a German day: 3. Mai."""
+
 LEADS_ON = TITLES | _words(
     "mr mrs mx dr drs prof messrs mme mlle Mt Ft",
     # What they introduce follows.
@@ -32,9 +39,13 @@ LEADS_ON = TITLES | _words(
     """,
     # German, French, Spanish.
     """
-    bzw bzgl d.h evtl Frl ggf Hr Hrn inkl sog u.a vgl z.b z.t zzgl
-    p.ex Mgr
-    dra p.ej
+    bzw bzgl d.h evtl Frl geb ggf Hr Hrn inkl sog u.a vgl z.b z.t zzgl
+    p.ex Av env Mgr MM Pr
+    dra p.ej Gral Sto Sta EE
+    """,
+    # Italian, Portuguese.
+    """
+    sig sig.ra sig.na dott dott.ssa prof.ssa avv ing profa aprox
     """,
     # Dutch.
     "dhr mevr",
@@ -44,13 +55,13 @@ LEADS_ON = TITLES | _words(
 COUNTS = _words(
     """
     Art ch chap ed eds eq eqs Ex fig figs vol vols p pg pgs pp par para pt pts Sec secs
-    sect thm Abb Abs bd Kap nr nrn núm pág págs
-    blz pag pagg стр рис
+    sect thm Abb Abs bd Kap nr nrn núm pág págs pag pagg cap séc
+    blz стр рис
     """,
 )
 """Followed by a number, which may be a letter or Roman; else the sentence is over."""
 
-COUNTS_OR_WORD = _words("no nos n° nº № max min hal kl")
+COUNTS_OR_WORD = _words("no nos n° nº № max min art op suppl tel tél ver hal kl")
 """The same, but words of their own ("The answer is no. I asked."): only digits count."""
 
 MAY_END = _words(
@@ -73,14 +84,14 @@ MAY_END = _words(
     """,
     # Degrees and the rest.
     """
-    ph.d etc est ext misc ibid temp avg
-    usw usf Mio Mrd Std Str
-    ud uds Sra Srta Avda
+    ph.d etc est ext misc ibid temp avg dept govt
+    usw usf Mio Mrd Std Str Chr
+    ud uds Sra Srta Avda UU Dña
     """,
     # Dutch; Italian; Polish; Czech, Hungarian; Danish, Finnish; Russian, Ukrainian.
     """
     bijv enz
-    sig dott avv ing ecc
+    ecc
     np tzn tzw ul godz
     např tzv pl
     f.eks esim
@@ -90,10 +101,7 @@ MAY_END = _words(
 """Within a sentence or at its end: the next word decides. So do single letters (J. Smith; you
 and I.) and initialisms (U.S., a.m.), which need no list."""
 
-SPACED = (
-    "Dr. med", "Dr. phil", "Dr. jur", "Dr. rer", "rer. nat", "p. ex", "P. ex", "p. ej", "P. ej",
-    "p. es", "f. eks", "t. ex",
-)  # fmt: skip
+SPACED = ("Dr. med", "Dr. phil", "Dr. jur", "Dr. rer", "rer. nat", "f. eks", "t. ex")
 """The same, of two words of which the second alone is an ordinary one."""
 
 STARTERS = _words(

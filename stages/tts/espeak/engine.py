@@ -18,10 +18,12 @@ import numpy as np
 
 from stages.engine import Engine
 from stages.errors import SynthesisError
+from stages.text.lexicon import INLINE
 from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, build_data_folder, find_languages
 from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
+from stages.tts.espeak.phonemes import phonemes_of
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from stages.engine import Request
-    from stages.items import Segment
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
@@ -57,7 +58,8 @@ _SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
 _SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
 _CLOSING_MARKS = " \"'’”»)]}*_"
-_STOP_WITHIN = re.compile(r"(?<=\w)\.(?=\s)")
+_ROUND = str.maketrans("[]", "()")
+_STOP_WITHIN = re.compile(r"(?<=[\w\]])\.(?=\s)")
 _SOFT_STOP = ".\u00ad"
 """A full stop that ends nothing. Behind a soft hyphen espeak does not pause, as it would before a
 capital or a digit, and still knows by the stop what it knows (Danish ``Hr.``, ``5. maj``)."""
@@ -74,6 +76,7 @@ class EspeakEngine(Engine):
 
     name = ENGINE
     sample_rate = SAMPLE_RATE
+    takes_sounds = True
 
     def __init__(
         self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = NORMAL_WPM
@@ -129,19 +132,37 @@ class EspeakEngine(Engine):
         segment = request.segment
         if segment.style.voice not in self._voices:
             raise SynthesisError(f"espeak-ng has no voice {segment.style.voice!r} here")
-        text = _clean(segment)
-        if _is_speakable(text):
-            voice, speed = segment.style.voice, segment.style.speed
+        voice, speed = segment.style.voice, segment.style.speed
+        text, has_phonemes = self._written(segment.spoken, voice)
+        text = _without_pauses(text, segment.source)
+        if has_phonemes or _is_speakable(text):
             _, _, variant = voice.partition("+")
             offset = OffsetRemover(SAMPLE_RATE) if variant in WITH_OFFSET else None
             rate_wpm = pace_for(self._rate_wpm, speed).rate_wpm
             pieces = _Pieces(request, offset, self._lacking_pause(text, speed))
             # A reader would pause here, but not where a long sentence had to be cut.
             end_pause = text.endswith(_PAUSE_MARKS)
-            self._speak(text, voice, rate_wpm, pieces.take, end_pause=end_pause)
+            self._speak(
+                text, voice, rate_wpm, pieces.take, end_pause=end_pause, has_phonemes=has_phonemes
+            )
             pieces.emit_rest()
         if not request.is_dead:
             request.finish()
+
+    def _written(self, spoken: str, voice: str) -> tuple[str, bool]:
+        """The text as espeak-ng reads it, and whether there are phonemes in it."""
+        if INLINE.search(spoken) is None:
+            return _clean(spoken), False
+        phonemes = phonemes_of(self._languages[self._voices[voice].language or ""])
+        # Other brackets must not become phonemes. Round ones sound like square ones: not at all.
+        before, *rest = INLINE.split(spoken)
+        written, has_phonemes = before.translate(_ROUND), False
+        for word, ipa, behind in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            mnemonics = phonemes.written(ipa)
+            has_phonemes |= bool(mnemonics)
+            # Espeak is silent on brackets that stand behind a mark.
+            written += (f" {mnemonics}" if mnemonics else word) + behind.translate(_ROUND)
+        return _clean(written, _CLOSING_MARKS.replace("]", "")), has_phonemes
 
     def _lacking_pause(self, text: str, speed: float) -> int:
         """The samples that the pause at the end needs more than espeak makes it long at this speed;
@@ -172,7 +193,14 @@ class EspeakEngine(Engine):
         return n_samples
 
     def _speak(
-        self, text: str, voice: str, rate_wpm: int, on_sound: _OnSound, *, end_pause: bool
+        self,
+        text: str,
+        voice: str,
+        rate_wpm: int,
+        on_sound: _OnSound,
+        *,
+        end_pause: bool,
+        has_phonemes: bool = False,
     ) -> None:
         if self._library is None:
             raise SynthesisError("espeak-ng is not loaded")
@@ -182,6 +210,7 @@ class EspeakEngine(Engine):
             words_per_minute=rate_wpm,
             volume=VOLUME,
             end_pause=end_pause,
+            has_phonemes=has_phonemes,
             on_sound=on_sound,
         )
 
@@ -239,13 +268,18 @@ def _list_voices(languages: Iterable[str]) -> Iterator[Voice]:
             yield Voice(name, ENGINE, language, variant.gender, description, SAMPLE_RATE)
 
 
-def _clean(segment: Segment) -> str:
-    """The segment's text without control characters, and without closing marks behind the last one:
-    espeak would pause a second time for those. A full stop within it ends nothing, else it would
-    have been cut there (`least_chars` is 0); but behind a list's number a reader pauses."""
-    text = _UNSPEAKABLE.sub(" ", segment.spoken).strip().rstrip(_CLOSING_MARKS)
+def _clean(text: str, closing_marks: str = _CLOSING_MARKS) -> str:
+    """The text without control characters, and without closing marks behind the last one: espeak
+    would pause a second time for those."""
+    return _UNSPEAKABLE.sub(" ", text).strip().rstrip(closing_marks)
+
+
+def _without_pauses(text: str, source: str) -> str:
+    """The text with full stops at which espeak does not pause. Within a segment they end nothing,
+    else it would have been cut there (`least_chars` is 0); but behind a list's number a reader
+    pauses."""
     number = ""
-    if _LIST_NUMBER.match(segment.source) and (first := _STOP_WITHIN.search(text)):
+    if _LIST_NUMBER.match(source) and (first := _STOP_WITHIN.search(text)):
         number, text = text[: first.end()], text[first.end() :]
     return number + _IN_ONE_BREATH.sub("-", _STOP_WITHIN.sub(_SOFT_STOP, text))
 
