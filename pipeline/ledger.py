@@ -43,8 +43,8 @@ MAX_SEGMENTS = 1024
 """Segments that are remembered while a listener plays far behind: hours of speech."""
 
 UNITS_PER_S = 15
-"""The rate at which a segment is taken to be spoken while its length is not known yet: 180 words
-a minute, each of 5 letters and a space, which are a unit each."""
+"""The rate at which a segment of speed 1 is taken to be spoken while its length is not known yet:
+180 words a minute, each of 5 letters and a space, which are a unit each."""
 
 SYLLABLE_UNITS = 3
 """The time that a character takes which is a syllable: five of them a second."""
@@ -67,6 +67,7 @@ class _Entry:
     index: int
     source: str
     start: int
+    speed: float
     end: float = math.inf  # until it has come
 
 
@@ -159,7 +160,9 @@ class Ledger:
             case PcmFrame():
                 self._leaving_to += item.n_samples
             case SegmentStarted(segment=segment):
-                self._segments.append(_Entry(segment.index, segment.source, item.sample_offset))
+                self._segments.append(
+                    _Entry(segment.index, segment.source, item.sample_offset, segment.style.speed)
+                )
                 self._unsaid = self._unsaid[len(segment.source) :]
             case SegmentEnded(segment=segment):
                 for entry in self._segments:  # it may be remembered no more
@@ -207,7 +210,7 @@ class Ledger:
         units = list(accumulate(SYLLABLE_UNITS if _SYLLABLE.match(char) else 1 for char in text))
         n_heard = heard_to - entry.start
         if entry.end == math.inf:
-            n_units: float = n_heard * UNITS_PER_S / self.sample_rate
+            n_units: float = n_heard * UNITS_PER_S * entry.speed / self.sample_rate
         else:
             n_units = units[-1] * n_heard // (entry.end - entry.start)
         return _back_to_border(text, bisect_right(units, n_units))

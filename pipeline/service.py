@@ -55,7 +55,7 @@ class Service:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
         self.converter = converter
-        """The built-in converter, for other pitches of voices that are not converted otherwise."""
+        """The built-in converter, for pitch and speed of voices that no other converts."""
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
@@ -127,18 +127,21 @@ class Service:
         said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)
         return replace(segment, spoken=said.text)
 
-    def converter_for(self, style: Style) -> Engine | None:
-        """The engine that gives speech this style's voice and pitch; None: it has them."""
+    def converter_for(self, style: Style) -> tuple[Engine, Style] | None:
+        """The engine that gives speech this style's voice, pitch and speed, and the style with the
+        speed that is left to that engine; None: the speech has them."""
         voice = self.voices[style.voice]
+        speaks, _ = self.synthesizer_for(style)
+        style = replace(style, speed=style.speed / speaks.own_speed(style.speed))
         if voice.speaks_with is not None:
-            return self.voice_converters[voice.engine]
-        return self.converter if style.pitch_shift else None
+            return self.voice_converters[voice.engine], style
+        return (self.converter, style) if style.pitch_shift or style.speed != 1.0 else None
 
     def _engines_for(self, style: Style) -> Iterator[tuple[Engine, Style]]:
         yield self.synthesizer_for(style)
         converter = self.converter_for(style)
         if converter is not None:
-            yield converter, style
+            yield converter
 
     def load_ahead(self, listener: Hashable, style: Style) -> None:
         """Load the voices of the style that a listener has just chosen and may use soon."""

@@ -53,7 +53,11 @@ def engines() -> dict[str, Engine]:
 
 
 def speak(
-    tokens: list[str], pitch_shift: float, encoding: str = "f32le", voice: str = ESPEAK
+    tokens: list[str],
+    pitch_shift: float,
+    encoding: str = "f32le",
+    voice: str = ESPEAK,
+    **config: float,
 ) -> bytes:
     """The PCM of a text that comes in these tokens, with no time between them."""
     synthesizer = engines()[voice]
@@ -61,7 +65,7 @@ def speak(
     server.converter = PitchOnlyConverter()
     server.voices = {voice: Voice(voice, synthesizer.name, "en", None, "for tests", 0)}
     conversation = Conversation(server.voices, Style(voice))
-    conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift, "seed": 7})
+    conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift, "seed": 7, **config})
     peer = ListPeer(*(token(text) for text in tokens), FLUSH)
     trio.run(hold_conversation, peer, server, conversation, clock=MockClock(autojump_threshold=0))
     return b"".join(item.data for item in peer.heard if isinstance(item, PcmFrame))
@@ -88,6 +92,17 @@ def cut_at(cuts: list[int]) -> list[str]:
 @example(EVERYWHERE, 4.0)
 def test_any_cut_into_tokens_gives_the_same_bits(cuts: list[int], pitch_shift: float) -> None:
     assert speak(cut_at(cuts), pitch_shift) == whole(pitch_shift)
+
+
+@given(CUTS, st.sampled_from([0.5, 1.2, 2.0]), st.sampled_from([-40.0, 0.1, 20.0]))
+@example(EVERYWHERE, 1.7, 6.0)
+def test_any_cut_gives_the_same_bits_at_any_speed_and_volume(
+    cuts: list[int], speed: float, volume: float
+) -> None:
+    """Sound at 20 dB is far beyond the limiter's knee, and yet within full scale."""
+    sound = speak(cut_at(cuts), 0.0, speed=speed, volume=volume)
+    assert sound == speak([TEXT], 0.0, speed=speed, volume=volume)
+    assert np.abs(np.frombuffer(sound, "<f4")).max() <= 1.0
 
 
 @NEURAL

@@ -94,6 +94,12 @@ class Engine(ABC):
     def install(self) -> None:
         """Take over what was loaded and warm up, on the model thread."""
 
+    def own_speed(self, speed: float) -> float:
+        """The speed that it speaks at by itself where this one is asked for; stretching makes up
+        for the rest. 1: it has only one."""
+        del speed
+        return 1.0
+
     def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[Any]:
         """The style's voice, loaded: at once, unless the engine loads its voices on demand.
 

@@ -37,6 +37,10 @@ class Style:
     """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
     """The seed of sampling and noise, in engines that have any; None: a random one."""
+    speed: float = 1.0
+    """How many times as fast as the voice speaks by itself, 0.5 to 2."""
+    volume: float = 0.0
+    """Decibels, -40 to 20, on what the voice makes by itself."""
     lexicon: WordTable | None = None
     """The connection's own pronunciations, which come before the server's."""
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, StringConstraints
+
+VoiceName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(lambda name: unicodedata.normalize("NFC", name)),
+]
+"""A voice that somebody names. Names are compared in Unicode's form NFC."""
 
 VoiceType: TypeAlias = Literal["built-in", "neural", "rvc"]
 """What makes it: rules, a language model, or a conversion."""

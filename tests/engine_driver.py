@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from stages.errors import SynthesisError
 
 
-def make_segment(spoken: str = "", voice: str = "en-us", pitch_shift: float = 0.0) -> Segment:
+def make_segment(
+    spoken: str = "", voice: str = "en-us", pitch_shift: float = 0.0, speed: float = 1.0
+) -> Segment:
     """A segment as the segmenter would cut it."""
-    return Segment(0, spoken, spoken, Style(voice, pitch_shift), Timing(0.0, 0.0))
+    style = Style(voice, pitch_shift, speed=speed)
+    return Segment(0, spoken, spoken, style, Timing(0.0, 0.0))
 
 
 @dataclass(eq=False)
@@ -81,18 +84,22 @@ def run(engine: Engine, request: DrivenRequest) -> DrivenRequest:
     return request
 
 
-def speak(engine: Engine, text: str, voice: str = "en-us") -> Samples:
+def speak(engine: Engine, text: str, voice: str = "en-us", speed: float = 1.0) -> Samples:
     """What a synthesizer makes of a text."""
-    request = run(engine, DrivenRequest(make_segment(text, voice)))
+    request = run(engine, DrivenRequest(make_segment(text, voice, speed=speed)))
     assert request.error is None
     return request.sound
 
 
 def convert(
-    engine: Engine, pieces: Iterable[Samples], sample_rate: int, pitch_shift: float
+    engine: Engine,
+    pieces: Iterable[Samples],
+    sample_rate: int,
+    pitch_shift: float,
+    speed: float = 1.0,
 ) -> DrivenRequest:
     """What a converter makes of speech that comes piece by piece."""
-    request = DrivenRequest(make_segment("Said.", pitch_shift=pitch_shift))
+    request = DrivenRequest(make_segment("Said.", pitch_shift=pitch_shift, speed=speed))
     for piece in pieces:
         request.push(piece, sample_rate)
         if engine.can_step(request):

@@ -329,3 +329,15 @@ def test_positions_only_grow() -> None:
         lengths = [len(spoken(text, n_heard, 500)) for n_heard in range(0, 501, 5)]
         assert all(before <= after for before, after in pairwise(lengths))
         assert lengths[-1] == len(text)
+
+
+@pytest.mark.parametrize(
+    ("speed", "heard"), [(0.5, "one "), (1.0, "one two "), (2.0, "one two three four ")]
+)
+def test_what_was_heard_of_an_open_segment_goes_by_its_speed(speed: float, heard: str) -> None:
+    """Its length is not known yet: it is taken for 15 letters a second at speed 1."""
+    ledger, text = Ledger(1000), "one two three four five"
+    take_in(ledger, text)
+    ledger.sending(SegmentStarted(segment(text, style=Style("plain", speed=speed)), 0))
+    send(ledger, RATE * 2 // 3)
+    assert ledger.cancel(None, 1.0).text_spoken.strip() == heard.strip()

@@ -50,7 +50,12 @@ async def open_service(
             converter=PitchOnlyConverter(),
             voice_converters=engines.voice_converters,
             voices=engines.voices,
-            style=Style(engines.default_voice, options.pitch_shift),
+            style=Style(
+                engines.default_voice,
+                options.pitch_shift,
+                speed=options.speed,
+                volume=options.volume,
+            ),
             segmentation=options.segmentation,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,

@@ -12,11 +12,12 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import SampleRate, VoiceName
+from pipeline.dialects.native import SampleRate, Speed, Volume
 from stages.audio.format import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
 from stages.text.markup import Actions, Urls
+from stages.voices import VoiceName
 
 MAX_BLOCK_MS = 640
 """The largest block that RVC converts: half of its window of 1.28 s should be known before."""
@@ -46,6 +47,10 @@ class SpeechSettings(CommonSettings):
         " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
+    speed: Speed = Field(
+        1.0, description="times as fast as the voice speaks by itself, where none is asked for"
+    )
+    volume: Volume = Field(0.0, description="decibels, where none are asked for")
     segmentation: Segmentation | None = Field(
         None,
         description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -35,6 +35,7 @@ from stages.items import (
     SegmentStarted,
 )
 from stages.text.lexicon import ConnectionWords
+from stages.voices import VoiceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,10 +70,17 @@ def _without_nul(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 SampleRate = Annotated[int, AfterValidator(_known_rate)]
-VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)]
+"""Times as fast as the voice speaks by itself."""
+Volume = Annotated[
+    float,
+    Field(ge=-40, le=20, allow_inf_nan=False),
+    BeforeValidator(lambda value: 0.0 if value is None else value),
+]
+"""Decibels; null is 0."""
 
 
 class Manner(ConversionSettings):
@@ -82,6 +90,8 @@ class Manner(ConversionSettings):
     pitch_shift: PitchShift = 0.0
     segmentation: Segmentation = "eager"
     seed: Seed | None = None
+    speed: Speed = 1.0
+    volume: Volume = 0.0
     lexicon: ConnectionWords | None = None
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
@@ -206,6 +216,8 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "voice": item.style.voice,
                 "pitch_shift": item.style.pitch_shift,
                 "segmentation": item.style.segmentation,
+                "speed": item.style.speed,
+                "volume": item.style.volume,
                 **asdict(item.stream_format),
                 "frame_ms": item.stream_format.exact_ms,
                 "limits": {

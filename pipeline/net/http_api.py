@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import Manner, SampleRate, Seed, Text, VoiceName
+from pipeline.dialects.native import Manner, SampleRate, Seed, Speed, Text, Volume
 from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import Voices
@@ -29,7 +29,7 @@ from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.intake.halves import whole_characters
 from stages.text.lexicon import ConnectionWords
-from stages.voices import Voice
+from stages.voices import Voice, VoiceName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,8 @@ class SpeakRequest(Manner):
         description="WAV or FLAC of 16 bit; bare little-endian samples; MP3; Opus in Ogg; AAC",
     )
     sample_rate: SampleRate = PIPELINE_RATE
+    speed: Speed = Field(1.0, description="times as fast as the voice speaks by itself")
+    volume: Volume = Field(0.0, description="decibels on what the voice makes by itself")
     lexicon: ConnectionWords | None = Field(
         None, description="words, and how they are said", examples=[{"Nginx": "engine x"}]
     )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
 """Set over an RVC voice's own settings; null takes them back."""
 
-OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed", "lexicon"})
+OWN_STYLE_KEYS = frozenset(
+    {"voice", "pitch_shift", "segmentation", "seed", "speed", "volume", "lexicon"}
+)
 
 STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
 """Keys that act on the text that follows, at any time."""

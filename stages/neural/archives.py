@@ -57,6 +57,12 @@ _END_BYTES = 56 + 20 + 22
 """The records that end an archive: two for large ones, which torch always writes, and one."""
 
 _NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
+_OLD_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+"""The number that stands in front in torch.save's format before 1.6 (torch/serialization.py)."""
+_OLD_FORMAT = (
+    "has the old format of torch.save: save it anew,"
+    " `torch.save(torch.load(OLD, weights_only=True), NEW)`"
+)
 
 
 class TensorOutline(NamedTuple):
@@ -112,6 +118,9 @@ def checked_pickle(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, int]
             if size > max_bytes:
                 msg = f"{path} has {size} bytes; the largest such file known has {max_bytes}"
                 raise UnusableModel(msg)
+            file.seek(0)
+            if _OLD_MAGIC in file.read(32):
+                raise UnusableModel(f"{path} {_OLD_FORMAT}")
             _check_directory(path, file, size)
             with zipfile.ZipFile(file) as archive:
                 data, sizes = _unpacked(path, archive)

@@ -14,6 +14,7 @@ import torch
 
 from stages import rvc
 from stages.audio.format import PIPELINE_RATE
+from stages.audio.stretch import Stretcher
 from stages.engine import Engine
 from stages.neural import accelerator
 from stages.rvc.conversion import Converter
@@ -65,6 +66,8 @@ class _Conversion:
 
     stream: ConversionStream | None = None
     """None: no speech has come."""
+    stretcher: Stretcher | None = None
+    """What brings speech to the speed asked for; None: it has it."""
     has_ended: bool = False
     """All its speech is in the stream."""
 
@@ -176,10 +179,17 @@ class RvcEngine(Engine):
                         block_frames=self._options.block_frames,
                         seed=_seed(request.segment),
                     )
-                conversion.stream.push(chunk.samples)
+                    speed = request.segment.style.speed
+                    if speed != 1.0:
+                        conversion.stretcher = Stretcher(1.0 / speed, chunk.sample_rate)
+                stretcher = conversion.stretcher
+                samples = chunk.samples if stretcher is None else stretcher.push(chunk.samples)
+                conversion.stream.push(samples)
         if ended and not conversion.has_ended:
             conversion.has_ended = True
             if conversion.stream is not None:
+                if conversion.stretcher is not None:
+                    conversion.stream.push(conversion.stretcher.flush())
                 conversion.stream.end()
         return conversion
 

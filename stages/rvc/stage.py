@@ -1,10 +1,11 @@
-"""The RVC stage: speech in, speech at the listener's pitch and in its voice out, at 48 kHz.
+"""The RVC stage: speech in, speech in the listener's voice, pitch and speed out, at 48 kHz.
 
 Speech that is to stay as it is takes no turn on the model thread: it is only resampled.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,19 +26,20 @@ if TYPE_CHECKING:
 async def convert(
     speech: trio.MemoryReceiveChannel[Speech],
     converted: trio.MemorySendChannel[Speech],
-    converter_for: Callable[[Style], Engine | None],
+    converter_for: Callable[[Style], tuple[Engine, Style] | None],
     models: ModelThread,
     playback: Playback,
 ) -> None:
     """Convert each segment's speech on its way through, segment after segment, with the engine for
-    its style. None: it is only resampled."""
+    its style and that engine's own style. None: it is only resampled."""
     with speech, converted:
         async for item in speech:
             end = item
             if isinstance(item, AudioChunk):
-                engine = converter_for(item.segment.style)
-                if engine is not None:
-                    with models.open(engine, item.segment, playback) as job:
+                found = converter_for(item.segment.style)
+                if found is not None:
+                    engine, style = found
+                    with models.open(engine, replace(item.segment, style=style), playback) as job:
                         end = await _through_engine(item, speech, converted, job)
                 else:
                     end = await _resampled(item, speech, converted)

@@ -47,6 +47,8 @@ LEADS_ON = TITLES | _words(
     """
     sig sig.ra sig.na dott dott.ssa prof.ssa avv ing profa aprox
     """,
+    # Dutch.
+    "dhr mevr",
 )
 """Always followed by what they belong to: no boundary, whatever comes."""
 
@@ -54,11 +56,12 @@ COUNTS = _words(
     """
     Art ch chap ed eds eq eqs Ex fig figs vol vols p pg pgs pp par para pt pts Sec secs
     sect thm Abb Abs bd Kap nr nrn núm pág págs pag pagg cap séc
+    blz стр рис
     """,
 )
 """Followed by a number, which may be a letter or Roman; else the sentence is over."""
 
-COUNTS_OR_WORD = _words("no nos n° nº № max min art op suppl tel tél ver")
+COUNTS_OR_WORD = _words("no nos n° nº № max min art op suppl tel tél ver hal kl")
 """The same, but words of their own ("The answer is no. I asked."): only digits count."""
 
 MAY_END = _words(
@@ -85,9 +88,21 @@ MAY_END = _words(
     usw usf Mio Mrd Std Str Chr
     ud uds Sra Srta Avda UU Dña
     """,
+    # Dutch; Italian; Polish; Czech, Hungarian; Danish, Finnish; Russian, Ukrainian.
+    """
+    bijv enz
+    ecc
+    np tzn tzw ul godz
+    např tzv pl
+    f.eks esim
+    ул напр вул
+    """,
 )
 """Within a sentence or at its end: the next word decides. So do single letters (J. Smith; you
 and I.) and initialisms (U.S., a.m.), which need no list."""
+
+SPACED = ("Dr. med", "Dr. phil", "Dr. jur", "Dr. rer", "rer. nat", "f. eks", "t. ex")
+"""The same, of two words of which the second alone is an ordinary one."""
 
 STARTERS = _words(
     """

@@ -38,6 +38,9 @@ _SENTENCE_OVER = regex.compile(r"(?r)[.…!?。！？][\s\"'”’)]*\Z")
 _LAST_LETTERS = regex.compile(
     r"(?r)(?:(?<![\p{L}\p{M}\p{N}&]|\p{L}['’])[\p{L}\p{M}.]+|№|(?<!\p{L})[Nn]°)\Z"
 )
+_SPACED = regex.compile(
+    rf"(?r)(?<!\p{{L}})(?:{'|'.join(map(regex.escape, abbreviations.SPACED))})\Z"
+)
 _INITIALS = regex.compile(r"[\p{Lu}\p{Ll}]|(?:\p{L}{1,2}\.)+\p{L}{1,2}")
 _MEASURE = regex.compile(
     r"(?r)\d[ \u00a0-]?(?:in|mi|min|sec|gal|yds?|pt|qt|mos?|wks?|yrs?|sq|cu)\Z"
@@ -103,4 +106,5 @@ def word_before_stop(text: str, mark: str, before: str) -> Before:
         return Before.TIME
     if listed is not None:
         return listed
-    return Before.MAY_END if _INITIALS.fullmatch(word) else Before.PLAIN
+    is_short = _INITIALS.fullmatch(word) or _SPACED.search(left)
+    return Before.MAY_END if is_short else Before.PLAIN

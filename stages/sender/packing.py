@@ -9,6 +9,7 @@ import numpy as np
 
 from stages.audio.encoders.opus import OpusPackets
 from stages.audio.format import PIPELINE_RATE
+from stages.audio.gain import amplified
 from stages.audio.pcm import encode
 from stages.audio.resample import Resampler
 from stages.items import (
@@ -87,6 +88,8 @@ class Packer:
 
     def _push(self, samples: Samples) -> Iterator[Outgoing]:
         if len(samples):
+            volume = 0.0 if self._segment is None else self._segment.style.volume
+            samples = amplified(samples, volume)
             self._pushed += len(samples)
             yield from self._frames(self._framer.push(samples))
 

@@ -38,7 +38,9 @@ async def synthesize(
                     engine, style = synthesizer_for(item.style)
                     rate = engine.sample_rate
                     if item.pause_s:
-                        silence = np.zeros(round(item.pause_s * rate), np.float32)
+                        # Who speaks faster pauses less. What is stretched afterwards is so with it.
+                        pause_s = item.pause_s / engine.own_speed(style.speed)
+                        silence = np.zeros(round(pause_s * rate), np.float32)
                         await speech.send(AudioChunk(item, silence, rate, is_last=False))
                     if not item.spoken:
                         await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))

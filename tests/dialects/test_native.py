@@ -200,12 +200,19 @@ def test_a_frame_is_a_multiple_of_four_where_its_header_grows(around: int) -> No
         assert (header + payload) % 4 == 0, payload
 
 
+@pytest.mark.parametrize("name", ["Jos\u00e9", "Jose\u0301"])
+def test_a_voice_is_asked_for_however_its_accents_are_written(name: str) -> None:
+    message = native.parse(json.dumps({"config": {"voice": name}}))
+    assert message.config == {"voice": "Jos\u00e9"}
+    assert native.parse_query([("voice", name)]) == {"voice": "Jos\u00e9"}
+
+
 def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {
         "event": "ready", "engine": "espeak-ng", "voice": "en-us", "pitch_shift": 2.5,
-        "segmentation": "eager", "encoding": "s16le", "sample_rate": 24_000, "channels": 1,
-        "frame_ms": None,
+        "segmentation": "eager", "speed": 1.0, "volume": 0.0,
+        "encoding": "s16le", "sample_rate": 24_000, "channels": 1, "frame_ms": None,
         "limits": {"max_message_bytes": 65_536, "max_pending_bytes": 262_144},
     }  # fmt: skip
 

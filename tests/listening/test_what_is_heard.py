@@ -88,6 +88,21 @@ async def test_each_sentence_is_understood_as_itself(
     assert heard == list(SENTENCES)
 
 
+@pytest.mark.parametrize(
+    ("voice", "speed"),
+    [("en-us+f3", 0.5), ("en-us+f3", 0.7), ("en-us+f3", 1.25), ("en-us+f2", 1.4)],
+)
+async def test_each_sentence_is_understood_slower_and_faster(
+    service: Service, ear: Ear, voice: str, speed: float
+) -> None:
+    """At 0.7 and 1.25 it is espeak-ng's own rate, at 0.5 and 1.4 what that lacks is stretched."""
+    heard = [
+        ear.understand(await speak(service, sentence, voice=voice, speed=speed), 48_000)
+        for sentence in SENTENCES
+    ]
+    assert heard == list(SENTENCES)
+
+
 async def test_speech_is_understood_word_by_word_and_as_s16le_at_24_khz(
     service: Service, ear: Ear
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import wave
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 import trio
 
 from pipeline.net.http_api import create_app
+from stages.audio.gain import amplified
 from tests.audio.listening import hear
 from tests.fakes import InlineModels, TellingEngine, service, sound_of
 
@@ -48,6 +50,20 @@ async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
         asked = {"text": "Hi!", "format": "f32le", "pitch_shift": 2, "voice": "other"}
         answer = await http.post("/api/speak", json=asked)
     assert np.array_equal(np.frombuffer(answer.content, "<f4"), -sound_of("Hi!"))
+
+
+async def test_speak_has_speed_and_volume_and_else_the_servers(autojump_clock: MockClock) -> None:
+    """What a request leaves out is as the server is set: its pitch was not."""
+    server = service()
+    server.style = replace(server.style, volume=-6.0)
+    async with client(server) as http:
+        asked = {"text": "Hi!", "format": "f32le"}
+        plain = await http.post("/api/speak", json=asked)
+        louder = await http.post("/api/speak", json={**asked, "volume": 6.0})
+        faster = await http.post("/api/speak", json={**asked, "speed": 2.0})
+    assert plain.content == amplified(sound_of("Hi!"), -6.0).tobytes()
+    assert louder.content == amplified(sound_of("Hi!"), 6.0).tobytes()
+    assert faster.content == (-amplified(sound_of("Hi!"), -6.0)).tobytes()  # it was converted
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,8 @@ async def test_speak_encodes_at_the_rate_that_was_asked_for() -> None:
         ({"text": "a", "format": "ogg"}, "format"),
         ({"text": "a", "format": "opus", "sample_rate": 44_100}, "sample_rate: opus has 8000"),
         ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
+        ({"text": "a", "speed": 3}, "speed"),
+        ({"text": "a", "volume": 21}, "volume"),
         ({"text": "a", "colour": "red"}, "colour"),
         ({"text": "a" * 10_001}, "text"),
     ],

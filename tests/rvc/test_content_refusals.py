@@ -44,6 +44,14 @@ def test_a_missing_file_is_named_with_the_command_that_gets_it(tmp_path: Path) -
     assert told in complaint(path)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_one_file_of_a_folder_is_told_to_be_named_by_the_folder(tmp_path: Path, name: str) -> None:
+    """It was called cut short, or not what torch.save writes, which helped nobody."""
+    build_contentvec(tmp_path / "contentvec", MINUTE)
+    told = f"is one file of a model: name the folder, {tmp_path / 'contentvec'}"
+    assert told in complaint(tmp_path / "contentvec" / name)
+
+
 @pytest.mark.parametrize("keep", [0, 0.5, 0.99])
 def test_a_truncated_file_is_refused(tmp_path: Path, keep: float) -> None:
     data = build_hubert(tmp_path / HUBERT, MINUTE).read_bytes()

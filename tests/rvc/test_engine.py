@@ -124,6 +124,20 @@ def test_speech_is_as_long_in_every_voice(engine: RvcEngine, voice: str) -> None
     assert np.abs(sound).max() > 0.01
 
 
+@pytest.mark.parametrize("speed", [0.5, 1.5])
+def test_speech_is_brought_to_speed_before_it_is_converted(engine: RvcEngine, speed: float) -> None:
+    segment = segment_for("anna")
+    quick = replace(segment, style=replace(segment.style, speed=speed))
+    sound = converted(engine, quick)
+    assert len(sound) == 3 * round(len(SPEECH) / speed)
+    request = DrivenRequest(quick)
+    for piece in np.array_split(SPEECH, 17):
+        request.push(piece, RATE)
+        step(engine, request)
+    request.push(np.empty(0, np.float32), RATE, is_last=True)
+    assert np.array_equal(run(engine, request), sound)
+
+
 def test_no_speech_is_no_sound(engine: RvcEngine) -> None:
     assert len(converted(engine, segment_for("anna"), np.empty(0, np.float32))) == 0
 

@@ -97,6 +97,95 @@ def test_a_folder_of_several_voices_names_them_by_their_files(tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize("files", ["nest/inner", "nest/a/b/c"])
+def test_an_archive_with_a_folder_in_it_is_one_voice(tmp_path: Path, files: str) -> None:
+    """Unpacked as docs/voices.md says, it was neither listed nor remarked on."""
+    put(tmp_path, f"{files}/deep.pth", f"{files}/added_xyz.index", "nest/readme.txt")
+    (tmp_path / "nest/voice.toml").write_text("speaker = 3")
+    assert found(tmp_path) == {"nest": (f"{files}/deep.pth", f"{files}/added_xyz.index")}
+    assert find_voices([tmp_path], None).voices["nest"].settings.speaker == 3
+
+
+def test_an_index_in_another_folder_of_the_archive_counts(tmp_path: Path) -> None:
+    put(tmp_path, "bert/weights/whatever.pth", "bert/logs/added_xyz.index")
+    assert found(tmp_path) == {"bert": ("bert/weights/whatever.pth", "bert/logs/added_xyz.index")}
+
+
+def test_a_pack_of_folders_names_each_by_its_own(tmp_path: Path) -> None:
+    put(tmp_path, "pack/anna/x.pth", "pack/anna/added_1.index", "pack/bert/x.pth", "pack/carl.pth")
+    assert found(tmp_path) == {
+        "anna": ("pack/anna/x.pth", "pack/anna/added_1.index"),
+        "bert": ("pack/bert/x.pth", None),
+        "carl": ("pack/carl.pth", None),
+    }
+
+
+def test_a_link_that_leads_round_is_followed_once(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth", "bert/x.pth")
+    (tmp_path / "bert/round").symlink_to(tmp_path / "bert", target_is_directory=True)
+    (tmp_path / "bert/up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "self").symlink_to(tmp_path, target_is_directory=True)
+    assert found(tmp_path) == {"anna": ("anna.pth", None), "bert": ("bert/x.pth", None)}
+
+
+def test_a_search_ends_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a/b/c/d/e/f/x.pth")
+    assert find_voices([tmp_path], None).problems == (
+        f"{tmp_path}/a/b/c/d/e/f was not searched: it lies too deep",
+    )
+    monkeypatch.setattr(library, "MAX_ENTRIES", 1)
+    assert find_voices([tmp_path], None).problems == (
+        f"{tmp_path}/a has over 1 files: not all were searched",
+    )
+
+
+COMPOSED, DECOMPOSED = "Jos\u00e9", "Jose\u0301"
+
+
+@pytest.mark.parametrize("path", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("beside", [COMPOSED, DECOMPOSED])
+def test_names_are_compared_however_their_accents_are_written(
+    tmp_path: Path, path: str, beside: str
+) -> None:
+    """An archive from macOS spells them out, and the voice could not be asked for."""
+    index = f"added_IVF9_Flat_nprobe_1_{beside}_v2.index"
+    put(tmp_path, f"{path}.pth", index, f"bert/{path}.pth", "bert/x.pth", f"bert/{beside}.index")
+    (tmp_path / f"{beside}.toml").write_text("speaker = 3")
+    catalogue = find_voices([tmp_path], None)
+    assert list(catalogue.voices) == [COMPOSED, "x"]
+    entry = catalogue.voices[COMPOSED]
+    assert (entry.index, entry.settings.speaker) == (tmp_path / index, 3)
+    assert len(catalogue.problems) == 1
+    assert "has the same name as" in catalogue.problems[0]
+
+
+def test_two_files_of_one_name_are_told_apart_in_the_problem(tmp_path: Path) -> None:
+    put(tmp_path, f"{COMPOSED}.pth", f"{DECOMPOSED}.pth")
+    catalogue = find_voices([tmp_path], None)
+    assert list(catalogue.voices) == [COMPOSED]
+    assert len(catalogue.problems) == 1
+
+
+def test_webuis_logs_are_found_however_accents_are_written(tmp_path: Path) -> None:
+    put(tmp_path, f"assets/weights/{COMPOSED}.pth", f"logs/{DECOMPOSED}/added_1.index")
+    entry = find_voices([], tmp_path).voices[COMPOSED]
+    assert entry.index == tmp_path / "logs" / DECOMPOSED / "added_1.index"
+
+
+def test_capitals_in_a_suffix_change_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "Anna.PTH", "Anna.INDEX")
+    assert found(tmp_path) == {"Anna": ("Anna.PTH", "Anna.INDEX")}
+
+
+@pytest.mark.parametrize("name", ["bert.zip", "bert.RAR", "choir/bert.7z"])
+def test_an_archive_that_was_left_packed_is_a_problem(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "anna.pth", name)
+    archive = tmp_path / name
+    assert find_voices([tmp_path], None).problems == (
+        f"{archive} is an archive: unpack it into {archive.with_suffix('')}",
+    )
+
+
 def test_of_several_indexes_the_newest_counts(tmp_path: Path) -> None:
     put(tmp_path, "anna.pth", "anna/added_a.index", "anna/added_b.index", "anna/added_c.index")
     os.utime(tmp_path / "anna/added_b.index", (2e9, 2e9))

@@ -54,6 +54,14 @@ def test_another_kind_of_file_is_refused(
     assert said in complaint(voice)
 
 
+def test_a_file_in_the_old_format_is_told_to_be_saved_anew(voice: Path) -> None:
+    """It was called cut short, and was whole."""
+    torch.save(torch.load(voice, weights_only=True), voice, _use_new_zipfile_serialization=False)
+    assert "has the old format of torch.save: save it anew, `torch.save(torch.load(" in (
+        complaint(voice)
+    )
+
+
 INTER, HIDDEN, FILTERS, HEADS, LAYERS, KERNEL = 2, 3, 4, 5, 6, 7
 RESBLOCK, BLOCK_KERNELS, DILATIONS, RATES, INITIAL, KERNELS, GIN, RATE = (
     9,

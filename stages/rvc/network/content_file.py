@@ -47,6 +47,9 @@ HEAD_DIM = 64
 MAX_CONFIG_BYTES = 1_000_000
 """The published config has 2 kB."""
 
+IN_A_FOLDER = frozenset({"config.json", "pytorch_model.bin"})
+"""Files of transformers' format, beside ``.safetensors``."""
+
 FAIRSEQ_NAMES = (
     (r"^mask_emb$", "masked_spec_embed"),
     (r"^layer_norm\.", "feature_projection.layer_norm."),
@@ -88,6 +91,8 @@ class _Dictionary:
 
 def read_content_model(path: Path) -> ContentModel:
     """Read and check fairseq's file or transformers' folder. Raises `UnusableModel`."""
+    if path.suffix == ".safetensors" or path.name in IN_A_FOLDER:
+        raise UnusableModel(f"{path} is one file of a model: name the folder, {path.parent}")
     if path.is_dir():
         path, weights = _read_folder(path)
     else:

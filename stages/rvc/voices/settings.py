@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
-from stages.voices import Gender
+from stages.voices import Gender, VoiceName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ class VoiceSettings(ConversionSettings):
     language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[a-z0-9]{1,8})*$")
     """A BCP 47 tag in lower case."""
     gender: Gender | None = None
-    speaks_with: str | None = None
+    speaks_with: VoiceName | None = None
     """The text-to-speech voice whose speech is converted."""
     pitch_shift: PitchShift = 0.0
     """Added to the listener's: from that speech's range into this voice's."""

@@ -19,8 +19,10 @@ import numpy as np
 from stages.engine import Engine
 from stages.errors import SynthesisError
 from stages.text.lexicon import INLINE
-from stages.tts.espeak.data import VARIANTS, build_data_folder, find_languages
+from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, build_data_folder, find_languages
 from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
+from stages.tts.espeak.offset import OffsetRemover
+from stages.tts.espeak.pace import NORMAL_WPM, pace_for
 from stages.tts.espeak.phonemes import phonemes_of
 from stages.voices import Voice
 
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
 ENGINE = "espeak-ng"
-
-DEFAULT_RATE_WPM = 175
-"""``espeakRATE_NORMAL`` in speak_lib.h."""
 
 VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
@@ -60,6 +59,16 @@ _SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
 _CLOSING_MARKS = " \"'’”»)]}*_"
 _ROUND = str.maketrans("[]", "()")
+_STOP_WITHIN = re.compile(r"(?<=[\w\]])\.(?=\s)")
+_SOFT_STOP = ".\u00ad"
+"""A full stop that ends nothing. Behind a soft hyphen espeak does not pause, as it would before a
+capital or a digit, and still knows by the stop what it knows (Danish ``Hr.``, ``5. maj``)."""
+_IN_ONE_BREATH = re.compile(
+    r" (?=(?:zum (?:Beispiel|Teil)|unter (?:anderem|Umständen)|und so weiter|oder ähnliches)\b)"
+)
+"""espeak breaks for 150 ms before most prepositions, but not behind a hyphen. What German writes
+short (z. B., u. a., usw.) is said in one breath with what is before it."""
+_LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
 
 
 class EspeakEngine(Engine):
@@ -70,13 +79,14 @@ class EspeakEngine(Engine):
     takes_sounds = True
 
     def __init__(
-        self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = DEFAULT_RATE_WPM
+        self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = NORMAL_WPM
     ) -> None:
         """Refuses with a `ValueError` a language that espeak-ng has not; sets up nothing yet. It
         speaks 80 to 450 words a minute."""
         self._languages = find_languages(languages)
         self._rate_wpm = rate_wpm
         self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
+        self._pauses: dict[tuple[str, int], int] = {}
         self._library: EspeakLibrary | None = None
         self._remove_data: Callable[[], object] | None = None
 
@@ -94,7 +104,13 @@ class EspeakEngine(Engine):
 
     def install(self) -> None:
         """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
-        self._speak("a", next(iter(self._voices)), lambda _sound: False)
+        self._speak(
+            "a", next(iter(self._voices)), self._rate_wpm, lambda _sound: False, end_pause=False
+        )
+
+    def own_speed(self, speed: float) -> float:
+        """Any, as far as its rate goes."""
+        return pace_for(self._rate_wpm, speed).speed
 
     def step(self, batch: Sequence[Request]) -> None:
         """Speak each segment whole; one that cannot be spoken fails alone."""
@@ -116,10 +132,19 @@ class EspeakEngine(Engine):
         segment = request.segment
         if segment.style.voice not in self._voices:
             raise SynthesisError(f"espeak-ng has no voice {segment.style.voice!r} here")
-        text, has_phonemes = self._written(segment.spoken, segment.style.voice)
+        voice, speed = segment.style.voice, segment.style.speed
+        text, has_phonemes = self._written(segment.spoken, voice)
+        text = _without_pauses(text, segment.source)
         if has_phonemes or _is_speakable(text):
-            pieces = _Pieces(request)
-            self._speak(text, segment.style.voice, pieces.take, has_phonemes=has_phonemes)
+            _, _, variant = voice.partition("+")
+            offset = OffsetRemover(SAMPLE_RATE) if variant in WITH_OFFSET else None
+            rate_wpm = pace_for(self._rate_wpm, speed).rate_wpm
+            pieces = _Pieces(request, offset, self._lacking_pause(text, speed))
+            # A reader would pause here, but not where a long sentence had to be cut.
+            end_pause = text.endswith(_PAUSE_MARKS)
+            self._speak(
+                text, voice, rate_wpm, pieces.take, end_pause=end_pause, has_phonemes=has_phonemes
+            )
             pieces.emit_rest()
         if not request.is_dead:
             request.finish()
@@ -139,18 +164,52 @@ class EspeakEngine(Engine):
             written += (f" {mnemonics}" if mnemonics else word) + behind.translate(_ROUND)
         return _clean(written, _CLOSING_MARKS.replace("]", "")), has_phonemes
 
+    def _lacking_pause(self, text: str, speed: float) -> int:
+        """The samples that the pause at the end needs more than espeak makes it long at this speed;
+        less than none where it makes it too long. Its pauses change as the square of the rate."""
+        mark, pace = text[-1], pace_for(self._rate_wpm, speed)
+        if mark not in _PAUSE_MARKS or pace.rate_wpm == self._rate_wpm:
+            return 0
+        wanted = self._pause(mark, self._rate_wpm) / pace.speed
+        return round(wanted) - self._pause(mark, pace.rate_wpm)
+
+    def _pause(self, mark: str, rate_wpm: int) -> int:
+        """The samples of the pause that espeak makes behind a last mark, in any voice."""
+        if (mark, rate_wpm) not in self._pauses:
+            text = f"la{mark}"  # not a letter, whose stop could be that of an abbreviation
+            without = self._n_samples(text, rate_wpm, end_pause=False)
+            self._pauses[mark, rate_wpm] = self._n_samples(text, rate_wpm, end_pause=True) - without
+        return self._pauses[mark, rate_wpm]
+
+    def _n_samples(self, text: str, rate_wpm: int, *, end_pause: bool) -> int:
+        n_samples = 0
+
+        def count(sound: npt.NDArray[np.int16]) -> bool:
+            nonlocal n_samples
+            n_samples += len(sound)
+            return True
+
+        self._speak(text, next(iter(self._languages)), rate_wpm, count, end_pause=end_pause)
+        return n_samples
+
     def _speak(
-        self, text: str, voice: str, on_sound: _OnSound, *, has_phonemes: bool = False
+        self,
+        text: str,
+        voice: str,
+        rate_wpm: int,
+        on_sound: _OnSound,
+        *,
+        end_pause: bool,
+        has_phonemes: bool = False,
     ) -> None:
         if self._library is None:
             raise SynthesisError("espeak-ng is not loaded")
         self._library.speak(
             text,
             voice,
-            words_per_minute=self._rate_wpm,
+            words_per_minute=rate_wpm,
             volume=VOLUME,
-            # A reader would pause here, but not where a long sentence had to be cut.
-            end_pause=text.endswith(_PAUSE_MARKS),
+            end_pause=end_pause,
             has_phonemes=has_phonemes,
             on_sound=on_sound,
         )
@@ -160,8 +219,11 @@ class _Pieces:
     """Cuts the library's buffers into what is handed out, by position alone: without the
     silence in front, a short piece first, so that sound starts at once, then longer ones."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, offset: OffsetRemover | None, n_lacking: int) -> None:
+        """`n_lacking`: the samples of silence to add at the end; less than none: to leave out."""
         self._request = request
+        self._offset = offset
+        self._n_lacking = n_lacking
         self._held: list[npt.NDArray[np.int16]] = []
         self._n_held = 0
         self._n_wanted = FIRST_PIECE_SAMPLES
@@ -178,19 +240,22 @@ class _Pieces:
             self._audible = True
         self._held.append(sound)
         self._n_held += len(sound)
-        while self._n_held >= self._n_wanted:
+        while self._n_held + min(0, self._n_lacking) >= self._n_wanted:
             self._emit(self._n_wanted)
             self._n_wanted = PIECE_SAMPLES
         return True
 
     def emit_rest(self) -> None:
         """Hand out what is left of a segment."""
-        if self._n_held and not self._request.is_dead:
-            self._emit(self._n_held)
+        n_samples = self._n_held + self._n_lacking if self._n_held else 0
+        if n_samples > 0 and not self._request.is_dead:
+            self._held.append(np.zeros(max(0, self._n_lacking), np.int16))
+            self._emit(n_samples)
 
     def _emit(self, n_samples: int) -> None:
         held = np.concatenate(self._held)
-        self._request.emit(held[:n_samples].astype(np.float32) / FULL_SCALE)
+        samples = held[:n_samples].astype(np.float32) / FULL_SCALE
+        self._request.emit(samples if self._offset is None else self._offset.push(samples))
         self._held = [held[n_samples:]]
         self._n_held -= n_samples
 
@@ -207,6 +272,16 @@ def _clean(text: str, closing_marks: str = _CLOSING_MARKS) -> str:
     """The text without control characters, and without closing marks behind the last one: espeak
     would pause a second time for those."""
     return _UNSPEAKABLE.sub(" ", text).strip().rstrip(closing_marks)
+
+
+def _without_pauses(text: str, source: str) -> str:
+    """The text with full stops at which espeak does not pause. Within a segment they end nothing,
+    else it would have been cut there (`least_chars` is 0); but behind a list's number a reader
+    pauses."""
+    number = ""
+    if _LIST_NUMBER.match(source) and (first := _STOP_WITHIN.search(text)):
+        number, text = text[: first.end()], text[first.end() :]
+    return number + _IN_ONE_BREATH.sub("-", _STOP_WITHIN.sub(_SOFT_STOP, text))
 
 
 def _is_speakable(text: str) -> bool:
