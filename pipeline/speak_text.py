@@ -9,7 +9,6 @@ import trio
 
 from pipeline.connection import CloseCode, hold_conversation
 from stages.errors import Disconnected, Overloaded, ServerError
-from stages.intake.conversation import Conversation
 from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ async def speak_text(
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
-    conversation = Conversation(service.voices, service.style)
+    conversation = service.new_conversation()
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():

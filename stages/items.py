@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
+AUTO = "auto"
+"""The language of a style whose text decides itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -36,6 +39,9 @@ class Style:
     """The connection's own `ConversionSettings`, which override an RVC voice's."""
     seed: int | None = None
     """The seed of sampling and noise, in engines that have any; None: a random one."""
+    language: str | None = None
+    """The language that the text is read in: a BCP 47 tag in lower case, or ``auto``, where the
+    script of each segment decides; None: the voice's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +117,8 @@ class Timing:
 
 
 Remark: TypeAlias = Literal["skipped", "repetition", "length"]
-"""A remark for the listener at a segment's end: there was nothing in it that the engine can speak;
-the model repeated itself, or went on for far too long, and was broken off."""
+"""A remark for the listener at a segment's end: all or some of it was left out, since the engine
+cannot speak it; the model repeated itself, or went on for far too long, and was broken off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.intake.conversation import Conversation
 from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
 from stages.segmenter import SegmenterOptions
 from stages.voices import Voice
@@ -320,7 +319,7 @@ def service(
 async def converse(peer: ListPeer, server: Service | None = None, **config: object) -> CloseCode:
     """Hold a conversation, with events unless the config says otherwise."""
     server = server or service()
-    conversation = Conversation(server.voices, server.style)
+    conversation = server.new_conversation()
     conversation.configure({"events": True, **config})
     return await hold_conversation(peer, server, conversation)
 

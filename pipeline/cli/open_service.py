@@ -46,7 +46,13 @@ async def open_service(
             converter=PitchOnlyConverter(),
             voice_converters=engines.voice_converters,
             voices=engines.voices,
-            style=Style(engines.default_voice, options.pitch_shift, options.segmentation),
+            style=Style(
+                engines.default_voice,
+                options.pitch_shift,
+                options.segmentation,
+                language=options.language,
+            ),
+            languages=engines.languages,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import SampleRate, VoiceName
+from pipeline.dialects.native import LanguageTag, SampleRate, VoiceName
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
@@ -46,6 +46,11 @@ class SpeechSettings(CommonSettings):
         " not used the first language's +f3",
     )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
+    language: LanguageTag | None = Field(
+        None,
+        description="the language that text is read in: a tag like de or pt-BR, or auto, where the"
+        " script of each segment decides; without it the voice's own",
+    )
     segmentation: Segmentation = Field(
         "eager",
         description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
@@ -103,7 +108,10 @@ class SpeechSettings(CommonSettings):
         description="of RVC voices that are kept ready, rmvpe included; the longest unused leave",
     )
     espeak_languages: Words = Field(
-        ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"
+        ["en-us"],
+        min_length=1,
+        description="languages whose espeak-ng voices are listed with all their variants; others"
+        " can be asked for as well",
     )
     espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
     boundary_wait_ms: float = Field(

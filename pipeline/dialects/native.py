@@ -67,6 +67,11 @@ VoiceName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+LanguageTag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8}){0,6}$", to_lower=True),
+    AfterValidator(lambda tag: tag.replace("_", "-")),
+]
 
 
 class Config(ConversionSettings):
@@ -82,6 +87,7 @@ class Config(ConversionSettings):
     segmentation: Segmentation = "eager"
     events: bool = False
     seed: Seed | None = None
+    language: LanguageTag | None = None
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
     @classmethod
@@ -163,6 +169,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "voice": item.style.voice,
                 "pitch_shift": item.style.pitch_shift,
                 "segmentation": item.style.segmentation,
+                "language": item.style.language,
                 **asdict(item.stream_format),
                 "limits": {
                     "max_message_bytes": MAX_MESSAGE_BYTES,

@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import SampleRate, Seed, Text, VoiceName
+from pipeline.dialects.native import LanguageTag, SampleRate, Seed, Text, VoiceName
 from pipeline.speak_text import speak_text
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -63,6 +63,9 @@ class SpeakRequest(BaseModel):
     )
     sample_rate: SampleRate = PIPELINE_RATE
     seed: Seed | None = Field(None, description="makes sampling and noise repeatable")
+    language: LanguageTag | None = Field(
+        None, description="a tag like de or pt-BR, or auto: the script of each segment decides"
+    )
 
     def config(self) -> dict[str, Any]:
         """The keys of the WebSocket's config message that say the same."""
@@ -70,6 +73,8 @@ class SpeakRequest(BaseModel):
         config["encoding"] = "f32le" if self.format == "f32le" else "s16le"
         if self.voice is not None:
             config["voice"] = self.voice
+        if self.language is not None:
+            config["language"] = self.language
         return config
 
 

@@ -28,7 +28,6 @@ from pipeline.net.request_head import Refused, check_upgrade, read_request, send
 from pipeline.net.stream import ClientStream, PlainText
 from pipeline.net.websocket import serve_websocket
 from stages.errors import Overloaded, ProtocolError
-from stages.intake.conversation import Conversation
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest
     from pipeline.service import Service
+    from stages.intake.conversation import Conversation
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Port:
             raise Refused(400, "bad_request", f"the target is no URL: {error}") from None
         if url.path != WEBSOCKET_PATH:
             raise Refused(404, "not_found", f"WebSockets are served at {WEBSOCKET_PATH} alone")
-        conversation = Conversation(self._service.voices, self._service.style)
+        conversation = self._service.new_conversation()
         try:
             query = parse_qsl(url.query, keep_blank_values=True)
             config = native.parse_query(pair for pair in query if pair[0] != KEY_PARAMETER)

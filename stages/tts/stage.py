@@ -61,4 +61,6 @@ async def _speak(
     except SynthesisError as error:
         await speech.send(SegmentFailed(segment, error))
     else:
+        if segment.timing.speech is None and "skipped" not in segment.remarks:
+            segment.remarks.append("skipped")
         await speech.send(AudioChunk(segment, NO_SAMPLES, rate, is_last=True))
