@@ -170,7 +170,7 @@ def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {
         "event": "ready", "engine": "espeak-ng", "voice": "en-us", "pitch_shift": 2.5,
-        "segmentation": "eager", "encoding": "s16le", "sample_rate": 24_000, "channels": 1,
+        "segmentation": "eager", "language": None, "encoding": "s16le", "sample_rate": 24_000, "channels": 1,
         "frame_ms": None,
         "limits": {"max_message_bytes": 65_536, "max_pending_bytes": 262_144},
     }  # fmt: skip

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from stages.engine import Request
     from stages.tts.espeak.data import Variant
-    from stages.tts.espeak.languages import Language
+    from stages.tts.espeak.languages import LanguageFile
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
@@ -209,7 +209,7 @@ def _list_voices(languages: Languages) -> Iterator[Voice]:
             yield _voice(language.tag, language)
 
 
-def _voice(name: str, language: Language, variant: Variant | None = None) -> Voice:
+def _voice(name: str, language: LanguageFile, variant: Variant | None = None) -> Voice:
     description = "espeak-ng's own voice" if variant is None else f"espeak-ng {variant.description}"
     return Voice(
         name=name,

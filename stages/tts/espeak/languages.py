@@ -38,8 +38,8 @@ where the Chinese that is spoken is Cantonese."""
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
-    """A language that espeak-ng speaks."""
+class LanguageFile:
+    """A language that espeak-ng speaks, by its voice file."""
 
     tag: str
     """A BCP 47 tag in lower case, with the region that the voice file declares: ``fr-fr``."""
@@ -59,15 +59,15 @@ class Languages:
         """By the names they were chosen by."""
 
     @property
-    def all(self) -> Iterable[Language]:
+    def all(self) -> Iterable[LanguageFile]:
         """Each once, in the order of their names."""
         return sorted(set(self._by_name.values()), key=attrgetter("title"))
 
-    def get(self, name: str) -> Language | None:
+    def get(self, name: str) -> LanguageFile | None:
         """The language of one of espeak-ng's own names: ``fr``, ``fr-fr``, ``en-gb-x-rp``."""
         return self._by_name.get(name)
 
-    def find(self, tag: str) -> Language | None:
+    def find(self, tag: str) -> LanguageFile | None:
         """The language for a tag as people write it, with fallbacks: ``de-AT`` is ``de``, ``zh``
         is ``cmn``, and ``en`` the English that was chosen for this server."""
         tag = tag.lower().replace("_", "-")
@@ -86,7 +86,7 @@ class Languages:
         """Whether `find` finds it."""
         return isinstance(tag, str) and self.find(tag) is not None
 
-    def _chosen(self, name: str) -> Language:
+    def _chosen(self, name: str) -> LanguageFile:
         language = self._by_name.get(name)
         if language is None:
             near = difflib.get_close_matches(name, self._by_name, n=4)
@@ -97,11 +97,11 @@ class Languages:
 
 
 @cache
-def _read(data: Path) -> tuple[Mapping[str, Language], Mapping[str, Language]]:
+def _read(data: Path) -> tuple[Mapping[str, LanguageFile], Mapping[str, LanguageFile]]:
     """The languages by their own names, and by the tags that they declare."""
-    by_name: dict[str, Language] = {}
-    regional: dict[str, Language] = {}
-    declared: dict[str, tuple[int, Language]] = {}
+    by_name: dict[str, LanguageFile] = {}
+    regional: dict[str, LanguageFile] = {}
+    declared: dict[str, tuple[int, LanguageFile]] = {}
     names_in_data = {path.name for path in data.iterdir()}
     for path in sorted((data / "lang").rglob("*")):
         if path.is_dir():
@@ -115,7 +115,7 @@ def _read(data: Path) -> tuple[Mapping[str, Language], Mapping[str, Language]]:
         tag = first if first.startswith(f"{name}-") and first.count("-") == 1 else name
         if f"{settings.get('dictionary', name.partition('-')[0])}_dict" not in names_in_data:
             continue  # not in this edition of the data: it would speak nothing
-        language = Language(tag, settings.get("name", name), path)
+        language = LanguageFile(tag, settings.get("name", name), path)
         by_name[name] = regional[tag] = language
         for other, *priority in tags:
             rank = int(priority[0]) if priority else _PRIORITY

@@ -26,7 +26,7 @@ _EAST_ASIAN_LETTERS = 3
 """A Chinese, Japanese or Korean character is taken for as much text as so many letters."""
 
 
-class _Table(NamedTuple):
+class _Scripts(NamedTuple):
     own: dict[str, list[str]]
     """The languages that are written in each script."""
     spelled: dict[str, frozenset[str]]
@@ -94,10 +94,10 @@ def _runs() -> regex.Pattern[str]:
 
 
 @cache
-def _table() -> _Table:
+def _table() -> _Scripts:
     path = Path(__file__).with_name("scripts.toml")
     content = tomllib.loads(path.read_text("utf-8"))
-    return _Table(
+    return _Scripts(
         {script: names.split() for script, names in content["own"].items()},
         {script: frozenset(names.split()) for script, names in content["spelled"].items()},
         frozenset(content["others"]["read"].split()),
