@@ -209,7 +209,7 @@ class _Connection:
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
-                speaks, _ = self._service.synthesizer_for(segment.style)
+                speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
                 log.debug(
                     "spoken",

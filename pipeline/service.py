@@ -134,8 +134,8 @@ class Service:
         in and the letters of its engine, without those that the engine cannot read."""
         style = segment.style
         if style.language == AUTO:
-            own = self.language(style)
-            style = replace(style, language=language_for(segment.spoken, own) or AUTO)
+            other = language_for(segment.spoken, self.language(style))
+            style = replace(style, language=other)
         language = self.language(style)
         if not is_prepared(language):  # that would hold up all others
             await trio.to_thread.run_sync(prepare, language)
@@ -143,7 +143,7 @@ class Service:
         legible = engine.legible(segment.spoken, language)
         spoken = normalise(legible, language, letters=engine.letters).text
         remarks: list[Remark] = [] if legible == segment.spoken else ["skipped"]
-        return replace(segment, style=style, spoken=spoken, remarks=remarks)
+        return replace(segment, spoken=spoken, language=language or None, remarks=remarks)
 
     def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""

@@ -6,7 +6,7 @@ ClientMessage ──▶ intake ── Token | Flush ──▶ segmenter ── S
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stages.errors import ServerError
@@ -135,8 +135,15 @@ class Segment:
     timing: Timing = field(compare=False, repr=False)
     pause_s: float = 0.0
     """Silence before its sound that the text asked for, in seconds."""
+    language: str | None = None
+    """The tag of the language that it is spoken in; None: nobody knows, or not yet."""
     remarks: list[Remark] = field(default_factory=list, compare=False)
-    """Its engine's remarks, written before its sound ends."""
+    """Remarks for the listener, written before its sound ends."""
+
+    @property
+    def speaking_style(self) -> Style:
+        """Its style in the language that it is spoken in."""
+        return self.style if self.language is None else replace(self.style, language=self.language)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "segment": item.segment.index,
                 "text": item.segment.source,
                 "spoken": item.segment.spoken,
+                "language": item.segment.language,
                 "pitch_shift": item.segment.style.pitch_shift,
                 "sample_offset": item.sample_offset,
             }

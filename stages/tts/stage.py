@@ -35,7 +35,7 @@ async def synthesize(
                 case Flush():
                     await speech.send(item)
                 case Segment():
-                    engine, style = synthesizer_for(item.style)
+                    engine, style = synthesizer_for(item.speaking_style)
                     rate = engine.sample_rate
                     if item.pause_s:
                         silence = np.zeros(round(item.pause_s * rate), np.float32)

@@ -170,8 +170,8 @@ def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {
         "event": "ready", "engine": "espeak-ng", "voice": "en-us", "pitch_shift": 2.5,
-        "segmentation": "eager", "language": None, "encoding": "s16le", "sample_rate": 24_000, "channels": 1,
-        "frame_ms": None,
+        "segmentation": "eager", "language": None, "encoding": "s16le", "sample_rate": 24_000,
+        "channels": 1, "frame_ms": None,
         "limits": {"max_message_bytes": 65_536, "max_pending_bytes": 262_144},
     }  # fmt: skip
 
@@ -182,6 +182,7 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
     SEGMENT.timing.sent = 1.01
     assert json.loads(native.render(SegmentStarted(SEGMENT, 480))) == {
         "event": "segment_start", "segment": 3, "text": "Hello *you*!", "spoken": "Hello you!",
+        "language": None,
         "pitch_shift": 2.5, "sample_offset": 480,
     }  # fmt: skip
     assert json.loads(native.render(SegmentEnded(SEGMENT, 480, 960))) == {

@@ -107,3 +107,59 @@ def test_what_is_said_of_scripts_is_what_espeak_does(
             if is_read != is_left and (script, language) not in EXCEPTIONS:
                 wrong.append((language, script, is_read, phonemes(words[0], language)))
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "left"),
+    [
+        ("漢字を読む。", "ja", "を む。"),
+        ("漢字。", "ja", ""),
+        ("東京!", "en-us", ""),
+        ("東京 2024!", "en-us", ""),
+        ("Say “東京”, please.", "en-us", "Say “”, please."),
+        ("Tokyo (東京), Japan", "en-us", "Tokyo (), Japan"),
+        ("Привет, мир", "sr", "Привет, мир"),
+        ("Привет, мир", "en-us", ""),
+        ("α > 5, Δx, αβ", "en-us", "α > 5, Δx, αβ"),
+        ("Γειά σου", "en-us", ""),
+        ("Γειά σου", "de", "Γειά σου"),
+        ("naïve, 5 €, 🙂 — ½", "ja", "naïve, 5 €, 🙂 — ½"),
+        ("...", "en-us", "..."),
+        ("١٢٣", "en-us", "١٢٣"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out(text: str, language: str, left: str) -> None:
+    assert legible(text, language) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "other"),
+    [
+        ("Hello there.", "en-us", None),
+        ("Hello there.", "ru", None),  # which reads English words as such
+        ("Hello there.", "ja", "en"),  # which spells them
+        ("Привет, мир.", "en-us", "ru"),
+        ("Добар дан.", "sr", None),
+        ("我用 iPhone 打电话。", "en-us", "cmn"),
+        ("My friend 李 lives in Paris.", "en-us", None),
+        ("漢字を読む。", "en-us", "ja"),
+        ("漢字を読む。", "cmn", "ja"),
+        ("カタカナ", "en-us", "ja"),
+        ("東京", "ja", "cmn"),
+        ("안녕하세요!", "en-us", "ko"),
+        ("مرحبا", "fa", None),
+        ("مرحبا", "de", "ar"),
+        ("שלום", "en-us", "he"),
+        ("नमस्ते", "en-us", "hi"),
+        ("สวัสดี", "en-us", "th"),
+        ("Γειά σου", "en-us", "el"),
+        ("α > β", "en-us", None),
+        ("1, 2, 3!", "ja", None),
+        ("ສະບາຍດີ", "en-us", None),  # Lao, which nobody reads
+        ("", "en-us", None),
+    ],
+)
+def test_the_script_with_the_most_text_tells_who_speaks(
+    text: str, language: str, other: str | None
+) -> None:
+    assert language_for(text, language) == other
