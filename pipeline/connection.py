@@ -162,7 +162,10 @@ class _Connection:
     def _new_segmenter(self, first_index: int = 0) -> Segmenter:
         service = self._service
         return Segmenter(
-            service.segmenter_options, first_index=first_index, least_chars=service.least_chars
+            service.segmenter_options,
+            first_index=first_index,
+            least_chars=service.least_chars,
+            language=service.language,
         )
 
     def _new_packer(self) -> Packer:
