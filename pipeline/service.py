@@ -90,7 +90,13 @@ class Service:
         self.forget(self)
         speaks = self._speaks(self.style).language or ""
         for language in {speaks, *(chosen.tag for chosen in self.languages.chosen.values())}:
-            prepare(language)
+            self._prepare(language)
+
+    def _prepare(self, language: str) -> None:
+        """Compile what text of a language needs, on any thread."""
+        prepare(language)
+        for engine in self.synthesizers.values():
+            engine.legible("é", language)
 
     def new_conversation(self) -> Conversation:
         """The settings of a new connection."""
@@ -138,7 +144,7 @@ class Service:
             style = replace(style, language=other)
         language = self.language(style)
         if not is_prepared(language):  # that would hold up all others
-            await trio.to_thread.run_sync(prepare, language)
+            await trio.to_thread.run_sync(self._prepare, language)
         engine, _ = self.synthesizer_for(style)
         legible = engine.legible(segment.spoken, language)
         spoken = normalise(legible, language, letters=engine.letters).text
