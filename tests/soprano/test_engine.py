@@ -159,7 +159,7 @@ def test_a_text_with_nothing_to_say_ends_without_sound(engine: SopranoEngine) ->
 
 
 def test_it_reads_latin_letters_alone(engine: SopranoEngine) -> None:
-    """And those of formulas, which have English names. The package would read 東京 as "dong jing"."""
+    """And those of formulas. The package would read 東京 as "dong jing"."""
     assert engine.legible("Tokyo (東京), naïve: α > 5.", "en-us") == "Tokyo (), naïve: α > 5."
     assert engine.legible("東京!", "en-us") == engine.legible("Γειά σου", "en-us") == ""
 
