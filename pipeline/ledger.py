@@ -231,4 +231,9 @@ def _back_to_border(text: str, n_chars: int) -> int:
 def _n_bytes(text: str, style: Style, before: Style | None) -> int:
     """The charge for text in this style, behind text in that one. Segments change their style where
     tokens do, so what comes in and what goes out are charged the same in the end."""
-    return len(text.encode()) + ITEM_BYTES * (before is not None and before != style)
+    n_bytes = len(text.encode())
+    if before is not None and before != style:
+        n_bytes += ITEM_BYTES
+    if style.lexicon is not None and (before is None or before.lexicon != style.lexicon):
+        n_bytes += style.lexicon.n_bytes
+    return n_bytes

@@ -13,19 +13,26 @@ from pipeline.metrics import Metrics
 from stages.errors import Overloaded
 from stages.intake.conversation import Conversation
 from stages.items import AUTO
+from stages.text.letters import outside
+from stages.text.lexicon import pronunciations
 from stages.text.normalise import is_prepared, normalise, prepare
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.scripts import language_for
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Remark, Segment, Style
+    from stages.items import Remark, Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
+    from stages.text.lexicon import WordTable
     from stages.voices import Voice
+
+
+def _no_words(_: str) -> Sequence[WordTable]:
+    return ()
 
 
 class Service:
@@ -43,6 +50,7 @@ class Service:
         voice_converters: Sequence[Engine] = (),
         voices: Mapping[str, Voice],
         style: Style,
+        segmentation: Segmentation | None = None,
         segmenter_options: SegmenterOptions,
         max_listeners: int,
         max_pending_bytes: int,
@@ -57,6 +65,7 @@ class Service:
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
+        self._segmentation = segmentation
         self.languages = languages or Languages()
         """Those of the built-in voices."""
         self.segmenter_options = segmenter_options
@@ -64,6 +73,8 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
+        self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
+        """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.closing = trio.Event()
@@ -98,9 +109,11 @@ class Service:
         for engine in self.synthesizers.values():
             engine.legible("é", language)
 
-    def new_conversation(self) -> Conversation:
-        """The settings of a new connection."""
-        return Conversation(self.voices, self.style, self.languages)
+    def new_conversation(self, segmentation: Segmentation) -> Conversation:
+        """The settings that a conversation begins with: cut as its protocol promises, unless the
+        server was told how to cut."""
+        style = replace(self.style, segmentation=self._segmentation or segmentation)
+        return Conversation(self.voices, style, self.languages)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
@@ -146,10 +159,19 @@ class Service:
         if not is_prepared(language):  # that would hold up all others
             await trio.to_thread.run_sync(self._prepare, language)
         engine, _ = self.synthesizer_for(style)
-        legible = engine.legible(segment.spoken, language)
-        spoken = normalise(legible, language, letters=engine.letters).text
+        find = partial(
+            pronunciations,
+            language=language,
+            tables=(*_own_words(style), *self.words_for(language)),
+            takes_sounds=engine.takes_sounds,
+        )
+        fixed = find(segment.spoken)
+        legible = outside(segment.spoken, fixed, partial(engine.legible, language=language))
+        if legible != segment.spoken:
+            fixed = find(legible)
+        said = normalise(legible, language, letters=engine.letters, fixed=fixed)
         remarks: list[Remark] = [] if legible == segment.spoken else ["skipped"]
-        return replace(segment, spoken=spoken, language=language or None, remarks=remarks)
+        return replace(segment, spoken=said.text, language=language or None, remarks=remarks)
 
     def converter_for(self, style: Style) -> Engine | None:
         """The engine that gives speech this style's voice and pitch; None: it has them."""
@@ -226,3 +248,7 @@ class Service:
         await trio.lowlevel.checkpoint()
         while self._n_requests:
             await self._left.park()
+
+
+def _own_words(style: Style) -> tuple[WordTable, ...]:
+    return () if style.lexicon is None else (style.lexicon,)

@@ -78,7 +78,7 @@ async def speak_text(
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
-    conversation = service.new_conversation()
+    conversation = service.new_conversation("auto")
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, play)
     with service.admit():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from property_tests.effort import NEURAL
 from stages.conversion_settings import ConversionSettings
+from stages.rvc import schedule
 from tests.rvc.conversions import Kind, converted, converter, start, synthesizer
 from tests.rvc.voices import words
 
@@ -136,6 +137,35 @@ def test_together_each_sounds_as_alone(group: list[Who], turns: list[tuple[int, 
         for other, sound in zip(batch, made, strict=True):
             other.sound.append(sound)
     assert all(one.is_as_alone(TOLERANCE) for one in speaking)
+
+
+def test_growing_windows_go_together_with_full_ones() -> None:
+    """Two blocks may be of one shape where the windows before them were not: one stream's window
+    was still growing, the other's was full. On a GPU, where they go together, the whole batch
+    failed, as soon as some thirty listeners were a block apart."""
+    speech = words(2 * 16_000)
+    ahead, behind = (Who(seed=seed).start() for seed in (0, 1))
+    sounds: dict[ConversionStream, list[Samples]] = {ahead: [], behind: []}
+
+    def convert(*streams: ConversionStream) -> None:
+        for stream, sound in zip(streams, converter().advance(streams), strict=True):
+            sounds[stream].append(sound)
+
+    for stream in sounds:
+        stream.push(speech)
+    while ahead.local is None or 2 * ahead.local.shape[1] < schedule.WINDOW:
+        convert(ahead)
+    while behind.block.shape != ahead.block.shape:
+        convert(behind)
+    assert behind.local is not None
+    assert behind.local.shape[1] < ahead.local.shape[1]
+    convert(ahead, behind)
+    for seed, stream in enumerate(sounds):
+        stream.end()
+        while stream.is_due:
+            convert(stream)
+        whole = converted(Who(seed=seed).start(), speech)
+        assert np.allclose(np.concatenate(sounds[stream]), whole, rtol=0, atol=TOLERANCE)
 
 
 def test_nobody_sounds_like_another() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stages.segmenter.boundaries import MARKS
+from stages.segmenter.marks import MARKS
 from tests.segmenter.cutting import (
     LIMIT,
     as_characters,

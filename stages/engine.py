@@ -82,6 +82,8 @@ class Engine(ABC):
     """The shortest text that it speaks well, which ``auto`` segmentation goes by."""
     letters: LetterStyle = LetterStyle.HYPHENED
     """How letters are written that it is to name one by one."""
+    takes_sounds: bool = False
+    """It says pronunciations that stand in a text: ``[Worcester](/ˈwʊstɚ/)``."""
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
+    from stages.text.lexicon import WordTable
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
@@ -42,6 +43,8 @@ class Style:
     language: str | None = None
     """The language that the text is read in: a BCP 47 tag in lower case, or ``auto``, where the
     script of each segment decides; None: the voice's own."""
+    lexicon: WordTable | None = None
+    """The connection's own pronunciations, which come before the server's."""
 
 
 @dataclass(frozen=True, slots=True)

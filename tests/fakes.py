@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor
     from stages.audio.format import Samples
     from stages.engine import Job, Playback, Request
-    from stages.items import Answer, Outgoing
+    from stages.items import Answer, Outgoing, Segmentation
 
 T = TypeVar("T")
 
@@ -296,6 +296,7 @@ def service(
     *,
     voice_converters: Sequence[Engine] = (),
     options: SegmenterOptions = SegmenterOptions(),  # noqa: B008 - frozen
+    segmentation: Segmentation | None = None,
     max_listeners: int = 10,
     max_pending_bytes: int = 1 << 18,
     idle_timeout_s: float = math.inf,
@@ -309,6 +310,7 @@ def service(
         voice_converters=voice_converters,
         voices={name: replace(voice, engine=synthesizer.name) for name, voice in VOICES.items()},
         style=STYLE,
+        segmentation=segmentation,
         segmenter_options=options,
         max_listeners=max_listeners,
         max_pending_bytes=max_pending_bytes,
@@ -319,7 +321,7 @@ def service(
 async def converse(peer: ListPeer, server: Service | None = None, **config: object) -> CloseCode:
     """Hold a conversation, with events unless the config says otherwise."""
     server = server or service()
-    conversation = server.new_conversation()
+    conversation = server.new_conversation("eager")
     conversation.configure({"events": True, **config})
     return await hold_conversation(peer, server, conversation)
 

@@ -11,12 +11,14 @@ import trio
 
 from pipeline.speak_text import speak_text
 from stages.errors import Overloaded, SynthesisError
-from tests.fakes import InlineModels, service, text_of
+from tests.fakes import InlineModels, TellingEngine, service, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from trio.testing import MockClock
+
+    from stages.items import Segmentation
 
 
 async def test_a_long_text_waits_for_its_speech_and_is_spoken_whole(
@@ -52,6 +54,29 @@ async def test_a_failing_segment_ends_it(autojump_clock: MockClock) -> None:
 
     with pytest.raises(SynthesisError):
         await speak_text(service(InlineModels()), "One; t~o", play, {})
+
+
+@pytest.mark.parametrize("told", [None, "eager"])
+async def test_a_text_is_cut_as_its_engine_speaks_well(
+    told: Segmentation | None, autojump_clock: MockClock
+) -> None:
+    """A whole text was cut as eagerly as a stream's, and Soprano got "Well," and "Yes!" alone; who
+    runs the server may still want that."""
+    engine = TellingEngine()
+    engine.least_chars = 15
+    heard = bytearray()
+
+    async def play(data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        heard.extend(data)
+
+    server = service(synthesizer=engine, segmentation=told)
+    await speak_text(server, "Well, yes. No, I think so. Good.", play, {})
+    spoken = text_of(np.frombuffer(heard, "<f4"))
+    if told is None:
+        assert spoken == "Well,yes. No, I think so.Good."
+    else:
+        assert spoken == "Well,yes.No,I think so.Good."
 
 
 @pytest.mark.parametrize("closes_at", ["the start", "mid-speech"])

@@ -12,6 +12,7 @@ import pytest
 from pipeline.voices import Voices
 from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
 from stages.items import ClientMessage, SegmentEnded, SegmentStarted, Style
+from stages.text.lexicon import Pronunciation, WordTable
 from stages.text.normalise import is_prepared
 from stages.tts.espeak.engine import EspeakEngine
 from stages.voices import Voice
@@ -166,6 +167,23 @@ async def test_what_a_voice_cannot_read_is_silent_and_told(
     assert bool(length_s(heard.pcm)) == bool(spoken)
 
 
+@pytest.mark.parametrize(
+    ("text", "spoken", "remarks"),
+    [
+        ("東京!", "toe key oh!", []),
+        ("Say 東京 and 京都.", "Say toe key oh and.", ["skipped"]),
+        ("[京都](/kjoːto/) 京都!", "[京都](/kjoːto/)!", ["skipped"]),
+    ],
+)
+async def test_a_word_with_a_pronunciation_can_be_read(
+    text: str, spoken: str, remarks: list[str]
+) -> None:
+    words = WordTable({"東京": Pronunciation("toe key oh", None)})
+    heard = await hear(text, lexicon=words)
+    assert heard.spoken == [spoken]
+    assert heard.remarks == [remarks]
+
+
 async def test_what_an_engine_says_nothing_of_is_told_as_well() -> None:
     """Whatever the reason: an emoji that espeak-ng has no name for."""
     made = server()
@@ -183,7 +201,7 @@ async def test_each_voice_of_espeak_can_be_asked_for_without_an_option(name: str
 
 
 def test_a_language_nobody_speaks_is_refused_by_name() -> None:
-    conversation = server().new_conversation()
+    conversation = server().new_conversation("eager")
     with pytest.raises(UnknownLanguage, match=r"^language: .*'tlh'"):
         conversation.configure({"language": "tlh", "voice": "de"})
     assert conversation.style == Style("en-us+f3")

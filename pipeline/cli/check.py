@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli import devices, processors
 from pipeline.cli.engines import choose_engines
+from pipeline.cli.open_service import open_lexicon
 from pipeline.models.store import MANIFEST, SOURCES, StoreError, problems, read_manifest
 from stages.errors import ServerError
 from stages.install_hints import install_hints
@@ -29,6 +30,9 @@ def check(options: SpeechSettings) -> None:
     _write("devices", _devices())
     for source in SOURCES.values():
         _write(f"model {source.name}", _model(source, options.models))
+    lexicon = open_lexicon(options)
+    if lexicon is not None:
+        _write("lexicon", [f"{lexicon.path}: {len(lexicon.lexicon)} words"])
     engines = choose_engines(options, max_listeners=1)
     _write("engines", _engines(engines))
     _write("voices", _voices(engines.voices))

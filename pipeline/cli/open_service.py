@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
+import trio
 
 from pipeline.cli.engines import choose_engines
 from pipeline.cli.settings import SpeakSettings
 from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor
+from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
 from pipeline.service import Service
+from stages.errors import CannotStart
 from stages.items import Style
 from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
@@ -31,6 +34,7 @@ async def open_service(
     options: SpeechSettings, max_listeners: int, idle_timeout_s: float
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners."""
+    lexicon = open_lexicon(options)
     engines = choose_engines(options, max_listeners)
     for remark in engines.remarks:
         log.info("%s", remark)
@@ -39,19 +43,15 @@ async def open_service(
         level = logging.DEBUG if isinstance(options, SpeakSettings) else logging.INFO
         log.log(level, "%s", engines.advice)
     metrics = Metrics()
-    async with open_executor(metrics) as executor:
+    async with open_executor(metrics) as executor, trio.open_nursery() as nursery:
         service = Service(
             executor=executor,
             synthesizers=engines.synthesizers,
             converter=PitchOnlyConverter(),
             voice_converters=engines.voice_converters,
             voices=engines.voices,
-            style=Style(
-                engines.default_voice,
-                options.pitch_shift,
-                options.segmentation,
-                language=options.language,
-            ),
+            style=Style(engines.default_voice, options.pitch_shift, language=options.language),
+            segmentation=options.segmentation,
             languages=engines.languages,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
@@ -67,7 +67,23 @@ async def open_service(
             idle_timeout_s=idle_timeout_s,
             metrics=metrics,
         )
+        if lexicon is not None:
+            service.words_for = lexicon.tables
+            nursery.start_soon(lexicon.watch)
         await service.install_engines()
         speaks, _ = service.synthesizer_for(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service
+        nursery.cancel_scope.cancel()
+
+
+def open_lexicon(options: SpeechSettings) -> LexiconFile | None:
+    """The words of `--lexicon`. Raises `CannotStart` where they cannot be taken."""
+    options.require("file", "lexicon")
+    if options.lexicon is None:
+        return None
+    try:
+        return LexiconFile(options.lexicon)
+    except BadLexicon as error:
+        told = f"{options.place_of('lexicon')}: {options.lexicon}: {error}"
+        raise CannotStart(told) from error

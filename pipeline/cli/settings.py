@@ -51,9 +51,10 @@ class SpeechSettings(CommonSettings):
         description="the language that text is read in: a tag like de or pt-BR, or auto, where the"
         " script of each segment decides; without it the voice's own",
     )
-    segmentation: Segmentation = Field(
-        "eager",
-        description="cut at pauses too, only where a sentence ends, or as the engine speaks well",
+    segmentation: Segmentation | None = Field(
+        None,
+        description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
+        " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
     engine: Literal["auto", "soprano", "espeak-ng"] = Field(
         "auto", description="which one speaks; auto: Soprano if its model is there"
@@ -130,6 +131,9 @@ class SpeechSettings(CommonSettings):
     )
     actions: Actions = Field(
         "spoken", description="what becomes of emphasis that is an action, like *laughs*"
+    )
+    lexicon: Path | None = Field(
+        None, description="TOML file with words and how they are said, by language"
     )
     log_text: bool = Field(
         False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ from pydantic import (
 
 from stages.audio.format import SAMPLE_RATES, Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
-from stages.error_text import complaints
+from stages.error_text import complaints, reason
 from stages.errors import ProtocolError, ServerError
 from stages.items import (
     Cancelled,
@@ -32,6 +33,7 @@ from stages.items import (
     SegmentFailed,
     SegmentStarted,
 )
+from stages.text.lexicon import ConnectionWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +45,8 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 MAX_PENDING_BYTES = 256 * 1024
 """The most text that may wait to be spoken; what comes above it is refused."""
+
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 SHORT_FRAME_BYTES = 125
 LONG_FRAME_BYTES = 65_535
@@ -88,6 +92,7 @@ class Config(ConversionSettings):
     events: bool = False
     seed: Seed | None = None
     language: LanguageTag | None = None
+    lexicon: ConnectionWords | None = None
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
     @classmethod
@@ -119,9 +124,14 @@ class _Message(BaseModel):
 def parse(text: str) -> ClientMessage:
     """A client's text message. Raises `ProtocolError`, which names what was wrong."""
     try:
-        message = _Message.model_validate_json(text)
+        # Half a character is none to pydantic's reader of JSON. Python's takes it.
+        is_apart = _ESCAPED_HALF.search(text) is not None
+        check = _Message.model_validate if is_apart else _Message.model_validate_json
+        message = check(json.loads(text) if is_apart else text)
     except ValidationError as error:
         raise ProtocolError(complaints(error.errors())) from None
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"message: Invalid JSON: {reason(error)}") from None
     return ClientMessage(**_given(message))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import wave
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import trio
 from fastapi import Depends, Request, Response
@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.native import LanguageTag, SampleRate, Seed, Text, VoiceName
@@ -27,6 +27,8 @@ from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.intake.halves import whole_characters
+from stages.text.lexicon import ConnectionWords
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -50,12 +52,19 @@ is not counted as one."""
 MEDIA_TYPES = {"wav": "audio/wav", "s16le": "audio/pcm", "f32le": "audio/pcm"}
 
 
+def _whole(text: object) -> object:
+    return whole_characters(text) if isinstance(text, str) else text
+
+
+WholeText = Annotated[Text, BeforeValidator(_whole)]
+
+
 class SpeakRequest(BaseModel):
     """A text to speak, and how. Keys that are left out are as the server is set."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    text: Text = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
+    text: WholeText = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
     pitch_shift: PitchShift = Field(0.0, description="semitones")
     voice: VoiceName | None = Field(None, description="a name from /api/voices")
     format: Literal["wav", "s16le", "f32le"] = Field(
@@ -66,6 +75,9 @@ class SpeakRequest(BaseModel):
     language: LanguageTag | None = Field(
         None, description="a tag like de or pt-BR, or auto: the script of each segment decides"
     )
+    lexicon: ConnectionWords | None = Field(
+        None, description="words, and how they are said", examples=[{"Nginx": "engine x"}]
+    )
 
     def config(self) -> dict[str, Any]:
         """The keys of the WebSocket's config message that say the same."""
@@ -75,6 +87,8 @@ class SpeakRequest(BaseModel):
             config["voice"] = self.voice
         if self.language is not None:
             config["language"] = self.language
+        if self.lexicon is not None:
+            config["lexicon"] = self.lexicon
         return config
 
 

@@ -138,7 +138,7 @@ class Port:
             raise Refused(400, "bad_request", f"the target is no URL: {error}") from None
         if url.path != WEBSOCKET_PATH:
             raise Refused(404, "not_found", f"WebSockets are served at {WEBSOCKET_PATH} alone")
-        conversation = self._service.new_conversation()
+        conversation = self._service.new_conversation("eager")
         try:
             query = parse_qsl(url.query, keep_blank_values=True)
             config = native.parse_query(pair for pair in query if pair[0] != KEY_PARAMETER)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stages.audio.format import StreamFormat
 from stages.conversion_settings import ConversionSettings
 from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
+from stages.intake.halves import HalfJoiner
 from stages.items import AUTO, Flush, Ready, Style, Token
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
 """Set over an RVC voice's own settings; null takes them back."""
 
-OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed", "language"})
+OWN_STYLE_KEYS = frozenset({"voice", "pitch_shift", "segmentation", "seed", "language", "lexicon"})
 
 STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
 """Keys that act on the text that follows, at any time."""
@@ -44,6 +45,7 @@ class Conversation:
         self._voices = voices
         self._languages = languages
         self._n_flushes = 0
+        self._halves = HalfJoiner()
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Apply a config's keys, whose values are in range; raises `ProtocolError` naming the
@@ -70,19 +72,28 @@ class Conversation:
 
     def take(self, message: ClientMessage) -> list[Token | Flush]:
         """Apply a message, its cancel aside; returns what it asks to be spoken."""
+        style = self.style
         if message.config is not None:
             self.configure(message.config)
         if message.pitch_shift is not None:
             self.style = replace(self.style, pitch_shift=message.pitch_shift)
+        if self.style != style:
+            self._halves.drop()
         said: list[Token | Flush] = []
         if message.token:
             self.has_begun = True
-            said.append(Token(message.token, self.style))
+            if text := self._halves.feed(message.token):
+                said.append(Token(text, self.style))
         if message.flush:
             self.has_begun = True
+            self._halves.drop()
             self._n_flushes += 1
             said.append(Flush(self._n_flushes))
         return said
+
+    def cancel(self) -> None:
+        """Forget what was said and cannot be spoken yet: half a character."""
+        self._halves.drop()
 
     @property
     def ready(self) -> Ready:

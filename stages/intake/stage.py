@@ -40,6 +40,7 @@ async def take_in(
         try:
             message = await messages.receive()
             if message is None or message.cancel:
+                conversation.cancel()
                 return message
             said = conversation.take(message)
         except ProtocolError as error:

@@ -58,10 +58,15 @@ class Converter:
         speech = torch.from_numpy(np.stack([stream.take_speech() for stream in streams]))
         state = ContentState.joined([stream.content or encoder.start() for stream in streams])
         new, state = encoder.local(speech.to(self._device), state)
-        known = [stream.local for stream in streams if stream.local is not None]
         block = streams[0].block
-        n_units = (block.stop - block.start) // 2
-        local = (torch.cat([torch.cat(known), new], dim=1) if known else new)[:, -n_units:]
+        n_known = (block.new_from - block.start) // 2
+        # The last windows may have had other lengths: a stream's windows grow at first.
+        known = [
+            stream.local[:, stream.local.shape[1] - n_known :]
+            for stream in streams
+            if stream.local is not None
+        ]
+        local = torch.cat([torch.cat(known), new], dim=1) if known else new
         for row, (stream, own) in enumerate(zip(streams, state.split(), strict=True)):
             stream.local, stream.content = local[row : row + 1], own
         return local

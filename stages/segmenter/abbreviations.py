@@ -24,6 +24,13 @@ TITLES = _words(
 )
 """What a name follows."""
 
+MONTHS = _words(
+    """
+    Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember
+    """
+)
+"""What follows a German day: 3. Mai."""
+
 LEADS_ON = TITLES | _words(
     "mr mrs mx dr drs prof messrs mme mlle Mt Ft",
     # What they introduce follows.
@@ -32,9 +39,13 @@ LEADS_ON = TITLES | _words(
     """,
     # German, French, Spanish.
     """
-    bzw bzgl d.h evtl Frl ggf Hr Hrn inkl sog u.a vgl z.b z.t zzgl
-    p.ex Mgr
-    dra p.ej
+    bzw bzgl d.h evtl Frl geb ggf Hr Hrn inkl sog u.a vgl z.b z.t zzgl
+    p.ex Av env Mgr MM Pr
+    dra p.ej Gral Sto Sta EE
+    """,
+    # Italian, Portuguese.
+    """
+    sig sig.ra sig.na dott dott.ssa prof.ssa avv ing profa aprox
     """,
 )
 """Always followed by what they belong to: no boundary, whatever comes."""
@@ -42,12 +53,12 @@ LEADS_ON = TITLES | _words(
 COUNTS = _words(
     """
     Art ch chap ed eds eq eqs Ex fig figs vol vols p pg pgs pp par para pt pts Sec secs
-    sect thm Abb Abs bd Kap nr nrn núm pág págs
+    sect thm Abb Abs bd Kap nr nrn núm pág págs pag pagg cap séc
     """,
 )
 """Followed by a number, which may be a letter or Roman; else the sentence is over."""
 
-COUNTS_OR_WORD = _words("no nos n° nº № max min")
+COUNTS_OR_WORD = _words("no nos n° nº № max min art op suppl tel tél ver")
 """The same, but words of their own ("The answer is no. I asked."): only digits count."""
 
 MAY_END = _words(
@@ -70,9 +81,9 @@ MAY_END = _words(
     """,
     # Degrees and the rest.
     """
-    ph.d etc est ext misc ibid temp avg
-    usw usf Mio Mrd Std Str
-    ud uds Sra Srta Avda
+    ph.d etc est ext misc ibid temp avg dept govt
+    usw usf Mio Mrd Std Str Chr
+    ud uds Sra Srta Avda UU Dña
     """,
 )
 """Within a sentence or at its end: the next word decides. So do single letters (J. Smith; you

@@ -7,7 +7,7 @@ WAIT or HOLD, which say how long a silence may last before the mark counts as a 
 
 The plan:
 
-    the mark         ── MARKS ─────────▶  does it act at once?
+    the mark         ── marks.py ──────▶  does it act at once?
     what is before   ── words.py ──────▶  Before, the kind of word that carries the mark
     what follows     ── _FOLLOWING ────▶  Following: the same word, or a gap and the next one
                      ── RULES[Before] ─▶  the verdict
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.segmenter import abbreviations
-from stages.segmenter.words import Before, word_before_stop
+from stages.segmenter.marks import MARKS
+from stages.segmenter.words import Before, may_calculate, word_before_stop
 from stages.text.markup import LINE_END, PARAGRAPH_END
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from stages.items import Segmentation
 
@@ -43,35 +44,6 @@ class Verdict(Enum):
     """The same with a long silence, since the text rather seems to go on."""
 
 
-class Mark(NamedTuple):
-    """The kind of a mark."""
-
-    ends_sentence: bool
-    """False: it only makes a pause."""
-    acts_at_once: bool
-
-
-MARKS: dict[str, Mark] = {
-    **dict.fromkeys(".…⋯‥", Mark(ends_sentence=True, acts_at_once=False)),
-    **dict.fromkeys(
-        "!?‼⁉⁇⁈‽"
-        "。！？｡．﹒﹖﹗"  # Chinese, Japanese
-        "؟۔܀܁܂߹"  # Arabic, Urdu, Syriac, N'Ko
-        "।॥꯫᱾᱿"  # Hindi and its neighbours
-        "։"  # Armenian
-        "\u037e"  # Greek, whose question mark looks like a semicolon
-        "።፧፨"  # Amharic
-        "။"  # Burmese
-        "។៕"  # Khmer
-        "།༎"  # Tibetan
-        "᠃᙮꓿꘎꧈꧉",  # Mongolian, Cree, Lisu, Vai, Javanese
-        Mark(ends_sentence=True, acts_at_once=True),
-    ),
-    **dict.fromkeys(
-        ",;，；、､﹐﹑﹔،؛՝\u0387፣፤፥၊᠂",
-        Mark(ends_sentence=False, acts_at_once=True),
-    ),
-}
 _STOPS_AND_COMMAS = frozenset(",．")
 """At once, but not behind a digit."""
 
@@ -121,6 +93,8 @@ def judge(
             kind = Before.TRAILING_OFF
     elif mark in _STOPS_AND_COMMAS and (before + text)[-1:].isnumeric():
         kind = Before.NUMBER_COMMA
+    elif mark == "!" and may_calculate(before + text):
+        kind = Before.OPERAND
     else:
         return Verdict.CUT
 
@@ -257,10 +231,32 @@ def _cut_unless_number(following: Following) -> Verdict | None:
         return Verdict.CUT if following.after else None
     if word[0].isnumeric():
         return Verdict.GO_ON
-    if not following.after and (_ROMAN_OR_LETTER.fullmatch(word) or word == "m"):
+    if not following.after and (_ROMAN_OR_LETTER.fullmatch(word) or word in _BEHIND_P):
         return None
-    goes_on = _ROMAN_OR_LETTER.fullmatch(word) or (word == "m" and following.after == ".")
-    return Verdict.GO_ON if goes_on else Verdict.CUT  # a page, or 5 p. m.
+    goes_on = _ROMAN_OR_LETTER.fullmatch(word) or (word in _BEHIND_P and following.after == ".")
+    return Verdict.GO_ON if goes_on else Verdict.CUT
+
+
+_BEHIND_P = frozenset({"m", "e", "ex", "ej"})
+"""5 p. m.; p. ex., p. ej.: no page."""
+
+
+def _cut_unless_operator(following: Following) -> Verdict | None:
+    if following.is_blank and not following.ends_line:
+        return None
+    return Verdict.GO_ON if not following.word and following.after in "=+" else Verdict.CUT
+
+
+def _cut_unless_ordinal(following: Following) -> Verdict | None:
+    """``am 3. Mai``, ``Ludwig XIV. war``, ``3. mai``: no sentence begins with a small letter."""
+    if following.ends_line or following.openers:
+        return Verdict.CUT
+    word = following.word
+    if not word:
+        return Verdict.CUT if following.after else None
+    if not following.after and word in _BEGINS_MONTH:
+        return None
+    return Verdict.GO_ON if word[0].islower() or word in abbreviations.MONTHS else Verdict.CUT
 
 
 def _cut_unless_digit(following: Following) -> Verdict | None:
@@ -293,9 +289,12 @@ def _cut_before_sentence_or_title(following: Following) -> Verdict | None:
     return _cut_before_sentence(following)
 
 
-_BEGINS_TITLE = frozenset(
-    title[:n] for title in abbreviations.TITLES for n in range(1, len(title) + 1)
-)
+def _beginnings(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word[:n] for word in words for n in range(1, len(word) + 1))
+
+
+_BEGINS_TITLE = _beginnings(abbreviations.TITLES)
+_BEGINS_MONTH = _beginnings(abbreviations.MONTHS)
 
 
 class Rule(NamedTuple):
@@ -313,8 +312,9 @@ _WAIT, _HOLD = Verdict.WAIT, Verdict.HOLD
 
 RULES: dict[Before, Rule] = {
     Before.PLAIN: Rule(_WAIT, True, _cut_where_space_is_missing, _cut),
-    Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut),
+    Before.NUMBER: Rule(_HOLD, True, _cut_where_word_ends, _cut_unless_ordinal),
     Before.NUMBER_COMMA: Rule(_WAIT, True, _cut_where_word_ends, _cut),
+    Before.OPERAND: Rule(_WAIT, True, _cut_where_word_ends, _cut_unless_operator),
     Before.ELLIPSIS: Rule(_WAIT, True, _cut_where_word_ends, _cut),
     Before.TRAILING_OFF: Rule(_WAIT, False, _stay_in_word, _cut_unless_small_letter),
     Before.LEADS_ON: Rule(_HOLD, False, _stay_in_word, _go_on),

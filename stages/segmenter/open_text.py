@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import regex
 
-from stages.segmenter.boundaries import MARKS
+from stages.segmenter.marks import MARKS
 from stages.segmenter.word_breaks import last_word_break
 from stages.text.markup import Kind
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.items import Segment, Style, Timing
-from stages.segmenter.boundaries import MARKS, Verdict, judge
+from stages.segmenter.boundaries import Verdict, judge
+from stages.segmenter.marks import MARKS
 from stages.segmenter.open_text import OpenText, Place
 from stages.segmenter.spoken import is_audible, spoken_text
 from stages.text.markup import Actions, Markup, MarkupOptions, Urls

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import regex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _LOOSE_MARK = regex.compile(r"\s+(?=[.,;:!?。、，！？；：…)\]»”’])")
 _LETTER = regex.compile(r"\p{L}")
 _GREEK_WORD = regex.compile(r"\p{Greek}{3}")
+
+_HIDDEN = "\ua7ff"
+"""A letter of Roman inscriptions, which nobody writes."""
 
 
 def has_letter(text: str) -> bool:
@@ -32,6 +35,21 @@ def in_scripts(text: str, scripts: Iterable[str]) -> str:
     if not n_left_out:
         return text
     return " ".join(_LOOSE_MARK.sub("", left).split()) if has_letter(left) else ""
+
+
+def outside(text: str, edits: Sequence[tuple[int, int, str]], change: Callable[[str], str]) -> str:
+    """What `change` makes of a text that stands outside of these edits, which are in order: to it
+    each of them is a word in Latin letters."""
+    if not edits:
+        return change(text)
+    hidden, at, words = "", 0, []
+    for begin, end, _ in edits:
+        hidden += text[at:begin].replace(_HIDDEN, " ") + _HIDDEN
+        words.append(text[begin:end])
+        at = end
+    changed = change(hidden + text[at:].replace(_HIDDEN, " "))
+    remaining = iter(words)
+    return "".join(next(remaining) if char == _HIDDEN else char for char in changed)
 
 
 @cache

@@ -28,7 +28,9 @@ def test_no_such_language() -> None:
     assert "tlh-piqad" in told
 
 
-@pytest.mark.parametrize("option", ["models", "voices", "api-keys-file", "tls-certificate"])
+@pytest.mark.parametrize(
+    "option", ["models", "voices", "api-keys-file", "tls-certificate", "lexicon"]
+)
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_a_path_that_somebody_names_must_be_there(option: str, *, by_variable: bool) -> None:
     """The defaults, `models` and `voices`, are not there either, and nobody minds."""

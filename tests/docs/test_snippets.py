@@ -20,6 +20,7 @@ import pytest
 from pipeline.cli.option_sources import load
 from pipeline.cli.settings import ServeSettings
 from pipeline.dialects import native
+from pipeline.lexicon_file import read_lexicon
 from stages.rvc.voices.settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
 from tests.server_process import PATIENCE_S
@@ -158,6 +159,8 @@ def test_files_of_options_are_taken(
     file.write_text(snippet.text, encoding="utf-8")
     if snippet.text.startswith("# voices/"):
         assert read_settings(file).model_fields_set
+    elif snippet.text.startswith("# words.toml\n"):
+        assert len(read_lexicon(file))
     else:
         assert snippet.text.startswith("# voice-server.toml\n")
         assert load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}

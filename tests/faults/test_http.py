@@ -64,6 +64,25 @@ async def test_nothing_to_say_is_answered_with_no_sound(server: ServerProcess) -
             assert wav.getnframes() == 0
 
 
+async def test_half_a_character_is_no_error(server: ServerProcess) -> None:
+    bodies = [b'{"text": "Hi \\ud83d there"}', b'{"text": "Hi  there"}']
+    heard = [await ask(server.port, post("/api/speak", body)) for body in bodies]
+    assert [response.status for response in heard] == [200, 200]
+    assert heard[0].body == heard[1].body
+
+
+async def test_words_are_said_as_the_request_says(server: ServerProcess) -> None:
+    said, same = [
+        await ask(server.port, post("/api/speak", body))
+        for body in (
+            {"text": "I like nginx.", "lexicon": {"Nginx": "engine x"}},
+            {"text": "I like engine x."},
+        )
+    ]
+    assert said.status == 200
+    assert said.body == same.body
+
+
 async def test_a_long_text_comes_back_whole(server: ServerProcess) -> None:
     text = "".join(f"Sentence number {i}. " for i in range(60))
     response = await ask(
@@ -97,7 +116,8 @@ BAD_BODIES = [
     (b"{", ""),
     (b"\xff\xfe", ""),
     (b"[" * 60_000, ""),
-    (b'{"text": "\\ud800"}', "text"),
+    ({"text": "Hi", "lexicon": {"x": {"ipa": "a1"}}}, "lexicon.x.ipa"),
+    ({"text": "Hi", "lexicon": {str(n): "x" for n in range(201)}}, "200"),
     (b'{"text": "a", "\\ud800": 1}', ""),
     (b'{"text": "a", "voice": "\\ud800"}', "voice"),
     (b'{"text": "a", "pitch_shift": 1e999}', "pitch_shift"),

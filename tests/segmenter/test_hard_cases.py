@@ -43,6 +43,21 @@ CASES = {
         "Acme Inc.|\nBananas on p.|\n5 apples",
         "Acme Inc. (The firm) is No. (4) here.",
         "Er kam z.B. gestern.| Das ist ca. 5 km bzw. 3 Meilen weit.",
+        "It is 5 in. wide.| Come in.| It took 3 min. more.",
+    ],
+    "abbreviations of other languages": [
+        "Er wohnt in der Hauptstr. 5 dort.| Das war 5 v. Chr. so.| Sie ist geb. Müller.",
+        "C'est p. ex. bien.| Le Pr. Martin et Mgr. Dupont.| Voir art. 5 ici.",
+        "Es p. ej. bueno.| En EE. UU. son.| Ver cap. 3 ahí.| Dña. Ana y el Gral. Ruiz.",
+        "Il sig. Rossi e il dott. Verdi.| È ad es. bene.| Vedi pag. 5 qui.",
+        "O séc. XX foi.| A Av. Brasil está.| A Profa. Silva.",
+    ],
+    "ordinals": [
+        "Er kam am 3. Mai an.| Der 1. Platz im 2. Weltkrieg.| Ludwig XIV. war König.",
+        "Det skjedde 3. mai.| I am 5.| You are 6.| It was 3.| May came.",
+    ],
+    "signs of mathematics": [
+        "If a != b stop.| So n! = 6.| Ask x!| Then go.",
     ],
     "initialisms and single letters": [
         "The U.S. Government met.| They live in the U.S.| How is it?",

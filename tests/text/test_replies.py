@@ -48,6 +48,13 @@ def test_a_reply_is_heard_as_it_would_be_read(reply: Reply) -> None:
         assert "".join(segment.source for segment in segments) == reply.text
 
 
+@pytest.mark.parametrize("reply", REPLIES, ids=[reply.name for reply in REPLIES])
+def test_line_ends_of_windows_make_no_difference(reply: Reply) -> None:
+    """A fence with one was never closed, and the rest of the reply was silent."""
+    segments = segments_of([reply.text.replace("\n", "\r\n")])
+    assert [segment.spoken for segment in segments if segment.spoken] == reply.heard
+
+
 def test_no_markup_is_heard() -> None:
     in_code = {"The part [::-1] walks backwards."}
     heard = [line for reply in REPLIES for line in reply.heard if line not in in_code]

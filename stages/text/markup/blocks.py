@@ -22,26 +22,27 @@ if TYPE_CHECKING:
     from stages.text.markup.pieces import TextPiece
 
 
+def _close(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    context.begin_line()
+    return (silent(match.group()),)
+
+
 def _block(
     first: str,
     opening: str,
     closing: str,
     when: Callable[[Context], bool] = always,
+    close: Callable[[Context, Match[str]], Sequence[TextPiece] | None] = _close,
 ) -> MarkupRule:
     """Nothing is spoken from what matches `opening` to what matches `closing`. Both begin with
     the same character."""
-    mode = Mode(regex.compile(first), compiled(f"(?i:{closing})"), _close, Kind.SILENT)
+    mode = Mode(regex.compile(first), compiled(f"(?i:{closing})"), close, Kind.SILENT)
 
     def act(context: Context, match: Match[str]) -> Sequence[TextPiece]:
         context.mode = mode
         return (line_end(match.group()),)
 
     return MarkupRule(first, compiled(f"(?i:{opening})"), act, when)
-
-
-def _close(context: Context, match: Match[str]) -> Sequence[TextPiece]:
-    context.begin_line()
-    return (silent(match.group()),)
 
 
 # Thoughts.
@@ -53,13 +54,20 @@ _NAMES = r"""(?:
 )"""
 _WORDS = "(?-i:THINK|THINKING|THOUGHT|REASONING)"
 _TOKENS = "(?:think|thinking|reasoning)"
+_BEHIND = r"(?=(?P<behind>[\s\S]))"
 
 _THOUGHTS = (
     # the first character; the opening tag; the closing one
-    (r"[<]", rf"<{_NAMES}(?:\s[^<>]{{0,100}})?>", rf"<\s?/\s?{_NAMES}\s{{0,3}}>"),
-    (r"[\[]", rf"\[{_WORDS}\]", rf"\[/{_WORDS}\]"),
+    (r"[<]", rf"<{_NAMES}(?:\s[^<>]{{0,100}})?>", rf"<\s?/\s?{_NAMES}\s{{0,3}}>{_BEHIND}"),
+    (r"[\[]", rf"\[{_WORDS}\]", rf"\[/{_WORDS}\]{_BEHIND}"),
 )
 """Tags that a text may mention: they open a thought only where a line begins."""
+
+
+def _close_thought(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
+    """A thought may mention the tag that ends it, in quotes or in backticks."""
+    is_quoted = match["behind"] == context.last and context.last in "`\"'"
+    return None if is_quoted else _close(context, match)
 
 
 def _at_bare_line_start(context: Context) -> bool:
@@ -89,7 +97,7 @@ _TOKEN_THOUGHTS = (
 
 
 THOUGHT_RULES = (
-    *(_block(*thought, when=_at_bare_line_start) for thought in _THOUGHTS),
+    *(_block(*thought, when=_at_bare_line_start, close=_close_thought) for thought in _THOUGHTS),
     *(_block(*thought) for thought in _TOKEN_THOUGHTS),
     # A tag that opens or closes nothing: its partner was in the prompt.
     MarkupRule(
@@ -102,20 +110,30 @@ THOUGHT_RULES = (
 
 # Code and comments.
 
-_FENCE = compiled(rf"\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,}}|~{{3,}})[ \t]*{EOL}")
+_FENCE = compiled(
+    rf"""\n(?P<indent>[ \t>]{{0,80}})(?P<run>`{{3,32}}+|~{{3,32}}+)
+    (?: [ \t]*{EOL} | (?=[ \t]{{0,8}}[*_(\[.,;:!?—–"'“-])
+      | (?=[ \t]{{1,8}}(?:\p{{Lu}} | \p{{L}}{{1,30}}+[ ]\p{{L}})) )"""
+)
+"""Text may stand behind it, as models write, but no name of a language, which opens another."""
 _TICKS = compiled(r"`{1,40}+(?=[^`]) | `{41}")
 _TICKS_OR_LINE = compiled(r"`{1,40}+(?=[^`]) | `{41} | (?=\n)")
-_INFO = r"(?: [^`\n\x03]{0,200}+(?=[\n\x03]) | [^`\n\x03]{201})"
+_INFO = r"(?P<info> [^`\n\x03]{0,200}+(?=[\n\x03]) | [^`\n\x03]{201})"
+_PROSE = regex.compile(r"\s.*[.!?][\"'”’)]*\s*\Z|[.!?]\s+\p{Lu}")
+"""What goes on behind a fence that a sentence mentions."""
 MAX_TICKS = 32
 """Of a fence or of code in a line. A longer run is a rule."""
 _EXTRA_INDENT = 3
 """How much further in than the opening fence the closing one may stand (CommonMark, 4.5)."""
 
 
-def _open_fence(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+def _open_fence(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     """A fence that begins its line is closed by one that does. One behind other text is, to
     CommonMark, code in a line: the next run of the same length ends it."""
     run, line = match["run"], context.line
+    is_ruler = run[0] == "~" and "~" in match["info"]  # ~~~ Title ~~~
+    if is_ruler or (not line.begins and _PROSE.search(match["info"])):
+        return None
     indent = line.n_chars + _EXTRA_INDENT
 
     def close(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
@@ -158,13 +176,24 @@ def _open_comment(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     return (silent(match.group()),)
 
 
+def _open_reading(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    context.mode = Mode(
+        regex.compile("<"),
+        compiled(f"(?i:</{match['name']}>|(?=</ruby>))"),
+        lambda _, match: (silent(match.group()),),
+        Kind.SILENT,
+    )
+    return (silent(match.group()),)
+
+
 _LATIN = regex.compile(r"\p{Latin}")
+_CALLS = ("tool_calls?", "tool_code", "tool_response", "function_calls?")
 
 RULES = (
     MarkupRule(r"[`]", compiled(rf"(?P<run>`{{3,32}}+){_INFO}"), _open_fence),
     MarkupRule(
         r"[~]",
-        compiled(r"(?P<run>~{3,32}+)(?: [^\n\x03]{0,200}+(?=[\n\x03]) | [^\n\x03]{201})"),
+        compiled(r"(?P<run>~{3,32}+)(?P<info> [^\n\x03]{0,200}+(?=[\n\x03]) | [^\n\x03]{201})"),
         _open_fence,
         when=at_line_start,
     ),
@@ -174,9 +203,18 @@ RULES = (
         _block(r"[<]", rf"<{name}(?:\s[^<>]{{0,200}})?>", rf"</{name}\s{{0,3}}>")
         for name in (
             *("script", "style", "pre", "svg", "math", "template"),
-            *("tool_calls?", "tool_code", "tool_response", "function_calls?"),
+            *(rf"(?:\w{{1,20}}:)?{call}" for call in _CALLS),
         )
     ),
+    # How characters are read, which a voice knows.
+    MarkupRule(r"[<]", compiled(r"(?i:<(?P<name>rt|rp)>)"), _open_reading),
+    # Open WebUI's
+    _block(r"[<]", r"<details\s[^<>]{0,40}type=\"\w{1,30}\"[^<>]{0,200}>", r"</details>"),
+    # Anthropic's, Llama's, Mistral's
+    _block(r"[<]", r"<invoke\s+name=[^<>]{1,80}>", r"</invoke>"),
+    _block(r"[<]", r"<function=[\w.-]{1,64}>", r"</function>"),
+    _block(r"[<]", r"<\|python_tag\|>", r"<\|(?:eom|eot)_id\|>"),
+    _block(r"[\[]", r"\[TOOL_CALLS\]", r"\[/TOOL_CALLS\]"),
     _block(
         r"[<]",
         r"<[|｜]tool[▁_]calls?[▁_](?:section[▁_])?begin[|｜]>",

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import regex
 
+from stages.text.lexicon.inline import IN_SLASHES
 from stages.text.markup.context import Mode
-from stages.text.markup.pieces import Kind, plain, silent
+from stages.text.markup.pieces import Kind, plain, silent, whole
 from stages.text.markup.rules import MarkupRule, compiled, take_out
 
 if TYPE_CHECKING:
@@ -30,9 +31,14 @@ _TARGET = compiled(
       | [^\s()<]{0,200}+(?:\([^\s()]{0,100}+\)[^\s()]{0,100}+){0,3} )
     (?:\s{1,3}(?: "[^"\n]{0,100}" | '[^'\n]{0,100}' ))?\s{0,3}\)"""
 )
+_PRONUNCIATION = compiled(rf"\[[\p{{L}}\p{{M}}\p{{N}}'’.&\- ]{{1,64}}\]\({IN_SLASHES}\)")
 _IN_CODE = regex.compile(r"[\p{Latin}\p{N}_\])]")
 _IS_INDEX = regex.compile(r"(?<![\p{L}\p{N}])\p{L}(?:\[\d*\])*\Z")
 """``x[1]`` is no citation."""
+
+
+def _pronounce(_: Context, match: Match[str]) -> Sequence[TextPiece]:
+    return whole(match.group(), match.group())
 
 
 def _cite(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
@@ -83,6 +89,10 @@ def _close_target(_: Context, match: Match[str]) -> Sequence[TextPiece]:
 
 _TARGET_END = regex.compile(r"[)\n]")
 
+PRONUNCIATIONS = (MarkupRule(r"[\[]", _PRONUNCIATION, _pronounce),)
+"""``[Worcester](/ˈwʊstɚ/)``: what reads it is the engine, so it is spoken as it stands. No other
+word with a mark in it waits for the end of its bracket."""
+
 RULES = (
     # ![picture](...)
     MarkupRule(r"[!]", compiled(r"!(?=\[)"), take_out, not_after=r"[^\s(\[|>*_]"),
@@ -93,6 +103,12 @@ RULES = (
     MarkupRule(r"[\[]", _CITATION, _cite),
     MarkupRule(r"[\[]", compiled(r"\[[^\[\]\n]{0,60}\]"), take_out, when=_has_target),
     MarkupRule(r"[\[]", compiled(r"\[\](?=\()"), _no_text),
+    # a link as wikis have it, to a page under another name
+    MarkupRule(
+        r"[\[]",
+        compiled(r"(?P<page>\[\[[^\[\]|\n]{1,80}\|)(?P<text>[^\[\]|\n]{1,80})\]\]"),
+        lambda _, match: (silent(match["page"]), plain(match["text"]), silent("]]")),
+    ),
     MarkupRule(r"[\[]", compiled(r"\[(?=(?P<behind>[\s\S]))"), _open_bracket),
     MarkupRule(r"[\]]", compiled(r"\]"), _close_bracket),
     MarkupRule(r"[(]", _TARGET, take_out, when=_has_target),

@@ -23,7 +23,7 @@ ACTION_PAUSE_S = 0.4
 
 MAX_ACTION_WORDS = 10
 
-_OPENS_BEHIND = regex.compile(r"[\s(\[{\"'“‘«„>|:—–/\p{Lo}\p{So}*_~=!?…。！？、，：；-]")
+_OPENS_BEHIND = regex.compile(r"[\s(\[{\"'“‘«„>|:—–/\p{Lo}\p{So}*_~=`!?…。！？、，：；-]")
 _CLOSES_BEFORE = regex.compile(
     r"[\s\x03)\]}\"'”’»<|.,;:!?…—–/\\。，！？、：；」』）\p{Lo}\p{So}*_~-]"
 )
@@ -126,7 +126,7 @@ def _is_action(inner: str, behind: str, *, begins_sentence: bool) -> bool:
     return inner[0].islower() or bool(_THIRD_PERSON.match(inner))
 
 
-_BEHIND = r"""(?: [ \t]{0,3}[\n\x03] | [ \t]{1,3}["'“‘«(*_]{0,3}+(?P<behind>[^\s"'“‘«(*_\x03])
+_BEHIND = r"""(?: [ \t]{0,3}(?:\r?\n|\x03) | [ \t]{1,3}["'“‘«(*_]{0,3}+(?P<behind>[^\s"'“‘«(*_\x03])
     | (?P<behind>[^\s*\x03]) )"""
 
 RULES = (
@@ -140,7 +140,7 @@ RULES = (
     MarkupRule(r"[*]", compiled(r"\*{1,40}+(?=[^*]) | \*{41}"), _emphasize),
     MarkupRule(r"[_]", compiled(r"_{1,40}+(?=[^_]) | _{41}"), _emphasize),
     MarkupRule(r"[=]", compiled(r"==(?=[^=])"), _emphasize),
-    MarkupRule(r"[~]", compiled(r"~~"), take_out),
+    MarkupRule(r"[~]", compiled(r"~{2,40}+(?=[^~])"), take_out),
     MarkupRule(
         r"[\\]",
         compiled(r"\\[\\`*_{}\[\]()\#+\-.!|<>~$&%\"']"),

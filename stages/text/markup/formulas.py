@@ -34,7 +34,7 @@ _ATOM = r"""(?:
 )"""
 """What a formula in a line is made of: no words, no end of a sentence."""
 
-_SIGN = r"(?:[^$\n\x03\\]|\n(?=[^\n])|\\[^()\[\]])"
+_SIGN = r"(?:[^$\n\x03\\]|\n(?=\r?[^\r\n])|\\[^()\[\]])"
 _BODY = rf"(?P<body>{_SIGN}{{1,240}}+)"
 _LONG_BODY = rf"(?P<body>{_SIGN}{{120}})"
 """What a formula that stands for itself is made of, which no blank line is."""
@@ -76,7 +76,7 @@ def _large(closing: str) -> Act:
     """One that is too long to be seen whole. A blank line ends it, too."""
     mode = Mode(
         regex.compile(r"[$\\\n]"),
-        compiled(rf"{closing} | (?=\n[ \t]*\n)"),
+        compiled(rf"{closing} | (?=\n[ \t\r]*\n)"),
         lambda _, match: (silent(match.group()),),
         Kind.SILENT,
     )
@@ -142,7 +142,8 @@ RULES = (
         r"[\\]",
         compiled(
             r"""(?P<opening>\\(?:(?P<heading>(?:sub){0,2}section|chapter|title)
-            | text\w{0,8}|emph|underline|caption|author)\*?\{)(?P<text>[^{}\n\x03]{0,200})\}"""
+            | text\w{0,8}|emph|underline|caption|author|ce|mbox|mathrm)\*?\{)
+            (?P<text>[^{}\n\x03]{0,200})\}"""
         ),
         _wrapped,
     ),
@@ -165,5 +166,5 @@ RULES = (
         _command,
         not_after=r"[\p{L}:\\/]",
     ),
-    MarkupRule(r"[\\]", compiled(r"\\(?=\n)"), lambda _, match: (line_end(match.group()),)),
+    MarkupRule(r"[\\]", compiled(r"\\(?=\r?\n)"), lambda _, match: (line_end(match.group()),)),
 )

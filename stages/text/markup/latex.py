@@ -50,12 +50,20 @@ _SIGN = regex.compile(
 )
 
 
+_ELEMENT = r"(?:[A-Z][a-z]?(?:_(?:\d|\{\d{1,3}\}))?)"
+_CHEMICAL = regex.compile(rf"(?=.*_){_ELEMENT}{{2,12}}")
+"""``H_2O``, and nothing is said for its low numbers but the numbers."""
+_RUN = regex.compile(r"[A-Z][a-z]?|\d+")
+
+
 class _Unreadable(Exception):
     """It has no words."""
 
 
 def words_of(formula: str, words: MarkupWords) -> str | None:
     """What is said for a formula; None: nothing that an ear could follow."""
+    if _CHEMICAL.fullmatch(formula):
+        return " ".join(_RUN.findall(formula))
     try:
         said = _Parser(formula, words).read().split()
     except _Unreadable:

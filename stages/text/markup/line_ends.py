@@ -103,6 +103,8 @@ _NEVER_LAST = names("""
 """Words that no line ends with that is not wrapped."""
 _GOES_ON = END + ".,;:!?)]}…%/&"
 _OPENERS = r"*_~`\"'“‘«(\[¿¡\#+=$<-"
+BULLETS = "•◦▪‣⁃●○■►▶▸▹・◆◇□➤➢✓✗✘❖★☆"
+"""Signs that stand before an item and are not spoken."""
 NUMBER_END = r"(?:\.\)|[.)、．])"
 """What stands behind a list number."""
 
@@ -112,7 +114,8 @@ RULES = (
         r"[\r\n]",
         compiled(
             rf"""{_LINE_END}[ \t\r]*+
-            (?: (?P<blank>\n) | [>|•◦▪‣⁃●○■►▶・◆◇□] | [-+*–—](?=[ \t]) | \#{{1,6}}(?=[ \t])
+            (?: (?P<blank>\n) | [>|{BULLETS}] | [-+*–—→](?=[ \t]) | -(?=\p{{Lu}})
+              | \#{{1,6}}(?=[ \t])
               | \(?\d{{1,3}}{NUMBER_END}(?=[\s*_]|\p{{L}})
               | `{{3}} | ~{{3}} | [-_=*+]{{3}} | \$\$ | :{{3}}
               | <[/!]?[A-Za-z|] | \[\^?[\w-]{{1,20}}\]: )"""

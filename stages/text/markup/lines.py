@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stages.text.markup import line_ends
 from stages.text.markup.context import LineKind
-from stages.text.markup.line_ends import ENDS_IN_COLON, NUMBER_END
+from stages.text.markup.line_ends import BULLETS, ENDS_IN_COLON, NUMBER_END
 from stages.text.markup.pieces import Kind, TextPiece, line_end, silent, whole
 from stages.text.markup.rules import EOL, MarkupRule, at_line_start, compiled, take_out
 
@@ -126,15 +126,24 @@ MARKDOWN_RULES = (
         compiled(rf"{_RULER}(?:[ \t]*+{_RULER}){{2,}}+[ \t]*+{EOL}"),
         take_out,
         when=at_line_start,
+        not_after=_RULER,  # where a run of them begins, so that each is looked at once
     ),
     MarkupRule(r"[:]", compiled(rf":{{3,}}[^\n\x03]{{0,80}}{EOL}"), take_out, when=at_line_start),
     MarkupRule(
-        r"[#]", compiled(r"\#{1,6}(?=[ \t\n\x03])"), _begin(LineKind.HEADING), when=at_line_start
+        r"[#]", compiled(r"\#{1,6}(?=[ \t\r\n\x03])"), _begin(LineKind.HEADING), when=at_line_start
     ),
     MarkupRule(r"[#]", compiled(rf"\#{{1,6}}[ \t]*{EOL}"), take_out, when=_is_heading),
+    # == Title ==
     MarkupRule(
-        r"[-+*–—·•◦▪‣⁃●○■►▶・◆◇□]",
-        compiled(r"[-+*–—·](?=[ \t])|[•◦▪‣⁃●○■►▶・◆◇□]"),
+        r"[=]",
+        compiled(rf"={{2,6}}+(?=[ \t][^=\n\x03]{{1,80}}+={{2,6}}+[ \t]*{EOL})"),
+        _begin(LineKind.HEADING),
+        when=at_line_start,
+    ),
+    MarkupRule(r"[=]", compiled(rf"={{2,6}}+[ \t]*{EOL}"), take_out, when=_is_heading),
+    MarkupRule(
+        rf"[-+*–—·→{BULLETS}]",
+        compiled(rf"[-+*–—·→](?=[ \t])|-(?=\p{{Lu}}\p{{Ll}})|[{BULLETS}]"),
         _begin(LineKind.ITEM),
         when=at_line_start,
     ),
@@ -153,8 +162,8 @@ MARKDOWN_RULES = (
     MarkupRule(r"[\[]", compiled(r"\[!(?P<name>[A-Za-z]{3,12})\]"), _note, when=at_line_start),
     # | cell | cell |
     MarkupRule(r"[|│┃║]", compiled(r"."), _begin(LineKind.ROW), when=at_line_start),
-    MarkupRule(r"[|│┃║]", compiled(rf".[ \t]*{EOL}"), take_out),
-    MarkupRule(r"[|│┃║]", compiled(r".(?=[^|])"), _row, when=_is_in_row),
+    MarkupRule(r"[|│┃║]", compiled(rf"(?:\|{{1,8}}+|[│┃║])[ \t]*{EOL}"), take_out),
+    MarkupRule(r"[|│┃║]", compiled(r"(?:\|{1,8}+|[│┃║])(?=[^|])"), _row, when=_is_in_row),
     MarkupRule(r"[|]", compiled(r"\|(?=\s)"), _row, not_after=r"\S"),
     # :smile:
     MarkupRule(

@@ -203,7 +203,10 @@ def _table(options: MarkupOptions) -> _Table:
         rules += blocks.THOUGHT_RULES
     if options.skip_markdown:
         rules += addresses.ANGLE_RULES + blocks.RULES + lines.MARKDOWN_RULES + tags.RULES
-        rules += formulas.RULES + brackets.RULES + emphasis.RULES
+        rules += formulas.RULES
+    rules += brackets.PRONUNCIATIONS
+    if options.skip_markdown:
+        rules += brackets.RULES + emphasis.RULES
     return _Table(rules + addresses.RULES)
 
 

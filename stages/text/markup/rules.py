@@ -19,8 +19,8 @@ MAX_HELD_CHARS = 256
 END = "\x03"
 """The character behind the last one, where nothing follows any more."""
 
-EOL = r"(?=[\n\x03])"
-"""The end of a line, as a lookahead."""
+EOL = r"(?=\r?\n|\x03)"
+"""The end of a line, as a lookahead, also of one that ends as in Windows."""
 
 Act: TypeAlias = Callable[[Context, Match[str]], Sequence[TextPiece] | None]
 """The pieces that a match becomes; None: the rule does not hold here after all."""

@@ -71,7 +71,7 @@ _FLAGS = names("""
 _TAG = compiled(
     r"""<(?P<slash>/?)(?P<name>[A-Za-z][\w:-]{0,30}+)
     (?P<attributes>(?:\s++[A-Za-z_:@][\w:.-]{0,40}+
-        (?:\s{0,3}=\s{0,3}(?:"[^"\x03]{0,200}"|'[^'\x03]{0,200}'|[^\s"'=<>`/]{1,200}+))?+){0,12}+)
+        (?:\s{0,3}=\s{0,3}(?:"[^"\x03]{0,200}"|'[^'\x03]{0,200}'|(?:[^\s"'<>`/]|/(?=[^>])){1,200}+))?+){0,12}+)
     \s{0,3}/?>"""
 )
 _ATTRIBUTE = compiled(
@@ -98,6 +98,8 @@ def _tag(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
     if name in _LINES:
         context.begin_line(LineKind.ITEM if name == "li" else LineKind.PARAGRAPH)
         return (paragraph_end(source) if name in _PARAGRAPHS else line_end(source),)
+    if name == "s" and match["slash"] and context.last in ".!?…":  # SSML's, nothing struck out
+        return (line_end(source),)
     if name in _CELLS and match["slash"]:
         return whole(source, "\n")
     if name == "img" and given.get("alt"):

@@ -13,6 +13,7 @@ What the rules know of a language is in ``data/``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,10 +22,13 @@ from stages.text.normalise import english, german, languages, library
 from stages.text.normalise.fold import fold
 from stages.text.normalise.letters import LetterStyle
 from stages.text.normalise.rules import Target, apply
-from stages.text.normalise.spoken import Buffer, Spoken, joined
+from stages.text.normalise.spoken import Buffer, Spoken, edited, joined
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from stages.text.normalise.rules import TextRule
+    from stages.text.normalise.spoken import Edit
 
 __all__ = ["LetterStyle", "Spoken", "is_prepared", "normalise", "prepare"]
 
@@ -35,13 +39,21 @@ LONGEST_PIECE = 512
 it backtracks, costs more than in a piece of this length."""
 
 
-def normalise(text: str, language: str, *, letters: LetterStyle) -> Spoken:
+_IDLE_STOP = re.compile(r"(?<=[^\W\d_])\.(?= [^\W\d_])")
+
+
+def normalise(
+    text: str, language: str, *, letters: LetterStyle, fixed: Sequence[Edit] = ()
+) -> Spoken:
     """What is said for a text, and where each word of it was written.
 
-    `language` is a tag as voices have it, ``en-us``. Never raises: where a rule fails, the text is
-    said as it came, but for characters that cannot be read.
+    `language` is a tag as voices have it, ``en-us``. `fixed` are edits that hold whatever the rules
+    say, in order. Never raises: where a rule fails, the text is said as it came, but for these and
+    for characters that cannot be read.
     """
-    spoken = [_normalised(piece, language, letters) for piece in _pieces(text)]
+    spoken = [
+        _normalised(piece, language, letters, inside) for piece, inside in _pieces(text, fixed)
+    ]
     return spoken[0] if len(spoken) == 1 else joined(spoken)
 
 
@@ -66,19 +78,30 @@ def _base(language: str) -> str:
     return language.lower().partition("-")[0]
 
 
-def _normalised(text: str, language: str, letters: LetterStyle) -> Spoken:
+def _normalised(text: str, language: str, letters: LetterStyle, fixed: Sequence[Edit]) -> Spoken:
     base, region = _base(language), language.lower().partition("-")[2]
-    buffer = Buffer(text)
+    buffer = Buffer(text, fixed)
     said = buffer.spoken()
     try:
         fold(buffer)
         said = buffer.spoken()
         apply(_rules(base), buffer, Target(letters, month_first=region in {"", "us"}))
         buffer.become(library.normalise(buffer.text, base))
+        buffer.substitute(_IDLE_STOP, lambda found: "" if _ends_nothing(found) else None)
     except Exception as error:  # noqa: BLE001 - a rule may fail; the text is spoken all the same
         log.warning("text was not normalised", text=text, language=language, error=repr(error))
-        return said
-    return buffer.spoken()
+    else:
+        said = buffer.spoken()
+    return edited(said, fixed) if fixed else said
+
+
+def _ends_nothing(found: re.Match[str]) -> bool:
+    """Whether a stop within a segment is an abbreviation's, since a small letter follows, or an
+    initial's. Voices pause at it."""
+    text, at = found.string, found.start()
+    follows = text[at + 2]
+    is_initial = at == 1 or (at > 1 and not text[at - 2].isalnum())
+    return follows.islower() or (is_initial and text[at - 1].isupper() and follows.isupper())
 
 
 def _rules(language: str) -> tuple[TextRule, ...]:
@@ -91,11 +114,21 @@ def _rules(language: str) -> tuple[TextRule, ...]:
             return languages.rules(language)
 
 
-def _pieces(text: str) -> list[str]:
-    """The text cut at spaces, into pieces of bounded length."""
-    pieces = []
-    while len(text) > LONGEST_PIECE:
-        cut = text.rfind(" ", 1, LONGEST_PIECE) + 1 or LONGEST_PIECE
-        pieces.append(text[:cut])
-        text = text[cut:]
-    return [*pieces, text]
+def _pieces(text: str, fixed: Sequence[Edit]) -> Iterator[tuple[str, list[Edit]]]:
+    """The text cut at spaces, into pieces of bounded length, each with the edits in it."""
+    start = 0
+    while start < len(text):
+        cut = len(text)
+        if cut - start > LONGEST_PIECE:
+            longest = start + LONGEST_PIECE
+            cut = text.rfind(" ", start + 1, longest) + 1 or longest
+            for begin, end, _ in fixed:
+                if begin < cut < end:
+                    cut = begin if begin > start else end
+        inside = [
+            (begin - start, end - start, said)
+            for begin, end, said in fixed
+            if start <= begin and end <= cut
+        ]
+        yield text[start:cut], inside
+        start = cut

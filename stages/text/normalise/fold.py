@@ -27,6 +27,7 @@ _SAME = {
     "\N{FRACTION SLASH}": "/",
     "\N{DIVISION SLASH}": "/",
     "\N{RATIO}": ":",
+    "\N{TILDE OPERATOR}": "~",
     "\N{MULTIPLICATION X}": "×",
     "\N{DOT OPERATOR}": "·",
 }
@@ -65,7 +66,7 @@ _FOLDABLE = re.compile(
     r"|(?P<joiner>(?<=[A-Za-zÀ-ӿ])[\u200c\u200d\ufe0e\ufe0f])"
     r"|(?P<accented>[^\W\d_][\u0300-\u036f]+)"
     r"|(?P<halfwidth>[\uff61-\uff9f]+)"
-    r"|(?P<quote>‘(?=\d))"
+    r"|(?P<quote>‘(?=\d)|(?<=\w)‘(?=\w))"
     r"|(?P<mark>(?<![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])[！（），．：；？]"
     r"|[！（），．：；？](?=[\u3000-\u9fff\uac00-\ud7af]))"
     r"|(?P<other>[^\x20-\x7e\sÀ-ɏ一-鿿぀-ヿ가-힯])"

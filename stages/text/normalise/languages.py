@@ -27,7 +27,10 @@ _END = r"(?![A-Za-zÀ-ɏ\d²³])"
 """No word goes on; Chinese characters may follow."""
 _NUMBER = r"(?:\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
 _ROMAN = r"(?:X{1,2}(?:IX|IV|V?I{0,3})|IX|IV|VI{0,3}|I{1,3})"
+_ROMAN_NUMERAL = re.compile(_ROMAN)
 _YEAR = r"(?:1\d|20)\d\d"
+_NUMBERED = frozenset({"Seite"})
+"""What is short for it has a capital, and no name follows."""
 _VOWELS = frozenset("AEIOUYÄÖÜ")
 
 TABLES = frozenset({"de", "es", "fr", "it", "pt", "ja", "zh"})
@@ -105,17 +108,30 @@ def _shorts(language: Language) -> list[TextRule]:
     if not language.short:
         return []
     words = {_compact(short): word for short, word in language.short.items()}
+    words |= {
+        short.capitalize(): word
+        for short, word in words.items()
+        if len(short) > 2 and short.islower()
+    }
 
     def say(found: re.Match[str], _target: Target) -> str | None:
-        short = _compact(found[0])
-        follows = found.string[found.end() : found.end() + 2].lstrip()
-        if len(short) <= 2 and not (follows[:1].isdigit() or follows[:1].isupper()):
-            return None  # a single letter with a stop: M. Dupont, p. 5
+        short = _compact(found[1])
+        follows = found.string[found.end() : found.end() + 2].lstrip()[:1]
+        if len(short) <= 2 and short[-1] == ".":  # p. 5, s. XX; M. Dupont
+            is_name = short[0].isupper() and words[short] not in _NUMBERED
+            if not (follows.isupper() if is_name else follows.isdigit() or follows in {*"IVX"}):
+                return None
         ends = short[-1] == "." and found.end() == len(found.string)
         return words[short] + ("." if ends else "")
 
     pattern = any_of(words).replace(r"\.", r"\. ?").replace(r"\. ?|", r"\.|")
-    return [rule("".join({short[-1] for short in words}), rf"(?<![\w.])(?:{pattern})(?!\w)", say)]
+    return [
+        rule(
+            "".join({short[-1] for short in words}),
+            rf"(?<![\w.])({pattern})(?!\w)(?:\.(?= [A-ZÀ-Þ]))?",  # Mme. Dupont
+            say,
+        )
+    ]
 
 
 def _compact(short: str) -> str:
@@ -277,6 +293,7 @@ def _letters(language: Language) -> list[TextRule]:
 
     def initialism(found: re.Match[str], target: Target) -> str | None:
         is_named = found[0] in named or _VOWELS.isdisjoint(found[0])
+        is_named = is_named and not _ROMAN_NUMERAL.fullmatch(found[0])  # el siglo XX
         return target.letters.spell(found[0]) if is_named else None
 
     def dotted(found: re.Match[str], target: Target) -> str:

@@ -14,7 +14,9 @@ _PLAIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ\s.,;:!?'\"“”‘’()…-]*")
 def normalise(text: str, language: str) -> str:
     """The text as normt2s says it; as it is, in a language that it does not know."""
     if language == "de" or (language == "en" and not _PLAIN.fullmatch(text)):
-        return str(_normalizer(language).normalize(text))
+        normalizer = _normalizer(language)
+        # Its reader of LaTeX fails on some text; ours has read the formulas, long before.
+        return "\\".join(str(normalizer.normalize(part)) for part in text.split("\\"))
     return text
 
 

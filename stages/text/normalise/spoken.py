@@ -63,11 +63,32 @@ def joined(parts: Sequence[Spoken]) -> Spoken:
     return Spoken(text, tuple(begins), tuple(ends), source_length)
 
 
+def edited(said: Spoken, edits: Iterable[Edit]) -> Spoken:
+    """What is said, with edits of its source, in order, whose stretches were left as they were."""
+    text: list[str] = []
+    begins: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for begin, end, new in edits:
+        first, last = said.spoken_span(begin, end)
+        text += said.text[at:first], new
+        begins += (*said.begins[at:first], *[begin] * len(new))
+        ends += (*said.ends[at:first], *[end] * len(new))
+        at = last
+    text.append(said.text[at:])
+    begins += said.begins[at:]
+    ends += said.ends[at:]
+    _close_gaps(begins, ends, said.source_length)
+    return Spoken("".join(text), tuple(begins), tuple(ends), said.source_length)
+
+
 class Buffer:
     """Text under rewriting."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, fixed: Sequence[Edit] = ()) -> None:
+        """What the edits `fixed` would replace stays as it is, for the rules to see only."""
         self.text = source
+        self._fixed = fixed
         self._source_length = len(source)
         self._begins = list(range(len(source)))
         self._ends = list(range(1, len(source) + 1))
@@ -101,6 +122,8 @@ class Buffer:
             begin, end, said = _trimmed(text, *edit)
             if begin == end and not said:
                 continue  # nothing changed
+            if self._fixed and self._is_fixed(begin, end):
+                continue
             new_text += text[at:begin], said
             new_begins += begins[at:begin]
             new_ends += ends[at:begin]
@@ -117,6 +140,12 @@ class Buffer:
         new_ends += ends[at:]
         self.text, self._begins, self._ends = "".join(new_text), new_begins, new_ends
         _close_gaps(self._begins, self._ends, self._source_length)
+
+    def _is_fixed(self, begin: int, end: int) -> bool:
+        """Whether an edit of this stretch would change what is not to be changed."""
+        first = self._begins[begin] if begin < len(self._begins) else self._source_length
+        last = self._ends[end - 1] if end > begin else first
+        return any(begin < last and first < end for begin, end, _ in self._fixed)
 
 
 def _close_gaps(begins: list[int], ends: list[int], source_length: int) -> None:

@@ -18,9 +18,11 @@ import numpy as np
 
 from stages.engine import Engine
 from stages.errors import SynthesisError
+from stages.text.lexicon import INLINE
 from stages.tts.espeak.data import VARIANTS, DataFolder
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
+from stages.tts.espeak.phonemes import phonemes_of
 from stages.tts.espeak.scripts import legible
 from stages.voices import Voice
 
@@ -61,6 +63,7 @@ _SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
 _SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
 _CLOSING_MARKS = " \"'’”»)]}*_"
+_ROUND = str.maketrans("[]", "()")
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
 
@@ -70,6 +73,7 @@ class EspeakEngine(Engine):
 
     name = ENGINE
     sample_rate = SAMPLE_RATE
+    takes_sounds = True
 
     def __init__(
         self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = DEFAULT_RATE_WPM
@@ -133,15 +137,33 @@ class EspeakEngine(Engine):
         segment = request.segment
         if self.voice(segment.style.voice) is None:
             raise SynthesisError(f"espeak-ng has no voice {segment.style.voice!r}")
-        text = _clean(segment.spoken)
-        if _is_speakable(text):
+        text, has_phonemes = self._written(segment.spoken, segment.style.voice)
+        if has_phonemes or _is_speakable(text):
             pieces = _Pieces(request)
-            self._speak(text, segment.style.voice, pieces.take)
+            self._speak(text, segment.style.voice, pieces.take, has_phonemes=has_phonemes)
             pieces.emit_rest()
         if not request.is_dead:
             request.finish()
 
-    def _speak(self, text: str, voice: str, on_sound: _OnSound) -> None:
+    def _written(self, spoken: str, voice: str) -> tuple[str, bool]:
+        """The text as espeak-ng reads it, and whether there are phonemes in it."""
+        language = self.languages.get(voice.partition("+")[0])
+        if INLINE.search(spoken) is None or language is None:
+            return _clean(spoken), False
+        phonemes = phonemes_of(language.path)
+        # Other brackets must not become phonemes. Round ones sound like square ones: not at all.
+        before, *rest = INLINE.split(spoken)
+        written, has_phonemes = before.translate(_ROUND), False
+        for word, ipa, behind in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            mnemonics = phonemes.written(ipa)
+            has_phonemes |= bool(mnemonics)
+            # Espeak is silent on brackets that stand behind a mark.
+            written += (f" {mnemonics}" if mnemonics else word) + behind.translate(_ROUND)
+        return _clean(written, _CLOSING_MARKS.replace("]", "")), has_phonemes
+
+    def _speak(
+        self, text: str, voice: str, on_sound: _OnSound, *, has_phonemes: bool = False
+    ) -> None:
         if self._library is None or self._data is None:
             raise SynthesisError("espeak-ng is not loaded")
         name = voice.partition("+")[0]
@@ -155,6 +177,7 @@ class EspeakEngine(Engine):
             volume=VOLUME,
             # A reader would pause here, but not where a long sentence had to be cut.
             end_pause=text.endswith(_PAUSE_MARKS),
+            has_phonemes=has_phonemes,
             on_sound=on_sound,
         )
 
@@ -221,10 +244,10 @@ def _voice(name: str, language: LanguageFile, variant: Variant | None = None) ->
     )
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, closing_marks: str = _CLOSING_MARKS) -> str:
     """The text without control characters, and without closing marks behind the last one: espeak
     would pause a second time for those."""
-    return _UNSPEAKABLE.sub(" ", text).strip().rstrip(_CLOSING_MARKS)
+    return _UNSPEAKABLE.sub(" ", text).strip().rstrip(closing_marks)
 
 
 def _is_speakable(text: str) -> bool:

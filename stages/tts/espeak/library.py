@@ -29,6 +29,8 @@ BUFFER_MS = 60
 INITIALIZE_DONT_EXIT = 0x8000
 """A missing file is an error, and does not end the whole process."""
 CHARS_UTF8 = 1
+PHONEMES = 0x0100
+"""Take what stands in double brackets for phonemes."""
 ENDPAUSE = 0x1000
 """End with the pause that the text's last mark would have before more text."""
 POS_CHARACTER = 1
@@ -78,9 +80,11 @@ class EspeakLibrary:
         words_per_minute: int,
         volume: int,
         end_pause: bool,
+        has_phonemes: bool = False,
         on_sound: Callable[[npt.NDArray[np.int16]], bool],
     ) -> None:
-        """Speak plain text; ``on_sound`` gets each buffer and says whether to go on."""
+        """Speak plain text, with phonemes in double brackets where it `has_phonemes`; ``on_sound``
+        gets each buffer and says whether to go on."""
         with self._lock:
             self._take_over()
             library = self._library
@@ -90,7 +94,7 @@ class EspeakLibrary:
             _check(library.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "rate")
             _check(library.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "volume")
             encoded = text.encode()
-            flags = CHARS_UTF8 | (ENDPAUSE if end_pause else 0)
+            flags = CHARS_UTF8 | ENDPAUSE * end_pause | PHONEMES * has_phonemes
             self._on_sound, self._error = on_sound, None
             try:
                 status = library.espeak_Synth(

@@ -25,6 +25,14 @@ FENCES = {
     "Use ```\nx``` here": "Use|here",
     "```\nnever closed. x": "|",
     "```\nx\n    ```\nstill code\n```\nDone": "||Done",
+    "```py\r\nx\r\n```\r\nDone": "||Done",
+    "```py\nx\n``` That is it": "|That is it",
+    "```py\nx\n```**Next** step": "|Next step",
+    "```md\n```py\nx\n```\nDone": "||Done",
+    "~~~ Title ~~~\nText": "Title|Text",
+    # what a sentence mentions opens nothing
+    "A fence is ``` like this. Yes": "A fence is like this. Yes",
+    '"```" begins code. Yes.': '"" begins code. Yes.',
 }
 
 CODE = {
@@ -66,6 +74,8 @@ THOUGHTS = {
     "<think>Hm</think><think>Hm</think>Yes": "||Yes",
     "<think>a </thinking> b": "|b",
     "<think>never closed": "|",
+    "<think>`</think>` ends it</think>Yes": "|Yes",
+    "<think>Use `x`</think>Yes": "|Yes",
     "a stray </think>end": "a stray end",
     # no thought: behind words, in quotes, in code
     "Models write <think> first": "Models write first",
@@ -90,6 +100,15 @@ OTHERS = {
     "<svg width='1'><path d='M0 0'/></svg>Shown": "|Shown",
     '<tool_call>{"name": "f"}</tool_call>Shown': "|Shown",
     "<｜tool▁calls▁begin｜>f<｜tool▁calls▁end｜>Shown": "|Shown",
+    "<minimax:tool_call>f</minimax:tool_call>Shown": "|Shown",
+    '<invoke name="f"><parameter name="x">y</parameter></invoke>Shown': "|Shown",
+    '<function=f>{"x": 1}</function>Shown': "|Shown",
+    "<|python_tag|>f(x)<|eom_id|>Shown": "|Shown",
+    '[TOOL_CALLS] [{"name": "f"}]': "|",
+    '<details type="reasoning" done="true">\n> Hm\n</details>\nShown': "||Shown",
+    "<details><summary>More</summary>Shown</details>": "||More|Shown|",
+    "<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>です": "漢字です",
+    "<ruby>漢<rt>かん</ruby>です": "漢です",
 }
 
 

@@ -26,6 +26,7 @@ FORMULAS = {
     "$\\sin x$ or $sin(x)$": "sine x or sin x",
     "It is \\boxed{42}.": "It is 42.",
     "H$_2$O and x$^2$": "H 2 O and x squared",
+    "$H_2O$, $C_6H_{12}O_6$, \\ce{CO2}": "H 2 O, C 6 H 12 O 6, CO2",
     "$\\begin{pmatrix}1&2\\end{pmatrix}$ is": "a formula is",
     "\\alpha and \\frac{1}{2}": "alpha and 1 over 2",
     "$\\unknowncommand{x}$": "a formula",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.text.markup import Actions, MarkupOptions, Urls
-from tests.text.markup.reading import readings_of
+from tests.text.markup.reading import readings_of, spoken_of
 
 LINKS = {
     "See [the docs](https://a.b/c_(d)?e=1) now": "See the docs now",
@@ -18,9 +18,19 @@ LINKS = {
     "See [it][ref], [this][] and [sic]": "See it, this and sic",
     "[ref]: https://a.b/c 'Title'\nText": "|Text",
     "[He](she said) left": "He(she said) left",
-    "[Worcester](/ˈwʊstɚ/) is": "Worcester is",
+    "[docs](/docs/) and [it](+2), [or](-1), [so](0.5)": "docs and it, or, so",
     "x[0][1] and f[i](x) and a[1]": "x[0][1] and f[i](x) and a[1]",
     "参见[文档](https://a.b)。": "参见文档。",
+    "[[page]] and [[page|its name]] here": "page and its name here",
+}
+
+PRONUNCIATIONS = {
+    "[Worcester](/ˈwʊstɚ/) is": "[Worcester](/ˈwʊstɚ/) is",
+    "**[Dr. O'Neil](/ˈnuː.niːl/)**, yes": "[Dr. O'Neil](/ˈnuː.niːl/), yes",
+    "- [New York](/ˈnuː ˈjɔːk/)\n- b": "[New York](/ˈnuː ˈjɔːk/)|b",
+    "[a, b](/ˈwʊstɚ/)": "a, b",
+    "[w](/ˈ" + "a" * 120 + "/)": "w",
+    "[w](/ˈa5/) [w](/ˈa": "w w(/ˈa",
 }
 
 CITATIONS = {
@@ -118,6 +128,19 @@ ACTIONS = {
 @pytest.mark.parametrize("text", LINKS)
 def test_links_say_their_text(text: str) -> None:
     assert readings_of(text) == {LINKS[text]}
+
+
+@pytest.mark.parametrize("skip_markdown", [True, False])
+def test_a_pronunciation_is_left_to_the_engine(*, skip_markdown: bool) -> None:
+    text = "a [Worcester](/ˈwʊs.tɚ/), b"
+    assert readings_of(text, MarkupOptions(skip_markdown=skip_markdown)) == {text}
+    for cut in range(len(text)):
+        assert spoken_of([text[:cut], text[cut:]]) == text
+
+
+@pytest.mark.parametrize("text", PRONUNCIATIONS)
+def test_a_pronunciation_is_told_from_a_link(text: str) -> None:
+    assert readings_of(text) == {PRONUNCIATIONS[text]}
 
 
 @pytest.mark.parametrize("text", CITATIONS)

@@ -30,6 +30,9 @@ LINES = {
     "A line\\\nhas ended": "A line|has ended",
     "> [!NOTE]\n> Care": "Note|Care",
     ":::tip\nText\n:::": "|Text|",
+    "== Title ==\nText": "Title|Text",
+    "➤ one\n→ two\n-Three": "one|two|Three",
+    "||Ann||5||\n||Bob||6||": "Ann,5|Bob,6",
     # before a blank line, or one of those
     "Text\n\nMore": "Text||More",
     "Text\n \t\nmore": "Text||more",
@@ -57,6 +60,7 @@ LINES = {
     "He left\nIt rained": "He left|It rained",
     "He paid\n3 dollars": "He paid|3 dollars",
     "It ends\n": "It ends",
+    "It is\n-5 or\n== 5": "It is -5 or == 5",
 }
 
 NUMBERS = {

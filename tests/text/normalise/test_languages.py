@@ -28,6 +28,8 @@ SAID = {
         "Die EU und 16 GB RAM": "Die E-U und sechzehn Gigabyte RAM",
         "Siehe www.beispiel.de.": "Siehe W-W-W Punkt beispiel Punkt de.",
         "５ Uhr": "fünf Uhr",
+        "J. S. Bach, o. Ä.": "J S Bach, oder Ähnliches.",
+        "Ein \\frac² bleibt.": "Ein \\frac zum Quadrat bleibt.",
     },
     "es": {
         "Cuesta 3,50 € y pesa 2 kg.": "Cuesta 3 euros con 50 céntimos y pesa 2 kilogramos.",
@@ -39,9 +41,11 @@ SAID = {
         "de 5–10 personas": "de 5 a 10 personas",
         "2 + 3 = 5": "2 más 3 es igual a 5",
         "El siglo XXI": "El siglo XXI",  # espeak-ng knows these
+        "Sto. Tomás, s. XX, p. 5": "santo Tomás, siglo XX, página 5",
     },
     "fr-fr": {
         "M. Dupont est là!": "monsieur Dupont est là!",
+        "Mme. Dupont et J. Martin": "madame Dupont et J Martin",
         "Ça coûte 3,50 € à 18h20.": "Ça coûte 3 euros 50 à 18 heures 20.",
         "Louis XIV et le XXIe siècle": "Louis 14 et le vingt-et-unième siècle",
         "François Ier, le 01/05/2024": "François premier, le premier mai 2024",
@@ -51,6 +55,7 @@ SAID = {
     "it": {
         "Costa 3,50 € e pesa 1 kg.": "Costa 3 euro e 50 centesimi e pesa 1 chilogrammo.",
         "Il 1° maggio, la 2ª volta": "Il primo maggio, la seconda volta",
+        "Il sig. Rossi, S. Pietro, Ca. 5": "Il signor Rossi, San Pietro, circa 5",
     },
     "pt-br": {
         "Custa R$ 3,50 às 18:20.": "Custa 3 reais e 50 centavos às 18 horas e 20.",

@@ -24,8 +24,8 @@ def rules() -> tuple[TextRule, ...]:
     return (
         *signs.names(tables),
         *AddressReader(tables.marks, numbers.in_address).rules(),
-        *quantities.foreign(tables),
         *codes.digits(tables),
+        *quantities.foreign(tables),
         *Dates(tables).rules(),
         *times.rules(tables),
         *money.rules(tables),

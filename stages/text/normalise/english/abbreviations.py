@@ -16,6 +16,8 @@ _VOWELS = frozenset("AEIOUY")
 _SHOUTED_BEFORE = re.compile(r"(?:[A-Z]{2,}|\b[AI])\W+\Z")
 _SHOUTED_BEHIND = re.compile(r"\W+(?:[A-Z]{2}|[AI]\b)")
 _FIRST_LETTERS = re.compile(r"[A-Z]")
+_DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_GOES_ON = re.compile(r" [a-z(]|[,;:)]")
 _STOPS = re.compile(r"[. ]")
 
 
@@ -30,8 +32,14 @@ class Abbreviations:
         }
 
     def before_numbers(self) -> list[TextRule]:
-        """No. 5, pp. 4, Fig. 2, Apt. 4B, Sect. IV; Hwy 1."""
+        """No. 5, pp. 4, Fig. 2, Apt. 4B, Sect. IV; Hwy 1; 99 W. Lake Dr."""
         return [
+            rule(
+                "0 NSEW",
+                r"(?<=\d )([NSEW])\.? (?=(?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) "
+                rf"(?:[A-Z][a-z]+ )?(?:{any_of(self._tables.streets)})\b)",
+                lambda found, _: f"{_DIRECTIONS[found[1]]} ",
+            ),
             rule(
                 ". 0IVX",
                 r"(?<![\w.])([A-Za-z]{1,6})\. ?(?=[#\d]|[A-Z]\d|(?:[IVX]{2,}|[VX])\b(?!\.))",
@@ -106,6 +114,8 @@ class Abbreviations:
 
     def _word(self, found: re.Match[str]) -> str | None:
         word = self._short.get(found[1])
+        if found[1] in self._tables.words_too and not _GOES_ON.match(found.string, found.end()):
+            return None
         return word + numbers.stop_at_end(found) if word else None
 
     def _slashed(self, found: re.Match[str], target: Target) -> str | None:

@@ -47,6 +47,7 @@ def digits(tables: EnglishTables) -> list[TextRule]:
             _phone,
         ),
         rule("0 -", rf"(?<![\w.,$€£-])\d{{3}}-\d{{4}}{_END}", _phone),
+        rule("0 (", rf"(?<![\w(])\(0\d{{2,4}}\) ?\d{{3,4}}[ -]\d{{3,4}}{_END}", _phone),
         rule("0", rf"(?<![\w.,])0\d{{2,4}}(?:[ -]\d{{3,4}}){{2}}{_END}", _phone),
         # dial 112; text HELP to 741741
         rule(
@@ -65,7 +66,13 @@ def digits(tables: EnglishTables) -> list[TextRule]:
             r"(ISBN(?:-1[03])?:? )((?:97[89][- ]?)?\d[\d -]{7,14}[\dXx])\b",
             _after_word,
         ),
-        # CA 90210
+        # CA 90210; without a town before it, or only the segment before, with its code alone
+        rule(
+            "0 ACDFGHIKLMNOPRSTUVW",
+            rf"(?:\A|(?<=[a-z] ))(?!ID)({any_of(tables.states)}) (\d{{5}})(?:-(\d{{4}}))?"
+            r"(?=[\s.,;!?]|$)",
+            _in_state(tables),
+        ),
         rule(
             ", ACDFGHIKLMNOPRSTUVW",
             rf"(?<=, )({any_of(tables.states)})\b,?(?: (\d{{5}})(?:-(\d{{4}}))?\b)?"
@@ -77,6 +84,12 @@ def digits(tables: EnglishTables) -> list[TextRule]:
             rf"\b((?:{codes})(?: (?:code|number|is|no\.|number is|code is))?:? #?)(\d{{4,}})"
             rf"(?![\w.,:%-]\d|\w| (?:{any_of(tables.magnitude_words)}))",
             _after_word,
+        ),
+        # a 747
+        rule(
+            "7",
+            r"\b((?:an?|the|his|new) )(7[0-8]7)(?![\w.,:%-]\d|\w| [a-z]+s\b)",
+            lambda found, _: found[1] + numbers.pairs(found[2]),
         ),
         # Room 204, Boeing 787-9, flight UA 328
         rule(

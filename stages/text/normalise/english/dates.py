@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages.text.normalise.english import numbers
-from stages.text.normalise.rules import rule
+from stages.text.normalise.rules import any_of, rule
 
 if TYPE_CHECKING:
     import re
@@ -20,6 +20,7 @@ _YEAR = r"((?:1\d|2[01])\d\d)"
 _BEGIN = r"(?<![\w.,$€£:/-])"
 _END = r"(?![\w-]|[.,:/]\d)"
 _DASH = r" ?[-–—] ?"
+_BEFORE_DAYS = "on|in|by|of|from|to|until|till|since|before|after|last|next|this|every"
 _DETERMINERS = "the|this|every|last|next|a|his|her|our|their|each"
 
 
@@ -36,12 +37,17 @@ class Dates:
             del self._short_names[word]
 
     def rules(self) -> list[TextRule]:
+        days = self._weekdays.keys() & self._short_names.keys()
         return [
             # Mon-Fri; Jan-Mar
             rule("-–—", rf"(?<![\w.]){_NAME}{_DASH}{_NAME}(?! ?\d)", self._span_of_names),
             # Mon, 3 June; Thurs. evening
             rule("0", rf"(?<![\w.]){_NAME}(?=,? (?:the )?(?:\d|[A-Z][a-z]+\.? \d))", self._weekday),
-            rule(".", r"(?<![\w.])([A-Z][a-z]{2,8})\.(?= [a-z])", self._short),
+            rule(".", r"(?<![\w.])()([A-Z][a-z]{2,8})\.(?= [a-z]|[,;:)!?])", self._short),
+            # Mon, where a segment ends in front of 3 June
+            rule(",", rf"(?<![\w.])()({any_of(days)})(?=,$)", self._short),
+            rule(",", r"\A(?:Sat|Sun)(?=,$)", lambda found, _: self._weekdays[found[0]]),
+            rule(".", rf"(?i:\b({_BEFORE_DAYS}) )([A-Z][a-z]{{2,8}})\.(?= [A-Z]|$)", self._short),
             # 2024-03-15, 2023/11/05, 2024-06-01T12:00
             rule("0 -/.", rf"{_BEGIN}{_YEAR}([-/.])(\d\d?)\2(\d\d?)(?:T(?=\d)|{_END})", self._iso),
             # 12/25/1999, 31.12.2023, 5-6-20; on 3/17
@@ -86,7 +92,11 @@ class Dates:
         return self._weekdays.get(found[1])
 
     def _short(self, found: re.Match[str], _target: Target) -> str | None:
-        return self._short_names.get(found[1])
+        before, name = found.groups()
+        if name not in self._short_names:
+            return None
+        said = self._short_names[name] + numbers.stop_at_end(found)
+        return f"{before} {said}" if before else said
 
     def _iso(self, found: re.Match[str], _target: Target) -> str | None:
         said = self._on(found[4], int(found[3]), found[1])

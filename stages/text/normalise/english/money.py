@@ -60,7 +60,7 @@ def rules(tables: EnglishTables) -> list[TextRule]:
     return [
         # $5, US$5.3 billion, -£3.50, $5-10, a $20 million deal, $5/month
         rule(
-            "0 $€£¥₹₩₽₺₴₪₫₱₦₿฿",
+            "0 $€£¥₹₩₽₺₴₪₫₱₦₿฿円元",
             rf"{_ARTICLE}(?<![\w$]){_SIGN}(?P<symbol>{signs}) ?{first}"
             rf"(?:{_DASH}(?:{signs})?{second})?{per}",
             say,

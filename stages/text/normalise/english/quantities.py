@@ -24,9 +24,22 @@ _RATED = r"(?:rated?|ratings?|scored?|scores|got|gave|solid|is|was|it|a perfect)
 _COUNTED = r"(?:[a-z]{3,} )?(?:[a-z]{3,}s|people|men|children)\b"
 
 
+def _scientific(found: re.Match[str], _target: Target) -> str:
+    sign = "minus " if found[2] == "-" else ""
+    power = numbers.cardinal(found[3].lstrip("0") or "0")
+    return f"{numbers.number(found[1])} times ten to the power of {sign}{power}"
+
+
 def foreign(_tables: EnglishTables) -> list[TextRule]:
-    """Numbers as others write them: ``1 000 000`` and ``10,5``, but not the point (3,4)."""
+    """Numbers as others write them: ``1 000 000``, ``1.000.000`` and ``10,5``, but not the point
+    (3,4)."""
     return [
+        rule(
+            "0 ‥",
+            r"(?<![\w.,])(\d{1,3}(?:\.\d{3}){2,})(?:,(\d\d?))?(?![\w,]|\.\d)",
+            lambda found, _: found[1].replace(".", "") + (f".{found[2]}" if found[2] else ""),
+        ),
+        rule("0 e", r"(?<![\w.,])(\d(?:\.\d+)?)e([+-]?)(\d{1,3})(?![\w-]|\.\d)", _scientific),
         rule("0 ,", r"(?<![\w.,(\[])(\d+),(\d\d?)(?![\d,]|\.\d)", r"\1.\2"),
         rule(
             "0",
@@ -57,6 +70,7 @@ def fractions(tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}(?<!/)(\d{{1,3}})/(\d{{1,7}})(?= (?:chance|odds|probability|risk)\b)",
             lambda found, _: f"{numbers.cardinal(found[1])} in {numbers.cardinal(found[2])}",
         ),
+        rule("0 /", r"(?<![\w/.,-])(\d{1,2}/\d{1,2})[-–](?=\d{1,2}/\d{1,2}(?![\w/-]))", r"\1 to "),
         # 5 1/2, 3/4 tsp, 50/50, 120/80
         rule(
             "0 /",
@@ -83,6 +97,13 @@ def ranges(_tables: EnglishTables) -> list[TextRule]:
             rf"(?<![\w.,$€£/-])({_NUMBER})((?: ?(?:%|°[CF]?|[A-Za-zµ]{{1,3}}))?)(?:[-–—]| – )"
             rf"{until}(?!\d{{1,3}}-[a-z])",
             lambda found, _: f"{found[1]}{found[2]} to ",
+        ),
+        # 6 - 8 hours, but 6 - 8 = -2
+        rule(
+            "0 -",
+            rf"{_BEGIN}(?<![=+*/-] )({_NUMBER}) - (?=({_NUMBER})(?:%| ?[A-Za-z]{{2,}}))"
+            r"(?![\d.,]+ (?:is|are|equals?|gives|makes|leaves|plus|minus|times)\b)",
+            lambda found, _: f"{found[1]} to " if _value(found[1]) < _value(found[2]) else None,
         ),
         # 1920x1080, 3×4, 10 x 20 cm; 10x faster; 16:9
         rule(
@@ -116,6 +137,8 @@ def units(tables: EnglishTables) -> list[TextRule]:
             r"(?<![\w.'])(\d{1,2})' ?(\d{1,2})(?:\"|''|(?![\w']))",
             lambda found, _: f"{numbers.cardinal(found[1])} foot {numbers.cardinal(found[2])}",
         ),
+        rule("0 '", r"(?<![\w.'])(\d{1,3})'(?= (?:by|x|tall|wide|long|high|deep)\b)", r"\1 foot"),
+        rule("0 '", r"\b(by|x) (\d{1,3})'(?!\w)", r"\1 \2 foot"),
         rule('0 "', rf"(?<![\w.\"'])({_NUMBER}) ?\"(?!\w)", _inches),
         rule('"', r"\b(half|(?:third|quarter|eighth|sixteenth)s?)\"", _inches),
         rule(
@@ -164,6 +187,8 @@ def units(tables: EnglishTables) -> list[TextRule]:
     ]
 
 
+_ARTICLE = re.compile(r"(?<!\w)[Aa]n? \Z")
+_NEXT_WORD = re.compile(r" ([a-z]+)\b")
 _SHARES = {"%": "percent", "‰": "per mille"}
 _PLURAL = re.compile(r"(?:\w{2}s|people)\Z")
 _VARIABLE = re.compile(r"\b[xy]\b")
@@ -177,7 +202,11 @@ def plain(_tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}({_NUMBER})(?:st|nd|rd|th)\b",
             lambda found, _: numbers.ordinal(found[1]) if "." not in found[1] else None,
         ),
-        rule("0", rf"{_BEGIN}({_NUMBER})(?!\w|[.,]\d)", lambda found, _: numbers.number(found[1])),
+        rule(
+            "0",
+            rf"{_BEGIN}({_NUMBER})(?![^\W\u3040-\u9fff]|[.,]\d)",
+            lambda found, _: numbers.number(found[1]),
+        ),
         rule("0", r"([^\W\d]?)(\d+)(?=([^\W\d]?))", _within_word),
     ]
 
@@ -185,6 +214,10 @@ def plain(_tables: EnglishTables) -> list[TextRule]:
 def _within_word(found: re.Match[str], _target: Target) -> str:
     before, digits, behind = found.groups()
     return f"{before}{' ' * bool(before)}{numbers.cardinal(digits)}{' ' * bool(behind)}"
+
+
+def _value(written: str) -> float:
+    return float(written.replace(",", ""))
 
 
 def _always(found: re.Match[str], _target: Target) -> str:
@@ -250,20 +283,35 @@ def _measured(tables: EnglishTables) -> Say:
         noun = tables.units.get(symbol)
         if noun is None or (per and per not in tables.per):
             return None
-        if symbol in tables.capital_units and not per:
+        names_kind = _is_of_a_kind(found, tables)
+        if symbol == "K" and not joint and not per:
+            return None  # a 4K screen
+        if symbol in tables.capital_units and not per and not names_kind:
             follows = found.string[found.end() : found.end() + 4]
             is_free = joint == " " and not (
                 not follows or follows[0] in ".,;:!?)" or follows == " of "
             )
-            if is_free or (symbol == "K" and not joint):
-                return None  # class 5 A; a 4K screen
-        name = noun.singular if joint == "-" else noun.of(amount)
+            if is_free:
+                return None  # class 5 A
+        is_singular = joint == "-" or names_kind or _is_behind_article(found)
+        name = noun.singular if is_singular else noun.of(amount)
         if power:
             name = f"{'square' if power == '²' else 'cubic'} {name}"
         said = f"{numbers.number(amount)} {name}"
         return f"{said} per {tables.per[per]}" if per else said
 
     return say
+
+
+def _is_behind_article(found: re.Match[str]) -> bool:
+    """A 10 km walk."""
+    return _ARTICLE.search(found.string, max(0, found.start() - 3), found.start()) is not None
+
+
+def _is_of_a_kind(found: re.Match[str], tables: EnglishTables) -> bool:
+    """A 60W bulb, but 60W of power."""
+    following = _NEXT_WORD.match(found.string, found.end())
+    return following is not None and following[1] in tables.measured
 
 
 def _scaled(tables: EnglishTables) -> Say:

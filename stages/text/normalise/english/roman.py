@@ -27,6 +27,10 @@ _SPEAKS = re.compile(
 )
 """Behind an I that is no number."""
 _ORDINAL_NOUN = re.compile(r" (?:[Cc]entury|Olympi|Congress|[Dd]ynasty)")
+_LETTERS = frozenset("LCDM")
+"""Alone these number nothing: Appendix C, Part D."""
+_LETTERED = frozenset({"generation", "gen", "model", "type", "factor"})
+"""Their X is a letter, too."""
 _DRIP = re.compile(r" (?:drip|fluid|line|bag|therapy|antibiotic)")
 
 
@@ -48,10 +52,12 @@ def rules(tables: EnglishTables) -> list[TextRule]:
             return None
         if word.lower() == "the" and _ORDINAL_NOUN.match(text, found.end()):
             return numbers.ordinal(str(roman_value(numeral)))
+        if numeral in _LETTERS or (numeral == "X" and word.lower() in _LETTERED):
+            return None
         if word.lower() in numbered or (second, word) == ("Super", "Bowl"):
             return _cardinal(numeral)
         if word in tables.rulers or (second in tables.ranks and word.istitle()):
-            is_letter = len(numeral) == 1 and (numeral not in "IVX" or word == "Malcolm")
+            is_letter = numeral == "X" and word == "Malcolm"
             return None if is_letter else f"the {numbers.ordinal(str(roman_value(numeral)))}"
         if _BARE.fullmatch(numeral) and not (numeral == "IV" and _DRIP.match(text, found.end())):
             return _cardinal(numeral)

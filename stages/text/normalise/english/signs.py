@@ -28,7 +28,14 @@ _POWERS = {"2": "squared", "3": "cubed"}
 def names(_tables: EnglishTables) -> list[TextRule]:
     """Signs that belong to a name, before any other rule takes them for its own."""
     return [
-        rule("+", r"\bC\+\+(?!\w)", lambda _, target: f"{target.letters.spell('C')} plus plus"),
+        rule(
+            "+",
+            r"\bC\+\+(?:(?=\d\d\b)|(?!\w))",
+            lambda found, target: (
+                f"{target.letters.spell('C')} plus plus"
+                + " " * found.string[found.end() : found.end() + 1].isdigit()
+            ),
+        ),
         rule("#", r"(?<![\w#])([A-GJ])#(?!\w)", lambda found, _: f"{found[1]} sharp"),
         rule("♯", r"(?<!\w)([A-G])♯", r"\1 sharp"),
         rule("♭", r"(?<!\w)([A-G])♭", r"\1 flat"),
@@ -106,9 +113,15 @@ def formulas(tables: EnglishTables) -> list[TextRule]:
         rule("-", rf"(?<={_OPERAND}) - (?=[\d(]|[a-z]\b)(?<!\b[a-zA-Z]{{2}} - )", _minus),
         rule("0 ‥", r"(?<![\w.])(\.\d+)(?![\w.])", lambda found, _: numbers.number(found[1])),
         rule("-–", r"(?:(?<=[\s(=])|\A)[-–](?=\.?\d|[a-z]\b)", "minus "),
+        # x over two: x/2, π/4, the same behind a bracket
+        rule("/", r"(?:(?<=[α-ω)²³])|(?<=\b[a-z]))/(?=\d)|(?<=[α-ω)])/(?=[a-zα-ω]\b|\()", " over "),
         rule("/", r"(?<=[a-z])/(?=[a-z])", " slash "),
         rule("&", r"(?<=\w)&(?=\w)", " and "),
-        rule("*", rf"(?<={_OPERAND}) \* (?=\w)", " times "),
+        rule(
+            "*",
+            r"(?:(?<=[\d)\]²³])|(?<=\b[A-Za-z])) \* (?=[\d(]|[A-Za-z]\b|sqrt)",
+            " times ",
+        ),
     ]
 
 

@@ -60,6 +60,11 @@ def rules(tables: EnglishTables) -> list[TextRule]:
             rf"{_BEGIN}{_HOUR}:{_MINUTE}Z?(?![\w:]|[.,]\d){zone}",
             lambda found, target: _clock(found[1], found[2]) + _zone(found[3], target),
         ),
+        rule(
+            "0 d h",
+            r"(?<![\w.,])(\d{1,3}) ?d(?:ays?)?,? (?=\d\d? ?h)",
+            lambda found, _: f"{numbers.cardinal(found[1])} day{'' if found[1] == '1' else 's'} ",
+        ),
         # 3h 20m, 5m 30s
         rule(
             "0 h",

@@ -31,7 +31,7 @@ class Years:
     def rules(self) -> list[TextRule]:
         return [
             # mid-1800s; the '80s, '00s; in his 20s
-            rule("0", r"(?<![\w.,$€£-])((?:early|mid|late)-)?(1[1-9]|20)(\d)0'?s\b", _decade),
+            rule("0", r"(?<![\w.,$€£-])((?i:early|mid|late)-)?(1[1-9]|20)(\d)0'?s\b", _decade),
             rule("0 '", r"(?<!\w)'(\d)0s\b", lambda found, _: _tens(found[1])),
             rule(
                 "0",
@@ -64,6 +64,13 @@ class Years:
                 "0",
                 rf"(?<!\w)([A-Za-z©]+,?) (1\d\d\d|2[01]\d\d){_END}(?! ?[%°])",
                 self._behind_word,
+            ),
+            rule("0", rf"\b([Yy]ear )(\d{{4}}){_END}", lambda found, _: found[1] + _year(found[2])),
+            # what a segment has of July 4, 1776
+            rule(
+                "0",
+                r"\A(1[1-9]\d\d)(?=[.,!?]|$| [a-z])(?![.,]\d)",
+                lambda found, _: None if self._counts(found) else numbers.year(found[1]),
             ),
             # 2024 was
             rule(
