@@ -19,6 +19,7 @@ from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
 from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
 from stages.segmenter import SegmenterOptions
+from stages.text.normalise import prepare
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from stages.items import Answer, Outgoing, Segmentation
 
 T = TypeVar("T")
+
+prepare("en")  # in a thread, as a server does, a clock that jumps would not wait for it
 
 STYLE = Style("plain")
 SAMPLES_PER_CHAR = 100
