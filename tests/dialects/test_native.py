@@ -47,6 +47,9 @@ SEGMENT = Segment(3, "Hello *you*!", "Hello you!", STYLE, Timing(arrived=1.0, cu
             ClientMessage(config={"voice": "x", "channels": 2}),
         ),
         ('{"pitch_shift": -24}', ClientMessage(pitch_shift=-24.0)),
+        ('{"config": {"language": "pt_BR"}}', ClientMessage(config={"language": "pt-br"})),
+        ('{"config": {"language": "Auto"}}', ClientMessage(config={"language": "auto"})),
+        ('{"config": {"language": null}}', ClientMessage(config={"language": None})),
     ],
 )
 def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessage) -> None:
@@ -86,6 +89,9 @@ def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessa
         ('{"config": {"channels": true}}', "config.channels"),
         ('{"config": {"frame_ms": 9}}', "config.frame_ms"),
         ('{"config": {"seed": 0.5}}', "config.seed"),
+        ('{"config": {"language": "so Deutsch"}}', "config.language"),
+        ('{"config": {"language": ""}}', "config.language"),
+        ('{"config": {"language": "' + "a-" * 5000 + '"}}', "config.language"),
         ('{"config": {"voice": ""}}', "config.voice"),
         ('{"config": [1]}', "config"),
         ('{"a":' * 5000 + "1" + "}" * 5000, "message"),

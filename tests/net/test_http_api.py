@@ -52,6 +52,8 @@ async def test_speak_answers_with_bare_samples_and_the_pitch_asked_for(
         ({"text": 1}, "text"),
         ({"text": "a", "voice": "nobody"}, "voice"),
         ({"text": "a", "format": "mp3"}, "format"),
+        ({"text": "a", "language": "tlh"}, "language"),
+        ({"text": "a", "language": "not a tag"}, "language"),
         ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
         ({"text": "a", "colour": "red"}, "colour"),
         ({"text": "a" * 10_001}, "text"),
@@ -64,7 +66,7 @@ async def test_a_bad_request_is_refused_by_name(
         answer = await http.post("/api/speak", json=body)
     assert answer.status_code == 422
     assert named in answer.json()["error"]
-    assert answer.json()["code"] in {"bad_message", "unknown_voice"}
+    assert answer.json()["code"] in {"bad_message", "unknown_voice", "unknown_language"}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,11 @@ async def test_everything_else_is_not_found() -> None:
     async with client(service()) as http:
         assert (await http.get("/nothing")).status_code == 404
         assert (await http.get("/web/../http_api.py")).status_code == 404
+
+
+def test_the_openapi_page_tells_that_there_is_a_language() -> None:
+    schemas = create_app(service()).openapi()["components"]["schemas"]
+    assert "auto" in schemas["SpeakRequest"]["properties"]["language"]["description"]
 
 
 def test_the_openapi_page_tells_the_errors() -> None:
