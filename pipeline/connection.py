@@ -162,7 +162,10 @@ class _Connection:
     def _new_segmenter(self, first_index: int = 0) -> Segmenter:
         service = self._service
         return Segmenter(
-            service.segmenter_options, first_index=first_index, least_chars=service.least_chars
+            service.segmenter_options,
+            first_index=first_index,
+            least_chars=service.least_chars,
+            language=service.language,
         )
 
     def _new_packer(self) -> Packer:
@@ -209,7 +212,7 @@ class _Connection:
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
-                speaks, _ = self._service.synthesizer_for(segment.style)
+                speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
                 log.debug(
                     "spoken",

@@ -11,8 +11,13 @@ import trio
 
 from pipeline.metrics import Metrics
 from stages.errors import Overloaded
+from stages.intake.conversation import Conversation
+from stages.items import AUTO
+from stages.text.letters import outside
 from stages.text.lexicon import pronunciations
-from stages.text.normalise import normalise, prepare
+from stages.text.normalise import is_prepared, normalise, prepare
+from stages.tts.espeak.languages import Languages
+from stages.tts.espeak.scripts import language_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Segment, Segmentation, Style
+    from stages.items import Remark, Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
     from stages.text.lexicon import WordTable
     from stages.voices import Voice
@@ -51,6 +56,7 @@ class Service:
         max_pending_bytes: int,
         idle_timeout_s: float,
         metrics: Metrics | None = None,
+        languages: Languages | None = None,
     ) -> None:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
@@ -60,6 +66,8 @@ class Service:
         self.voices = voices
         self.style = style
         self._segmentation = segmentation
+        self.languages = languages or Languages()
+        """Those of the built-in voices."""
         self.segmenter_options = segmenter_options
         self.max_listeners = max_listeners
         self.max_pending_bytes = max_pending_bytes
@@ -91,41 +99,79 @@ class Service:
             voice = engine.load_voice(self, style, ahead=True)
             await trio.to_thread.run_sync(voice.result)
         self.forget(self)
-        for language in {voice.language or "" for voice in self.voices.values()}:
-            prepare(language)  # else the first listener of each would hold up all others
+        speaks = self._speaks(self.style).language or ""
+        for language in {speaks, *(chosen.tag for chosen in self.languages.chosen.values())}:
+            self._prepare(language)
 
-    def new_style(self, segmentation: Segmentation) -> Style:
-        """The style that a conversation begins with: cut as its protocol promises, unless the
+    def _prepare(self, language: str) -> None:
+        """Compile what text of a language needs, on any thread."""
+        prepare(language)
+        for engine in self.synthesizers.values():
+            engine.legible("é", language)
+
+    def new_conversation(self, segmentation: Segmentation) -> Conversation:
+        """The settings that a conversation begins with: cut as its protocol promises, unless the
         server was told how to cut."""
-        return replace(self.style, segmentation=self._segmentation or segmentation)
+        style = replace(self.style, segmentation=self._segmentation or segmentation)
+        return Conversation(self.voices, style, self.languages)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
         its own, or the one that is then converted into it."""
+        voice = self._speaks(style)
+        if voice.name != style.voice:
+            style = replace(style, voice=voice.name)
+        return self.synthesizers[voice.engine], style
+
+    def _speaks(self, style: Style) -> Voice:
+        """The synthesizer's voice that speaks text of this style: in another language than its own
+        the built-in one of that language, and of the same variant."""
         voice = self.voices[style.voice]
         if voice.speaks_with is not None:
             voice = self.voices[voice.speaks_with]
-            style = replace(style, voice=voice.name)
-        return self.synthesizers[voice.engine], style
+        if style.language is None or style.language == AUTO:
+            return voice
+        if f"{voice.language}-".startswith(f"{style.language}-"):
+            return voice
+        language = self.languages.find(style.language)
+        if language is None or language.tag == voice.language:
+            return voice
+        _, plus, variant = voice.name.partition("+")
+        return self.voices[language.tag + plus + variant]
+
+    def language(self, style: Style) -> str:
+        """The tag of the language that text of this style is read in, if not all of its letters
+        are of another script; empty where it is not known."""
+        return self._speaks(style).language or ""
 
     def least_chars(self, style: Style) -> int:
         """The shortest text that this style's engine speaks well; see `Engine.least_chars`."""
         return self.synthesizer_for(style)[0].least_chars
 
-    def said(self, segment: Segment) -> Segment:
-        """A segment whose spoken text is written as it is said, in the language of its voice and
-        the letters of its engine."""
-        engine, style = self.synthesizer_for(segment.style)
-        language = self.voices[style.voice].language or ""
-        own = () if style.lexicon is None else (style.lexicon,)
-        fixed = pronunciations(
-            segment.spoken,
-            language,
-            (*own, *self.words_for(language)),
+    async def said(self, segment: Segment) -> Segment:
+        """A segment whose spoken text is written as it is said, in the language that it is spoken
+        in and the letters of its engine, without those that the engine cannot read."""
+        style = segment.style
+        if style.language == AUTO:
+            other = language_for(segment.spoken, self.language(style))
+            style = replace(style, language=other)
+        language = self.language(style)
+        if not is_prepared(language):  # that would hold up all others
+            await trio.to_thread.run_sync(self._prepare, language)
+        engine, _ = self.synthesizer_for(style)
+        find = partial(
+            pronunciations,
+            language=language,
+            tables=(*_own_words(style), *self.words_for(language)),
             takes_sounds=engine.takes_sounds,
         )
-        said = normalise(segment.spoken, language, letters=engine.letters, fixed=fixed)
-        return replace(segment, spoken=said.text)
+        fixed = find(segment.spoken)
+        legible = outside(segment.spoken, fixed, partial(engine.legible, language=language))
+        if legible != segment.spoken:
+            fixed = find(legible)
+        said = normalise(legible, language, letters=engine.letters, fixed=fixed)
+        remarks: list[Remark] = [] if legible == segment.spoken else ["skipped"]
+        return replace(segment, spoken=said.text, language=language or None, remarks=remarks)
 
     def converter_for(self, style: Style) -> tuple[Engine, Style] | None:
         """The engine that gives speech this style's voice, pitch and speed, and the style with the
@@ -205,3 +251,7 @@ class Service:
         await trio.lowlevel.checkpoint()
         while self._n_requests:
             await self._left.park()
+
+
+def _own_words(style: Style) -> tuple[WordTable, ...]:
+    return () if style.lexicon is None else (style.lexicon,)

@@ -19,7 +19,6 @@ import trio
 from pipeline.connection import CloseCode, hold_conversation
 from pipeline.dialects.dialect import Close, Drop, Finish, Open, Say, Tell
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
-from stages.intake.conversation import Conversation
 from stages.items import ClientMessage
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.dialects.dialect import Action, Dialect, Message
     from pipeline.service import Service
+    from stages.intake.conversation import Conversation
     from stages.items import Answer, Outgoing
 
 MAX_CONTEXTS = 16
@@ -152,8 +152,7 @@ class Session:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
             raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
-        style = self._service.new_style(self._dialect.segmentation)
-        conversation = Conversation(self._service.voices, style)
+        conversation = self._service.new_conversation(self._dialect.segmentation)
         conversation.configure(opening.config)
         place = contextlib.ExitStack()
         place.enter_context(self._service.admit())

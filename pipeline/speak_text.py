@@ -9,7 +9,6 @@ import trio
 
 from pipeline.connection import CloseCode, hold_conversation
 from stages.errors import Disconnected, Overloaded, ServerError
-from stages.intake.conversation import Conversation
 from stages.items import (
     ClientMessage,
     Flushed,
@@ -88,7 +87,7 @@ async def speak_text(
 
     `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
-    conversation = Conversation(service.voices, service.new_style("auto"))
+    conversation = service.new_conversation("auto")
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
     with service.admit():

@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from stages.rvc.voices.library import Catalogue, VoiceEntry
 
 
+def _none(_: str) -> None:
+    """There are no further voices."""
+
+
 class Voices(Mapping[str, Voice]):
-    """The voices by name. A voice whose files have gone is no longer in it, but can still be looked
+    """The voices by name. Some can be asked for that are not listed: they are in it, and nothing
+    goes through them. A voice whose files have gone is no longer in it, but can still be looked
     up, since text that was to be spoken with it may be under way."""
 
-    def __init__(self, own: Sequence[Voice]) -> None:
-        """`own`: the synthesizers' voices."""
+    def __init__(
+        self, own: Sequence[Voice], unlisted: Callable[[str], Voice | None] = _none
+    ) -> None:
+        """`own`: the synthesizers' voices that are listed; `unlisted` knows the others."""
         self._own = {voice.name: voice for voice in own}
+        self._unlisted = unlisted
         self._offered = self._own
         self._known = dict(self._own)
         self.entries: dict[str, VoiceEntry] = {}
@@ -62,11 +70,11 @@ class Voices(Mapping[str, Voice]):
         self.problems = tuple(problems)
 
     def _voice(self, entry: VoiceEntry) -> Voice:
-        if entry.name in self._own:
+        if self._find_own(entry.name) is not None:
             raise UnusableModel(f"{entry.path} has the name of a built-in voice, {entry.name}")
         settings = entry.settings
         speaks_with = settings.speaks_with or self._speaks_with
-        base = self._own.get(speaks_with)
+        base = self._find_own(speaks_with)
         if base is None:
             raise UnusableModel(f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}")
         config = describe(entry.path)
@@ -83,11 +91,17 @@ class Voices(Mapping[str, Voice]):
             has_index=entry.index is not None,
         )
 
+    def _find_own(self, name: str) -> Voice | None:
+        return self._own.get(name) or self._unlisted(name)
+
     def __getitem__(self, name: str) -> Voice:
-        return self._known[name]
+        voice = self._known.get(name) or self._unlisted(name)
+        if voice is None:
+            raise KeyError(name)
+        return voice
 
     def __contains__(self, name: object) -> bool:
-        return name in self._offered
+        return name in self._offered or (isinstance(name, str) and self._unlisted(name) is not None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._offered)

@@ -64,7 +64,7 @@ def speak(
     server = service(InlineModels(), synthesizer)
     server.converter = PitchOnlyConverter()
     server.voices = {voice: Voice(voice, synthesizer.name, "en", None, "for tests", 0)}
-    conversation = Conversation(server.voices, Style(voice))
+    conversation = Conversation(server.voices, Style(voice), server.languages)
     conversation.configure({"encoding": encoding, "pitch_shift": pitch_shift, "seed": 7, **config})
     peer = ListPeer(*(token(text) for text in tokens), FLUSH)
     trio.run(hold_conversation, peer, server, conversation, clock=MockClock(autojump_threshold=0))

@@ -100,6 +100,12 @@ class Engine(ABC):
         del speed
         return 1.0
 
+    def legible(self, text: str, language: str) -> str:
+        """A segment's text without the letters that it cannot read in a voice of this language, a
+        tag; empty where it can read none of them. Costs microseconds."""
+        del language
+        return text
+
     def load_voice(self, user: Hashable, style: Style, *, ahead: bool = False) -> Future[Any]:
         """The style's voice, loaded: at once, unless the engine loads its voices on demand.
 

@@ -29,6 +29,12 @@ class UnknownVoice(ProtocolError):
     code = "unknown_voice"
 
 
+class UnknownLanguage(ProtocolError):
+    """The client asked for a language that no voice here speaks."""
+
+    code = "unknown_language"
+
+
 class TooMuchText(ProtocolError):
     """More waits to be spoken than may: the text that came last was not taken in."""
 

@@ -6,7 +6,7 @@ ClientMessage ──▶ intake ── Token | Flush ──▶ segmenter ── S
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stages.errors import ServerError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from stages.text.lexicon import WordTable
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
+
+AUTO = "auto"
+"""The language of a style whose text decides itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Style:
     """How many times as fast as the voice speaks by itself, 0.5 to 2."""
     volume: float = 0.0
     """Decibels, -40 to 20, on what the voice makes by itself."""
+    language: str | None = None
+    """The language that the text is read in: a BCP 47 tag in lower case, or ``auto``, where the
+    script of each segment decides; None: the voice's own."""
     lexicon: WordTable | None = None
     """The connection's own pronunciations, which come before the server's."""
 
@@ -118,8 +124,8 @@ class Timing:
 
 
 Remark: TypeAlias = Literal["skipped", "repetition", "length"]
-"""A remark for the listener at a segment's end: there was nothing in it that the engine can speak;
-the model repeated itself, or went on for far too long, and was broken off."""
+"""A remark for the listener at a segment's end: all or some of it was left out, since the engine
+cannot speak it; the model repeated itself, or went on for far too long, and was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +142,15 @@ class Segment:
     timing: Timing = field(compare=False, repr=False)
     pause_s: float = 0.0
     """Silence before its sound that the text asked for, in seconds."""
+    language: str | None = None
+    """The tag of the language that it is spoken in; None: nobody knows, or not yet."""
     remarks: list[Remark] = field(default_factory=list, compare=False)
-    """Its engine's remarks, written before its sound ends."""
+    """Remarks for the listener, written before its sound ends."""
+
+    @property
+    def speaking_style(self) -> Style:
+        """Its style in the language that it is spoken in."""
+        return self.style if self.language is None else replace(self.style, language=self.language)
 
 
 @dataclass(frozen=True, slots=True)

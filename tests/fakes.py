@@ -17,9 +17,9 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.intake.conversation import Conversation
 from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
 from stages.segmenter import SegmenterOptions
+from stages.text.normalise import prepare
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stages.items import Answer, Outgoing, Segmentation
 
 T = TypeVar("T")
+
+prepare("en")  # in a thread, as a server does, a clock that jumps would not wait for it
 
 STYLE = Style("plain")
 SAMPLES_PER_CHAR = 100
@@ -322,7 +324,7 @@ def service(
 async def converse(peer: ListPeer, server: Service | None = None, **config: object) -> CloseCode:
     """Hold a conversation, with events unless the config says otherwise."""
     server = server or service()
-    conversation = Conversation(server.voices, server.new_style("eager"))
+    conversation = server.new_conversation("eager")
     conversation.configure({"events": True, **config})
     return await hold_conversation(peer, server, conversation)
 

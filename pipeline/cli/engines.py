@@ -18,6 +18,7 @@ from pipeline.voices import Voices
 from stages import rvc
 from stages.errors import CannotStart
 from stages.install_hints import install_hints
+from stages.items import AUTO
 from stages.rvc.voices.library import find_voices
 from stages.tts.espeak.engine import EspeakEngine
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import SpeechSettings
     from stages.engine import Engine
+    from stages.tts.espeak.languages import Languages
     from stages.tts.soprano.engine import SopranoEngine
 
 SOPRANO = "soprano"
@@ -45,6 +47,7 @@ class Engines:
     synthesizers: tuple[Engine, ...]
     voice_converters: tuple[Engine, ...]
     voices: Voices
+    languages: Languages
     default_voice: str
     remarks: tuple[str, ...]
     """A line for each thing that is there and cannot be used as it is."""
@@ -85,7 +88,11 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
             default_voice = SOPRANO
         elif options.engine == SOPRANO:
             raise CannotStart(f"{options.place_of('engine')}: {missing}")
-    voices = Voices([voice for engine in synthesizers for voice in engine.voices()])
+    if options.language not in {None, AUTO} and options.language not in espeak.languages:
+        msg = f"{options.place_of('language')}: no voice speaks {options.language!r}"
+        raise CannotStart(f"{msg}; `check` lists the languages")
+    listed = [voice for engine in synthesizers for voice in engine.voices()]
+    voices = Voices(listed, espeak.voice)
     voice_converters, remarks = _rvc(options, voices, default_voice)
     if options.voice is not None:
         default_voice = options.voice
@@ -101,7 +108,15 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
             f"the built-in engine speaks; to get {missing.engine}, a neural voice: {missing.how}"
             f" (missing: {', '.join(missing.parts)})"
         )
-    return Engines(synthesizers, voice_converters, voices, default_voice, tuple(remarks), advice)
+    return Engines(
+        synthesizers=synthesizers,
+        voice_converters=voice_converters,
+        voices=voices,
+        languages=espeak.languages,
+        default_voice=default_voice,
+        remarks=tuple(remarks),
+        advice=advice,
+    )
 
 
 def _no_voice(name: str, voices: Voices) -> str:

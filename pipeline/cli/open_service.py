@@ -53,10 +53,12 @@ async def open_service(
             style=Style(
                 engines.default_voice,
                 options.pitch_shift,
+                language=options.language,
                 speed=options.speed,
                 volume=options.volume,
             ),
             segmentation=options.segmentation,
+            languages=engines.languages,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,
                 hold_wait_s=options.hold_wait_ms / 1000,

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import SampleRate, Speed, Volume
+from pipeline.dialects.native import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.format import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
@@ -51,6 +51,11 @@ class SpeechSettings(CommonSettings):
         1.0, description="times as fast as the voice speaks by itself, where none is asked for"
     )
     volume: Volume = Field(0.0, description="decibels, where none are asked for")
+    language: LanguageTag | None = Field(
+        None,
+        description="the language that text is read in: a tag like de or pt-BR, or auto, where the"
+        " script of each segment decides; without it the voice's own",
+    )
     segmentation: Segmentation | None = Field(
         None,
         description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
@@ -109,7 +114,10 @@ class SpeechSettings(CommonSettings):
         description="of RVC voices that are kept ready, rmvpe included; the longest unused leave",
     )
     espeak_languages: Words = Field(
-        ["en-us"], min_length=1, description="languages whose espeak-ng voices are offered"
+        ["en-us"],
+        min_length=1,
+        description="languages whose espeak-ng voices are listed with all their variants; others"
+        " can be asked for as well",
     )
     espeak_rate: int = Field(175, ge=80, le=450, description="espeak-ng's words a minute")
     boundary_wait_ms: float = Field(

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -81,6 +82,11 @@ Volume = Annotated[
     BeforeValidator(lambda value: 0.0 if value is None else value),
 ]
 """Decibels; null is 0."""
+LanguageTag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8}){0,6}$", to_lower=True),
+    AfterValidator(lambda tag: tag.replace("_", "-")),
+]
 
 
 class Manner(ConversionSettings):
@@ -92,6 +98,7 @@ class Manner(ConversionSettings):
     seed: Seed | None = None
     speed: Speed = 1.0
     volume: Volume = 0.0
+    language: LanguageTag | None = None
     lexicon: ConnectionWords | None = None
 
     @field_validator(*ConversionSettings.model_fields, mode="wrap")
@@ -218,6 +225,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "segmentation": item.style.segmentation,
                 "speed": item.style.speed,
                 "volume": item.style.volume,
+                "language": item.style.language,
                 **asdict(item.stream_format),
                 "frame_ms": item.stream_format.exact_ms,
                 "limits": {
@@ -231,6 +239,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "segment": item.segment.index,
                 "text": item.segment.source,
                 "spoken": item.segment.spoken,
+                "language": item.segment.language,
                 "pitch_shift": item.segment.style.pitch_shift,
                 "sample_offset": item.sample_offset,
             }

@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import Manner, SampleRate, Seed, Speed, Text, Volume
+from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Text, Volume
 from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import Voices
@@ -64,6 +64,9 @@ class SpeakRequest(Manner):
     sample_rate: SampleRate = PIPELINE_RATE
     speed: Speed = Field(1.0, description="times as fast as the voice speaks by itself")
     volume: Volume = Field(0.0, description="decibels on what the voice makes by itself")
+    language: LanguageTag | None = Field(
+        None, description="a tag like de or pt-BR, or auto: the script of each segment decides"
+    )
     lexicon: ConnectionWords | None = Field(
         None, description="words, and how they are said", examples=[{"Nginx": "engine x"}]
     )

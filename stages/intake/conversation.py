@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from stages.audio.format import OPUS_PACKET_MS, OPUS_RATES, StreamFormat
 from stages.conversion_settings import ConversionSettings
-from stages.errors import ProtocolError, UnknownVoice
+from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
 from stages.intake.halves import HalfJoiner
-from stages.items import Flush, Ready, Style, Token
+from stages.items import AUTO, Flush, Ready, Style, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from stages.items import ClientMessage
     from stages.voices import Voice
@@ -22,7 +22,7 @@ CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
 """Set over an RVC voice's own settings; null takes them back."""
 
 OWN_STYLE_KEYS = frozenset(
-    {"voice", "pitch_shift", "segmentation", "seed", "speed", "volume", "lexicon"}
+    {"voice", "pitch_shift", "segmentation", "seed", "language", "speed", "volume", "lexicon"}
 )
 
 STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
@@ -35,13 +35,17 @@ FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
 class Conversation:
     """The settings that a connection's messages have made so far. Pure."""
 
-    def __init__(self, voices: Mapping[str, Voice], style: Style) -> None:
+    def __init__(
+        self, voices: Mapping[str, Voice], style: Style, languages: Container[str] = ()
+    ) -> None:
+        """`languages`: the tags that can be asked for."""
         self.style = style
         self.stream_format = StreamFormat()
         self.events = False
         self.has_begun = False
         """Something was said, or a flush asked for."""
         self._voices = voices
+        self._languages = languages
         self._n_flushes = 0
         self._halves = HalfJoiner()
 
@@ -52,6 +56,10 @@ class Conversation:
         if voice is not None and voice not in self._voices:
             msg = f"voice: there is no voice {voice!r} here; GET /api/voices lists them"
             raise UnknownVoice(msg)
+        language = changes.get("language")
+        if language not in {None, AUTO} and language not in self._languages:
+            msg = f"language: no voice here speaks {language!r}; GET /api/voices tells what they do"
+            raise UnknownLanguage(msg)
         if self.has_begun:
             for key in sorted(changes.keys() - STYLE_KEYS):
                 raise ProtocolError(f"{key}: can only be set before the first token")

@@ -103,6 +103,10 @@ def _any_length(_: Style) -> int:
     return 0
 
 
+def _english(_: Style) -> str:
+    return "en"
+
+
 class Segmenter:
     """A stream of text cut into segments. Pure: it is told the time, and does nothing unless it is
     called."""
@@ -113,12 +117,15 @@ class Segmenter:
         *,
         first_index: int = 0,
         least_chars: Callable[[Style], int] = _any_length,
+        language: Callable[[Style], str] = _english,
     ) -> None:
         """`least_chars`: how much text the engine of a style speaks well. In ``auto``
-        segmentation less than that joins what follows."""
+        segmentation less than that joins what follows. `language`: the tag of a style's language,
+        for what is said of formulas."""
         self.next_index = first_index
         self._options = options
         self._least_chars = least_chars
+        self._language = language
         self._waits_s = {
             Verdict.WAIT: options.boundary_wait_s,
             Verdict.HOLD: options.hold_wait_s,
@@ -162,6 +169,7 @@ class Segmenter:
             self._text.add(self._markup.settle())
             segments += self._close(now)
             self._style = token.style
+            self._markup.language = self._language(token.style)
         # In pieces, so that the cost is that of the text, however long the token is.
         for start in range(0, len(token.text), self._options.max_segment_chars):
             text = token.text[start : start + self._options.max_segment_chars]

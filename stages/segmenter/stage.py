@@ -11,7 +11,7 @@ import trio
 from stages.items import Flush, Segment, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from stages.segmenter.segmenter import Segmenter
 
@@ -34,7 +34,7 @@ async def segment_text(
     tokens: Tokens,
     segments: trio.MemorySendChannel[Segment | Flush],
     segmenter: Segmenter,
-    said: Callable[[Segment], Segment],
+    said: Callable[[Segment], Awaitable[Segment]],
 ) -> None:
     """Cut what comes in until the channel's end, which is the end of the text. `said` writes what
     is spoken of a segment as it is said."""
@@ -45,9 +45,9 @@ async def segment_text(
             except trio.EndOfChannel:
                 break
             for out in _cut(item, segmenter):
-                await segments.send(said(out) if isinstance(out, Segment) else out)
+                await segments.send(await said(out) if isinstance(out, Segment) else out)
         for segment in segmenter.flush(trio.current_time()):
-            await segments.send(said(segment))
+            await segments.send(await said(segment))
 
 
 def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment | Flush]:

@@ -35,7 +35,7 @@ async def synthesize(
                 case Flush():
                     await speech.send(item)
                 case Segment():
-                    engine, style = synthesizer_for(item.style)
+                    engine, style = synthesizer_for(item.speaking_style)
                     rate = engine.sample_rate
                     if item.pause_s:
                         # Who speaks faster pauses less. What is stretched afterwards is so with it.
@@ -63,4 +63,6 @@ async def _speak(
     except SynthesisError as error:
         await speech.send(SegmentFailed(segment, error))
     else:
+        if segment.timing.speech is None and "skipped" not in segment.remarks:
+            segment.remarks.append("skipped")
         await speech.send(AudioChunk(segment, NO_SAMPLES, rate, is_last=True))

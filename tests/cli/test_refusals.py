@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tests.server_process import ServerProcess
 
 
+def test_a_language_that_nobody_speaks_is_refused() -> None:
+    told = complaint(run("speak", "Hello!", "--language", "tlh"))
+    assert told == "server.py: --language: no voice speaks 'tlh'; `check` lists the languages"
+
+
 def test_no_such_voice() -> None:
     told = complaint(run("speak", "Hello!", "--voice", "nobody"))
     assert told.startswith("server.py: --voice: there is no voice 'nobody'; there are en-us, ")

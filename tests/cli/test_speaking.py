@@ -122,6 +122,15 @@ def test_options_come_from_the_file_in_the_folder() -> None:
     assert from_file != plain
 
 
+def test_a_language_is_spoken_without_being_chosen_for_the_server() -> None:
+    """The whole voice, or only its language."""
+    german = says("speak", "Guten Tag, 3 km.", "--voice", "de+f3")
+    assert says("speak", "Guten Tag, 3 km.", "--language", "de-AT") == german
+    assert says("speak", "Привет!", "--language", "auto") == says(
+        "speak", "Привет!", "--voice=ru+f3"
+    )
+
+
 def test_the_first_language_speaks_where_no_voice_is_chosen(tmp_path: Path) -> None:
     output = tmp_path / "hallo.wav"
     spoken = subprocess.run(

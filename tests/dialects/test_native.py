@@ -47,6 +47,9 @@ SEGMENT = Segment(3, "Hello *you*!", "Hello you!", STYLE, Timing(arrived=1.0, cu
             ClientMessage(config={"voice": "x", "channels": 2}),
         ),
         ('{"pitch_shift": -24}', ClientMessage(pitch_shift=-24.0)),
+        ('{"config": {"language": "pt_BR"}}', ClientMessage(config={"language": "pt-br"})),
+        ('{"config": {"language": "Auto"}}', ClientMessage(config={"language": "auto"})),
+        ('{"config": {"language": null}}', ClientMessage(config={"language": None})),
     ],
 )
 def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessage) -> None:
@@ -86,6 +89,9 @@ def test_a_good_message_is_taken_as_it_was_meant(text: str, message: ClientMessa
         ('{"config": {"channels": true}}', "config.channels"),
         ('{"config": {"frame_ms": 9}}', "config.frame_ms"),
         ('{"config": {"seed": 0.5}}', "config.seed"),
+        ('{"config": {"language": "so Deutsch"}}', "config.language"),
+        ('{"config": {"language": ""}}', "config.language"),
+        ('{"config": {"language": "' + "a-" * 5000 + '"}}', "config.language"),
         ('{"config": {"voice": ""}}', "config.voice"),
         ('{"config": [1]}', "config"),
         ('{"a":' * 5000 + "1" + "}" * 5000, "message"),
@@ -211,7 +217,7 @@ def test_ready_tells_the_settings_and_the_limits() -> None:
     fields = json.loads(native.render(Ready("espeak-ng", STYLE, StreamFormat("s16le", 24_000))))
     assert fields == {
         "event": "ready", "engine": "espeak-ng", "voice": "en-us", "pitch_shift": 2.5,
-        "segmentation": "eager", "speed": 1.0, "volume": 0.0,
+        "segmentation": "eager", "language": None, "speed": 1.0, "volume": 0.0,
         "encoding": "s16le", "sample_rate": 24_000, "channels": 1, "frame_ms": None,
         "limits": {"max_message_bytes": 65_536, "max_pending_bytes": 262_144},
     }  # fmt: skip
@@ -228,6 +234,7 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
     SEGMENT.timing.sent = 1.01
     assert json.loads(native.render(SegmentStarted(SEGMENT, 480))) == {
         "event": "segment_start", "segment": 3, "text": "Hello *you*!", "spoken": "Hello you!",
+        "language": None,
         "pitch_shift": 2.5, "sample_offset": 480,
     }  # fmt: skip
     assert json.loads(native.render(SegmentEnded(SEGMENT, 480, 960))) == {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from stages.text.lexicon import ipa
-from stages.tts.espeak.data import find_languages
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import CHARS_UTF8
 from stages.tts.espeak.phonemes import WORD_PHONEMES, phonemes_of
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
@@ -113,7 +113,7 @@ def test_every_language_can_say_every_sound() -> None:
 
 
 def test_words_have_brackets_of_their_own_and_a_bounded_length() -> None:
-    phonemes = phonemes_of(find_languages(["en-gb"])["en-gb"])
+    phonemes = phonemes_of(Languages(["en-gb"]).chosen["en-gb"].path)
     assert phonemes.written("ˈnuː ˈjɔːk") == "[['|n|u:]] [['|j|O:|k]]"
     assert phonemes.written("n̩ː") == "[['|n-|:]]"
     for word in phonemes.written("ˈaʤ" * 60).split():
@@ -148,7 +148,7 @@ def test_sounds_are_those_that_the_library_names_itself(
     engine: EspeakEngine, language: str, others: dict[str, str]
 ) -> None:
     """`others`: what becomes another where it stands alone, or has another name in words."""
-    phonemes = phonemes_of(find_languages([language])[language])
+    phonemes = phonemes_of(Languages([language]).chosen[language].path)
     for sound in "iyeøɛœaɑɒɔouɪʊəʌɜpbtdkɡfvθðszʃʒhxmnŋljwɹrʁ":
         mnemonics = phonemes.mnemonics[sound]
         if list(phonemes.mnemonics.values()).count(mnemonics) == 1:  # it stands in for nothing

@@ -102,6 +102,8 @@ async def test_speak_encodes_at_the_rate_that_was_asked_for() -> None:
         ({"text": 1}, "text"),
         ({"text": "a", "voice": "nobody"}, "voice"),
         ({"text": "a", "format": "ogg"}, "format"),
+        ({"text": "a", "language": "tlh"}, "language"),
+        ({"text": "a", "language": "not a tag"}, "language"),
         ({"text": "a", "format": "opus", "sample_rate": 44_100}, "sample_rate: opus has 8000"),
         ({"text": "a", "pitch_shift": 99}, "pitch_shift"),
         ({"text": "a", "speed": 3}, "speed"),
@@ -117,7 +119,7 @@ async def test_a_bad_request_is_refused_by_name(
         answer = await http.post("/api/speak", json=body)
     assert answer.status_code == 422
     assert named in answer.json()["error"]
-    assert answer.json()["code"] in {"bad_message", "unknown_voice"}
+    assert answer.json()["code"] in {"bad_message", "unknown_voice", "unknown_language"}
 
 
 @pytest.mark.parametrize(
@@ -268,6 +270,11 @@ async def test_everything_else_is_not_found() -> None:
     async with client(service()) as http:
         assert (await http.get("/nothing")).status_code == 404
         assert (await http.get("/web/../http_api.py")).status_code == 404
+
+
+def test_the_openapi_page_tells_that_there_is_a_language() -> None:
+    schemas = create_app(service()).openapi()["components"]["schemas"]
+    assert "auto" in schemas["SpeakRequest"]["properties"]["language"]["description"]
 
 
 def test_the_openapi_page_tells_the_errors() -> None:

@@ -45,7 +45,9 @@ window.fetch = (path, options) =>
     default: "en-us",
     voices: [
       voice("ann", "rvc", null, "rvc"), voice("soprano", "soprano", "en"),
-      voice("en-us", "espeak-ng", "en-us"), voice("de", "espeak-ng", "de"),
+      voice("en-us", "espeak-ng", "en-us"), voice("en-us+f3", "espeak-ng", "en-us"),
+      voice("ja", "espeak-ng", "ja"), voice("en-gb-x-rp", "espeak-ng", "en-gb-x-rp"),
+      voice("de", "espeak-ng", "de"),
     ],
   }));
 """

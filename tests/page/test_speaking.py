@@ -102,11 +102,14 @@ async def test_a_voice_and_a_pitch_are_asked_for(visitor: Visitor) -> None:
         groups = await page.evaluate(
             "[...document.querySelectorAll('#voice optgroup')].map((group) => group.label)"
         )
-        assert groups == ["espeak-ng"]
+        assert groups == ["espeak-ng · American English", "espeak-ng · other languages"]
         assert await page.evaluate("document.querySelector('#voice').value") == "en-us+f3"
         await page.evaluate("document.querySelector('#voice').focus()")
         await page.press("Home")
-        assert await page.text("#voice-description") == "espeak-ng's own voice · en-us"
+        assert (
+            await page.text("#voice-description")
+            == "English (America): espeak-ng's own voice · en-us"
+        )
         await page.evaluate("document.querySelector('#pitch').focus()")
         await page.press("ArrowRight")
         await page.press("ArrowRight")
@@ -126,9 +129,14 @@ async def test_voices_are_grouped_by_what_speaks_them(visitor: Visitor) -> None:
         assert groups == [
             ["RVC", "ann"],
             ["soprano", "soprano"],
-            ["espeak-ng · en-us", "en-us"],
-            ["espeak-ng · de", "de"],
+            ["espeak-ng · American English", "en-us", "en-us+f3"],
+            ["espeak-ng · other languages", "en-gb-x-rp", "de", "ja"],
         ]
+        texts = await page.evaluate(
+            "[...document.querySelector('#voice optgroup:last-child').children]"
+            ".map((one) => one.text)"
+        )
+        assert texts == ["en-gb-x-rp (en-gb-x-rp)", "German (de)", "Japanese (ja)"]
         assert await page.evaluate("document.querySelector('#voice').value") == "en-us"
         await page.evaluate("document.querySelector('#voice').focus()")
         await page.press("Home")

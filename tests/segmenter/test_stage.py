@@ -15,7 +15,7 @@ STYLE = Style("voice")
 Said = tuple[float, str | int]
 
 
-def as_written(segment: Segment) -> Segment:
+async def as_written(segment: Segment) -> Segment:
     return segment
 
 

@@ -150,12 +150,18 @@ def test_there_is_room_for_as_many_as_there_are_slots(tiny_model: Path) -> None:
     assert len({request.sound.tobytes() for request in requests if request.finished}) == 1
 
 
-def test_a_text_with_nothing_to_say_is_skipped_and_told(engine: SopranoEngine) -> None:
+def test_a_text_with_nothing_to_say_ends_without_sound(engine: SopranoEngine) -> None:
+    """The stage tells that it was skipped."""
     request = request_for("🙂 ... ?!")
     run_all(engine, [request])
     assert request.finished
     assert request.emitted == []
-    assert request.segment.remarks == ["skipped"]
+
+
+def test_it_reads_latin_letters_alone(engine: SopranoEngine) -> None:
+    """And those of formulas. The package would read 東京 as "dong jing"."""
+    assert engine.legible("Tokyo (東京), naïve: α > 5.", "en-us") == "Tokyo (), naïve: α > 5."
+    assert engine.legible("東京!", "en-us") == engine.legible("Γειά σου", "en-us") == ""
 
 
 def test_a_text_that_cannot_be_read_fails_alone(

@@ -54,22 +54,45 @@ export function startKeyForm(given) {
   };
 }
 
-/** RVC's voices, and a group for each engine, and language if it has several. @param {Voice[]} voices */
+const LANGUAGES = new Intl.DisplayNames(navigator.languages, { type: "language" });
+
+/** A language's name; of one that the browser does not know, its tag. @param {string} tag */
+function languageName(tag) {
+  try {
+    return LANGUAGES.of(tag) ?? tag;
+  } catch {
+    return tag; // private use, as in en-gb-x-rp
+  }
+}
+
+/**
+ * RVC's voices, and a group for each engine; if that has several languages, one for each that has
+ * several voices, and one for all others, by their names.
+ * @param {Voice[]} voices
+ */
 function groups(voices) {
-  /** @param {Voice} voice */
-  const label = ({ type, engine, language }) => {
-    if (type === "rvc") return "RVC";
-    const isMixed = voices.some((one) => one.engine === engine && one.language !== language);
-    return isMixed ? `${engine} · ${language}` : engine;
-  };
-  /** @type {Map<string, HTMLElement>} */
+  /** @param {Voice} voice @param {boolean} isSame of the same language, or of another */
+  const others = (voice, isSame) =>
+    voices.filter((one) => one.engine === voice.engine && one !== voice)
+      .some((one) => (one.language === voice.language) === isSame);
+  /** @type {Map<string, HTMLOptionElement[]>} */
   const made = new Map();
   for (const voice of voices) {
-    const name = label(voice);
-    const group = made.get(name) ?? make("optgroup");
-    group.setAttribute("label", name);
-    group.append(new Option(voice.name, voice.name));
-    made.set(name, group);
+    const { name, type, engine, language } = voice;
+    const isLanguage = type !== "rvc" && language !== null && others(voice, false);
+    const isAlone = isLanguage && !others(voice, true);
+    const own = isAlone ? "other languages" : languageName(language ?? "");
+    const label = type === "rvc" ? "RVC" : isLanguage ? `${engine} · ${own}` : engine;
+    const text = isAlone ? `${languageName(language)} (${name})` : name;
+    made.set(label, [...(made.get(label) ?? []), new Option(text, name)]);
   }
-  return made.values();
+  return [...made].map(([label, options]) => {
+    const group = make("optgroup");
+    group.setAttribute("label", label);
+    if (options.some((option) => option.text !== option.value)) {
+      options.sort((a, b) => a.text.localeCompare(b.text));
+    }
+    group.append(...options);
+    return group;
+  });
 }

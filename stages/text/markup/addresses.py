@@ -10,6 +10,7 @@ import regex
 from stages.text.markup.context import Mode
 from stages.text.markup.pieces import Kind, TextPiece, silent, whole
 from stages.text.markup.rules import MarkupRule, compiled, take_out
+from stages.text.markup.words import markup_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _web(context: Context, match: Match[str]) -> Sequence[TextPiece]:
             return (*_as_it_stands(scheme + match["www"] + host),)
         case "link":
             context.mode = _SILENT
-            return whole(match.group(), "link")
+            return whole(match.group(), markup_words(context.language).link)
         case "host":
             context.mode = _SILENT
             return (silent(scheme + match["www"]), *_as_it_stands(host))
@@ -72,7 +73,7 @@ def _web(context: Context, match: Match[str]) -> Sequence[TextPiece]:
 def _www(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     if context.options.urls == "link":
         context.mode = _SILENT
-        return whole(match["host"], "link")
+        return whole(match["host"], markup_words(context.language).link)
     context.mode = _SPOKEN if context.options.urls == "all" else _SILENT
     return _as_it_stands(match["host"])
 

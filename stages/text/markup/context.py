@@ -88,6 +88,8 @@ class Context:
     """The reader's memory, which its rules read and change."""
 
     options: MarkupOptions
+    language: str = "en"
+    """The tag of the language that words are said in which stand in no text: of formulas, links."""
     line: Line = field(default_factory=Line)
     mode: Mode | None = None
     last: str = "\n"

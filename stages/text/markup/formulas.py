@@ -14,6 +14,7 @@ from stages.text.markup.context import LineKind, Mode
 from stages.text.markup.latex import COMMANDS, words_of
 from stages.text.markup.pieces import Kind, line_end, plain, silent, whole
 from stages.text.markup.rules import MarkupRule, compiled, take_out
+from stages.text.markup.words import markup_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from stages.text.markup.context import Context
     from stages.text.markup.pieces import TextPiece
     from stages.text.markup.rules import Act
-
-TOO_LARGE = "a formula"
-"""What is said for one that nobody could follow."""
 
 _ATOM = r"""(?:
     \\(?:text\w*|mathrm|mbox|operatorname|begin|end)\{[^{}$]{0,60}\}
@@ -44,16 +42,26 @@ _WORD = regex.compile(r"\p{L}{3}")
 _SIGNS = regex.compile(r"[\\^_=+]")
 
 
-def _formula(_: Context, match: Match[str]) -> Sequence[TextPiece]:
-    return whole(match.group(), words_of(match["body"]) or TOO_LARGE)
+def _said(context: Context, formula: str) -> str:
+    words = markup_words(context.language)
+    return words_of(formula, words) or words.formula
+
+
+def _too_large(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    """What is said for a formula that nobody could follow."""
+    return whole(match.group(), markup_words(context.language).formula)
+
+
+def _formula(context: Context, match: Match[str]) -> Sequence[TextPiece]:
+    return whole(match.group(), _said(context, match["body"]))
 
 
 def _formula_in_line(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     """It may stand in a word: H$_2$O."""
     before = " " if context.last.isalnum() else ""
     behind = " " if match.string[match.end()].isalnum() else ""
-    words = words_of(match["body"]) or TOO_LARGE
-    return whole(match.group(), before + words + behind)
+    words = _said(context, match["body"])
+    return whole(match.group(), words and before + words + behind)
 
 
 def _formula_or_text(context: Context, match: Match[str]) -> Sequence[TextPiece]:
@@ -77,7 +85,7 @@ def _large(closing: str) -> Act:
         if not _SIGNS.search(match["body"]):
             return None
         context.mode = mode
-        return whole(match.group(), TOO_LARGE)
+        return _too_large(context, match)
 
     return act
 
@@ -90,7 +98,7 @@ def _environment(context: Context, match: Match[str]) -> Sequence[TextPiece]:
         lambda _, match: (silent(match.group()),),
         Kind.SILENT,
     )
-    return whole(match.group(), TOO_LARGE)
+    return _too_large(context, match)
 
 
 def _wrapped(context: Context, match: Match[str]) -> Sequence[TextPiece]:
@@ -100,9 +108,12 @@ def _wrapped(context: Context, match: Match[str]) -> Sequence[TextPiece]:
     return (silent(match["opening"]), plain(match["text"]), silent("}"))
 
 
-def _command(_: Context, match: Match[str]) -> Sequence[TextPiece] | None:
-    words = words_of(match.group()) if match["name"] in COMMANDS else None
-    return None if words is None else whole(match.group(), words)
+def _command(context: Context, match: Match[str]) -> Sequence[TextPiece] | None:
+    if match["name"] not in COMMANDS:
+        return None
+    words = markup_words(context.language)
+    said = words_of(match.group(), words)
+    return whole(match.group(), words.formula if said is None else said)
 
 
 def _item(context: Context, match: Match[str]) -> Sequence[TextPiece]:

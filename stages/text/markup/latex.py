@@ -1,4 +1,4 @@
-"""LaTeX read out: `\\frac{x^2}{2}` is "x squared over 2". Data and a small parser.
+"""LaTeX read out: `\\frac{x^2}{2}` is "x squared over 2". A small parser.
 
 What is read out is what a teacher would say at the blackboard; a formula that is longer, or has
 what is not in the tables, has no words.
@@ -6,9 +6,15 @@ what is not in the tables, has no words.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import regex
 
 from stages.text.markup.rules import names
+from stages.text.markup.words import markup_words
+
+if TYPE_CHECKING:
+    from stages.text.markup.words import MarkupWords
 
 MAX_WORDS = 24
 """More than this nobody understands by ear: "a formula" is said instead."""
@@ -16,126 +22,23 @@ MAX_WORDS = 24
 MAX_DEPTH = 6
 """Of braces in braces."""
 
-_GREEK = names("""
-alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho
-sigma tau upsilon phi varphi chi psi omega
-""")
-
-_SYMBOLS = {
-    **{name: name.removeprefix("var") for name in _GREEK},
-    **{name.capitalize(): f"capital {name}" for name in _GREEK},
-    "times": "times",
-    "cdot": "times",
-    "ast": "times",
-    "div": "divided by",
-    "pm": "plus or minus",
-    "mp": "minus or plus",
-    "eq": "equals",
-    "ne": "is not equal to",
-    "neq": "is not equal to",
-    "lt": "is less than",
-    "gt": "is greater than",
-    "le": "is less than or equal to",
-    "leq": "is less than or equal to",
-    "ge": "is greater than or equal to",
-    "geq": "is greater than or equal to",
-    "ll": "is much less than",
-    "gg": "is much greater than",
-    "approx": "is approximately",
-    "simeq": "is approximately",
-    "sim": "is similar to",
-    "equiv": "is equivalent to",
-    "cong": "is congruent to",
-    "propto": "is proportional to",
-    "to": "to",
-    "rightarrow": "goes to",
-    "longrightarrow": "goes to",
-    "mapsto": "maps to",
-    "Rightarrow": "implies",
-    "implies": "implies",
-    "iff": "if and only if",
-    "Leftrightarrow": "if and only if",
-    "leftrightarrow": "if and only if",
-    "in": "in",
-    "notin": "not in",
-    "subset": "is a subset of",
-    "subseteq": "is a subset of",
-    "cup": "union",
-    "cap": "intersection",
-    "emptyset": "the empty set",
-    "forall": "for all",
-    "exists": "there exists",
-    "neg": "not",
-    "land": "and",
-    "wedge": "and",
-    "lor": "or",
-    "vee": "or",
-    "infty": "infinity",
-    "partial": "partial",
-    "nabla": "nabla",
-    "circ": "degrees",
-    "degree": "degrees",
-    "angle": "angle",
-    "perp": "is perpendicular to",
-    "parallel": "is parallel to",
-    "prime": "prime",
-    "ldots": "and so on",
-    "dots": "and so on",
-    "cdots": "and so on",
-    "sin": "sine",
-    "cos": "cosine",
-    "tan": "tangent",
-    "log": "log",
-    "ln": "natural log",
-    "exp": "exponential",
-    "max": "max",
-    "min": "min",
-    "det": "determinant of",
-    "gcd": "gcd",
-    "mod": "mod",
-    "bmod": "mod",
-    "hbar": "h bar",
-    "ell": "l",
-    "therefore": "therefore",
-    "because": "because",
-    "checkmark": "check",
-}
-_OPERATORS = {
-    "+": "plus",
-    "-": "minus",
-    "−": "minus",
-    "=": "equals",
-    "*": "times",
-    "/": "over",
-    "<": "is less than",
-    ">": "is greater than",
-    "!": "factorial",
-    "'": "prime",
-    "%": "percent",
-    **dict.fromkeys("&~|()[]", ""),
-}
-_POWERS = {"2": "squared", "3": "cubed", "\\circ": "degrees", "\\prime": "prime", "T": "transposed"}
 _SCRIPTS = frozenset("^_")
-_ROOTS = {"2": "the square root of", "3": "the cube root of"}
-_BIG = {
-    "sum": "the sum",
-    "prod": "the product",
-    "int": "the integral",
-    "oint": "the integral",
-    "lim": "the limit",
-}
-"""What runs from a lower limit to an upper one."""
-_ACCENTS = {"hat": "hat", "bar": "bar", "overline": "bar", "vec": "vector", "tilde": "tilde"}
 _ROOTED = frozenset({"sqrt", "binom"})
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
 _FONTS = frozenset({"mathbf", "mathbb", "mathcal", "mathit", "boldsymbol", "boxed", "displaystyle"})
 _SILENT = _FONTS | names(
-    "left right big Big bigl bigr quad qquad limits nolimits , ; : ! \\ { } | ( ) [ ]"
+    "left right big Big bigl bigr quad qquad limits nolimits , ; : ! \\ { } | ( ) [ ] _"
 )
-_ESCAPED = {"%": "percent", "&": "and", "$": "dollars", "#": "number", "_": ""}
+_NOTHING = frozenset("&~|()[]")
 
+_ENGLISH = markup_words("en")
 COMMANDS = (
-    frozenset(_SYMBOLS) | frozenset(_BIG) | frozenset(_ACCENTS) | _FRACTIONS | _FONTS | _ROOTED
+    frozenset(_ENGLISH.symbols)
+    | frozenset(_ENGLISH.big_signs)
+    | frozenset(_ENGLISH.accents)
+    | _FRACTIONS
+    | _FONTS
+    | _ROOTED
 )
 """What is read out also where no dollar signs stand around it."""
 
@@ -157,21 +60,22 @@ class _Unreadable(Exception):
     """It has no words."""
 
 
-def words_of(formula: str) -> str | None:
+def words_of(formula: str, words: MarkupWords) -> str | None:
     """What is said for a formula; None: nothing that an ear could follow."""
     if _CHEMICAL.fullmatch(formula):
         return " ".join(_RUN.findall(formula))
     try:
-        words = _Parser(formula).read().split()
+        said = _Parser(formula, words).read().split()
     except _Unreadable:
         return None
-    return " ".join(words) if len(words) <= MAX_WORDS else None
+    return " ".join(said) if len(said) <= MAX_WORDS else None
 
 
 class _Parser:
     """Recursive descent: each method reads what it is named for, and returns its words."""
 
-    def __init__(self, formula: str) -> None:
+    def __init__(self, formula: str, words: MarkupWords) -> None:
+        self._words = words
         self._signs = [found.group() for found in _SIGN.finditer(formula)]
         self._at = 0
         self._depth = 0
@@ -196,15 +100,17 @@ class _Parser:
     def _term(self) -> str:
         """One thing, with what is written above and below it."""
         stands_alone = self._peek() in _SCRIPTS  # the 2 of H$_2$O
-        words = [] if stands_alone else [self._thing()]
+        said = "" if stands_alone else self._thing()
         while self._peek() in _SCRIPTS:
             is_power = self._next() == "^"
             begin = self._at
             script = self._thing()
             raw = "".join(self._signs[begin : self._at]).strip("{}")
-            power = _POWERS.get(raw) or f"to the {script}"
-            words.append(power if is_power else script if stands_alone else f"sub {script}")
-        return " ".join(words)
+            if is_power:
+                said = self._words.powers.get(raw, self._words.power).format(said, script)
+            else:
+                said = script if stands_alone else self._words.sub.format(said, script)
+        return said
 
     def _thing(self) -> str:
         """One sign, one command with what it needs, or what stands in braces."""
@@ -215,7 +121,7 @@ class _Parser:
             return self._command(sign)
         if sign in "}^_$#":
             raise _Unreadable
-        return _OPERATORS.get(sign, sign)
+        return "" if sign in _NOTHING else self._words.operators.get(sign, sign)
 
     def _group(self, closing: str) -> str:
         self._depth += 1
@@ -234,26 +140,38 @@ class _Parser:
             return text["text"]
         name = sign[1:]
         if name in _FRACTIONS:
-            return f"{self._thing()} over {self._thing()}"
+            return self._filled(self._words.fraction, self._thing(), self._thing())
         if name == "sqrt":
             degree = self._group("]") if self._peek() == "[" and self._next() else "2"
-            return f"{_ROOTS.get(degree) or f'the {degree}-th root of'} {self._thing()}"
+            roots = {"2": self._words.square_root, "3": self._words.cube_root}
+            return self._filled(roots.get(degree, self._words.root), self._thing(), degree)
         if name == "binom":
-            return f"{self._thing()} choose {self._thing()}"
-        if name in _BIG:
+            return self._filled(self._words.binomial, self._thing(), self._thing())
+        if name in self._words.big_signs:
             return self._with_limits(name)
-        if name in _ACCENTS:
-            return f"{self._thing()} {_ACCENTS[name]}"
+        if name in self._words.accents:
+            return f"{self._thing()} {self._words.accents[name]}"
         if name in _SILENT or name.isspace():
             return ""
-        words = _SYMBOLS.get(name, _ESCAPED.get(name))
-        if words is None:
+        said = self._words.symbols.get(name)
+        if said is None:
             raise _Unreadable
-        return words
+        return said
+
+    def _filled(self, template: str, first: str, second: str) -> str:
+        if not template:
+            raise _Unreadable
+        return template.format(first, second)
 
     def _with_limits(self, name: str) -> str:
-        words = [_BIG[name]]
-        prepositions = {"_": "as" if name == "lim" else "from", "^": "to"}
-        while self._peek() in prepositions:
-            words += [prepositions[self._next()], self._thing()]
-        return " ".join([*words, "of"])
+        limits = {"_": "", "^": ""}
+        templates = {
+            "_": self._words.approaches if name == "lim" else self._words.lower,
+            "^": self._words.upper,
+        }
+        while self._peek() in limits:
+            which = self._next()
+            limits[which] = self._filled(templates[which], self._thing(), "")
+        return self._words.big.format(
+            name=self._words.big_signs[name], lower=limits["_"], upper=limits["^"]
+        )

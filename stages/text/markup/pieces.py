@@ -43,7 +43,9 @@ def silent(text: str) -> TextPiece:
 
 def whole(source: str, spoken: str) -> tuple[TextPiece, ...]:
     """Text that is spoken in other words: its last character stands for them, and the others
-    are silent."""
+    are silent. Of no words at all every character is."""
+    if not spoken:
+        return (silent(source),)
     return (silent(source[:-1]), TextPiece(source[-1:], spoken, Kind.WHOLE))
 
 

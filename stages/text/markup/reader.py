@@ -52,6 +52,16 @@ class Markup:
         return self._held
 
     @property
+    def language(self) -> str:
+        """The language of the words that are said for formulas and links. It may be set before any
+        text."""
+        return self._context.language
+
+    @language.setter
+    def language(self, tag: str) -> None:
+        self._context.language = tag
+
+    @property
     def settles_soon(self) -> bool:
         """Whether the next word tells what is held back: a mark or a line's end, outside of
         addresses and the like."""
@@ -70,7 +80,7 @@ class Markup:
     def end(self) -> list[TextPiece]:
         """The same at the end of a reply, which is the end of open blocks, too."""
         pieces = self.settle()
-        self._context = Context(self._options)
+        self._context = Context(self._options, self.language)
         return pieces
 
     def give_up(self) -> list[TextPiece]:

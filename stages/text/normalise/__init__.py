@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stages.text.normalise.rules import TextRule
     from stages.text.normalise.spoken import Edit
 
-__all__ = ["LetterStyle", "Spoken", "normalise", "prepare"]
+__all__ = ["LetterStyle", "Spoken", "is_prepared", "normalise", "prepare"]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -58,12 +58,28 @@ def normalise(
 
 
 def prepare(language: str) -> None:
-    """Read and compile a language's rules: 50 ms that the first text would wait for."""
+    """Read and compile a language's rules: 50 ms that the first text would wait for. Any thread may
+    call this."""
     normalise("≈ 1", language, letters=LetterStyle.HYPHENED)
+    _prepared.add(_base(language))
+
+
+def is_prepared(language: str) -> bool:
+    """Whether `normalise` would not have to do that first: a language without a table has one rule,
+    which takes 0.2 ms to compile."""
+    base = _base(language)
+    return base in _prepared or not languages.has_table(base)
+
+
+_prepared: set[str] = set()
+
+
+def _base(language: str) -> str:
+    return language.lower().partition("-")[0]
 
 
 def _normalised(text: str, language: str, letters: LetterStyle, fixed: Sequence[Edit]) -> Spoken:
-    base, _, region = language.lower().partition("-")
+    base, region = _base(language), language.lower().partition("-")[2]
     buffer = Buffer(text, fixed)
     said = buffer.spoken()
     try:

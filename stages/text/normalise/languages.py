@@ -72,6 +72,11 @@ class Language:
     short: Mapping[str, str] = field(default_factory=dict)
 
 
+def has_table(name: str) -> bool:
+    """Whether there is more to a language than spaces in numbers."""
+    return name == "en" or _ALIASES.get(name, name) in TABLES
+
+
 @cache
 def rules(name: str) -> tuple[TextRule, ...]:
     """The rules for a language that has a table; none for any other."""

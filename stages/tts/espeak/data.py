@@ -8,7 +8,6 @@ everything in its data, with those voice files written anew that are used here.
 
 from __future__ import annotations
 
-import difflib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from typing import TYPE_CHECKING
 import espeakng_loader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from stages.voices import Gender
 
 DATA_FOLDER = "espeak-ng-data"
@@ -55,53 +52,34 @@ WITH_OFFSET = frozenset({"whisper", "whisperf"})
 languages. The others are off by 0.0035 at most (f5)."""
 
 
-def find_languages(names: Iterable[str]) -> dict[str, Path]:
-    """The voice file of each language; an unknown one is a `ValueError` with suggestions."""
-    known = _language_files()
-    found: dict[str, Path] = {}
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=4)
-            those = (
-                f"like it are {', '.join(near)}" if near else f"it has {', '.join(sorted(known))}"
-            )
-            raise ValueError(f"espeak-ng has no language {name!r}; {those}")
-        found[name] = known[name]
-    return found
+class DataFolder:
+    """Our edition of the data, under a folder. A language is added when it is first spoken."""
 
+    def __init__(self, folder: Path) -> None:
+        """Lay it out, without any language."""
+        self.folder = folder
+        source = Path(espeakng_loader.get_data_path())
+        data = folder / DATA_FOLDER
+        self._languages = data / "lang"
+        self._added: set[str] = set()
+        variants = data / "voices" / "!v"
+        variants.mkdir(parents=True)
+        self._languages.mkdir()
+        for entry in source.iterdir():
+            if entry.name not in {"lang", "voices"}:
+                _link(entry, data / entry.name)
+        for variant in VARIANTS:
+            original = source / "voices" / "!v" / variant.name
+            (variants / variant.name).write_bytes(original.read_bytes() + STEADY)
 
-def build_data_folder(folder: Path, languages: dict[str, Path]) -> None:
-    """Lay out our edition of the data under ``folder``."""
-    source = Path(espeakng_loader.get_data_path())
-    data = folder / DATA_FOLDER
-    variants = data / "voices" / "!v"
-    variants.mkdir(parents=True)
-    for entry in source.iterdir():
-        if entry.name not in {"lang", "voices"}:
-            _link(entry, data / entry.name)
-    for variant in VARIANTS:
-        original = source / "voices" / "!v" / variant.name
-        (variants / variant.name).write_bytes(original.read_bytes() + STEADY)
-    # Directly under lang/, and named as they are asked for: found at once, where the
-    # library would first read all of its 230 voice files (2 ms, and 2 kB that it never frees).
-    (data / "lang").mkdir()
-    for name, original in languages.items():
-        (data / "lang" / name).write_bytes(original.read_bytes() + STEADY)
+    def add(self, name: str, original: Path) -> None:
+        """Have a language, spoken by this voice file, if it is not there yet (0.1 ms).
 
-
-def _language_files() -> dict[str, Path]:
-    """Every language's file, by its own name and by the language it says it speaks."""
-    files: dict[str, Path] = {}
-    spoken: dict[str, Path] = {}
-    for path in sorted(Path(espeakng_loader.get_data_path(), "lang").rglob("*")):
-        if path.is_file():
-            files[path.name.lower()] = path
-            for line in path.read_text("utf-8", "replace").splitlines():
-                match line.split():
-                    case ["language", language, *_]:
-                        spoken.setdefault(language.lower(), path)
-                        break
-    return spoken | files
+        Directly under lang/, and named as it is asked for: found at once, where the library would
+        first read all of its 230 voice files (2 ms, and 2 kB that it never frees)."""
+        if name not in self._added:
+            (self._languages / name).write_bytes(original.read_bytes() + STEADY)
+            self._added.add(name)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -19,20 +19,24 @@ import numpy as np
 from stages.engine import Engine
 from stages.errors import SynthesisError
 from stages.text.lexicon import INLINE
-from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, build_data_folder, find_languages
+from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, DataFolder
+from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
 from stages.tts.espeak.phonemes import phonemes_of
+from stages.tts.espeak.scripts import legible
 from stages.voices import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
 
     from stages.engine import Request
+    from stages.tts.espeak.data import Variant
+    from stages.tts.espeak.languages import LanguageFile
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
@@ -70,9 +74,11 @@ _IN_ONE_BREATH = re.compile(
 short (z. B., u. a., usw.) is said in one breath with what is before it."""
 _LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
 
+_VARIANTS = {variant.name: variant for variant in VARIANTS}
+
 
 class EspeakEngine(Engine):
-    """espeak-ng's voices of some languages, as a synthesizer."""
+    """espeak-ng's voices of all its languages, as a synthesizer."""
 
     name = ENGINE
     sample_rate = SAMPLE_RATE
@@ -81,32 +87,46 @@ class EspeakEngine(Engine):
     def __init__(
         self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = NORMAL_WPM
     ) -> None:
-        """Refuses with a `ValueError` a language that espeak-ng has not; sets up nothing yet. It
-        speaks 80 to 450 words a minute."""
-        self._languages = find_languages(languages)
+        """Lists all variants of these languages. Refuses with a `ValueError` one that espeak-ng
+        has not; sets up nothing yet. It speaks 80 to 450 words a minute."""
+        self.languages = Languages(languages)
         self._rate_wpm = rate_wpm
-        self._voices = {voice.name: voice for voice in _list_voices(self._languages)}
         self._pauses: dict[tuple[str, int], int] = {}
+        self._data: DataFolder | None = None
         self._library: EspeakLibrary | None = None
         self._remove_data: Callable[[], object] | None = None
 
     def voices(self) -> tuple[Voice, ...]:
-        """Each language plain and with its variants, named as espeak names them."""
-        return tuple(self._voices.values())
+        """Those that are listed: the chosen languages plain and with all variants, and every other
+        language plain. They are named as espeak names them."""
+        return tuple(_list_voices(self.languages))
+
+    def voice(self, name: str) -> Voice | None:
+        """The voice of this name, in any language and variant, listed or not."""
+        name_of_language, plus, name_of_variant = name.partition("+")
+        language = self.languages.get(name_of_language)
+        variant = _VARIANTS.get(name_of_variant)
+        if language is None or (plus and variant is None):
+            return None
+        return _voice(name, language, variant)
+
+    def legible(self, text: str, language: str) -> str:
+        """The text without what a voice of this language would name letter by letter, or by the
+        number of each character."""
+        return legible(text, language)
 
     def load(self) -> None:
         """Lay out the voice data, as links in a temporary folder."""
         folder = Path(tempfile.mkdtemp(prefix="espeak-"))
         # Also at the end of the process, should nobody call close.
         self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        build_data_folder(folder, self._languages)
+        self._data = DataFolder(folder)
         self._library = EspeakLibrary(folder)
 
     def install(self) -> None:
         """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
-        self._speak(
-            "a", next(iter(self._voices)), self._rate_wpm, lambda _sound: False, end_pause=False
-        )
+        language = next(iter(self.languages.chosen))
+        self._speak("a", language, self._rate_wpm, lambda _sound: False, end_pause=False)
 
     def own_speed(self, speed: float) -> float:
         """Any, as far as its rate goes."""
@@ -130,9 +150,9 @@ class EspeakEngine(Engine):
 
     def _speak_request(self, request: Request) -> None:
         segment = request.segment
-        if segment.style.voice not in self._voices:
-            raise SynthesisError(f"espeak-ng has no voice {segment.style.voice!r} here")
         voice, speed = segment.style.voice, segment.style.speed
+        if self.voice(voice) is None:
+            raise SynthesisError(f"espeak-ng has no voice {voice!r}")
         text, has_phonemes = self._written(segment.spoken, voice)
         text = _without_pauses(text, segment.source)
         if has_phonemes or _is_speakable(text):
@@ -151,9 +171,10 @@ class EspeakEngine(Engine):
 
     def _written(self, spoken: str, voice: str) -> tuple[str, bool]:
         """The text as espeak-ng reads it, and whether there are phonemes in it."""
-        if INLINE.search(spoken) is None:
+        language = self.languages.get(voice.partition("+")[0])
+        if INLINE.search(spoken) is None or language is None:
             return _clean(spoken), False
-        phonemes = phonemes_of(self._languages[self._voices[voice].language or ""])
+        phonemes = phonemes_of(language.path)
         # Other brackets must not become phonemes. Round ones sound like square ones: not at all.
         before, *rest = INLINE.split(spoken)
         written, has_phonemes = before.translate(_ROUND), False
@@ -189,7 +210,8 @@ class EspeakEngine(Engine):
             n_samples += len(sound)
             return True
 
-        self._speak(text, next(iter(self._languages)), rate_wpm, count, end_pause=end_pause)
+        language = next(iter(self.languages.chosen))
+        self._speak(text, language, rate_wpm, count, end_pause=end_pause)
         return n_samples
 
     def _speak(
@@ -202,8 +224,12 @@ class EspeakEngine(Engine):
         end_pause: bool,
         has_phonemes: bool = False,
     ) -> None:
-        if self._library is None:
+        if self._library is None or self._data is None:
             raise SynthesisError("espeak-ng is not loaded")
+        name = voice.partition("+")[0]
+        language = self.languages.get(name)
+        if language is not None:
+            self._data.add(name, language.path)
         self._library.speak(
             text,
             voice,
@@ -260,12 +286,27 @@ class _Pieces:
         self._n_held -= n_samples
 
 
-def _list_voices(languages: Iterable[str]) -> Iterator[Voice]:
-    for language in languages:
-        yield Voice(language, ENGINE, language, "male", "espeak-ng's own voice", SAMPLE_RATE)
+def _list_voices(languages: Languages) -> Iterator[Voice]:
+    for name, language in languages.chosen.items():
+        yield _voice(name, language)
         for variant in VARIANTS:
-            name, description = f"{language}+{variant.name}", f"espeak-ng {variant.description}"
-            yield Voice(name, ENGINE, language, variant.gender, description, SAMPLE_RATE)
+            yield _voice(f"{name}+{variant.name}", language, variant)
+    chosen = set(languages.chosen.values())
+    for language in languages.all:
+        if language not in chosen:
+            yield _voice(language.tag, language)
+
+
+def _voice(name: str, language: LanguageFile, variant: Variant | None = None) -> Voice:
+    description = "espeak-ng's own voice" if variant is None else f"espeak-ng {variant.description}"
+    return Voice(
+        name=name,
+        engine=ENGINE,
+        language=language.tag,
+        gender="male" if variant is None else variant.gender,
+        description=f"{language.title}: {description}",
+        sample_rate=SAMPLE_RATE,
+    )
 
 
 def _clean(text: str, closing_marks: str = _CLOSING_MARKS) -> str:

@@ -26,7 +26,7 @@ from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import SAMPLE_RATE
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import MAX_STATES, TokenSequence, budget
-from stages.tts.soprano.text import normalise
+from stages.tts.soprano.text import legible, normalise
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -100,6 +100,11 @@ class SopranoEngine(Engine):
     def voices(self) -> tuple[Voice, ...]:
         """There is one."""
         return (VOICE,)
+
+    def legible(self, text: str, language: str) -> str:
+        """The text without letters that are not Latin, which is all that the model knows."""
+        del language
+        return legible(text)
 
     def load(self) -> None:
         """Read, check and lay out the model. Raises `UnusableModel`."""
@@ -195,7 +200,6 @@ class SopranoEngine(Engine):
             request.fail(SynthesisError(f"soprano cannot read this text: {error!r}"))
             return None
         if not texts:
-            self._remark(request, "skipped")
             request.finish()
             return None
         if len(texts) > MAX_TEXTS:

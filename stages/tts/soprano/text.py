@@ -15,6 +15,8 @@ from soprano.utils.text_normalizer import (
     expand_preunicode_special_characters,
 )
 
+from stages.text.letters import has_greek_word, in_scripts
+
 MAX_CHARS = 300
 """Upstream's limit of a prompt's text. A character is at most a token, so a prompt has at most 303,
 which with 512 of speech fits the 1024 positions."""
@@ -45,6 +47,14 @@ def normalise(text: str) -> list[str]:
         # It takes "$,5" for a sum of money, and the like: read it without its marks.
         text = clean_text(_LONG_NUMBER.sub(_digit_by_digit, _MARKS.sub(" ", text)))
     return [part for part in _parts(text) if _SPEAKABLE.search(part)]
+
+
+def legible(text: str) -> str:
+    """The text without letters that are not Latin. The Greek ones of formulas stay: they have
+    English names, which the normaliser writes."""
+    if text.isascii():
+        return text
+    return in_scripts(text, ("Latin",) if has_greek_word(text) else ("Latin", "Greek"))
 
 
 def prompt_of(text: str) -> str:
