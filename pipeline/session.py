@@ -48,7 +48,7 @@ class Wire(Protocol):
 
 
 @dataclass(slots=True)
-class _Context:
+class _OpenContext:
     """A conversation on the socket."""
 
     name: str
@@ -66,7 +66,7 @@ class Session:
     def __init__(self, dialect: Dialect, service: Service) -> None:
         self._dialect = dialect
         self._service = service
-        self._contexts: dict[str, _Context] = {}
+        self._contexts: dict[str, _OpenContext] = {}
         self._has_begun = False
         self._close_code: CloseCode | None = None
         self._all_ended = trio.Event()
@@ -147,7 +147,7 @@ class Session:
         else:
             self._nursery.start_soon(self._converse, context)
 
-    def _new_context(self, opening: Open) -> _Context:
+    def _new_context(self, opening: Open) -> _OpenContext:
         if opening.context in self._contexts:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
@@ -157,7 +157,7 @@ class Session:
         place = contextlib.ExitStack()
         place.enter_context(self._service.admit())
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
-        context = _Context(opening.context, conversation, place, *channel)
+        context = _OpenContext(opening.context, conversation, place, *channel)
         self._contexts[context.name] = context
         return context
 
@@ -174,7 +174,7 @@ class Session:
             self._forget(context)
             context.scope.cancel()
 
-    def _forget(self, context: _Context) -> None:
+    def _forget(self, context: _OpenContext) -> None:
         """The conversation has ended: its name and its place are free."""
         self._has_begun = self.has_begun
         self._used_at = trio.current_time()
@@ -185,7 +185,7 @@ class Session:
             self._all_ended.set()
             self._all_ended = trio.Event()
 
-    async def _converse(self, context: _Context) -> None:
+    async def _converse(self, context: _OpenContext) -> None:
         code = None
         with context.scope, context.mailbox:
             peer = _ContextPeer(context, self._dialect, self._send)
@@ -224,7 +224,7 @@ class _ContextPeer:
     """The client, to one of its conversations: `pipeline.connection.Peer`."""
 
     def __init__(
-        self, context: _Context, dialect: Dialect, send: Callable[[Message], Awaitable[None]]
+        self, context: _OpenContext, dialect: Dialect, send: Callable[[Message], Awaitable[None]]
     ) -> None:
         self._context = context
         self._dialect = dialect
