@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pipeline.metrics import Metrics
+from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
 from stages.intake.conversation import Conversation
 from stages.items import AUTO
@@ -51,6 +52,7 @@ class Service:
         voices: Mapping[str, Voice],
         style: Style,
         segmentation: Segmentation | None = None,
+        aliases: Mapping[str, str] | None = None,
         segmenter_options: SegmenterOptions,
         max_listeners: int,
         max_pending_bytes: int,
@@ -65,6 +67,7 @@ class Service:
         self.voice_converters = {engine.name: engine for engine in voice_converters}
         self.voices = voices
         self.style = style
+        self.voice_names = VoiceNames(voices, style.voice, aliases or {})
         self._segmentation = segmentation
         self.languages = languages or Languages()
         """Those of the built-in voices."""

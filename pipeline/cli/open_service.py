@@ -16,6 +16,7 @@ from pipeline.executor import open_executor
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
 from pipeline.service import Service
+from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
 from stages.items import Style
 from stages.pitch_only import PitchOnlyConverter
@@ -42,6 +43,10 @@ async def open_service(
         # Not at each use of `speak`.
         level = logging.DEBUG if isinstance(options, SpeakSettings) else logging.INFO
         log.log(level, "%s", engines.advice)
+    try:
+        aliases = read_aliases(options.voice_aliases, engines.voices)
+    except ValueError as error:
+        raise CannotStart(f"{options.place_of('voice_aliases')}: {error}") from None
     metrics = Metrics()
     async with open_executor(metrics) as executor, trio.open_nursery() as nursery:
         service = Service(
@@ -58,6 +63,7 @@ async def open_service(
                 volume=options.volume,
             ),
             segmentation=options.segmentation,
+            aliases=aliases,
             languages=engines.languages,
             segmenter_options=SegmenterOptions(
                 boundary_wait_s=options.boundary_wait_ms / 1000,

@@ -46,6 +46,11 @@ class SpeechSettings(CommonSettings):
         description="who speaks where nobody else is chosen; without it Soprano, and where that is"
         " not used the first language's +f3",
     )
+    voice_aliases: Words = Field(
+        [],
+        description="names that other programs have for voices: alloy=en-us+f3,nova=de. Where such"
+        " a program asks for a voice that is not there, the default one speaks",
+    )
     pitch_shift: PitchShift = Field(0.0, description="semitones, where none are asked for")
     speed: Speed = Field(
         1.0, description="times as fast as the voice speaks by itself, where none is asked for"

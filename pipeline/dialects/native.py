@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.dialects.dialect import Action, Handshake, Message
+    from pipeline.voice_names import VoiceNames
     from stages.items import Answer, Outgoing, Timing
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -144,8 +145,9 @@ class Native(Dialect):
 
     segmentation = "eager"
 
-    def __init__(self, handshake: Handshake) -> None:
+    def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a config in the URL that is malformed."""
+        del voice_names  # an unknown voice is an error here
         self._config = parse_query(handshake.query)
 
     def opening(self) -> Open:

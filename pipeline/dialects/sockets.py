@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.dialects.native import Native
 
@@ -10,12 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.dialects.dialect import Dialect, Handshake
+    from pipeline.voice_names import VoiceNames
+
+MakeDialect: TypeAlias = "Callable[[Handshake, VoiceNames], Dialect]"
+"""The dialect of a socket that is being opened. Raises `ProtocolError` for a handshake that asks
+for what cannot be had."""
 
 NATIVE_PATH = "/ws/stream"
 
-_DIALECTS: dict[str, Callable[[Handshake], Dialect]] = {NATIVE_PATH: Native}
+_DIALECTS: tuple[tuple[str, MakeDialect], ...] = ((NATIVE_PATH, Native),)
+"""Each with the pattern of its paths."""
 
 
-def dialect_at(path: str) -> Callable[[Handshake], Dialect] | None:
+def dialect_at(path: str) -> MakeDialect | None:
     """The dialect that is spoken at a path; None: no WebSocket is served there."""
-    return _DIALECTS.get(path)
+    return next((make for pattern, make in _DIALECTS if re.fullmatch(pattern, path)), None)

@@ -139,8 +139,9 @@ class Port:
             raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] != KEY_PARAMETER]
+        handshake = Handshake(url.path, shown)
         try:
-            session = Session(dialect(Handshake(url.path, shown)), self._service)
+            session = Session(dialect(handshake, self._service.voice_names), self._service)
             with session.begin():
                 await self._serve_session(stream, session)
         except ProtocolError as error:
