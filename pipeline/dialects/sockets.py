@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
+from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
 from pipeline.dialects.native import Native
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ for what cannot be had."""
 
 NATIVE_PATH = "/ws/stream"
 
-_DIALECTS: tuple[tuple[str, MakeDialect], ...] = ((NATIVE_PATH, Native),)
+_DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
+    (NATIVE_PATH, Native),
+    ("/v1/speak", DeepgramV1),
+    ("/v2/speak", DeepgramV2),
+)
 """Each with the pattern of its paths."""
 
 

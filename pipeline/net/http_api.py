@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Text, Volume
 from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
+from pipeline.net.deepgram_api import deepgram_routes
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import Voices
 from pipeline.web.page import add_page
@@ -118,7 +119,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            allow_headers=["*"],  # clients of many services, each with headers of its own
             expose_headers=["retry-after"],
         )
     key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
@@ -137,6 +138,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         return SpeechResponse(service, body.speech)
 
     add_page(app)
+    app.include_router(deepgram_routes(service), dependencies=[key])
 
     @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
