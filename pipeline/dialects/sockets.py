@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.dialects.native import Native
+from pipeline.dialects.openai_realtime import Realtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,10 @@ for what cannot be had."""
 
 NATIVE_PATH = "/ws/stream"
 
-_DIALECTS: tuple[tuple[str, MakeDialect], ...] = ((NATIVE_PATH, Native),)
+_DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
+    (NATIVE_PATH, Native),
+    (r"(/v1)?/realtime", Realtime),
+)
 """Each with the pattern of its paths."""
 
 

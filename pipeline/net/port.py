@@ -24,7 +24,7 @@ from pipeline.net.pacing import (
     PacedListener,
     RateLimit,
 )
-from pipeline.net.request_head import Refused, check_upgrade, read_request, send_refusal
+from pipeline.net.request_head import Refused, RequestReader, check_upgrade, send_refusal
 from pipeline.net.stream import ClientStream, PlainText
 from pipeline.net.websocket import serve_websocket
 from pipeline.session import Session
@@ -102,10 +102,11 @@ class Port:
             stream.close()
 
     async def _route(self, stream: ClientStream) -> None:
+        reader = RequestReader(stream)
         try:
             if self._tls is not None:
                 await _start_tls(stream, self._tls)
-            request = await read_request(stream)
+            request = await reader.read()
             if request is None:
                 return
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
@@ -122,7 +123,7 @@ class Port:
             log.debug("refused", status=refusal.status, code=refusal.code)
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
                 self._service.metrics.refused.labels(refusal.code).inc()
-            await send_refusal(stream, refusal)
+            await send_refusal(stream, refusal, reader.path)
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
         if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
