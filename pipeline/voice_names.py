@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ class VoiceNames:
         """`aliases`: names, in any case, and the voices that they stand for."""
         self.voices = voices
         self.default = default
-        self._aliases = {alias.casefold(): voice for alias, voice in aliases.items()}
+        self.aliases = aliases
+        self._by_alias = {alias.casefold(): voice for alias, voice in aliases.items()}
 
     def find(self, name: str | None) -> str:
         """The name of the voice that this name stands for."""
-        if name is None or name in self.voices:
-            return name or self.default
-        voice = self._aliases.get(name.casefold(), self.default)
+        name = unicodedata.normalize("NFC", name or "")  # as `VoiceName` is
+        if name in self.voices:
+            return name
+        voice = self._by_alias.get(name.casefold(), self.default)
         return voice if voice in self.voices else self.default  # its files may have gone
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from stages import rvc
 from stages.errors import UnusableModel
 from stages.rvc.voices.library import describe, find_voices
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 
 def _none(_: str) -> None:
     """There are no further voices."""
+
+
+async def list_voices(voices: Mapping[str, Voice]) -> list[Voice]:
+    """The voices that are listed. Folders are searched anew, so that a voice which was put there
+    can be asked for from now on."""
+    if isinstance(voices, Voices):
+        await trio.to_thread.run_sync(voices.refresh)
+    return list(voices.values())
 
 
 class Voices(Mapping[str, Voice]):

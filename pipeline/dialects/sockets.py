@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
 from pipeline.dialects.native import Native
+from pipeline.dialects.openai_realtime import Realtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ _DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
     (NATIVE_PATH, Native),
     ("/v1/speak", DeepgramV1),
     ("/v2/speak", DeepgramV2),
+    (r"(/v1)?/realtime", Realtime),
 )
 """Each with the pattern of its paths."""
 

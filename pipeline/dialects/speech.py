@@ -7,12 +7,16 @@ wrapped by a `Body` of its own. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import BeforeValidator
+
+from pipeline.dialects.native import Text
 from stages.audio.encoders import FORMATS, SoundFormat, check_format
 from stages.audio.encoders.plain import wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import ProtocolError
+from stages.intake.halves import whole_characters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +27,11 @@ if TYPE_CHECKING:
 MAX_TEXT_CHARS = 10_000
 """The longest text of one request: about ten minutes of speech. Longer texts use a WebSocket."""
 
+WholeText = Annotated[
+    Text,
+    BeforeValidator(lambda text: whole_characters(text) if isinstance(text, str) else text),
+]
+"""A text that comes in one piece: halves of characters are joined."""
 
 _ENCODINGS: dict[SoundFormat, PcmEncoding] = {
     "wav": "s16le",
@@ -101,15 +110,17 @@ class Speech:
     """The keys of the native protocol's config that are about the voice and its manner, checked."""
     form: SoundForm
     body: Body = field(default_factory=Body)
+    key: str = "text"
+    """What the protocol calls the text, for errors."""
 
     def __post_init__(self) -> None:
         """Refuses with a `ProtocolError` a text that nothing can be made of, before any work."""
         n_chars = len(self.text)
         if n_chars > MAX_TEXT_CHARS:
-            msg = f"text: it has {n_chars} characters, of at most {MAX_TEXT_CHARS}"
+            msg = f"{self.key}: it has {n_chars} characters, of at most {MAX_TEXT_CHARS}"
             raise ProtocolError(f"{msg}; longer ones go by WebSocket, or in several requests")
         if not self.text.strip():
-            raise ProtocolError("text: there is nothing to speak, it is empty")
+            raise ProtocolError(f"{self.key}: there is nothing to speak, it is empty")
 
     @property
     def media_type(self) -> str:

@@ -4,9 +4,8 @@ description."""
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import trio
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -14,39 +13,33 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Text, Volume
-from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
-from pipeline.net.deepgram_api import deepgram_routes
+from pipeline.dialects.error_shapes import HttpError, error_answer
+from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
+from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech, WholeText
+from pipeline.net.deepgram_routes import deepgram_routes
+from pipeline.net.openai_routes import openai_routes
 from pipeline.net.speech_response import SpeechResponse
-from pipeline.voices import Voices
+from pipeline.voices import list_voices
 from pipeline.web.page import add_page
 from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
-from stages.intake.halves import whole_characters
 from stages.text.lexicon import ConnectionWords
 from stages.voices import Voice, VoiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI
 
     from pipeline.service import Service
 
 SpokenFormat: TypeAlias = Literal["wav", "s16le", "f32le", "mp3", "opus", "flac", "aac"]
-
-
-def _whole(text: object) -> object:
-    return whole_characters(text) if isinstance(text, str) else text
-
-
-WholeText = Annotated[Text, BeforeValidator(_whole)]
 
 
 class SpeakRequest(Manner):
@@ -119,7 +112,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["*"],  # clients of many services, each with headers of its own
+            allow_headers=["*"],  # keys have many names, and some libraries send what they are
             expose_headers=["retry-after"],
         )
     key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
@@ -137,16 +130,16 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         """Speak one text: one request, one answer, which begins with the first sound."""
         return SpeechResponse(service, body.speech)
 
-    add_page(app)
     app.include_router(deepgram_routes(service), dependencies=[key])
+    app.include_router(openai_routes(service), dependencies=[key])
+    add_page(app)
 
     @app.get("/api/voices", dependencies=[key])
     async def voices() -> VoicesAnswer:
         """The voices that can be asked for. Folders are searched anew, so that a voice which was
         put there can be asked for from now on."""
-        if isinstance(service.voices, Voices):
-            await trio.to_thread.run_sync(service.voices.refresh)
-        return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
+        listed = await list_voices(service.voices)
+        return VoicesAnswer(default=service.style.voice, voices=listed)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
     async def metrics() -> Response:
@@ -168,9 +161,10 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         return Health(status="unavailable", reason=reason)
 
     async def tell_error(request: Request, error: Exception) -> Response:
-        status, message, code = _told(request, error)
-        service.metrics.errors.labels(code).inc()
-        answer = JSONResponse({"error": message, "code": code}, status)
+        told = _told(request, error)
+        service.metrics.errors.labels(told.code).inc()
+        status, content = error_answer(request.url.path, told)
+        answer = JSONResponse(content, status)
         if isinstance(error, Overloaded):
             answer.headers["retry-after"] = str(error.retry_after_s)
         return answer
@@ -185,21 +179,28 @@ def _is_json(request: Request) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _told(request: Request, error: Exception) -> tuple[int, str, str]:
-    """The status, message and code of the answer to an error."""
+def _told(request: Request, error: Exception) -> HttpError:
     match error:
         case HTTPException():  # no such route, or another method
-            return error.status_code, error.detail, HTTPStatus(error.status_code).name.lower()
+            code = HTTPStatus(error.status_code).name.lower()
+            return HttpError(error.status_code, code, error.detail)
         case RequestValidationError() if not _is_json(request):
             # FastAPI parses nothing then, and would say that the body is no object.
             msg = "send JSON, with Content-Type: application/json"
-            return 422, msg, ProtocolError.code
+            return HttpError(422, ProtocolError.code, msg)
         case RequestValidationError():
-            return 422, complaints(error.errors()), ProtocolError.code
+            msg = complaints(error.errors(), _key_in_body)
+            return HttpError(422, ProtocolError.code, msg)
         case ProtocolError():
-            return 422, str(error), error.code
+            return HttpError(422, error.code, str(error))
         case Overloaded():
-            return 503, str(error), error.code
+            return HttpError(503, error.code, str(error))
         case ServerError():
-            return 500, str(error), error.code
+            return HttpError(500, error.code, str(error))
     raise error
+
+
+def _key_in_body(complaint: Mapping[str, Any]) -> str:
+    _, *keys = complaint["loc"]  # the first is "body"
+    is_json = complaint["type"] != "json_invalid"  # else they are a place in the text
+    return ".".join(map(str, keys)) if keys and is_json else "body"

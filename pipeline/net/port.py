@@ -24,7 +24,7 @@ from pipeline.net.pacing import (
     PacedListener,
     RateLimit,
 )
-from pipeline.net.request_head import Refused, check_upgrade, read_request, send_refusal
+from pipeline.net.request_head import Refused, RequestReader, check_upgrade, send_refusal
 from pipeline.net.stream import ClientStream, PlainText
 from pipeline.net.websocket import serve_websocket
 from pipeline.session import Session
@@ -106,10 +106,11 @@ class Port:
             stream.close()
 
     async def _route(self, stream: ClientStream) -> None:
+        reader = RequestReader(stream)
         try:
             if self._tls is not None:
                 await _start_tls(stream, self._tls)
-            request = await read_request(stream)
+            request = await reader.read()
             if request is None:
                 return
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
@@ -127,7 +128,7 @@ class Port:
             self._advise(refusal.advice)
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
                 self._service.metrics.refused.labels(refusal.code).inc()
-            await send_refusal(stream, refusal)
+            await send_refusal(stream, refusal, reader.path)
 
     def _advise(self, advice: str | None) -> None:
         """Tell whoever runs the server, once, which option would have let somebody in."""

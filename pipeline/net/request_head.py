@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import h11
 import trio
 
+from pipeline.dialects.error_shapes import HttpError, error_answer
+
 if TYPE_CHECKING:
     from pipeline.net.stream import ClientStream
 
@@ -92,27 +94,27 @@ class HttpRequest:
         return [word.lower() for word in self.listed(name)]
 
 
-async def read_request(stream: ClientStream) -> HttpRequest | None:
-    """Read one request, body and all; None: the client left without sending anything.
-
-    Raises `Refused` for one that is malformed, too large or too slow."""
-    reader = _RequestReader(stream)
-    with trio.move_on_after(REQUEST_WITHIN_S):
-        return await reader.read()
-    if not reader.n_received:
-        return None
-    raise Refused(408, "too_slow", f"the request did not arrive within {REQUEST_WITHIN_S:g} s")
-
-
-class _RequestReader:
-    """The parser of one request, and the stream that feeds it."""
+class RequestReader:
+    """The reader of the one request in a stream."""
 
     def __init__(self, stream: ClientStream) -> None:
-        self.n_received = 0
+        self.path = ""
+        """What is asked for, as soon as it is known; a refusal has the shape that goes with it."""
+        self._n_received = 0
         self._stream = stream
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def read(self) -> HttpRequest | None:
+        """Read the request, body and all; None: the client left without sending anything.
+
+        Raises `Refused` for one that is malformed, too large or too slow."""
+        with trio.move_on_after(REQUEST_WITHIN_S):
+            return await self._read()
+        if not self._n_received:
+            return None
+        raise Refused(408, "too_slow", f"the request did not arrive within {REQUEST_WITHIN_S:g} s")
+
+    async def _read(self) -> HttpRequest | None:
         head: h11.Request | None = None
         body = bytearray()
         try:
@@ -122,9 +124,10 @@ class _RequestReader:
                         if not await self._receive() and head is None:
                             return None
                     case h11.Request() as head:
+                        self.path = HttpRequest(head).path
                         # h11 applies its limit to heads that are incomplete, not to whole ones.
                         behind, _ = self._parser.trailing_data
-                        if self.n_received - len(behind) > MAX_HEAD_BYTES:
+                        if self._n_received - len(behind) > MAX_HEAD_BYTES:
                             msg = f"the head is over {MAX_HEAD_BYTES} bytes"
                             raise Refused(431, "too_large", msg)
                         if head.http_version not in {b"1.0", b"1.1"}:
@@ -145,8 +148,8 @@ class _RequestReader:
             go_on = h11.InformationalResponse(status_code=100, headers=[])
             await self._stream.send_all(self._parser.send(go_on) or b"")
         data = await self._stream.receive_some()
-        self.n_received += len(data)
-        if self.n_received > MAX_REQUEST_BYTES:
+        self._n_received += len(data)
+        if self._n_received > MAX_REQUEST_BYTES:
             raise Refused(413, "too_large", f"the request is over {MAX_REQUEST_BYTES} bytes")
         self._parser.receive_data(data)
         return bool(data)
@@ -188,9 +191,11 @@ def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
     return h11.Connection(h11.CLIENT).send(request) or b""
 
 
-async def send_refusal(stream: ClientStream, refusal: Refused) -> None:
-    """Send a refusal, and make sure that the client can read it."""
-    body = json.dumps({"error": str(refusal), "code": refusal.code}).encode()
+async def send_refusal(stream: ClientStream, refusal: Refused, path: str) -> None:
+    """Send the refusal of a request for this path, and make sure that the client can read it."""
+    error = HttpError(refusal.status, refusal.code, str(refusal))
+    status, answer = error_answer(path, error)
+    body = json.dumps(answer).encode()
     headers = [
         ("content-type", "application/json"),
         ("content-length", str(len(body))),
@@ -199,7 +204,7 @@ async def send_refusal(stream: ClientStream, refusal: Refused) -> None:
     ]
     writer = h11.Connection(h11.SERVER)
     parts = (
-        h11.Response(status_code=refusal.status, headers=headers),
+        h11.Response(status_code=status, headers=headers),
         h11.Data(data=body),
         h11.EndOfMessage(),
     )

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dialects.deepgram.asked import PcmName, VoiceAsked, usual_rate
-from pipeline.dialects.native import SampleRate, Text
-from pipeline.dialects.speech import Body, SoundForm, Speech
+from pipeline.dialects.native import SampleRate
+from pipeline.dialects.speech import Body, SoundForm, Speech, WholeText
 from stages.audio.encoders.plain import G711_TAGS, g711_wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import ProtocolError
-from stages.intake.halves import whole_characters
 
 if TYPE_CHECKING:
     from pipeline.voice_names import VoiceNames
@@ -67,7 +66,7 @@ class HttpAsked(VoiceAsked):
         form, body = SoundForm(name, self._rate, bit_rate=self.bit_rate), Body()
         if is_wav and self.encoding in G711_TAGS:
             body = _Wav(g711_wav_head(G711_TAGS[self.encoding], self._rate))
-        return Speech(whole_characters(text), self.manner(voice_names), form, body)
+        return Speech(text, self.manner(voice_names), form, body)
 
     @property
     def _rate(self) -> int:
@@ -80,7 +79,7 @@ class TextAsked(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    text: Text = Field(examples=["Hello, world!"])
+    text: WholeText = Field(examples=["Hello, world!"])
 
 
 class _Wav(Body):

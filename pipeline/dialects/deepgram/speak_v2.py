@@ -10,6 +10,7 @@ A client counts the sound that it has played from the beginning of the session, 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -34,7 +35,7 @@ from stages.errors import ProtocolError, ServerError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.connection import CloseCode
     from pipeline.dialects.dialect import Action, Handshake, Message
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 MAX_NUMBER = 1e12
 """The largest that is taken, or told again: thirty years, in milliseconds."""
+
+MAX_TOLD_TURNS = 1024
+"""Turns that are remembered while a listener plays far behind."""
 
 _SPEED: TypeAdapter[float] = TypeAdapter(Speed)
 
@@ -54,6 +58,8 @@ class _Turn:
     speech_id: str = field(default_factory=lambda: f"dg_sp_{uuid4().hex[:12]}")
     n_chars: int = 0
     duration_ms: float = 0.0
+    end_ms: float = math.inf
+    """The end of its sound, counted from the last interrupt; infinite until it is known."""
     flush: int | None = None
     """The number of the flush that ends it; None: it goes on."""
     has_started: bool = False
@@ -78,7 +84,8 @@ class _Turn:
 class _Interrupt:
     """An interrupt that the conversation has not answered yet."""
 
-    turn: _Turn
+    turns: Sequence[_Turn]
+    """Those that had not been heard to their end, one at least."""
     played_ms: float
     is_told: bool
     """The client said how much it had played."""
@@ -95,8 +102,8 @@ class DeepgramV2(Dialect):
         self._voice_names = voice_names
         self._turns: deque[_Turn] = deque()
         """Turns whose end has not been told. All but the last are flushed."""
-        self._last_turn = _Turn()
-        """The one that was told last. Its sound may still be playing."""
+        self._told_turns: deque[_Turn] = deque(maxlen=MAX_TOLD_TURNS)
+        """The others since the last interrupt. Their sound may still be playing."""
         self._interrupts: deque[_Interrupt] = deque()
         self._n_flushes = 0
         self._n_chars = 0
@@ -158,19 +165,18 @@ class DeepgramV2(Dialect):
 
     def _interrupt(self, offset_ms: float | None) -> list[Action]:
         total_ms = self._began_at_ms + self._sent_ms
-        # What was sent long ago may still be playing: sound is sent faster than it is heard.
-        is_playing = self._sent_ms > 0 and offset_ms is not None and offset_ms < total_ms
-        if not (self._turns or is_playing):
-            return [Tell(self._nothing_to_interrupt(total_ms))]
-        began_at_ms = self._began_at_ms
         is_told = offset_ms is not None
-        played_ms = total_ms if offset_ms is None else max(offset_ms, began_at_ms)
-        turn = self._turns[0] if self._turns else self._last_turn
-        self._interrupts.append(_Interrupt(turn, played_ms, is_told))
+        played_ms = total_ms if offset_ms is None else max(offset_ms, self._began_at_ms)
+        since_ms = played_ms - self._began_at_ms
+        # Sound is sent faster than it is heard: what was sent long ago may still be playing.
+        turns = [turn for turn in (*self._told_turns, *self._turns) if turn.end_ms > since_ms]
+        if not turns:
+            return [Tell(self._nothing_to_interrupt(total_ms))]
+        self._interrupts.append(_Interrupt(turns, played_ms, is_told))
         self._turns.clear()
+        self._told_turns.clear()
         self._began_at_ms, self._sent_ms = played_ms, 0.0
-        since_ms = played_ms - began_at_ms if is_told else None
-        return [Say(ClientMessage(cancel=True, played_ms=since_ms))]
+        return [Say(ClientMessage(cancel=True, played_ms=since_ms if is_told else None))]
 
     def _nothing_to_interrupt(self, total_ms: float) -> str:
         if self._interrupts:
@@ -222,7 +228,9 @@ class DeepgramV2(Dialect):
         told: list[Message] = []
         # Of a turn whose flush was refused, since too much text waited, this is the end as well.
         while self._turns and (self._turns[0].flush or number + 1) <= number:
-            turn = self._last_turn = self._turns.popleft()
+            turn = self._turns.popleft()
+            turn.end_ms = self._sent_ms
+            self._told_turns.append(turn)
             told += [*_started(turn), render("Flushed", speech_id=turn.speech_id)]
             if turn.duration_ms == 0:
                 told.append(warning("NO_SYNTHESIZABLE_TEXT", "there was nothing in it to be said"))
@@ -231,13 +239,17 @@ class DeepgramV2(Dialect):
 
     def _interrupted(self, cancelled: Cancelled) -> str:
         interrupt = self._interrupts.popleft()
-        spoken, remaining = cancelled.text_spoken, cancelled.text_remaining
-        texts = {"text_spoken": spoken, "text_remaining": remaining} if interrupt.is_told else {}
+        texts = {}
+        if interrupt.is_told:
+            spoken, remaining = cancelled.text_spoken, cancelled.text_remaining
+            n_chars = sum(turn.n_chars for turn in interrupt.turns)
+            n_before = max(0, len(spoken) + len(remaining) - n_chars)  # of turns heard to their end
+            texts = {"text_spoken": spoken[n_before:], "text_remaining": remaining}
         return render(
             "SpeechInterrupted",
             audio_played_ms=round(interrupt.played_ms),
             **texts,
-            metadata=interrupt.turn.metadata,
+            metadata=interrupt.turns[0].metadata,
         )
 
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:

@@ -1,0 +1,105 @@
+"""Kokoro's captioned speech: sound with the times of its words, in JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import regex
+
+from pipeline.dialects.openai_speech import SpeechRequest
+from pipeline.dialects.speech import Body
+from stages.items import SegmentEnded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stages.items import Outgoing
+
+_WORD = regex.compile(r"\S*[\p{L}\p{N}]\S*")
+"""What is between spaces, if there is a letter or a digit in it."""
+
+
+class CaptionedRequest(SpeechRequest):
+    """A text to speak, as Kokoro's `POST /dev/captioned_speech` has it."""
+
+    stream: bool | None = None
+    """False: one object for all; else one a line."""
+
+    @property
+    def body(self) -> CaptionedLines | CaptionedWhole:
+        """The answer's body."""
+        kind = CaptionedWhole if self.stream is False else CaptionedLines
+        return kind(self.response_format, self.form.config["sample_rate"])
+
+
+class _Captioned(Body):
+    media_type = "application/json"  # Kokoro says so of its lines, too
+
+    def __init__(self, audio_format: str, sample_rate: int) -> None:
+        """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
+        self._format = audio_format
+        self._rate = sample_rate
+
+    def _words(self, item: Outgoing) -> list[dict[str, Any]]:
+        if not isinstance(item, SegmentEnded):
+            return []
+        start, end = item.sample_offset / self._rate, item.end / self._rate
+        return [
+            {"word": word, "start_time": round(begins, 3), "end_time": round(ends, 3)}
+            for word, begins, ends in estimated_words(item.segment.source, start, end)
+        ]
+
+
+class CaptionedLines(_Captioned):
+    """A JSON object a line, as the speech is made. A segment's words come behind its sound."""
+
+    def sound(self, data: bytes) -> bytes:
+        return self._line(data, [])
+
+    def event(self, item: Outgoing) -> bytes:
+        words = self._words(item)
+        return self._line(b"", words) if words else b""
+
+    def _line(self, data: bytes, words: list[dict[str, Any]]) -> bytes:
+        audio = base64.b64encode(data).decode()
+        line = {"audio": audio, "audio_format": self._format, "timestamps": words}
+        return json.dumps(line).encode() + b"\n"
+
+
+class CaptionedWhole(_Captioned):
+    """One JSON object, whose text goes out as the speech is made: only the words are kept."""
+
+    def __init__(self, audio_format: str, sample_rate: int) -> None:
+        super().__init__(audio_format, sample_rate)
+        self._head = b'{"audio": "'
+        self._left = b""  # base64 takes three bytes at a time
+        self._timestamps: list[dict[str, Any]] = []
+
+    def sound(self, data: bytes) -> bytes:
+        data = self._left + data
+        n_whole = len(data) - len(data) % 3
+        self._left = data[n_whole:]
+        head, self._head = self._head, b""
+        return head + base64.b64encode(data[:n_whole])
+
+    def event(self, item: Outgoing) -> bytes:
+        self._timestamps += self._words(item)
+        return b""
+
+    def end(self) -> bytes:
+        rest = {"audio_format": self._format, "timestamps": self._timestamps}
+        head = self._head + base64.b64encode(self._left)
+        return head + b'", ' + json.dumps(rest).encode()[1:]
+
+
+def estimated_words(text: str, start_s: float, end_s: float) -> Iterator[tuple[str, float, float]]:
+    """The words of a text that is spoken from one time to another, and the seconds at which each
+    begins and ends: as if all characters of its words took as long."""
+    words = _WORD.findall(text)
+    total, before = sum(map(len, words)), 0
+    for word in words:
+        after = before + len(word)
+        yield word, *(start_s + (end_s - start_s) * n / total for n in (before, after))
+        before = after
