@@ -133,6 +133,24 @@ def test_a_speed_makes_it_shorter(client: openai.OpenAI) -> None:
     assert lengths[0] > lengths[1] > lengths[2] == lengths[3]
 
 
+def test_kokoros_keys_are_had(client: openai.OpenAI) -> None:
+    def pcm(**extra: object) -> bytes:
+        return client.audio.speech.create(
+            model="kokoro",
+            voice="af_heart",  # type: ignore[arg-type]  # Kokoro's
+            input="Bonjour tout le monde.",
+            response_format="pcm",
+            extra_body=extra,
+        ).content
+
+    plain = pcm()
+    assert pcm(lang_code="a", normalization_options={"normalize": True}) == plain
+    assert pcm(lang_code="f") != plain
+    assert loudness(decoded("pcm", pcm(volume_multiplier=0.5))) == pytest.approx(
+        loudness(decoded("pcm", plain)) / 2, rel=0.05
+    )
+
+
 STORY = "It was a dark and stormy night, and the rain fell in torrents. " * 150
 
 

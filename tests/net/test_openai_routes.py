@@ -7,9 +7,11 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 
+from pipeline.net.http_api import create_app
 from pipeline.voice_names import VoiceNames
 from stages.audio.gain import amplified
 from stages.audio.pcm import encode
@@ -18,7 +20,6 @@ from tests.fakes import VOICES, TellingEngine, service, sound_of
 from tests.net.test_http_api import client
 
 if TYPE_CHECKING:
-    import httpx
     from trio.testing import MockClock
 
 SPEECH = "/v1/audio/speech"
@@ -152,3 +153,56 @@ async def test_voices_are_listed_with_aliases_in_the_shapes_that_programs_read()
         of_model = (await http.get("/v1/audio/voices/tts-1")).json()["voices"]
     assert voices == [{"id": name, "name": name} for name in ("plain", "other", "Alloy")]
     assert of_model == [{"value": name, "label": name} for name in ("plain", "other", "Alloy")]
+
+
+SENT: dict[str, dict[str, Any]] = {
+    "AnythingLLM": {"model": "tts-1", "voice": "alloy", "input": "Hi!"},
+    "Home Assistant: openai_tts": {
+        "model": "tts-1", "input": "Hi!", "voice": "shimmer", "response_format": "mp3",
+        "speed": 1.0, "instructions": "None",
+    },
+    "Kokoro": {
+        "model": "kokoro", "voice": "af_bella(2)+af_sky(1)", "input": "Hi!", "stream": True,
+        "volume_multiplier": 1.0, "return_download_link": False,
+        "normalization_options": {"normalize": True},
+    },
+    "LibreChat": {"input": "Hi!", "model": "tts-1", "voice": "alloy", "backend": "openai"},
+    "Open WebUI": {"input": "Hi!", "voice": "alloy", "model": None},
+    "Read Aloud": {
+        "model": "gpt-4o-mini-tts", "input": "Hi!", "voice": "alloy", "instructions": "",
+        "response_format": "mp3",
+    },
+    "SillyTavern": {
+        "input": "Hi!", "response_format": "mp3", "voice": "nova", "speed": 1, "model": "tts-1",
+    },
+    "Vercel AI SDK": {
+        "model": "tts-1", "input": "Hi!", "voice": "alloy", "response_format": "mp3",
+        "speed": None, "instructions": None,
+    },
+}  # fmt: skip
+"""What programs were seen to send, or in their sources."""
+
+
+@pytest.mark.parametrize("program", SENT)
+async def test_what_programs_send_is_answered_with_an_mp3(program: str) -> None:
+    answer = await ask(SPEECH, **SENT[program])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/mpeg")
+    heard = hear(answer.content)
+    assert (heard.container, heard.tags) == ("mp3", {})
+    assert len(sound_of("Hi!")) <= heard.sound.shape[1] < len(sound_of("Hi!")) + 4_000
+
+
+async def test_a_page_that_may_ask_may_say_what_its_library_is() -> None:
+    """OpenAI's package for Node sends such headers from a browser, too."""
+    app = create_app(service(), ["https://chat.example"])
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as http:
+        headers = {
+            "origin": "https://chat.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type,x-stainless-os",
+        }
+        answer = await http.options(SPEECH, headers=headers)
+    assert answer.status_code == 200
+    assert "x-stainless-os" in answer.headers["access-control-allow-headers"]
