@@ -137,7 +137,7 @@ def test_kokoros_keys_are_had(client: openai.OpenAI) -> None:
     def pcm(**extra: object) -> bytes:
         return client.audio.speech.create(
             model="kokoro",
-            voice="af_heart",  # type: ignore[arg-type]  # Kokoro's
+            voice="af_heart",  # Kokoro's
             input="Bonjour tout le monde.",
             response_format="pcm",
             extra_body=extra,
