@@ -93,6 +93,8 @@ class Dialect(ABC):
 
     segmentation: ClassVar[Segmentation] = "auto"
     """How text is cut where neither client nor server has a wish; see `Style`."""
+    silent_s: ClassVar[float] = 40.0
+    """How long a client may send nothing, not even a pong, before it counts as vanished."""
 
     def opening(self) -> Open | None:
         """The conversation that the socket begins with. What it cannot have is refused before the
