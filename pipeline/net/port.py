@@ -25,7 +25,7 @@ from pipeline.net.pacing import (
     RateLimit,
 )
 from pipeline.net.request_head import Refused, RequestReader, check_upgrade, send_refusal
-from pipeline.net.stream import ClientStream, PlainText
+from pipeline.net.stream import ClientStream, PlainText, probe
 from pipeline.net.websocket import serve_websocket
 from pipeline.session import Session
 from stages.errors import Overloaded, ProtocolError
@@ -92,6 +92,7 @@ class Port:
 
     async def _serve_client(self, tcp: trio.SocketStream) -> None:
         """Serve one connection. A failure in it ends nobody else's."""
+        probe(tcp)
         stream = ClientStream(tcp, self._write_stall_s)
         self._streams.add(stream)
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task

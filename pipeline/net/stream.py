@@ -35,6 +35,14 @@ TLS_HANDSHAKE = b"\x16"
 """The first byte from a client that speaks TLS (RFC 8446, 5.1: ContentType)."""
 
 
+def probe(tcp: trio.SocketStream) -> None:
+    """Let the kernel look whether the client's machine is there, for as long as it is silent."""
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class PlainText(Exception):
     """The client does not speak TLS, as this port requires."""
 
@@ -57,10 +65,6 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self.ignores_input = False
         """Whether what the client sends is thrown away. Its leaving is still reported."""
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
-        for name, value in KEEPALIVE.items():
-            if hasattr(socket, name):
-                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on, before anything was read. The caller sets a time limit.

@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed
 
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.native import Native
-from pipeline.net.stream import ClientStream
+from pipeline.net.stream import probe
 from pipeline.net.websocket import WebSocketWire
 from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
@@ -251,7 +251,7 @@ async def test_the_kernel_looks_whether_the_machine_of_a_silent_client_is_there(
     [listener] = await trio.open_tcp_listeners(0, host=HOST)
     client = await trio.open_tcp_stream(*listener.socket.getsockname())
     async with listener, client, await listener.accept() as server:
-        ClientStream(server, write_stall_s=30)
+        probe(server)
         assert server.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 20
 
