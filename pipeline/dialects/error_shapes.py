@@ -38,8 +38,10 @@ ErrorShape: TypeAlias = "Callable[[HttpError], tuple[int, Mapping[str, Any]]]"
 
 def error_answer(path: str, error: HttpError) -> tuple[int, Mapping[str, Any]]:
     """The status and the JSON object that answer a request for this path."""
-    shape = next((shape for pattern, shape in _SHAPES if re.fullmatch(pattern, path)), _own)
-    return shape(error)
+    for pattern, shape in _SHAPES:
+        if re.fullmatch(pattern, path, re.DOTALL):
+            return shape(error)
+    return _own(error)
 
 
 def _own(error: HttpError) -> tuple[int, Mapping[str, Any]]:

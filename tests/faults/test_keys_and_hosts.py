@@ -63,6 +63,25 @@ async def test_without_a_right_key_nothing_is_answered(
         assert refusal.json()["code"] == "unauthorized"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post("/v1/audio/speech", {"input": "Hello!"}),
+        get("/v1/models"),
+        UPGRADING.replace(b"/ws/stream", b"/v1/realtime?model=gpt-realtime"),
+    ],
+)
+async def test_openais_clients_are_refused_in_words_that_they_read(
+    guarded: ServerProcess, request_: bytes
+) -> None:
+    """By the port, before anybody has looked at what is asked for."""
+    refusal = await ask(guarded.port, request_)
+    assert refusal.status == 401
+    error = refusal.json()["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "unauthorized")
+    assert "Bearer KEY" in error["message"]
+
+
 async def test_health_and_the_page_need_no_key(guarded: ServerProcess) -> None:
     pages = ("/", "/web/server.js", "/docs", "/docs/files/swagger-ui.css")
     for target in ("/health/live", "/health/ready", *pages):
