@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -187,9 +188,9 @@ def is_loopback(host: str) -> bool:
 
 
 def subprotocol(offered: Sequence[str]) -> str | None:
-    """The subprotocol to choose for a WebSocket: the one that a page of Deepgram's SDK offers
+    """The subprotocol to choose for a WebSocket: the one that a page with Deepgram's SDK offers
     before its key, never the key itself; None: none of ours was offered."""
-    return offered[0] if offered and offered[0].lower() in KEY_SCHEMES else None
+    return next((word for word in offered if word.lower() in KEY_SCHEMES), None)
 
 
 def _presented_keys(request: HttpRequest) -> list[bytes]:
@@ -204,7 +205,7 @@ def _presented_keys(request: HttpRequest) -> list[bytes]:
         query = request.target.partition("?")[2]
         keys += [value for name, value in parse_qsl(query) if name in KEY_PARAMETERS]
         offered = request.listed(b"sec-websocket-protocol")
-        keys += offered[1:2] if subprotocol(offered) else []
+        keys += [key for scheme, key in pairwise(offered) if scheme.lower() in KEY_SCHEMES]
     return [key.encode() for key in keys if key]
 
 

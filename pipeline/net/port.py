@@ -68,7 +68,7 @@ class Port:
         self._sessions: set[Session] = set()
         self._limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
-        self._advice: set[str | None] = {None}
+        self._advice: set[str] = set()
 
     async def serve(
         self,
@@ -132,7 +132,9 @@ class Port:
 
     def _advise(self, advice: str | None) -> None:
         """Tell whoever runs the server, once, which option would have let somebody in."""
-        if advice not in self._advice and len(self._advice) < MAX_ADVICE:
+        if advice is None or advice in self._advice:
+            return
+        if len(self._advice) < MAX_ADVICE:
             self._advice.add(advice)
             log.warning("a client was refused", reason=advice)
 
