@@ -18,7 +18,8 @@ from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
-from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech, WholeText
+from pipeline.dialects.sound_form import SoundForm
+from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import list_voices
