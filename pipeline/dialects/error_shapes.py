@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -53,7 +54,18 @@ def _openai(error: HttpError) -> tuple[int, Mapping[str, Any]]:
     return status, {"error": told}
 
 
+def _elevenlabs(error: HttpError) -> tuple[int, Mapping[str, Any]]:
+    return error.status, {"detail": {"status": error.code, "message": error.message}}
+
+
+def _cartesia(error: HttpError) -> tuple[int, Mapping[str, Any]]:
+    title = HTTPStatus(error.status).phrase
+    return error.status, {"error_code": error.code, "title": title, "message": error.message}
+
+
 _SHAPES: tuple[tuple[str, ErrorShape], ...] = (
+    (r"/v1/text-to-speech/.*|/v[12]/voices(/.*)?", _elevenlabs),
+    (r"/tts/(bytes|sse|websocket)", _cartesia),
     (r"/v1(/.*)?|/realtime|/dev/captioned_speech", _openai),
 )
 """Each with the pattern of its paths; the first that fits counts. OpenAI's comes last: paths below

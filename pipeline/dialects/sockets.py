@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from pipeline.dialects.cartesia_socket import Cartesia
+from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
 from pipeline.dialects.native import Native
 from pipeline.dialects.openai_realtime import Realtime
 
@@ -23,6 +25,9 @@ NATIVE_PATH = "/ws/stream"
 _DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
     (NATIVE_PATH, Native),
     (r"(/v1)?/realtime", Realtime),
+    (r"/v1/text-to-speech/[^/]+/stream-input", StreamInput),
+    (r"/v1/text-to-speech/[^/]+/multi-stream-input", MultiStreamInput),
+    (r"/tts/websocket", Cartesia),
 )
 """Each with the pattern of its paths."""
 
