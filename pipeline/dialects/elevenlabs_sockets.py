@@ -98,11 +98,12 @@ class _ElevenSocket(Dialect):
         text = said.text or ""
         if is_first and not text.strip():
             text = ""
-        is_unit = self._is_auto and bool(text.strip())
-        if is_unit and not text[-1].isspace():
-            text += " "  # clients send sentence behind sentence, with nothing between them
-        message = ClientMessage(token=text, flush=is_unit or bool(said.flush))
-        return [Say(message, context)]
+        ends_here = (self._is_auto and bool(text.strip())) or bool(said.flush)
+        if ends_here and not text[-1:].isspace():
+            # Clients send sentence behind sentence with nothing between them, and take the last
+            # word that they are told for half of one until there is a space.
+            text += " "
+        return [Say(ClientMessage(token=text, flush=ends_here), context)]
 
     def _audio(self, data: bytes) -> dict[str, Any]:
         audio = base64.b64encode(data).decode()
