@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class _Generation(Wishes):
     """A message about a context."""
 
-    context_id: ContextName
+    context_id: ContextName = Field(min_length=1)
     transcript: Text = ""
     goes_on: bool | None = Field(None, validation_alias="continue")
     flush: bool | None = None
