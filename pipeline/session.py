@@ -106,12 +106,14 @@ class Session:
         self._used_at = trio.current_time()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for context in list(self._contexts.values()):
-                nursery.start_soon(self._converse, context)
             nursery.start_soon(self._end_at_shutdown)
             if self._service.idle_timeout_s < math.inf:
                 nursery.start_soon(self._end_when_idle)
             with contextlib.suppress(Disconnected):
+                for message in self._dialect.greeting():
+                    await self._send(message)
+                for context in list(self._contexts.values()):
+                    nursery.start_soon(self._converse, context)
                 while True:
                     await self._hear(await wire.receive())
             nursery.cancel_scope.cancel()

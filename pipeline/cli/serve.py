@@ -93,6 +93,7 @@ def open_access(options: ServeSettings) -> Access:
         host=options.host,
         hosts=options.allowed_hosts,
         origins=options.allowed_origins,
+        open_lists=options.open_lists,
     )
 
 

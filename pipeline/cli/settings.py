@@ -34,8 +34,11 @@ def _split(words: object) -> object:
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list of words; flags and environment variables have commas between them."""
 
-Origin = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s]+$", to_lower=True)]
-"""A web page's origin, as browsers send it: scheme, host, and the port unless it is the default."""
+Origin = Annotated[
+    str, StringConstraints(pattern=r"(?i)^[a-z][a-z0-9+.-]*://[^/\s]+$", to_lower=True)
+]
+"""A web page's origin, as browsers send it: scheme, host, and the port unless it is the default.
+Extensions and apps have schemes of their own."""
 
 
 class SpeechSettings(CommonSettings):
@@ -181,7 +184,14 @@ class ServeSettings(SpeechSettings):
         description="further names of this server; while there is no key, it answers to no other",
     )
     allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
-        [], description="web pages of other hosts that may use this server (https://example.org)"
+        [],
+        description="web pages of other hosts that may use this server (https://example.org), and"
+        " browser extensions (chrome-extension://and-its-id)",
+    )
+    open_lists: bool = Field(
+        False,
+        description="tell /v1/models, /v1/audio/models and /v1/audio/voices without a key, as Open"
+        " WebUI asks for them",
     )
     tls_certificate: Path | None = Field(
         None, description="PEM file with a certificate chain: speak TLS, https and wss alone"

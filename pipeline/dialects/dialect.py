@@ -110,6 +110,10 @@ class Dialect(ABC):
         socket is opened. None: the client's messages open what they need."""
         return None
 
+    def greeting(self) -> Iterable[Message]:
+        """The messages that the socket begins with, before the client has said anything."""
+        return ()
+
     @abstractmethod
     def hear(self, message: Message) -> Iterable[Action]:
         """The meaning of a client's message. Raises `ProtocolError` for one that has none."""

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +39,10 @@ ErrorShape: TypeAlias = "Callable[[HttpError], tuple[int, Mapping[str, Any]]]"
 
 def error_answer(path: str, error: HttpError) -> tuple[int, Mapping[str, Any]]:
     """The status and the JSON object that answer a request for this path."""
-    shape = next((shape for pattern, shape in _SHAPES if re.fullmatch(pattern, path)), _own)
-    return shape(error)
+    for pattern, shape in _SHAPES:
+        if re.fullmatch(pattern, path, re.DOTALL):
+            return shape(error)
+    return _own(error)
 
 
 def _own(error: HttpError) -> tuple[int, Mapping[str, Any]]:
@@ -63,7 +66,15 @@ def _cartesia(error: HttpError) -> tuple[int, Mapping[str, Any]]:
     return error.status, {"error_code": error.code, "title": title, "message": error.message}
 
 
+def _deepgram(error: HttpError) -> tuple[int, Mapping[str, Any]]:
+    """Deepgram's, which has no 422 either."""
+    status = 400 if error.status == 422 else error.status
+    told = {"err_code": error.code.upper(), "err_msg": error.message, "request_id": str(uuid4())}
+    return status, told
+
+
 _SHAPES: tuple[tuple[str, ErrorShape], ...] = (
+    (r"/v[12]/speak", _deepgram),
     (r"/v1/text-to-speech/.*|/v[12]/voices(/.*)?", _elevenlabs),
     (r"/tts/(bytes|sse|websocket)", _cartesia),
     (r"/v1(/.*)?|/realtime|/dev/captioned_speech", _openai),

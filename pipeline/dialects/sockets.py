@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.dialects.cartesia_socket import Cartesia
+from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
+from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
 from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
 from pipeline.dialects.native import Native
 from pipeline.dialects.openai_realtime import Realtime
@@ -24,6 +26,8 @@ NATIVE_PATH = "/ws/stream"
 
 _DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
     (NATIVE_PATH, Native),
+    ("/v1/speak", DeepgramV1),
+    ("/v2/speak", DeepgramV2),
     (r"(/v1)?/realtime", Realtime),
     (r"/v1/text-to-speech/[^/]+/stream-input", StreamInput),
     (r"/v1/text-to-speech/[^/]+/multi-stream-input", MultiStreamInput),

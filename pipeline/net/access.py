@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,7 @@ from pipeline.net.request_head import Refused
 from stages.errors import CannotStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pipeline.net.request_head import HttpRequest
@@ -28,8 +29,16 @@ if TYPE_CHECKING:
 KEYS_VARIABLE = "VOICE_API_KEYS"
 """Not a flag: every process of the machine can read command lines."""
 
-KEY_PARAMETER = "key"
-"""Part of a WebSocket's URL, since a browser lets a page add no header to one."""
+KEY_PARAMETERS = frozenset({"key", "api_key", "access_token"})
+"""Part of a WebSocket's URL, since a browser lets a page add no header to one. The first is ours,
+the others are Cartesia's."""
+
+KEY_SCHEMES = frozenset({"bearer", "token"})
+"""Before a key in ``Authorization``, and as the subprotocol before one: Deepgram's clients say
+``Token``, all others ``Bearer``."""
+
+KEY_HEADERS = (b"x-api-key", b"xi-api-key")
+"""Headers that hold nothing but a key: Cartesia's and ElevenLabs'."""
 
 MIN_KEY_CHARS = 16
 """The shortest key: 96 bits if it is random, which nobody guesses over a network."""
@@ -40,6 +49,9 @@ OPEN_FOLDERS = ("/web/", "/docs/files/")
 on every server, and a monitor need not be able to speak. They are compared as they stand in the
 request: the same path in another spelling needs a key."""
 
+LISTS = frozenset({"/v1/models", "/v1/audio/models", "/v1/audio/voices"})
+"""What Open WebUI asks for without a key, though it has one. With `open_lists` they need none."""
+
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
 """Open to every origin and under every host name."""
 
@@ -48,11 +60,17 @@ _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(?::\d*)?")
 perhaps a port."""
 
 
+_NAME = re.compile(r"[a-z0-9._-]{1,253}")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9._:-]{1,253}")
+"""Names that may be told, in lower case."""
+
+
 class Access:
     """The rule by which requests are let in or refused.
 
     `host` is the address or name that the server is bound to, `hosts` are further names of it
-    (a proxy's, say), `origins` the web pages of other hosts that may use it."""
+    (a proxy's, say), `origins` the web pages of other hosts that may use it. With `open_lists`
+    the `LISTS` need no key."""
 
     def __init__(
         self,
@@ -61,10 +79,12 @@ class Access:
         host: str = "localhost",
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
+        open_lists: bool = False,
     ) -> None:
         self._digests = [_digest(key.encode()) for key in keys]
         self._hosts = {_canonical(name) for name in (host, *hosts)}
         self._origins = {_canonical(origin) for origin in origins}
+        self._open_paths = OPEN_PATHS | LISTS if open_lists else OPEN_PATHS
 
     def check(self, request: HttpRequest) -> None:
         """Raises `Refused` for a request that must not be answered. The refusal has the headers by
@@ -87,7 +107,7 @@ class Access:
         # A browser asks without a key whether a page may ask (Fetch, CORS preflight).
         asks_method = request.values(b"access-control-request-method")
         is_preflight = request.method == "OPTIONS" and bool(asks_method)
-        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS) or is_preflight
+        is_open = path in self._open_paths or path.startswith(OPEN_FOLDERS) or is_preflight
         if self._digests and (request.is_upgrade or not is_open):
             self._check_key(request)
 
@@ -98,11 +118,9 @@ class Access:
             # A URL with an address in it cannot be rebound: only this server answers there.
             is_ours = name in self._hosts or _is_local_name(name) or _address(name) is not None
             if not parts or not is_ours:
-                raise Refused(
-                    403,
-                    "foreign_host",
-                    "this server does not go by that name; --allowed-hosts can add it",
-                )
+                option = _option("--allowed-hosts", name, _NAME)
+                msg = f"this server does not go by that name; it would with {option}, or with keys"
+                raise Refused(403, "foreign_host", msg, advice=msg)
 
     def _check_origin(self, request: HttpRequest) -> None:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
@@ -111,9 +129,9 @@ class Access:
         # A proxy in front may speak TLS, so the scheme does not count.
         hosts = [_canonical(host) for host in request.values(b"host")]
         if [origin.partition("://")[2] for origin in origins] != hosts:
-            raise Refused(
-                403, "foreign_origin", "a page of another host may not speak through this one"
-            )
+            option = _option("--allowed-origins", origins[0], _ORIGIN)
+            msg = f"a page of another host may not speak through this one; it might with {option}"
+            raise Refused(403, "foreign_origin", msg, advice=msg)
 
     def _allowed_origin(self, request: HttpRequest) -> str | None:
         """The origin of a page of another host that may ask; None: no such page asks."""
@@ -169,16 +187,31 @@ def is_loopback(host: str) -> bool:
     return _is_local_name(_canonical(host)) if address is None else address.is_loopback
 
 
+def subprotocol(offered: Sequence[str]) -> str | None:
+    """The subprotocol to choose for a WebSocket: the one that a page with Deepgram's SDK offers
+    before its key, never the key itself; None: none of ours was offered."""
+    return next((word for word in offered if word.lower() in KEY_SCHEMES), None)
+
+
 def _presented_keys(request: HttpRequest) -> list[bytes]:
     keys = []
     for value in request.values(b"authorization"):
         scheme, _, key = value.partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in KEY_SCHEMES:
             keys.append(key.strip())
+    for header in KEY_HEADERS:
+        keys += request.values(header)
     if request.is_upgrade:
         query = request.target.partition("?")[2]
-        keys += [value for name, value in parse_qsl(query) if name == KEY_PARAMETER]
-    return [key.encode() for key in keys]
+        keys += [value for name, value in parse_qsl(query) if name in KEY_PARAMETERS]
+        offered = request.listed(b"sec-websocket-protocol")
+        keys += [key for scheme, key in pairwise(offered) if scheme.lower() in KEY_SCHEMES]
+    return [key.encode() for key in keys if key]
+
+
+def _option(option: str, name: str, pattern: re.Pattern[str]) -> str:
+    """The option that lets a name in, with the name unless it was made up to be read."""
+    return f"{option} {name}" if pattern.fullmatch(name) else option
 
 
 def _digest(key: bytes) -> bytes:

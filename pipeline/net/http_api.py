@@ -21,6 +21,7 @@ from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Spee
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.net.cartesia_routes import cartesia_routes
+from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.speech_response import SpeechResponse
@@ -134,6 +135,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
 
     # ElevenLabs' come first: one of its paths is OpenAI's, too, but for a header.
     app.include_router(elevenlabs_routes(service), dependencies=[key])
+    app.include_router(deepgram_routes(service), dependencies=[key])
     app.include_router(openai_routes(service), dependencies=[key])
     app.include_router(cartesia_routes(service), dependencies=[key])
     add_page(app)

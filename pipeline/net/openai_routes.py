@@ -5,21 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel
 
 from pipeline.dialects.captions import CaptionedRequest
 from pipeline.dialects.openai_speech import MODELS, SpeechRequest, model, names_of
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import list_voices
+from stages.audio.encoders import FORMATS
 
 if TYPE_CHECKING:
     from pipeline.service import Service
 
 
+class OpenAiError(BaseModel):
+    """An error, for people and for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    """The key that was wrong, if one was."""
+    code: str
+
+
+class OpenAiErrorAnswer(BaseModel):
+    """An answer that is an error."""
+
+    error: OpenAiError
+
+
 def openai_routes(service: Service) -> APIRouter:
     """The routes to a service. Lists of voices hold the aliases, too."""
-    routes = APIRouter(tags=["as OpenAI and Kokoro have it"])
+    routes = APIRouter(
+        tags=["as OpenAI and Kokoro have it"],
+        responses={status: {"model": OpenAiErrorAnswer} for status in (400, 401, 403, 500, 503)},
+    )
+    sounds: dict[str, Any] = {
+        FORMATS[form].media_type: {} for form in ("mp3", "opus", "aac", "flac", "wav", "s16le")
+    }
 
-    @routes.post("/v1/audio/speech", response_class=Response)
+    @routes.post("/v1/audio/speech", response_class=Response, responses={200: {"content": sounds}})
     async def speech(body: SpeechRequest) -> Response:
         """Speak one text, in an answer that begins with the first sound."""
         return SpeechResponse(service, body.speech(service.voice_names, service.languages))

@@ -15,7 +15,7 @@ import trio
 
 from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
-from pipeline.net.access import KEY_PARAMETER
+from pipeline.net.access import KEY_PARAMETERS
 from pipeline.net.pacing import (
     BURST_CONNECTIONS,
     CONNECTIONS_PER_S,
@@ -43,6 +43,9 @@ log = structlog.stdlib.get_logger(__name__)
 TLS_WITHIN_S = 5.0
 """The limit for TLS's handshake, as for the request behind it: two round trips and arithmetic."""
 
+MAX_ADVICE = 32
+"""Lines in the log about names that were refused: a stranger may make up as many as it likes."""
+
 
 class Port:
     """The server's end of every connection that is made to its port."""
@@ -65,6 +68,7 @@ class Port:
         self._sessions: set[Session] = set()
         self._limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
+        self._advice: set[str] = set()
 
     async def serve(
         self,
@@ -121,9 +125,18 @@ class Port:
                     await self._http.serve(stream)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
+            self._advise(refusal.advice)
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
                 self._service.metrics.refused.labels(refusal.code).inc()
             await send_refusal(stream, refusal, reader.path)
+
+    def _advise(self, advice: str | None) -> None:
+        """Tell whoever runs the server, once, which option would have let somebody in."""
+        if advice is None or advice in self._advice:
+            return
+        if len(self._advice) < MAX_ADVICE:
+            self._advice.add(advice)
+            log.warning("a client was refused", reason=advice)
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
         if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
@@ -139,7 +152,7 @@ class Port:
         if dialect is None:
             raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
         query = parse_qsl(url.query, keep_blank_values=True)
-        shown = [pair for pair in query if pair[0] != KEY_PARAMETER]
+        shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
         handshake = Handshake(url.path, shown)
         try:
             session = Session(dialect(handshake, self._service.voice_names), self._service)

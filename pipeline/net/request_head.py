@@ -36,13 +36,21 @@ class Refused(Exception):
     """A request that is answered with an HTTP status and nothing else."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: tuple[tuple[str, str], ...] = (),
+        advice: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers
         """Further headers of the answer."""
+        self.advice = advice
+        """What whoever runs the server should know about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,14 @@ class HttpRequest:
         """The values of all headers of this name, which is given in lower case."""
         return [value.decode("latin-1") for key, value in self.head.headers if key == name]
 
-    def words(self, name: bytes) -> list[str]:
-        """The comma-separated words of a header, in lower case."""
+    def listed(self, name: bytes) -> list[str]:
+        """The comma-separated words of a header."""
         values = self.values(name)
-        return [word.strip().lower() for word in ",".join(values).split(",")] if values else []
+        return [word.strip() for word in ",".join(values).split(",")] if values else []
+
+    def words(self, name: bytes) -> list[str]:
+        """The same, in lower case."""
+        return [word.lower() for word in self.listed(name)]
 
 
 class RequestReader:

@@ -20,6 +20,7 @@ from wsproto.utilities import LocalProtocolError
 
 from pipeline.connection import CloseCode
 from pipeline.dialects import native
+from pipeline.net.access import subprotocol
 from pipeline.net.pacing import PacedStream
 from stages.errors import Disconnected
 
@@ -177,7 +178,8 @@ async def serve_websocket(
                 request = await wrap_server_stream(
                     nursery, transport, max_message_size=native.MAX_MESSAGE_BYTES
                 )
-                socket = await request.accept()
+                chosen = subprotocol(request.proposed_subprotocols)
+                socket = await request.accept(subprotocol=chosen)
             wire = WebSocketWire(socket, stream)
             nursery.start_soon(wire.cut_when_vanished)
             try:

@@ -16,13 +16,24 @@ def resampled_length(n_samples: int, in_rate: float, out_rate: int) -> int:
     return int((2 * n_samples * out_rate + in_rate) // (2 * in_rate))
 
 
+LOW_RATE = 16_000
+"""Hertz below which soxr's blocks would hold a listener's first sound back for 78 ms and more."""
+
+
+def _stream(in_rate: float, out_rate: int) -> soxr.ResampleStream:
+    """soxr at its high quality (HQ, a 20-bit linear-phase filter). Down to low rates its filter for
+    rates that vary takes over, which works in small blocks (docs/adr/0023-low-rates.md)."""
+    is_low = out_rate < min(in_rate, LOW_RATE)
+    return soxr.ResampleStream(in_rate, out_rate, 1, dtype="float32", quality="HQ", vr=is_low)
+
+
 class Resampler:
-    """soxr at its high quality (HQ, a 20-bit linear-phase filter) for one segment's sound.
+    """soxr for one segment's sound.
 
     n samples in give exactly `resampled_length` out, bit for bit the same for any cut of the
     input. soxr works block by block, so the output lags 5 to 42 ms behind (22 050 to 48 000 Hz;
-    18 ms at most from 32 000); `flush` hands out the rest, after which a new segment needs a new
-    resampler. Equal rates pass through untouched.
+    18 ms at most from 32 000; 28 ms from 48 000 to 8 000); `flush` hands out the rest, after which
+    a new segment needs a new resampler. Equal rates pass through untouched.
     """
 
     def __init__(self, in_rate: float, out_rate: int) -> None:
@@ -30,11 +41,7 @@ class Resampler:
         self._out_rate = out_rate
         self._received = 0
         self._made = 0
-        self._stream = (
-            None
-            if in_rate == out_rate
-            else soxr.ResampleStream(in_rate, out_rate, 1, dtype="float32", quality="HQ")
-        )
+        self._stream = None if in_rate == out_rate else _stream(in_rate, out_rate)
 
     def push(self, samples: Samples) -> Samples:
         """Take float32 samples, hand out those that are final."""

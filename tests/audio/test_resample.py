@@ -57,3 +57,34 @@ def test_all_but_45_ms_comes_before_the_flush() -> None:
     for n_received in range(441, 22_051, 441):
         n_made += len(resampler.push(np.ones(441, np.float32)))
         assert n_made / 48_000 > n_received / 22_050 - 0.045
+
+
+@pytest.mark.parametrize(("rate", "within_ms"), [(8_000, 30), (12_000, 15)])
+def test_a_telephone_hears_the_first_sound_soon(rate: int, within_ms: int) -> None:
+    """soxr's blocks held 159 ms back at 8 kHz, more than all else before a first sound."""
+    resampler = Resampler(48_000, rate)
+    waited = next(ms for ms in range(1, 1000) if len(resampler.push(np.ones(48, np.float32))))
+    assert waited <= within_ms
+
+
+@pytest.mark.parametrize(
+    ("hertz", "least_db", "most_db"),
+    [(100, -0.1, 0.1), (1_000, -0.1, 0.1), (3_400, -0.1, 0.1), (3_900, -1, 0.1),
+     (4_100, -200, -70), (4_600, -200, -90), (12_000, -200, -90)],
+)  # fmt: skip
+def test_a_telephones_band_is_kept_and_nothing_is_mirrored_into_it(
+    hertz: int, least_db: float, most_db: float
+) -> None:
+    tone = np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000).astype(np.float32)
+    middle = resample(tone, 48_000, 8_000)[4_000:-4_000].astype(np.float64)
+    level_db = 10 * np.log10(2 * np.mean(middle**2) + 1e-20)
+    assert least_db <= level_db <= most_db
+
+
+def test_a_telephones_sound_keeps_its_place() -> None:
+    """Its filter is not of linear phase: it delays speech by a fifth of a millisecond."""
+    turns = 2 * np.pi * 440 * np.arange(96_000) / 48_000
+    made = resample(np.sin(turns).astype(np.float32), 48_000, 8_000)[4_000:-4_000]
+    late = np.exp(-2j * np.pi * 440 * (np.arange(len(made)) + 4_000) / 8_000)
+    delay_s = -np.angle(1j * np.mean(made * late)) / (2 * np.pi * 440)
+    assert 0 <= delay_s < 0.25e-3

@@ -26,7 +26,7 @@ def node() -> str:
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node.js here; `make test` says why it could not install it")
-    for package in ("ws", "prism-media"):
+    for package in ("@deepgram/sdk", "openai", "prism-media", "ws"):
         if not (NODE_MODULES / package).is_dir():
             pytest.skip(f"the package {package} is not installed: run tests/node/install.sh")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout

@@ -12,6 +12,7 @@ import pytest
 import trio
 import websockets
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.faults.raw_client import UPGRADE, ask, connected, get, post
 from tests.server_process import PATIENCE_S, ROOT, running_server
@@ -63,6 +64,25 @@ async def test_without_a_right_key_nothing_is_answered(
         assert refusal.json()["code"] == "unauthorized"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post("/v1/audio/speech", {"input": "Hello!"}),
+        get("/v1/models"),
+        UPGRADING.replace(b"/ws/stream", b"/v1/realtime?model=gpt-realtime"),
+    ],
+)
+async def test_openais_clients_are_refused_in_words_that_they_read(
+    guarded: ServerProcess, request_: bytes
+) -> None:
+    """By the port, before anybody has looked at what is asked for."""
+    refusal = await ask(guarded.port, request_)
+    assert refusal.status == 401
+    error = refusal.json()["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "unauthorized")
+    assert "Bearer KEY" in error["message"]
+
+
 async def test_health_and_the_page_need_no_key(guarded: ServerProcess) -> None:
     pages = ("/", "/web/server.js", "/docs", "/docs/files/swagger-ui.css")
     for target in ("/health/live", "/health/ready", *pages):
@@ -105,6 +125,51 @@ def test_an_ordinary_client_sends_its_key_as_a_header_or_in_the_url(
     assert speak(guarded, f"&key={KEY}", {}) > 10_000
     with pytest.raises(websockets.exceptions.InvalidStatus, match="401"):
         speak(guarded, "", {})
+
+
+@pytest.mark.parametrize("scheme", ["token", "bearer"])
+def test_a_page_offers_its_key_as_a_subprotocol_and_only_the_word_before_it_is_chosen(
+    guarded: ServerProcess, scheme: str
+) -> None:
+    """A browser drops a handshake that chooses none, or one that was not offered."""
+    offered = [Subprotocol(word) for word in (scheme, KEY, "x-deepgram-session-id", "1")]
+    url = guarded.websocket_url.replace("/ws/stream", "/v1/speak")
+    with connect(url, subprotocols=offered) as socket:
+        assert socket.subprotocol == scheme
+        assert json.loads(socket.recv())["type"] == "Metadata"
+    wrong = [Subprotocol(scheme), Subprotocol("no-key")]
+    with pytest.raises(websockets.exceptions.InvalidStatus, match="401"):
+        connect(url, subprotocols=wrong)
+
+
+@pytest.mark.parametrize("name", ["api_key", "access_token"])
+def test_a_key_in_the_url_does_not_reach_the_dialect(guarded: ServerProcess, name: str) -> None:
+    """The native one knows no such key of a config."""
+    assert speak(guarded, f"&{name}={KEY}", {}) > 10_000
+
+
+def test_the_log_says_once_which_option_lets_a_container_or_an_extension_in() -> None:
+    """It stands still at 32 names, since a stranger may make up any number."""
+    page = "chrome-extension://abcdef"
+    with running_server("--allowed-origins", "moz-extension://known") as server:
+        for _ in range(2):
+            refused = server.ask("/api/voices", headers={"host": "voice:8765"})
+            assert refused.status_code == 403
+            refused = server.ask("/api/voices", headers={"origin": page})
+            assert f"--allowed-origins {page}" in refused.json()["error"]
+        assert server.log.count("--allowed-hosts voice,") == 1
+        assert server.log.count(f"--allowed-origins {page}") == 1
+        known = server.ask("/api/voices", headers={"origin": "moz-extension://known"})
+        assert known.headers["access-control-allow-origin"] == "moz-extension://known"
+        for number in range(100):
+            server.ask("/api/voices", headers={"host": f"made-up-{number}"})
+        assert server.log.count("--allowed-hosts") == 31
+
+
+def test_the_lists_can_be_opened_to_those_without_a_key() -> None:
+    with running_server("--open-lists", env={"VOICE_API_KEYS": KEY}) as server:
+        assert server.ask("/v1/models").status_code == 200
+        assert server.ask("/api/voices").status_code == 401
 
 
 async def test_a_key_in_the_url_is_no_trouble_where_none_is_needed(server: ServerProcess) -> None:

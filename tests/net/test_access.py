@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import h11
 import pytest
 
-from pipeline.net.access import Access, is_loopback, read_keys
+from pipeline.net.access import Access, is_loopback, read_keys, subprotocol
 from pipeline.net.request_head import HttpRequest, Refused
 from stages.errors import CannotStart
 
@@ -127,17 +127,24 @@ def test_two_origins_are_none() -> None:
     assert refusal(Access(hosts=["a"]), HttpRequest(head)) == (403, "foreign_origin")
 
 
-@pytest.mark.parametrize("authorization", [f"Bearer {KEY}", f"bearer  {OTHER_KEY}"])
-def test_a_key_opens(authorization: str) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [{"authorization": f"Bearer {KEY}"}, {"authorization": f"bearer  {OTHER_KEY}"},
+     {"authorization": f"Token {KEY}"}, {"authorization": f"token {KEY}"},
+     {"xi_api_key": KEY}, {"x_api_key": KEY}, {"x_api_key": "other", "xi_api_key": KEY}],
+)  # fmt: skip
+def test_a_key_opens(header: dict[str, str]) -> None:
+    """However clients that were made for other services send it."""
     access = Access(keys=[KEY, OTHER_KEY])
     for upgrade in (False, True):
-        assert refusal(access, request(upgrade=upgrade, authorization=authorization)) is None
+        assert refusal(access, request(upgrade=upgrade, **header)) is None
 
 
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", f"Bearer {NO_KEY}", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}",
-     f"Basic {KEY}", KEY, f"Bearer {KEY.upper()}", f"Bearer {KEY} {OTHER_KEY}", "Bearer \xe9"],
+     f"Basic {KEY}", KEY, "Token", f"Token {NO_KEY}",
+     f"Bearer {KEY.upper()}", f"Bearer {KEY} {OTHER_KEY}", "Bearer \xe9"],
 )  # fmt: skip
 @pytest.mark.parametrize(
     "target",
@@ -163,6 +170,9 @@ def test_a_page_can_put_the_key_of_a_websocket_into_its_url() -> None:
     target = "/ws/stream?events=true&key=a%2Bb%2Fc%3D%26%250123456789"
     assert refusal(access, request(target, upgrade=True)) is None
     assert refusal(access, request(target)) == (401, "unauthorized")
+    for name in ("api_key", "access_token"):  # Cartesia's
+        asked = request(target.replace("key=", f"{name}="), upgrade=True)
+        assert refusal(access, asked) is None
     for wrong in ("key=", "key=wrong", "kay=a", ""):
         asked = request(f"/ws/stream?{wrong}", upgrade=True)
         assert refusal(access, asked) == (401, "unauthorized")
@@ -246,3 +256,85 @@ def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_only_this_machine_reaches(host: str, is_ours_alone: bool) -> None:
     assert is_loopback(host) == is_ours_alone
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen", "opens"),
+    [
+        (f"token, {KEY}", "token", True),
+        (f"bearer,{KEY}", "bearer", True),
+        (f"Token, {KEY}, x-deepgram-session-id, 1", "Token", True),
+        (f"chat, token, {KEY}", "token", True),
+        (f"token, {NO_KEY}", "token", False),
+        (f"token, x, {KEY}", "token", False),
+        ("token", "token", False),
+        (f"x-deepgram-session-id, {KEY}", None, False),
+        (KEY, None, False),
+        ("chat", None, False),
+        ("", None, False),
+    ],
+)
+def test_a_page_can_offer_its_key_as_a_subprotocol(
+    offered: str, chosen: str | None, opens: bool
+) -> None:
+    """As Deepgram's SDK does in a browser. What is chosen is never the key."""
+    asked = request("/v1/speak", upgrade=True, sec_websocket_protocol=offered)
+    assert (refusal(Access(keys=[KEY]), asked) is None) is opens
+    assert subprotocol([word.strip() for word in offered.split(",")]) == chosen
+    over_http = request("/v1/speak", sec_websocket_protocol=offered)
+    assert refusal(Access(keys=[KEY]), over_http) == (401, "unauthorized")
+
+
+def test_a_client_without_a_key_is_told_that_it_needs_one() -> None:
+    """SillyTavern sends `Bearer` and nothing behind it."""
+    for asked in (request(), request(authorization="Bearer"), request(x_api_key="")):
+        with pytest.raises(Refused, match="this needs a key"):
+            Access(keys=[KEY]).check(asked)
+
+
+def test_the_lists_are_open_where_the_server_was_told_to_open_them() -> None:
+    """Open WebUI asks for them without the key that it has."""
+    for target in ("/v1/models", "/v1/audio/models", "/v1/audio/voices?model=x"):
+        assert refusal(Access(keys=[KEY]), request(target)) == (401, "unauthorized")
+        assert refusal(Access(keys=[KEY], open_lists=True), request(target)) is None
+    for target in ("/v1/audio/speech", "/api/voices", "/v1/models/", "/metrics"):
+        refused = refusal(Access(keys=[KEY], open_lists=True), request(target))
+        assert refused == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("host", "option"),
+    [
+        ("voice:8765", "--allowed-hosts voice,"),
+        ("Host.Docker.Internal", "--allowed-hosts host.docker.internal,"),
+        ("\xe9vil", "--allowed-hosts,"),
+    ],
+)
+def test_a_container_is_told_the_option_that_lets_it_in(host: str, option: str) -> None:
+    """And so is whoever runs the server; a name that no container has is not repeated."""
+    with pytest.raises(Refused) as refused:
+        Access().check(request(host=host))
+    assert option in str(refused.value)
+    assert refused.value.advice == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("origin", "option"),
+    [
+        ("chrome-extension://abcdef", "--allowed-origins chrome-extension://abcdef"),
+        ("https://st.example:8000", "--allowed-origins https://st.example:8000"),
+        ("null", "--allowed-origins"),
+        ("http://a\xa0b", "--allowed-origins"),
+    ],
+)
+def test_a_page_is_told_the_option_that_lets_it_in(origin: str, option: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Access().check(request(origin=origin))
+    assert str(refused.value).endswith(option)
+    assert refused.value.advice == str(refused.value)
+
+
+def test_an_extension_that_is_allowed_is_served() -> None:
+    access = Access(origins=["chrome-extension://abcdef"])
+    assert refusal(access, request(origin="chrome-extension://abcdef")) is None
+    assert refusal(access, request(origin="chrome-extension://other")) == (403, "foreign_origin")

@@ -15,6 +15,9 @@ UNKNOWN_BYTES = 0xFFFF_FFFF
 
 WAV_HEAD_BYTES = 44
 
+G711_TAGS = {"alaw": 6, "mulaw": 7}
+"""The numbers of G.711's encodings in WAV files (RFC 2361)."""
+
 
 class BarePcm:
     """PCM, behind a head or bare."""
@@ -49,3 +52,11 @@ def wav_head(sample_rate: int, channels: int, n_bytes: int | None = None) -> byt
     return struct.pack(
         "<4sI8sIHHIIHH4sI", b"RIFF", sizes[0], b"WAVEfmt ", *sound, b"data", sizes[1]
     )
+
+
+def g711_wav_head(tag: int, sample_rate: int) -> bytes:
+    """The head of a WAV file of unknown length with mono sound of a `G711_TAGS` encoding. What is
+    not PCM has a `fact` chunk with the number of samples."""
+    sound = (18, tag, 1, sample_rate, sample_rate, 1, 8, 0)
+    head = struct.pack("<4sI8sIHHIIHHH", b"RIFF", UNKNOWN_BYTES, b"WAVEfmt ", *sound)
+    return head + struct.pack("<4sII4sI", b"fact", 4, UNKNOWN_BYTES, b"data", UNKNOWN_BYTES)

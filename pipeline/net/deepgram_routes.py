@@ -1,0 +1,25 @@
+"""Deepgram's HTTP route: a text in a request, its speech in the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from pipeline.dialects.deepgram.over_http import HttpAsked, TextAsked
+from pipeline.net.speech_response import SpeechResponse
+
+if TYPE_CHECKING:
+    from pipeline.service import Service
+
+
+def deepgram_routes(service: Service) -> APIRouter:
+    """The route to a service."""
+    routes = APIRouter(tags=["as Deepgram has it"])
+
+    @routes.post("/v1/speak", response_class=Response)
+    async def speak(body: TextAsked, asked: Annotated[HttpAsked, Query()]) -> Response:
+        """Speak one text, as Deepgram does; the answer begins with the first sound."""
+        return SpeechResponse(service, asked.speech(body.text, service.voice_names))
+
+    return routes
