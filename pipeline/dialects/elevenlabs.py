@@ -68,7 +68,7 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class VoiceSettings(_Asked):
+class ElevenVoiceSettings(_Asked):
     """The settings of a voice that we have."""
 
     speed: Speed | None = None
@@ -78,7 +78,7 @@ class TextToSpeech(_Asked):
     """A text to speak."""
 
     text: WholeText = Field(max_length=MAX_TEXT_CHARS, examples=["Hello, world!"])
-    voice_settings: VoiceSettings | None = None
+    voice_settings: ElevenVoiceSettings | None = None
     language_code: LanguageTag | None = Field(None, description="a tag like de")
     seed: Seed | None = None
 

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pipeline.connection import CloseCode
 from pipeline.dialects.alignment import characters, said_in
 from pipeline.dialects.dialect import Close, Dialect, Drop, Finish, Open, Say, Tell
-from pipeline.dialects.elevenlabs import DEFAULT_FORMAT, VoiceSettings, given, sound_form
+from pipeline.dialects.elevenlabs import DEFAULT_FORMAT, ElevenVoiceSettings, given, sound_form
 from pipeline.dialects.native import LanguageTag, Seed, Text
 from pipeline.dialects.reading import (
     ContextName,
@@ -51,7 +51,7 @@ class _Input(BaseModel):
 
     text: Text | None = None
     flush: bool | None = None
-    voice_settings: VoiceSettings | None = None
+    voice_settings: ElevenVoiceSettings | None = None
 
     @property
     def speed(self) -> dict[str, Any]:

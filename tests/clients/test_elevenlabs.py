@@ -33,6 +33,9 @@ VOICE = "21m00Tcm4TlvDq8ikWAM"
 
 KEY = "a-key-of-the-tests-1"
 CERTIFICATE, TLS_KEY = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
+WITH_TLS = ("--tls-certificate", str(CERTIFICATE), "--tls-key", str(TLS_KEY))
+TRUSTING = ssl.create_default_context(cafile=str(CERTIFICATE))
+
 STORY = "".join(f"This is sentence number {n}, and it is spoken. " for n in range(40))
 
 
@@ -137,6 +140,7 @@ def test_a_key_that_is_missing_is_told_in_their_words() -> None:
         client = ElevenLabs(base_url=server.http_url, api_key="not-one-of-our-keys")
         with pytest.raises(ApiError) as raised:
             client.voices.get_all()
+        assert ElevenLabs(base_url=server.http_url, api_key=KEY).voices.get_all().voices
     assert raised.value.status_code == 401
     assert raised.value.body["detail"]["status"] == "unauthorized"
 
@@ -146,17 +150,15 @@ def test_a_key_that_is_missing_is_told_in_their_words() -> None:
 def test_words_are_heard_while_they_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """`convert_realtime` always speaks TLS, so the server does."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    options = ("--tls-certificate", str(CERTIFICATE), "--tls-key", str(TLS_KEY))
-    with running_server(*options) as server:
+    with running_server(*WITH_TLS) as server:
         client = ElevenLabs(base_url=f"https://localhost:{server.port}", api_key="any")
         heard = client.text_to_speech.convert_realtime(
             VOICE, text=iter(words(TEXT)), output_format="pcm_24000"
         )
         data = b"".join(heard)
         asked = {"text": TEXT, "format": "s16le", "sample_rate": 24_000}
-        trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
         url = f"https://localhost:{server.port}/api/speak"
-        sound = httpx.post(url, json=asked, verify=trusting, timeout=PATIENCE_S).content
+        sound = httpx.post(url, json=asked, verify=TRUSTING, timeout=PATIENCE_S).content
     assert data == sound
 
 
