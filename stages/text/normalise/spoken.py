@@ -12,10 +12,12 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import regex
 
 Edit: TypeAlias = tuple[int, int, str]
 """Begin, end, and what stands there from now on."""
@@ -47,6 +49,12 @@ class Spoken:
         """Where the source's characters from `begin` to `end` are said."""
         first = bisect_right(self.ends, begin)
         return first, max(first, bisect_left(self.begins, end))
+
+    def of(self, earlier: Spoken) -> Spoken:
+        """The same, where the source is itself what is said of an earlier one."""
+        spans = [earlier.source_span(*span) for span in zip(self.begins, self.ends, strict=True)]
+        begins, ends = zip(*spans, strict=True) if spans else ((), ())
+        return Spoken(self.text, begins, ends, earlier.source_length)
 
 
 def joined(parts: Sequence[Spoken]) -> Spoken:
@@ -94,7 +102,9 @@ class Buffer:
         self._ends = list(range(1, len(source) + 1))
 
     def substitute(
-        self, pattern: re.Pattern[str], say: Callable[[re.Match[str]], str | None]
+        self,
+        pattern: re.Pattern[str] | regex.Pattern[str],
+        say: Callable[[Any], str | None],
     ) -> None:
         """Replace every match by what `say` has for it; None leaves it as it is."""
         self._apply(
