@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import regex
 
 from stages.items import Word
 from stages.text.spoken_words import spoken_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stages.audio.format import Samples
     from stages.engine import SaidWord
     from stages.items import Segment
     from stages.text.spoken_words import SpokenWord
 
+_MARKED = regex.compile(r"[,;:.!?…。，、；：！？][\"'”’»)\]」』]*\Z")
+
 HOP_S = 0.01
 QUIET_DB = -32.0
 """Below the loudest moment; what is quieter is a pause, or the closure of a consonant."""
+CLOSURE_HOPS = 5
+FINAL_LETTERS = 3
+"""The last word before a mark is drawn out: as if it had so many letters more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +54,29 @@ class Envelope:
         self._size = round(sample_rate * HOP_S)
         self._rest = np.zeros(0, np.float32)
         self._powers: list[Samples] = []
-        self.n_samples = 0
 
     def push(self, samples: Samples) -> None:
         """Take sound in."""
-        self.n_samples += len(samples)
         held = np.concatenate([self._rest, samples])
         whole = len(held) - len(held) % self._size
         hops = held[:whole].reshape(-1, self._size)
         self._powers.append(np.einsum("ij,ij->i", hops, hops) / self._size)
         self._rest = held[whole:]
 
-    def is_speech(self) -> list[bool]:
-        """For each whole hop: whether it is no pause."""
+    def stretches(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The speech in it, and the pauses between, each from one hop to another. The closure of a
+        consonant is no pause."""
         powers = np.concatenate(self._powers) if self._powers else np.zeros(0, np.float32)
-        loudest = powers.max(initial=0.0)
-        heard: list[bool] = (powers > loudest * 10 ** (QUIET_DB / 10)).tolist()
-        return heard
+        heard = np.flatnonzero(powers > powers.max(initial=0.0) * 10 ** (QUIET_DB / 10)).tolist()
+        pauses = [
+            (before + 1, behind)
+            for before, behind in pairwise(heard)
+            if behind - before > CLOSURE_HOPS
+        ]
+        if not heard:
+            return [], []
+        borders = [heard[0], *(hop for pause in pauses for hop in pause), heard[-1] + 1]
+        return list(zip(borders[::2], borders[1::2], strict=True)), pauses
 
 
 def told_words(segment: Segment, said: Sequence[SaidWord], pace: Pace) -> list[Word]:
@@ -91,33 +103,51 @@ def told_words(segment: Segment, said: Sequence[SaidWord], pace: Pace) -> list[W
 
 
 def estimated_words(segment: Segment, envelope: Envelope, pace: Pace) -> list[Word]:
-    """The words of a segment whose engine does not know when it says them: each takes its letters'
-    share of the speech, pauses left out, and begins behind a pause that is near."""
+    """The words of a segment whose engine does not know when it says them. Each takes its letters'
+    share of the speech between two marks, which are taken to be at the longest pauses."""
     words = spoken_words(segment.spoken, segment.source, segment.written)
-    is_speech = envelope.is_speech()
-    if not words or not any(is_speech):
+    speech, pauses = envelope.stretches()
+    if not words or not speech:
         return []
-    heard = [number for number, speaks in enumerate(is_speech) if speaks]
-    shares = list(accumulate((word.n_letters for word in words), initial=0))
-    starts: list[float] = []
-    ends: list[float] = []
-    for number in range(len(words)):
-        starts.append(_hop(heard, shares[number] / shares[-1]))
-        ends.append(_hop(heard, shares[number + 1] / shares[-1]))
+    letters = [word.n_letters for word in words]
+    ends = [
+        number
+        for number, word in enumerate(words, 1)
+        if number == len(words) or _MARKED.search(segment.spoken, *word.spoken)
+    ]
+    for end in ends:
+        letters[end - 1] += FINAL_LETTERS
+    longest = sorted(pauses, key=lambda pause: pause[0] - pause[1])[: len(ends) - 1]
+    cuts = sorted(pause[1] for pause in longest)
+    if len(cuts) < len(ends) - 1:  # it does not pause at each of them
+        ends, cuts = [len(words)], []
+    estimated: list[Word] = []
     size = pace.sample_rate * HOP_S
-    times = [
-        (pace.seconds(start * size), pace.seconds(end * size))
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    return [
-        _word(segment, word, *time, is_exact=False) for word, time in zip(words, times, strict=True)
-    ]
+    for (first, behind), (begin, end) in zip(
+        pairwise([0, *ends]), pairwise([0, *cuts, speech[-1][1]]), strict=True
+    ):
+        phrase = [(max(a, begin), b) for a, b in speech if begin <= a < end]
+        places = _places(phrase, letters[first:behind])
+        for word, (start_at, end_at) in zip(words[first:behind], places, strict=True):
+            start_s, end_s = pace.seconds(start_at * size), pace.seconds(end_at * size)
+            estimated.append(_word(segment, word, start_s, end_s, is_exact=False))
+    return estimated
 
 
-def _hop(heard: Sequence[int], share: float) -> float:
-    at = share * len(heard)
-    number = min(int(at), len(heard) - 1)
-    return heard[number] + at - number
+def _places(
+    speech: Sequence[tuple[int, int]], letters: Sequence[int]
+) -> Iterator[tuple[float, float]]:
+    """Where each word begins and ends, in hops: a stretch of speech has its length's share of the
+    letters."""
+    lengths = list(accumulate((end - begin for begin, end in speech), initial=0))
+    n_letters, n_before = sum(letters), 0
+    for n_own in letters:
+        begin = lengths[-1] * n_before / n_letters
+        n_before += n_own
+        end = lengths[-1] * n_before / n_letters
+        first = min(bisect_right(lengths, begin), len(speech)) - 1
+        last = bisect_left(lengths, end) - 1
+        yield speech[first][0] + begin - lengths[first], speech[last][0] + end - lengths[last]
 
 
 def _word(
