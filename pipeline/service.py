@@ -177,7 +177,8 @@ class Service:
             remarks.append("skipped")
             left = Buffer(segment.spoken)
             left.become(legible)
-            written = left.spoken() if written is None else left.spoken().of(written)
+            readable = left.spoken(with_gaps=True)
+            written = readable if written is None else readable.of(written)
         said = normalise(legible, language, letters=engine.letters, fixed=fixed)
         return replace(
             segment,

@@ -74,7 +74,7 @@ def spoken_of(text: str, *, skip_emoji: bool) -> Spoken:
     buffer.substitute(_OUTER_SPACE, _nothing)
     if not is_audible(buffer.text, skip_emoji=skip_emoji):
         return Spoken("", (), (), len(text))
-    return buffer.spoken()
+    return buffer.spoken(with_gaps=True)
 
 
 def _nothing(_: object) -> str:

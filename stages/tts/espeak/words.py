@@ -31,8 +31,8 @@ def said_words(
     sound: Sequence[npt.NDArray[np.int16]],
     n_skipped: int,
 ) -> list[SaidWord]:
-    """The words of a segment's spoken text. A word ends where the next begins, but for the pause
-    between them.
+    """The words of a segment's spoken text. A word begins where it is heard, behind the closure of
+    its first consonant, and ends where the next mark is, but for the pause before that.
 
     `written` is the text that the library read; `sound` is what it made, without so many samples of
     silence in front."""
@@ -52,9 +52,11 @@ def said_words(
         place = said.start()
         start = max(0, mark.sample - n_skipped)
         end = n_samples if following is None else following.sample - n_skipped
-        last = int(np.searchsorted(loud, end))
+        first, last = np.searchsorted(loud, (start, end)).tolist()
         if last and end - loud[last - 1] > PAUSE_SAMPLES:
             end = int(loud[last - 1]) + 1
+        if first < last:
+            start = int(loud[first])
         if place <= reached:  # of a long number it does not tell how far it is
             words[-1] = words[-1]._replace(end=max(words[-1].end, end))
         elif start < end:
