@@ -44,6 +44,8 @@ def spoken_words(spoken: str, source: str, written: Spoken | None) -> list[Spoke
     for stretch in _stretches(spoken):
         first, last = stretch if written is None else written.source_span(*stretch)
         first, last = _trimmed(source, first, min(last, len(source)))
+        if words and first >= last:
+            first = last = words[-1].source[1]
         word = SpokenWord(stretch, (first, last), _n_letters(spoken[slice(*stretch)]))
         if words and (first < words[-1].source[1] or first >= last):  # said of the same, or of none
             words.append(_joined(words.pop(), word))

@@ -3,13 +3,14 @@ pause, whatever was done to it on its way."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pipeline.service import Service
-from stages.items import PcmFrame, SegmentEnded, SegmentStarted, Style, WordTimes
+from stages.items import PcmFrame, Style, WordTimes
 from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
 from stages.tts.espeak.engine import EspeakEngine
@@ -54,12 +55,12 @@ def server(engine: EspeakEngine) -> Service:
     )
 
 
-def onsets(sound: Samples, rate: int) -> list[float]:
-    """When sound begins, in seconds, behind at least 80 ms of silence or at the start."""
+def onsets(sound: Samples, rate: int, speed: float = 1.0) -> list[float]:
+    """When sound begins, in seconds, at the start or behind 80 ms of silence at speed 1."""
     hop = rate // 200
     levels = np.abs(sound[: len(sound) // hop * hop]).reshape(-1, hop).max(axis=1)
     loud = np.flatnonzero(levels > 0.02 * levels.max())
-    first = [loud[0], *(b for a, b in zip(loud, loud[1:], strict=False) if b - a > 16)]
+    first = [loud[0], *(b for a, b in pairwise(loud) if b - a > 16 / speed)]
     return [float(hop * at) / rate for at in first]
 
 
@@ -95,7 +96,7 @@ def test_a_word_behind_a_pause_begins_where_it_is_heard(espeak: EspeakEngine, vo
     ids=str,
 )
 async def test_words_are_where_they_are_heard_in_the_stream(
-    espeak: EspeakEngine, config: dict[str, object], autojump_clock: object
+    espeak: EspeakEngine, config: dict[str, Any], autojump_clock: object
 ) -> None:
     """Behind a pause that the text asks for, at another pitch, speed, rate and in another encoding:
     two segments, the second of which begins in the middle of a frame."""
@@ -115,7 +116,37 @@ async def test_words_are_where_they_are_heard_in_the_stream(
     else:
         sound = peer.pcm
     starts = [word.start_s for word in words if word.text in {"One.", *BEHIND_PAUSES}]
-    print(onsets(sound, rate), starts)
-    assert onsets(sound, rate) == pytest.approx(starts, abs=NEAR_S)
+    assert onsets(sound, rate, float(settings.get("speed", 1.0))) == pytest.approx(
+        starts, abs=NEAR_S
+    )
 
 
+@pytest.mark.parametrize(
+    ("text", "voice", "exact", "estimated"),
+    [
+        ("The cat is in the house.", "en-us", {"The", "cat", "is", "house."}, {"in", "the"}),
+        ("今天天气很好，我们去Python公园。", "cmn", {"今天", "天气", "很好，", "Python"}, set()),
+        ("今日は天気がいい。", "ja", set(), {"今日", "天気"}),
+        ("วันนี้อากาศดีมาก", "th", set(), {"วัน", "อากาศ", "มาก"}),
+        ("Say [New York](/nuː ˈjɔɹk/) or [it](/ɪt/).", "en-us", {"Say", "New York", "or"}, set()),
+        ("Am 5. Mai ist Herr Dr. Maier zum Beispiel da.", "de", {"5.", "Mai", "Dr."}, set()),
+        ("It is 123456789 now.", "en-us", {"It", "is", "123456789", "now."}, set()),
+        ("He said “yes!” and (maybe) left…", "en-us", {"“yes!”", "(maybe)", "left…"}, set()),
+        ("Ünïcödé 👍 e\u0301te\u0301 & \x01 that", "fr-fr", {"Ünïcödé", "e\u0301te\u0301"}, set()),
+    ],
+)
+def test_words_of_any_script_have_times(
+    espeak: EspeakEngine, text: str, voice: str, exact: set[str], estimated: set[str]
+) -> None:
+    """What espeak-ng says in one ("in the", all of a Thai text) is shared out, and said to be."""
+    words = words_of(espeak, text, voice)
+    assert exact <= {word.text for word in words if word.is_exact}
+    assert estimated <= {word.text for word in words if not word.is_exact}
+    assert all(text[word.begin : word.end] == word.text for word in words)
+    assert all(one.end_s <= following.start_s + 1e-9 for one, following in pairwise(words))
+    assert all(word.start_s < word.end_s for word in words)
+
+
+def test_a_word_ends_before_the_pause_behind_it(espeak: EspeakEngine) -> None:
+    before, behind, *_ = words_of(espeak, "Yes, no.")
+    assert 0.1 < behind.start_s - before.end_s < 0.4
