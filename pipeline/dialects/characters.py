@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 class CharacterTime(NamedTuple):
-    """A character of the text as it came, and when it is said, in seconds of the stream. One that is
-    not said takes none."""
+    """A character of the text as it came, and when it is said, in seconds of the stream. One that
+    is not said takes none."""
 
     character: str
     start_s: float
