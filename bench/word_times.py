@@ -34,7 +34,7 @@ from bench.first_audio import WARM_UP, Hearer
 from bench.serving import Server, running_server, serving_parser
 from stages.text.spoken_words import spoken_words
 from stages.tts.espeak.engine import EspeakEngine
-from stages.tts.word_times import Envelope, Pace, estimated_words, told_words
+from stages.tts.word_times import Envelope, Timescale, estimated_words, told_words
 from tests.engine_driver import DrivenRequest, make_segment, run
 
 if TYPE_CHECKING:
@@ -106,17 +106,17 @@ def measure_errors(engine: EspeakEngine, language: str) -> Iterator[Result]:
     for voice in voices:
         for sentence in sentences:
             request = run(engine, DrivenRequest(make_segment(sentence, voice)))
-            segment, pace = request.segment, Pace(engine.sample_rate)
+            segment, scale = request.segment, Timescale(engine.sample_rate)
             envelope = Envelope(engine.sample_rate)
             began = time.perf_counter()
             for piece in request.emitted:
                 envelope.push(piece)
-            estimated = [word.start_s for word in estimated_words(segment, envelope, pace)]
+            estimated = [word.start_s for word in estimated_words(segment, envelope, scale)]
             works_ms.append(1000 * (time.perf_counter() - began))
             letters = [word.n_letters for word in spoken_words(sentence, sentence, None)]
             length_s = len(request.sound) / engine.sample_rate
             evenly = [length_s * share / sum(letters) for share in accumulate(letters, initial=0)]
-            for number, word in enumerate(told_words(segment, request.words, pace)):
+            for number, word in enumerate(told_words(segment, request.words, scale)):
                 if word.is_exact:
                     evenly_ms.append(1000 * abs(evenly[number] - word.start_s))
                     estimated_ms.append(1000 * abs(estimated[number] - word.start_s))

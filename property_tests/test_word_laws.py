@@ -16,7 +16,7 @@ from stages.items import Segment, Style, Token
 from stages.segmenter import Segmenter
 from stages.text.normalise import LetterStyle, normalise
 from stages.text.spoken_words import spoken_words
-from stages.tts.word_times import Envelope, Pace, estimated_words, told_words
+from stages.tts.word_times import Envelope, Timescale, estimated_words, told_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ def test_times_that_an_engine_tells_rise_with_the_words(text: str, data: st.Data
             )
         )
         told = [SaidWord(*each) for each in zip(begins, borders[::2], borders[1::2], strict=True)]
-        words = told_words(one, told, Pace(RATE, lead_s=0.5, speed=2.0))
+        words = told_words(one, told, Timescale(RATE, lead_s=0.5, speed=2.0))
         check(words, one.source, (0.5 + 0.9) / 2)
         assert len(words) == len(spoken_words(one.spoken, one.source, one.written))
 
@@ -131,8 +131,8 @@ def test_estimates_lie_in_the_speech(text: str, sound: list[tuple[float, int]], 
         envelope.push(samples)
         for start in range(0, len(samples), cut):
             in_pieces.push(samples[start : start + cut])
-        words = estimated_words(one, envelope, Pace(RATE))
-        assert words == estimated_words(one, in_pieces, Pace(RATE))
+        words = estimated_words(one, envelope, Timescale(RATE))
+        assert words == estimated_words(one, in_pieces, Timescale(RATE))
         check(words, one.source, len(samples) / RATE)
         is_heard = samples[: len(samples) // 10 * 10].any()  # whole hops
         assert bool(words) == (is_heard and bool(one.spoken))

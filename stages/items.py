@@ -150,7 +150,7 @@ class Word:
 class WordClock:
     """The times of one segment's words, worked out when somebody asks for them.
 
-    The second thing here that changes: the TTS stage winds it, once."""
+    The second thing here that changes: the TTS stage winds it."""
 
     def __init__(self) -> None:
         self._work_out: Callable[[], Sequence[Word]] | None = None
@@ -158,14 +158,17 @@ class WordClock:
 
     def wind(self, work_out: Callable[[], Sequence[Word]]) -> None:
         """From now on they can be worked out."""
-        self._work_out = work_out
+        if self._words is None:
+            self._work_out = work_out
 
     @property
     def words(self) -> Sequence[Word]:
         """In their order, counted from the segment's first sample; none, while they are not known.
         Any thread may ask."""
-        if self._words is None and self._work_out is not None:
-            self._words = self._work_out()
+        work_out = self._work_out
+        if self._words is None and work_out is not None:
+            self._words = work_out()
+            self._work_out = None  # it knows the segment, which knows this clock
         return self._words or ()
 
 

@@ -12,7 +12,7 @@ import trio
 from stages.audio.format import NO_SAMPLES
 from stages.errors import SynthesisError
 from stages.items import AudioChunk, Flush, Segment, SegmentFailed
-from stages.tts.word_times import Envelope, Pace, estimated_words, told_words
+from stages.tts.word_times import Envelope, Timescale, estimated_words, told_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,37 +48,37 @@ async def synthesize(
                     if not item.spoken:
                         await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))
                         continue
-                    pace = Pace(rate, pause_s, style.speed / own_speed)
+                    scale = Timescale(rate, pause_s, style.speed / own_speed)
                     with models.open(engine, replace(item, style=style), playback) as job:
-                        await _speak(item, job, speech, pace)
+                        await _speak(item, job, speech, scale)
 
 
 async def _speak(
     segment: Segment,
     job: Job,
     speech: trio.MemorySendChannel[Speech],
-    pace: Pace,
+    scale: Timescale,
 ) -> None:
-    rate, envelope = pace.sample_rate, Envelope(pace.sample_rate)
+    rate, envelope = scale.sample_rate, Envelope(scale.sample_rate)
     try:
         async for samples in job:
             if segment.timing.speech is None:
                 segment.timing.speech = trio.current_time()
             await speech.send(AudioChunk(segment, samples, rate, is_last=False))
-            envelope.push(samples)
-            _wind(segment, job, pace)
+            if not _wind(segment, job, scale):
+                envelope.push(samples)
     except SynthesisError as error:
         await speech.send(SegmentFailed(segment, error))
     else:
         if segment.timing.speech is None and "skipped" not in segment.remarks:
             segment.remarks.append("skipped")
-        if not _wind(segment, job, pace):
-            segment.clock.wind(partial(estimated_words, segment, envelope, pace))
+        if not _wind(segment, job, scale):
+            segment.clock.wind(partial(estimated_words, segment, envelope, scale))
         await speech.send(AudioChunk(segment, NO_SAMPLES, rate, is_last=True))
 
 
-def _wind(segment: Segment, job: Job, pace: Pace) -> bool:
+def _wind(segment: Segment, job: Job, scale: Timescale) -> bool:
     """Let the segment's words be known if the engine has told of them; says whether it has."""
     if job.words:
-        segment.clock.wind(partial(told_words, segment, job.words, pace))
+        segment.clock.wind(partial(told_words, segment, job.words, scale))
     return bool(job.words)

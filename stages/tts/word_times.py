@@ -32,7 +32,7 @@ FINAL_LETTERS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Timescale:
     """How the times of an engine's sound become those of the segment's."""
 
     sample_rate: int
@@ -79,7 +79,7 @@ class Envelope:
         return list(zip(borders[::2], borders[1::2], strict=True)), pauses
 
 
-def told_words(segment: Segment, said: Sequence[SaidWord], pace: Pace) -> list[Word]:
+def told_words(segment: Segment, said: Sequence[SaidWord], scale: Timescale) -> list[Word]:
     """The words of a segment whose engine told when it says them. Those that it says in one with
     others share their time by their letters, which is an estimate."""
     words = spoken_words(segment.spoken, segment.source, segment.written)
@@ -96,13 +96,13 @@ def told_words(segment: Segment, said: Sequence[SaidWord], pace: Pace) -> list[W
         group = words[0 if place == 0 else first : behind]
         start, end = groups[first]
         shares = list(accumulate((word.n_letters for word in group), initial=0))
-        times = [pace.seconds(start + (end - start) * share / shares[-1]) for share in shares]
+        times = [scale.seconds(start + (end - start) * share / shares[-1]) for share in shares]
         for word, start_s, end_s in zip(group, times, times[1:], strict=False):
             told.append(_word(segment, word, start_s, end_s, is_exact=len(group) == 1))
     return told
 
 
-def estimated_words(segment: Segment, envelope: Envelope, pace: Pace) -> list[Word]:
+def estimated_words(segment: Segment, envelope: Envelope, scale: Timescale) -> list[Word]:
     """The words of a segment whose engine does not know when it says them. Each takes its letters'
     share of the speech between two marks, which are taken to be at the longest pauses."""
     words = spoken_words(segment.spoken, segment.source, segment.written)
@@ -122,14 +122,14 @@ def estimated_words(segment: Segment, envelope: Envelope, pace: Pace) -> list[Wo
     if len(cuts) < len(ends) - 1:  # it does not pause at each of them
         ends, cuts = [len(words)], []
     estimated: list[Word] = []
-    size = pace.sample_rate * HOP_S
+    size = scale.sample_rate * HOP_S
     for (first, behind), (begin, end) in zip(
         pairwise([0, *ends]), pairwise([0, *cuts, speech[-1][1]]), strict=True
     ):
         phrase = [(max(a, begin), b) for a, b in speech if begin <= a < end]
         places = _places(phrase, letters[first:behind])
         for word, (start_at, end_at) in zip(words[first:behind], places, strict=True):
-            start_s, end_s = pace.seconds(start_at * size), pace.seconds(end_at * size)
+            start_s, end_s = scale.seconds(start_at * size), scale.seconds(end_at * size)
             estimated.append(_word(segment, word, start_s, end_s, is_exact=False))
     return estimated
 

@@ -15,7 +15,7 @@ from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.languages import Languages
-from stages.tts.word_times import Pace, told_words
+from stages.tts.word_times import Timescale, told_words
 from tests.audio.listening import hear_packets
 from tests.engine_driver import DrivenRequest, make_segment, run
 from tests.fakes import FLUSH, InlineModels, ListPeer, converse, token
@@ -66,13 +66,13 @@ def onsets(sound: Samples, rate: int, speed: float = 1.0) -> list[float]:
 
 def words_of(engine: EspeakEngine, text: str, voice: str = "en-us") -> list[Word]:
     request = run(engine, DrivenRequest(make_segment(text, voice)))
-    return told_words(request.segment, request.words, Pace(engine.sample_rate))
+    return told_words(request.segment, request.words, Timescale(engine.sample_rate))
 
 
 @pytest.mark.parametrize("voice", ["en-us", "en-us+f3", "en-gb+whisper"])
 def test_a_word_behind_a_pause_begins_where_it_is_heard(espeak: EspeakEngine, voice: str) -> None:
     request = run(espeak, DrivenRequest(make_segment(TEXT, voice)))
-    words = told_words(request.segment, request.words, Pace(espeak.sample_rate))
+    words = told_words(request.segment, request.words, Timescale(espeak.sample_rate))
     assert [word.text for word in words] == TEXT.split()
     assert all(word.is_exact for word in words)
     starts = [word.start_s for word in words if word.text in BEHIND_PAUSES]

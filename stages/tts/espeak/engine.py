@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stages.engine import Request
     from stages.tts.espeak.data import Variant
     from stages.tts.espeak.languages import LanguageFile
-    from stages.tts.espeak.library import Mark
+    from stages.tts.espeak.library import SoundMark
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
@@ -138,7 +138,7 @@ class EspeakEngine(Engine):
             pieces = Pieces(request, offset, self._lacking_pause(text, speed))
             # A reader would pause here, but not where a long sentence had to be cut.
             end_pause = text.endswith(_PAUSE_MARKS)
-            marks: list[Mark] = []
+            marks: list[SoundMark] = []
             self._speak(
                 text,
                 voice,
@@ -191,7 +191,7 @@ class EspeakEngine(Engine):
         *,
         end_pause: bool,
         has_phonemes: bool = False,
-        on_mark: Callable[[Mark], None] | None = None,
+        on_mark: Callable[[SoundMark], None] | None = None,
     ) -> None:
         if self._library is None or self._data is None:
             raise SynthesisError("espeak-ng is not loaded")

@@ -63,7 +63,7 @@ class _Event(ctypes.Structure):
     )
 
 
-class Mark(NamedTuple):
+class SoundMark(NamedTuple):
     """A place in the sound that belongs to one in the text."""
 
     sample: int
@@ -95,7 +95,7 @@ class EspeakLibrary:
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
         self._on_sound: Callable[[npt.NDArray[np.int16]], bool] | None = None
-        self._on_mark: Callable[[Mark], None] | None = None
+        self._on_mark: Callable[[SoundMark], None] | None = None
         self._error: BaseException | None = None
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self._callback = _Callback(self._take_sound)  # must live as long as it may be called
@@ -113,7 +113,7 @@ class EspeakLibrary:
         end_pause: bool,
         has_phonemes: bool = False,
         on_sound: Callable[[npt.NDArray[np.int16]], bool],
-        on_mark: Callable[[Mark], None] | None = None,
+        on_mark: Callable[[SoundMark], None] | None = None,
     ) -> None:
         """Speak plain text, with phonemes in double brackets where it `has_phonemes`; `on_sound`
         gets each buffer and says whether to go on, and `on_mark` before it the marks in it."""
@@ -178,14 +178,14 @@ class EspeakLibrary:
             return 1
 
 
-def _marks(events: int) -> Iterator[Mark]:
+def _marks(events: int) -> Iterator[SoundMark]:
     """The marks in a list of events."""
     size = ctypes.sizeof(_Event)
     while (event := _Event.from_address(events)).type != EVENT_LIST_TERMINATED:
         if event.type == EVENT_WORD:
-            yield Mark(event.sample, event.text_position - 1)
+            yield SoundMark(event.sample, event.text_position - 1)
         elif event.type == EVENT_END:
-            yield Mark(event.sample, None)
+            yield SoundMark(event.sample, None)
         events += size
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from stages.text.normalise import Spoken
-    from stages.tts.espeak.library import Mark
+    from stages.tts.espeak.library import SoundMark
 
 SILENCE = 327
 """Of 32 768: -40 dB of full scale."""
@@ -26,7 +26,7 @@ PAUSE_SAMPLES = 1103
 
 
 def said_words(
-    marks: Sequence[Mark],
+    marks: Sequence[SoundMark],
     written: Spoken,
     sound: Sequence[npt.NDArray[np.int16]],
     n_skipped: int,
