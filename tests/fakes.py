@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.executor import Executor
     from stages.audio.format import Samples
-    from stages.engine import Job, Playback, Request
+    from stages.engine import Job, Playback, Request, SaidWord
     from stages.items import Answer, Outgoing, Segmentation
 
 T = TypeVar("T")
@@ -251,6 +251,7 @@ class _InlineRequest:
         self._outputs: list[Samples] = []
         self._ended = False
         self._error: SynthesisError | None = None
+        self.words: Sequence[SaidWord] = ()
         self._pushed = trio.lowlevel.ParkingLot()
 
     @property
@@ -264,6 +265,9 @@ class _InlineRequest:
     def emit(self, samples: Samples) -> None:
         if len(samples):
             self._outputs.append(samples)
+
+    def tell_words(self, words: Sequence[SaidWord]) -> None:
+        self.words = words
 
     def finish(self) -> None:
         self._ended = True
