@@ -1,17 +1,19 @@
 """The times of characters and words in a conversation's sound, as dialects tell them.
 
-Inside a piece of text whose times are known, here a segment, the characters are taken to be spoken
-evenly.
+They are those of `WordTimes`. Inside a word, and where there are none, the characters are taken to
+be spoken evenly.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from stages.items import SegmentEnded, SegmentStarted, WordTimes
 
-    from stages.items import SegmentEnded
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from stages.items import Answer, Outgoing, Word
 
 
 class SaidPiece(NamedTuple):
@@ -22,10 +24,39 @@ class SaidPiece(NamedTuple):
     end_s: float
 
 
-def said_in(ended: SegmentEnded, sample_rate: int) -> SaidPiece:
-    """A segment that was spoken. `sample_rate`, in hertz, is that of its conversation."""
-    start, end = ended.sample_offset / sample_rate, ended.end / sample_rate
-    return SaidPiece(ended.segment.source, start, end)
+class TextTimes:
+    """When each piece of one conversation's text is said, told segment by segment.
+
+    The conversation is opened with ``events`` and ``words``."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
+        self._rate = sample_rate
+        self._words: list[Word] = []
+
+    def said(self, item: Outgoing | Answer) -> list[SaidPiece]:
+        """The pieces of a segment that has just ended, in order: all of its text, and all of its
+        time. Else none."""
+        match item:
+            case SegmentStarted():
+                self._words = []
+            case WordTimes(words=words):
+                self._words += words
+            case SegmentEnded(segment=segment, sample_offset=start, end=end):
+                times = start / self._rate, end / self._rate
+                return list(_pieces(segment.source, self._words, *times))
+        return []
+
+
+def _pieces(text: str, words: list[Word], start_s: float, end_s: float) -> Iterator[SaidPiece]:
+    """Words, and between them and around them what is no word, which may be silence alone: together
+    they fill all of the time."""
+    at = 0
+    for word in words:
+        yield SaidPiece(text[at : word.begin], start_s, word.start_s)
+        yield SaidPiece(word.text, word.start_s, word.end_s)
+        at, start_s = word.end, word.end_s
+    yield SaidPiece(text[at:], start_s, max(start_s, end_s))
 
 
 def characters(pieces: Iterable[SaidPiece]) -> list[SaidPiece]:

@@ -6,19 +6,12 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-import regex
-
+from pipeline.dialects.alignment import TextTimes, words
 from pipeline.dialects.openai_speech import SpeechRequest
 from pipeline.dialects.speech import Body
-from stages.items import SegmentEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stages.items import Outgoing
-
-_WORD = regex.compile(r"\S*[\p{L}\p{N}]\S*")
-"""What is between spaces, if there is a letter or a digit in it."""
 
 
 class CaptionedRequest(SpeechRequest):
@@ -35,20 +28,19 @@ class CaptionedRequest(SpeechRequest):
 
 
 class _Captioned(Body):
+    wants_words = True
     media_type = "application/json"  # Kokoro says so of its lines, too
 
     def __init__(self, audio_format: str, sample_rate: int) -> None:
         """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
         self._format = audio_format
-        self._rate = sample_rate
+        self._times = TextTimes(sample_rate)
 
     def _words(self, item: Outgoing) -> list[dict[str, Any]]:
-        if not isinstance(item, SegmentEnded):
-            return []
-        start, end = item.sample_offset / self._rate, item.end / self._rate
         return [
             {"word": word, "start_time": round(begins, 3), "end_time": round(ends, 3)}
-            for word, begins, ends in estimated_words(item.segment.source, start, end)
+            for word, begins, ends in words(self._times.said(item))
+            if any(map(str.isalnum, word))
         ]
 
 
@@ -92,14 +84,3 @@ class CaptionedWhole(_Captioned):
         rest = {"audio_format": self._format, "timestamps": self._timestamps}
         head = self._head + base64.b64encode(self._left)
         return head + b'", ' + json.dumps(rest).encode()[1:]
-
-
-def estimated_words(text: str, start_s: float, end_s: float) -> Iterator[tuple[str, float, float]]:
-    """The words of a text that is spoken from one time to another, and the seconds at which each
-    begins and ends: as if all characters of its words took as long."""
-    words = _WORD.findall(text)
-    total, before = sum(map(len, words)), 0
-    for word in words:
-        after = before + len(word)
-        yield word, *(start_s + (end_s - start_s) * n / total for n in (before, after))
-        before = after

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipeline.dialects.alignment import SaidPiece, said_in, words
+from pipeline.dialects.alignment import SaidPiece, TextTimes, words
 from pipeline.dialects.native import LanguageTag, SampleRate, Speed
 from pipeline.dialects.openai_speech import voice_asked_for
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
-from stages.items import SegmentEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -153,15 +152,16 @@ class SpeechStream(Body):
     def __init__(self, context: str | None, sample_rate: int | None) -> None:
         """`sample_rate`, in hertz, is that of the sound; None: no times are asked for."""
         self._context = context
-        self._rate = sample_rate
+        self._times = None if sample_rate is None else TextTimes(sample_rate)
+        self.wants_words = sample_rate is not None
 
     def sound(self, data: bytes) -> bytes:
         return _event(chunk(self._context, data))
 
     def event(self, item: Outgoing) -> bytes:
-        if self._rate is None or not isinstance(item, SegmentEnded):
+        if self._times is None:
             return b""
-        said = words([said_in(item, self._rate)])
+        said = words(self._times.said(item))
         return _event(timestamps(self._context, said)) if said else b""
 
     def end(self) -> bytes:

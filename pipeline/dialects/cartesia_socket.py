@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.connection import CloseCode
 from pipeline.dialects import cartesia
-from pipeline.dialects.alignment import said_in, words
+from pipeline.dialects.alignment import TextTimes, words
 from pipeline.dialects.cartesia import RawFormat, Wishes
 from pipeline.dialects.dialect import Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.native import Text
@@ -25,7 +25,15 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from stages.errors import Overloaded, ProtocolError, ServerError
-from stages.items import ClientMessage, Flushed, PcmFrame, SegmentEnded, SegmentFailed
+from stages.items import (
+    ClientMessage,
+    Flushed,
+    PcmFrame,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+    WordTimes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +61,8 @@ class _CartesiaContext:
 
     form: RawFormat
     manner: dict[str, Any]
-    has_times: bool
+    times: TextTimes | None
+    """None: the client asked for none."""
     is_finishing: bool = False
     n_flushes: int = 0
     """Those that the client asked for."""
@@ -109,10 +118,12 @@ class Cartesia(Dialect):
         if said.output_format is None:
             raise ProtocolError("output_format: is missing")
         manner = said.manner(self._voice_names)
-        context = _CartesiaContext(said.output_format, manner, bool(said.add_timestamps))
-        self._contexts[name] = context
         form = said.output_format.form
-        return context, Open({**manner, "events": True}, name, form)
+        times = TextTimes(form.sample_rate) if said.add_timestamps else None
+        context = _CartesiaContext(said.output_format, manner, times)
+        self._contexts[name] = context
+        config = {**manner, "events": True, "words": times is not None}
+        return context, Open(config, name, form)
 
     def _words(self, context: _CartesiaContext, said: _Generation) -> ClientMessage:
         text, changes = said.transcript, None
@@ -139,8 +150,8 @@ class Cartesia(Dialect):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps(cartesia.chunk(context, data))]
-            case SegmentEnded() if own.has_times:
-                said = words([said_in(item, own.form.sample_rate)])
+            case SegmentStarted() | WordTimes() | SegmentEnded() if own.times is not None:
+                said = words(own.times.said(item))
                 return [json.dumps(cartesia.timestamps(context, said))] if said else []
             case Flushed():
                 number = own.flushes.popleft()

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dialects.alignment import SaidPiece, characters, said_in
+from pipeline.dialects.alignment import SaidPiece, TextTimes, characters
 from pipeline.dialects.native import LanguageTag, Seed, Speed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
 from stages.errors import ProtocolError
-from stages.items import SegmentEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,12 +104,14 @@ def given(**values: object) -> dict[str, Any]:
 class _Timed(Body):
     """An answer with the times of its characters, in seconds from its first sample."""
 
+    wants_words = True
+
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
-        self._rate = sample_rate
+        self._times = TextTimes(sample_rate)
 
     def _said(self, item: Outgoing) -> list[SaidPiece]:
-        return characters([said_in(item, self._rate)]) if isinstance(item, SegmentEnded) else []
+        return characters(self._times.said(item))
 
 
 class TimedLines(_Timed):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from pipeline.connection import CloseCode
-from pipeline.dialects.alignment import characters, said_in
+from pipeline.dialects.alignment import SaidPiece, TextTimes, characters
 from pipeline.dialects.dialect import Close, Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.elevenlabs import DEFAULT_FORMAT, ElevenVoiceSettings, given, sound_form
 from pipeline.dialects.native import LanguageTag, Seed, Text
@@ -24,7 +24,14 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from stages.errors import ProtocolError, ServerError
-from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
+from stages.items import (
+    ClientMessage,
+    PcmFrame,
+    SegmentEnded,
+    SegmentFailed,
+    SegmentStarted,
+    WordTimes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,6 +91,7 @@ class _ElevenSocket(Dialect):
         self._config = {
             "voice": voice_names.find(unquote(voice)),
             "events": True,
+            "words": True,
             **given(language=query.language_code, seed=query.seed),
         }
 
@@ -109,14 +117,14 @@ class _ElevenSocket(Dialect):
         audio = base64.b64encode(data).decode()
         return {"audio": audio, "alignment": None, "normalizedAlignment": None}
 
-    def _times(self, ended: SegmentEnded) -> dict[str, Any] | None:
+    def _aligned(self, pieces: list[SaidPiece]) -> dict[str, Any] | None:
         """A segment's times in milliseconds. They begin at 0 in each message and clients add them
         up, so each is told up to where the next one begins, to the same millisecond."""
-        said = characters([said_in(ended, self._rate)])
+        said = characters(pieces)
         if not said:
             return None
-        borders = [round(piece.start_s * 1000) for piece in said]
-        borders.append(round(said[-1].end_s * 1000))
+        starts_s = [pieces[0].start_s, *(piece.start_s for piece in said[1:]), pieces[-1].end_s]
+        borders = [round(1000 * start_s) for start_s in starts_s]
         times = {
             "chars": [piece.text for piece in said],
             "charStartTimesMs": [border - borders[0] for border in borders[:-1]],
@@ -130,6 +138,7 @@ class StreamInput(_ElevenSocket):
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         super().__init__(handshake, voice_names)
+        self._times = TextTimes(self._rate)
         self._is_first = True
         self._has_ended = False
 
@@ -153,8 +162,8 @@ class StreamInput(_ElevenSocket):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps({**self._audio(data), "isFinal": None})]
-            case SegmentEnded():
-                times = self._times(item)
+            case SegmentStarted() | WordTimes() | SegmentEnded():
+                times = self._aligned(self._times.said(item))
                 return [] if times is None else [json.dumps({**times, "isFinal": None})]
             case SegmentFailed(error=error) | (ServerError() as error):
                 # Their SDK raises the last message before a close, and no other.
@@ -179,6 +188,7 @@ class MultiStreamInput(_ElevenSocket):
         super().__init__(handshake, voice_names)
         self._is_closing: dict[str, bool] = {}
         """The contexts that are open, and whether the client has closed them."""
+        self._times: dict[str, TextTimes] = {}
         self._failed = FailedContexts()
         self._is_ending = False
 
@@ -208,6 +218,7 @@ class MultiStreamInput(_ElevenSocket):
         if not said.text or name in self._failed:
             return []  # a keepalive; or the client has not read yet that the context has failed
         self._is_closing[name] = False
+        self._times[name] = TextTimes(self._rate)
         return [self._open(name, said.speed), *self._say(said, name, is_first=True)]
 
     def _close(self, name: str) -> Iterable[Action]:
@@ -228,8 +239,8 @@ class MultiStreamInput(_ElevenSocket):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps({**self._audio(data), "contextId": context or None})]
-            case SegmentEnded():
-                times = self._times(item)
+            case SegmentStarted() | WordTimes() | SegmentEnded():
+                times = self._aligned(self._times[context].said(item))
                 told = {} if times is None else {**times, "contextId": context or None}
                 return [json.dumps(told)] if told else []
             case SegmentFailed(error=error) | (ServerError() as error):

@@ -69,7 +69,7 @@ def test_a_context_opens_with_the_wishes_of_its_first_message() -> None:
     assert opening.form.config == {"encoding": "s16le", "sample_rate": 24_000, "channels": 1}
     volume = pytest.approx(6.02, abs=0.01)
     manner = {"voice": "other", "language": "de", "speed": 1.5, "volume": volume}
-    assert opening.config == {**manner, "events": True}
+    assert opening.config == {**manner, "events": True, "words": False}
     assert word == said("Hello ")
 
 

@@ -98,7 +98,7 @@ def test_a_context_opens_with_the_wishes_of_its_url_and_of_its_first_message() -
     )
     assert isinstance(opening, Open)
     manner = {"voice": "other", "language": "de", "seed": 7, "speed": 1.2}
-    assert opening.config == {"events": True, **manner}
+    assert opening.config == {"events": True, "words": True, **manner}
     assert (opening.context, opening.form) == ("A", sound_form("pcm_16000"))
     assert said == Say(ClientMessage(), "A"), "the space that opens a context is not said"
 
