@@ -164,7 +164,7 @@ def measure(asked: argparse.Namespace) -> Iterator[Result]:
 
 def main() -> None:
     parser = serving_parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=200, help="of the sentence, for each case")
+    parser.add_argument("--repeats", type=int, default=300, help="of the sentence, for each case")
     report(COLUMNS, FIGURES, measure(parser.parse_args()))
 
 

@@ -183,7 +183,7 @@ def _marks(events: int) -> Iterator[SoundMark]:
     size = ctypes.sizeof(_Event)
     while (event := _Event.from_address(events)).type != EVENT_LIST_TERMINATED:
         if event.type == EVENT_WORD:
-            yield SoundMark(event.sample, event.text_position - 1)
+            yield SoundMark(event.sample, max(0, event.text_position - 1))
         elif event.type == EVENT_END:
             yield SoundMark(event.sample, None)
         events += size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,24 +38,22 @@ def said_words(
     if not sound:
         return []
     loud = np.flatnonzero(np.abs(np.concatenate(sound)) > SILENCE)
-    n_samples = sum(map(len, sound))
+    borders = [max(0, mark.sample - n_skipped) for mark in marks] + [sum(map(len, sound))]
+    n_before = np.searchsorted(loud, borders).tolist()  # loud samples before each border
     words: list[SaidWord] = []
     reached = -1
-    for mark, following in pairwise([*marks, None]):
-        if mark is None or mark.place is None or not 0 <= mark.place < len(written.text):
-            continue
+    for number, mark in enumerate(marks):
         # It may point at marks before the word: at the full stop of the last one.
-        said = _SAID.search(written.text, mark.place)
+        said = None if mark.place is None else _SAID.search(written.text, mark.place)
         if said is None:
             continue
-        place = said.start()
-        start = max(0, mark.sample - n_skipped)
-        end = n_samples if following is None else following.sample - n_skipped
-        first, last = np.searchsorted(loud, (start, end)).tolist()
+        start, end = borders[number : number + 2]
+        first, last = n_before[number : number + 2]
         if last and end - loud[last - 1] > PAUSE_SAMPLES:
             end = int(loud[last - 1]) + 1
         if first < last:
             start = int(loud[first])
+        place = said.start()
         if place <= reached:  # of a long number it does not tell how far it is
             words[-1] = words[-1]._replace(end=max(words[-1].end, end))
         elif start < end:
