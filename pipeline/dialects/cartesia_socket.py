@@ -13,7 +13,6 @@ from pydantic import Field
 
 from pipeline.connection import CloseCode
 from pipeline.dialects import cartesia
-from pipeline.dialects.alignment import said_in, words
 from pipeline.dialects.cartesia import RawFormat, Wishes
 from pipeline.dialects.dialect import Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.native import Text
@@ -25,7 +24,7 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from stages.errors import Overloaded, ProtocolError, ServerError
-from stages.items import ClientMessage, Flushed, PcmFrame, SegmentEnded, SegmentFailed
+from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed, WordTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,9 +50,7 @@ class _Generation(Wishes):
 class _CartesiaContext:
     """A context that is open."""
 
-    form: RawFormat
     manner: dict[str, Any]
-    has_times: bool
     is_finishing: bool = False
     n_flushes: int = 0
     """Those that the client asked for."""
@@ -109,10 +106,9 @@ class Cartesia(Dialect):
         if said.output_format is None:
             raise ProtocolError("output_format: is missing")
         manner = said.manner(self._voice_names)
-        context = _CartesiaContext(said.output_format, manner, bool(said.add_timestamps))
-        self._contexts[name] = context
-        form = said.output_format.form
-        return context, Open({**manner, "events": True}, name, form)
+        context = self._contexts[name] = _CartesiaContext(manner)
+        config = {**manner, "events": True, "words": bool(said.add_timestamps)}
+        return context, Open(config, name, said.output_format.form)
 
     def _words(self, context: _CartesiaContext, said: _Generation) -> ClientMessage:
         text, changes = said.transcript, None
@@ -139,9 +135,8 @@ class Cartesia(Dialect):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps(cartesia.chunk(context, data))]
-            case SegmentEnded() if own.has_times:
-                said = words([said_in(item, own.form.sample_rate)])
-                return [json.dumps(cartesia.timestamps(context, said))] if said else []
+            case WordTimes():
+                return [json.dumps(cartesia.timestamps(context, item))]
             case Flushed():
                 number = own.flushes.popleft()
                 return [] if number is None else [json.dumps(cartesia.flush_done(context, number))]
