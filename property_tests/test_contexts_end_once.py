@@ -25,7 +25,7 @@ from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded, ProtocolError, SynthesisError
 from stages.items import Flushed, PcmFrame, SegmentEnded, SegmentFailed
-from tests.fakes import VOICES, segment
+from tests.fakes import VOICES, segment, word_times
 
 NAMES = VoiceNames(VOICES, "plain", {})
 MOST = 3
@@ -120,6 +120,7 @@ class Contexts(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(self.open)))
         items: list[Any] = [
             PcmFrame(b"abcd", 2, None),
+            word_times(segment("Hello "), samples / 1000, samples / 999),
             SegmentEnded(segment("Hello "), samples, samples),
             SegmentEnded(segment(""), samples, 0),
             SegmentFailed(segment("x"), SynthesisError("no")),

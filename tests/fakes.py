@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,16 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
+from stages.items import (
+    AudioChunk,
+    ClientMessage,
+    PcmFrame,
+    Segment,
+    Style,
+    Timing,
+    Word,
+    WordTimes,
+)
 from stages.segmenter import SegmenterOptions
 from stages.text.normalise import prepare
 from stages.voices import Voice
@@ -41,6 +51,18 @@ SAMPLES_PER_CHAR = 100
 def segment(spoken: str, index: int = 0, style: Style = STYLE) -> Segment:
     """A segment that says this."""
     return Segment(index, spoken, spoken, style, Timing(arrived=0.0, cut=0.0))
+
+
+def word_times(of: Segment, start_s: float, end_s: float, *, rate: int = 48_000) -> WordTimes:
+    """The times of a segment's words, as if all characters but spaces took as long."""
+    found = list(re.finditer(r"\S+", of.source))
+    share = (end_s - start_s) / sum(len(word.group()) for word in found)
+    words, at_s = [], start_s
+    for word in found:
+        ends_s = at_s + share * len(word.group())
+        words.append(Word(word.group(), *word.span(), at_s, ends_s, is_exact=True))
+        at_s = ends_s
+    return WordTimes(of, tuple(words), rate)
 
 
 def sound_of(text: str) -> Samples:

@@ -6,11 +6,14 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.dialects.alignment import TextTimes, words
 from pipeline.dialects.openai_speech import SpeechRequest
 from pipeline.dialects.speech import Body
+from stages.items import WordTimes
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from pipeline.voice_names import VoiceNames
     from stages.items import Outgoing
 
 
@@ -24,28 +27,33 @@ class CaptionedRequest(SpeechRequest):
     def body(self) -> CaptionedLines | CaptionedWhole:
         """The answer's body."""
         kind = CaptionedWhole if self.stream is False else CaptionedLines
-        return kind(self.response_format, self.form.config["sample_rate"])
+        return kind(self.response_format)
+
+    def _config(self, voices: VoiceNames, languages: Container[str]) -> dict[str, Any]:
+        return {**super()._config(voices, languages), "words": True}
 
 
 class _Captioned(Body):
-    wants_words = True
     media_type = "application/json"  # Kokoro says so of its lines, too
 
-    def __init__(self, audio_format: str, sample_rate: int) -> None:
-        """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
+    def __init__(self, audio_format: str) -> None:
         self._format = audio_format
-        self._times = TextTimes(sample_rate)
 
     def _words(self, item: Outgoing) -> list[dict[str, Any]]:
+        if not isinstance(item, WordTimes):
+            return []
         return [
-            {"word": word, "start_time": round(begins, 3), "end_time": round(ends, 3)}
-            for word, begins, ends in words(self._times.said(item))
-            if any(map(str.isalnum, word))
+            {
+                "word": word.text,
+                "start_time": round(word.start_s, 3),
+                "end_time": round(word.end_s, 3),
+            }
+            for word in item.words
         ]
 
 
 class CaptionedLines(_Captioned):
-    """A JSON object a line, as the speech is made. A segment's words come behind its sound."""
+    """A JSON object a line, as the speech is made. Words come behind their sound."""
 
     def sound(self, data: bytes) -> bytes:
         return self._line(data, [])
@@ -63,8 +71,8 @@ class CaptionedLines(_Captioned):
 class CaptionedWhole(_Captioned):
     """One JSON object, whose text goes out as the speech is made: only the words are kept."""
 
-    def __init__(self, audio_format: str, sample_rate: int) -> None:
-        super().__init__(audio_format, sample_rate)
+    def __init__(self, audio_format: str) -> None:
+        super().__init__(audio_format)
         self._head = b'{"audio": "'
         self._left = b""  # base64 takes three bytes at a time
         self._timestamps: list[dict[str, Any]] = []

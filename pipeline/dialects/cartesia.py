@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipeline.dialects.alignment import SaidPiece, TextTimes, words
 from pipeline.dialects.native import LanguageTag, SampleRate, Speed
 from pipeline.dialects.openai_speech import voice_asked_for
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
+from stages.items import WordTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from pipeline.voice_names import VoiceNames
     from stages.audio.encoders import SoundFormat
@@ -139,9 +139,9 @@ class SseRequest(Wishes):
     def speech(self, voices: VoiceNames) -> Speech:
         """What is to be spoken. Raises `ProtocolError` for what cannot be had."""
         form = self.output_format.form
-        rate = form.sample_rate if self.add_timestamps else None
-        body = SpeechStream(self.context_id, rate)
-        return Speech(self.transcript, self.manner(voices), form, body, key="transcript")
+        config = {**self.manner(voices), "words": bool(self.add_timestamps)}
+        body = SpeechStream(self.context_id)
+        return Speech(self.transcript, config, form, body, key="transcript")
 
 
 class SpeechStream(Body):
@@ -149,20 +149,14 @@ class SpeechStream(Body):
 
     media_type = "text/event-stream"
 
-    def __init__(self, context: str | None, sample_rate: int | None) -> None:
-        """`sample_rate`, in hertz, is that of the sound; None: no times are asked for."""
+    def __init__(self, context: str | None) -> None:
         self._context = context
-        self._times = None if sample_rate is None else TextTimes(sample_rate)
-        self.wants_words = sample_rate is not None
 
     def sound(self, data: bytes) -> bytes:
         return _event(chunk(self._context, data))
 
     def event(self, item: Outgoing) -> bytes:
-        if self._times is None:
-            return b""
-        said = words(self._times.said(item))
-        return _event(timestamps(self._context, said)) if said else b""
+        return _event(timestamps(self._context, item)) if isinstance(item, WordTimes) else b""
 
     def end(self) -> bytes:
         return _event(done(self._context))
@@ -185,13 +179,12 @@ def chunk(context: str | None, data: bytes) -> dict[str, Any]:
     return _message("chunk", context, HTTPStatus.PARTIAL_CONTENT, data=sound, step_time=0.0)
 
 
-def timestamps(context: str | None, said: Iterable[SaidPiece]) -> dict[str, Any]:
+def timestamps(context: str | None, said: WordTimes) -> dict[str, Any]:
     """The times of words."""
-    said = list(said)
     times = {
-        "words": [piece.text for piece in said],
-        "start": [round(piece.start_s, 3) for piece in said],
-        "end": [round(piece.end_s, 3) for piece in said],
+        "words": [word.text for word in said.words],
+        "start": [round(word.start_s, 3) for word in said.words],
+        "end": [round(word.end_s, 3) for word in said.words],
     }
     return _message("timestamps", context, HTTPStatus.PARTIAL_CONTENT, word_timestamps=times)
 

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from pipeline.connection import CloseCode
 from pipeline.dialects import cartesia
-from pipeline.dialects.alignment import TextTimes, words
 from pipeline.dialects.cartesia import RawFormat, Wishes
 from pipeline.dialects.dialect import Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.native import Text
@@ -25,15 +24,7 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from stages.errors import Overloaded, ProtocolError, ServerError
-from stages.items import (
-    ClientMessage,
-    Flushed,
-    PcmFrame,
-    SegmentEnded,
-    SegmentFailed,
-    SegmentStarted,
-    WordTimes,
-)
+from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed, WordTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,10 +50,7 @@ class _Generation(Wishes):
 class _CartesiaContext:
     """A context that is open."""
 
-    form: RawFormat
     manner: dict[str, Any]
-    times: TextTimes | None
-    """None: the client asked for none."""
     is_finishing: bool = False
     n_flushes: int = 0
     """Those that the client asked for."""
@@ -118,12 +106,9 @@ class Cartesia(Dialect):
         if said.output_format is None:
             raise ProtocolError("output_format: is missing")
         manner = said.manner(self._voice_names)
-        form = said.output_format.form
-        times = TextTimes(form.sample_rate) if said.add_timestamps else None
-        context = _CartesiaContext(said.output_format, manner, times)
-        self._contexts[name] = context
-        config = {**manner, "events": True, "words": times is not None}
-        return context, Open(config, name, form)
+        context = self._contexts[name] = _CartesiaContext(manner)
+        config = {**manner, "events": True, "words": bool(said.add_timestamps)}
+        return context, Open(config, name, said.output_format.form)
 
     def _words(self, context: _CartesiaContext, said: _Generation) -> ClientMessage:
         text, changes = said.transcript, None
@@ -150,9 +135,8 @@ class Cartesia(Dialect):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps(cartesia.chunk(context, data))]
-            case SegmentStarted() | WordTimes() | SegmentEnded() if own.times is not None:
-                said = words(own.times.said(item))
-                return [json.dumps(cartesia.timestamps(context, said))] if said else []
+            case WordTimes():
+                return [json.dumps(cartesia.timestamps(context, item))]
             case Flushed():
                 number = own.flushes.popleft()
                 return [] if number is None else [json.dumps(cartesia.flush_done(context, number))]

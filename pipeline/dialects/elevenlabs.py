@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dialects.alignment import SaidPiece, TextTimes, characters
+from pipeline.dialects.characters import CharacterTime, CharacterTimer
 from pipeline.dialects.native import LanguageTag, Seed, Speed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
 from stages.errors import ProtocolError
+from stages.items import SegmentEnded, WordTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.voice_names import VoiceNames
     from stages.audio.encoders import SoundFormat
-    from stages.items import Outgoing
+    from stages.items import Answer, Outgoing
     from stages.voices import Voice
 
 DEFAULT_FORMAT = "mp3_44100_128"
@@ -90,6 +91,7 @@ class TextToSpeech(_Asked):
         speed = None if self.voice_settings is None else self.voice_settings.speed
         config = {
             "voice": voices.find(voice),
+            "words": timed is not None,
             **given(language=self.language_code, seed=self.seed, speed=speed),
         }
         body = Body() if timed is None else timed(form.config["sample_rate"])
@@ -101,17 +103,35 @@ def given(**values: object) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-class _Timed(Body):
-    """An answer with the times of its characters, in seconds from its first sample."""
-
-    wants_words = True
+class SaidCharacters:
+    """The characters of a conversation, and when each is said, as its events tell."""
 
     def __init__(self, sample_rate: int) -> None:
         """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
-        self._times = TextTimes(sample_rate)
+        self._rate = sample_rate
+        self._timer = CharacterTimer()
 
-    def _said(self, item: Outgoing) -> list[SaidPiece]:
-        return characters(self._times.said(item))
+    def told_by(self, item: Outgoing | Answer) -> list[CharacterTime]:
+        """The characters that an event tells of. All white space is a space: clients split words
+        at that."""
+        match item:
+            case WordTimes():
+                times = self._timer.words(item)
+            case SegmentEnded():
+                times = self._timer.rest(item, self._rate)
+            case _:
+                return []
+        return [
+            time._replace(character=" ") if time.character.isspace() else time for time in times
+        ]
+
+
+class _Timed(Body):
+    """An answer with the times of its characters, in seconds from its first sample."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """`sample_rate` is as for `SaidCharacters`."""
+        self._said = SaidCharacters(sample_rate).told_by
 
 
 class TimedLines(_Timed):
@@ -140,7 +160,7 @@ class TimedWhole(_Timed):
         super().__init__(sample_rate)
         self._head = b'{"audio_base64": "'
         self._left = b""  # base64 takes three bytes at a time
-        self._all: list[SaidPiece] = []
+        self._all: list[CharacterTime] = []
 
     def sound(self, data: bytes) -> bytes:
         data = self._left + data
@@ -158,11 +178,11 @@ class TimedWhole(_Timed):
         return self._head + base64.b64encode(self._left) + b'", ' + rest.encode()[1:]
 
 
-def _alignment(said: Sequence[SaidPiece]) -> Mapping[str, Any]:
+def _alignment(said: Sequence[CharacterTime]) -> Mapping[str, Any]:
     return {
-        "characters": [piece.text for piece in said],
-        "character_start_times_seconds": [round(piece.start_s, 3) for piece in said],
-        "character_end_times_seconds": [round(piece.end_s, 3) for piece in said],
+        "characters": [time.character for time in said],
+        "character_start_times_seconds": [round(time.start_s, 3) for time in said],
+        "character_end_times_seconds": [round(time.end_s, 3) for time in said],
     }
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import base64
 import json
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from pipeline.connection import CloseCode
-from pipeline.dialects.alignment import SaidPiece, TextTimes, characters
 from pipeline.dialects.dialect import Close, Dialect, Drop, Finish, Open, Say, Tell
-from pipeline.dialects.elevenlabs import DEFAULT_FORMAT, ElevenVoiceSettings, given, sound_form
+from pipeline.dialects.elevenlabs import (
+    DEFAULT_FORMAT,
+    ElevenVoiceSettings,
+    SaidCharacters,
+    given,
+    sound_form,
+)
 from pipeline.dialects.native import LanguageTag, Seed, Text
 from pipeline.dialects.reading import (
     ContextName,
@@ -24,14 +29,7 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from stages.errors import ProtocolError, ServerError
-from stages.items import (
-    ClientMessage,
-    PcmFrame,
-    SegmentEnded,
-    SegmentFailed,
-    SegmentStarted,
-    WordTimes,
-)
+from stages.items import ClientMessage, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,19 +115,28 @@ class _ElevenSocket(Dialect):
         audio = base64.b64encode(data).decode()
         return {"audio": audio, "alignment": None, "normalizedAlignment": None}
 
-    def _aligned(self, pieces: list[SaidPiece]) -> dict[str, Any] | None:
-        """A segment's times in milliseconds. They begin at 0 in each message and clients add them
-        up, so each is told up to where the next one begins, to the same millisecond."""
-        said = characters(pieces)
+
+class _Alignments:
+    """The times of one conversation's characters, message by message, in milliseconds."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._characters = SaidCharacters(sample_rate)
+        self._told_to = 0
+
+    def told_by(self, item: Outgoing | Answer) -> dict[str, Any] | None:
+        """The fields of a message for an event; None: it tells of no character. The times in each
+        message count from where the one before it ended, since clients add them up."""
+        said = self._characters.told_by(item)
         if not said:
             return None
-        starts_s = [pieces[0].start_s, *(piece.start_s for piece in said[1:]), pieces[-1].end_s]
-        borders = [round(1000 * start_s) for start_s in starts_s]
+        begins = [round(time.start_s * 1000) for time in said]
+        ends = [round(time.end_s * 1000) for time in said]
         times = {
-            "chars": [piece.text for piece in said],
-            "charStartTimesMs": [border - borders[0] for border in borders[:-1]],
-            "charDurationsMs": [b - a for a, b in pairwise(borders)],
+            "chars": [time.character for time in said],
+            "charStartTimesMs": [begin - self._told_to for begin in begins],
+            "charDurationsMs": [end - begin for begin, end in zip(begins, ends, strict=True)],
         }
+        self._told_to = ends[-1]
         return {"audio": "", "alignment": times, "normalizedAlignment": times}
 
 
@@ -138,7 +145,7 @@ class StreamInput(_ElevenSocket):
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         super().__init__(handshake, voice_names)
-        self._times = TextTimes(self._rate)
+        self._alignments = _Alignments(self._rate)
         self._is_first = True
         self._has_ended = False
 
@@ -162,14 +169,11 @@ class StreamInput(_ElevenSocket):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps({**self._audio(data), "isFinal": None})]
-            case SegmentStarted() | WordTimes() | SegmentEnded():
-                times = self._aligned(self._times.said(item))
-                return [] if times is None else [json.dumps({**times, "isFinal": None})]
             case SegmentFailed(error=error) | (ServerError() as error):
                 # Their SDK raises the last message before a close, and no other.
                 return [json.dumps(_error(error)), Close(CloseCode.INTERNAL_ERROR)]
-            case _:
-                return []
+        times = self._alignments.told_by(item)
+        return [] if times is None else [json.dumps({**times, "isFinal": None})]
 
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:
         del context  # there is one, which was opened with the socket
@@ -180,15 +184,21 @@ class StreamInput(_ElevenSocket):
         return [Tell(json.dumps({**self._audio(b""), "isFinal": True})), Close(code)]
 
 
+@dataclass(slots=True)
+class _ElevenContext:
+    """A context that is open."""
+
+    alignments: _Alignments
+    is_closing: bool = False
+
+
 class MultiStreamInput(_ElevenSocket):
     """Texts in contexts, each of which the client closes, and which then ends with ``isFinal``. A
     context that is closed once more is dropped."""
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         super().__init__(handshake, voice_names)
-        self._is_closing: dict[str, bool] = {}
-        """The contexts that are open, and whether the client has closed them."""
-        self._times: dict[str, TextTimes] = {}
+        self._contexts: dict[str, _ElevenContext] = {}
         self._failed = FailedContexts()
         self._is_ending = False
 
@@ -205,9 +215,9 @@ class MultiStreamInput(_ElevenSocket):
             return self._end()
         if said.close_context:
             return self._close(name)
-        if name not in self._is_closing:
+        if name not in self._contexts:
             return self._begin(name, said)
-        if not self._is_closing[name]:
+        if not self._contexts[name].is_closing:
             return self._say(said, name, is_first=False)
         if not said.text:
             return []
@@ -217,49 +227,47 @@ class MultiStreamInput(_ElevenSocket):
     def _begin(self, name: str, said: _MultiInput) -> Iterable[Action]:
         if not said.text or name in self._failed:
             return []  # a keepalive; or the client has not read yet that the context has failed
-        self._is_closing[name] = False
-        self._times[name] = TextTimes(self._rate)
+        self._contexts[name] = _ElevenContext(_Alignments(self._rate))
         return [self._open(name, said.speed), *self._say(said, name, is_first=True)]
 
     def _close(self, name: str) -> Iterable[Action]:
         self._failed.discard(name)
-        if name not in self._is_closing:
+        if name not in self._contexts:
             return []  # it has ended by itself
-        if self._is_closing[name]:
-            del self._is_closing[name]
+        if self._contexts[name].is_closing:
+            del self._contexts[name]
             return [Drop(name), Tell(self._final(name))]
-        self._is_closing[name] = True
+        self._contexts[name].is_closing = True
         return [Finish(name)]
 
     def _end(self) -> Iterable[Action]:
         self._is_ending = True
-        return [Finish(name) for name in self._is_closing] or [Close()]
+        return [Finish(name) for name in self._contexts] or [Close()]
 
     def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message | Action]:
+        own = self._contexts.get(context)
+        if own is None:
+            return []  # it was dropped just now
         match item:
             case PcmFrame(data=data):
                 return [json.dumps({**self._audio(data), "contextId": context or None})]
-            case SegmentStarted() | WordTimes() | SegmentEnded():
-                times = self._aligned(self._times[context].said(item))
-                told = {} if times is None else {**times, "contextId": context or None}
-                return [json.dumps(told)] if told else []
             case SegmentFailed(error=error) | (ServerError() as error):
                 return [self._error(context, error)]  # the others of its segments are spoken
-            case _:
-                return []
+        times = own.alignments.told_by(item)
+        return [] if times is None else [json.dumps({**times, "contextId": context or None})]
 
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:
         if context is None:
             return [Tell(self._error("", error))]
-        del self._is_closing[context]
+        del self._contexts[context]
         self._failed.add(context)
         return [Tell(self._error(context, error)), Tell(self._final(context))]
 
     def ended(self, context: str, code: CloseCode) -> Iterable[Action]:
         del code
-        if self._is_closing.pop(context, None) is None:
+        if self._contexts.pop(context, None) is None:
             return []
-        is_last = self._is_ending and not self._is_closing
+        is_last = self._is_ending and not self._contexts
         return [Tell(self._final(context)), *([Close()] if is_last else [])]
 
     def _error(self, context: str, error: ServerError) -> str:

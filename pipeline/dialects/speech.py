@@ -37,8 +37,6 @@ class Body:
 
     media_type: str | None = None
     """None: that of the form of sound."""
-    wants_words = False
-    """Whether its events are to have the times of words."""
 
     def sound(self, data: bytes) -> bytes:
         """The piece for some bytes of sound in its form."""

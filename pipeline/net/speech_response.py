@@ -73,7 +73,7 @@ class SpeechResponse(Response):
             else:
                 await self._write(body.event(item))
 
-        config = {**self._speech.config, **form.config, "words": body.wants_words}
+        config = {**self._speech.config, **form.config}
         await speak_text(self._service, self._speech.text, hear, config)
         data = await encoded.end()
         await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)

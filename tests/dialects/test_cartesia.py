@@ -13,8 +13,8 @@ from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.dialect import Drop, Finish, Handshake, Open, Say, Tell
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded, ProtocolError, SynthesisError, TooMuchText
-from stages.items import ClientMessage, Flushed, PcmFrame, SegmentEnded, SegmentFailed
-from tests.fakes import VOICES, segment
+from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed
+from tests.fakes import VOICES, segment, word_times
 
 if TYPE_CHECKING:
     from pipeline.dialects.dialect import Action
@@ -135,15 +135,16 @@ def test_sound_and_times_are_told_with_their_context() -> None:
     hear(dialect, "Hi you", add_timestamps=True)
     [chunk] = dialect.tell("A", PcmFrame(b"abc", 1, None))
     assert (told(chunk)["data"], told(chunk)["done"]) == ("YWJj", False)
-    [times] = dialect.tell("A", SegmentEnded(segment("Hi you"), 24_000, 12_000))
+    [times] = dialect.tell("A", word_times(segment("Hi you"), 1.0, 1.5))
     stamps = told(times)["word_timestamps"]
-    assert stamps == {"words": ["Hi", "you"], "start": [1.0, 1.25], "end": [1.167, 1.5]}
+    assert stamps == {"words": ["Hi", "you"], "start": [1.0, 1.2], "end": [1.2, 1.5]}
 
 
 def test_times_are_told_only_where_they_are_asked_for() -> None:
-    dialect = socket()
-    hear(dialect, "Hi you")
-    assert list(dialect.tell("A", SegmentEnded(segment("Hi you"), 0, 9))) == []
+    for wish, has_words in ((True, True), (None, False)):
+        [opening, _] = hear(socket(), "Hi you", add_timestamps=wish)
+        assert isinstance(opening, Open)
+        assert opening.config["words"] is has_words
 
 
 def test_after_a_cancel_there_is_nothing_more() -> None:
@@ -238,7 +239,7 @@ def test_a_wav_says_itself_what_is_in_it() -> None:
 
 
 def test_server_sent_events_have_their_kind() -> None:
-    body = SpeechStream(None, None)
+    body = SpeechStream(None)
     kind, data, *_ = body.sound(b"abc").decode().splitlines()
     assert kind == "event: chunk"
     assert json.loads(data.removeprefix("data: "))["data"] == "YWJj"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded, ProtocolError, SynthesisError
 from stages.items import ClientMessage, PcmFrame, SegmentEnded, SegmentFailed
-from tests.fakes import VOICES, segment
+from tests.fakes import VOICES, segment, word_times
 
 if TYPE_CHECKING:
     from pipeline.dialects.dialect import Action, Dialect
@@ -198,23 +197,30 @@ def test_a_socket_without_contexts_closes_at_once() -> None:
     assert hear(multi(), close_socket=True) == [Close()]
 
 
-def test_times_begin_at_0_in_each_message_and_add_up() -> None:
+def test_times_count_from_the_end_of_the_message_before() -> None:
     """Pipecat adds up the spans of all messages: they must not drift from the sound."""
     dialect = multi(("output_format", "pcm_8000"))
     opened(dialect)
     lengths = [801, 1203, 399, 8001]
-    starts = [0, *itertools.accumulate(lengths)]
-    clock = 0
-    for start, n_samples in zip(starts, lengths, strict=False):
-        [message] = dialect.tell("A", ended("Hi\n", start, n_samples))
-        fields = json.loads(str(message))
-        times = fields["alignment"]
-        assert fields["audio"] == ""
-        assert fields["normalizedAlignment"] == times
-        assert times["chars"] == ["H", "i", " "], "clients split words at spaces alone"
-        assert times["charStartTimesMs"][0] == 0
-        clock += times["charStartTimesMs"][-1] + times["charDurationsMs"][-1]
-        assert clock == round((start + n_samples) / 8)
+    clock, text, at = 0, "", 0
+    for number, n_samples in enumerate(lengths):
+        own = segment("Hi you\n", number)
+        start_s, end_s = at / 8000, (at + n_samples) / 8000
+        at += n_samples + 100  # a pause
+        for item in (
+            word_times(own, start_s, end_s, rate=8000),
+            SegmentEnded(own, at, n_samples),
+        ):
+            [message] = dialect.tell("A", item)
+            fields = json.loads(str(message))
+            times = fields["alignment"]
+            assert fields["audio"] == ""
+            assert fields["normalizedAlignment"] == times
+            assert min(times["charStartTimesMs"] + times["charDurationsMs"]) >= 0
+            text += "".join(times["chars"])
+            clock += times["charStartTimesMs"][-1] + times["charDurationsMs"][-1]
+            assert clock == round(end_s * 1000)
+    assert text == "Hi you " * len(lengths), "clients split words at spaces alone"
 
 
 def test_sound_is_told_with_its_context() -> None:
@@ -286,21 +292,23 @@ def test_a_single_stream_that_fails_ends_with_the_reason() -> None:
 
 
 def test_lines_with_times_come_as_the_speech_is_made() -> None:
-    body = TimedLines(1000)
-    lines = body.sound(b"abcd") + body.event(ended("Hi", 500, 1000)) + body.end()
-    first, second = map(json.loads, lines.splitlines())
+    body, own = TimedLines(1000), segment("Hi ")
+    words = body.event(word_times(own, 0.5, 1.5))
+    lines = body.sound(b"abcd") + words + body.event(SegmentEnded(own, 500, 1000)) + body.end()
+    first, second, third = map(json.loads, lines.splitlines())
     assert (base64.b64decode(first["audio_base64"]), first["alignment"]) == (b"abcd", None)
     assert second["alignment"] == {
         "characters": ["H", "i"],
         "character_start_times_seconds": [0.5, 1.0],
         "character_end_times_seconds": [1.0, 1.5],
     }
+    assert third["alignment"]["characters"] == [" "]
 
 
 @pytest.mark.parametrize("n_bytes", range(5))
 def test_one_object_is_written_piece_by_piece(n_bytes: int) -> None:
-    body = TimedWhole(1000)
-    pieces = [body.sound(b"x" * n_bytes), body.event(ended("H", 0, 9)), body.sound(b"yz")]
+    body, own = TimedWhole(1000), segment("H")
+    pieces = [body.sound(b"x" * n_bytes), body.event(word_times(own, 0, 1)), body.sound(b"yz")]
     whole = json.loads(b"".join([*pieces, body.end()]))
     assert base64.b64decode(whole["audio_base64"]) == b"x" * n_bytes + b"yz"
     assert whole["alignment"]["characters"] == ["H"]
