@@ -11,6 +11,7 @@ import trio
 
 from pipeline.metrics import Metrics
 from pipeline.voice_names import VoiceNames
+from pipeline.voices import Voices
 from stages.errors import Overloaded
 from stages.intake.conversation import Conversation
 from stages.items import AUTO
@@ -205,6 +206,11 @@ class Service:
         """Release the voices of a listener that has gone."""
         for engine in self._engines:
             engine.release_voice(listener)
+
+    async def refresh_voices(self) -> None:
+        """Search the voices' folders anew, so that a voice which was put there can be asked for."""
+        if isinstance(self.voices, Voices):
+            await trio.to_thread.run_sync(self.voices.refresh)
 
     @property
     def not_ready_because(self) -> str | None:

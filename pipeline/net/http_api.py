@@ -6,7 +6,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
-import trio
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -20,7 +19,6 @@ from starlette.exceptions import HTTPException
 from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Text, Volume
 from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech
 from pipeline.net.speech_response import SpeechResponse
-from pipeline.voices import Voices
 from pipeline.web.page import add_page
 from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
@@ -142,8 +140,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     async def voices() -> VoicesAnswer:
         """The voices that can be asked for. Folders are searched anew, so that a voice which was
         put there can be asked for from now on."""
-        if isinstance(service.voices, Voices):
-            await trio.to_thread.run_sync(service.voices.refresh)
+        await service.refresh_voices()
         return VoicesAnswer(default=service.style.voice, voices=list(service.voices.values()))
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
