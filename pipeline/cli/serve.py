@@ -47,8 +47,8 @@ async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
     ends that wait."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
-    access = open_access(options)
     check_wyoming(options)
+    access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     log.info("%s", devices.describe_gpus())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s

@@ -30,8 +30,8 @@ apart."""
 
 
 async def announce(port: int, hosts: Sequence[str]) -> None:
-    """Announce a port at these addresses, until cancelled: at those of IPv4, if any are. Where that cannot be done it is logged:
-    the port can then be asked for by hand."""
+    """Announce a port at these addresses, at those of IPv4 if there are any, until cancelled. Where
+    that cannot be done it is logged: the port can then be asked for by hand."""
     zeroconf: Zeroconf | None = None
     hosts = [host for host in hosts if ip_address(host).version == 4] or list(hosts)
     try:
