@@ -50,15 +50,15 @@ _SPEAKER = re.compile("[0-9]{1,4}")
 """An RVC voice's speaker. Other voices have none, and other names say nothing."""
 
 
-class _Asked(BaseModel):
+class _WyomingData(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class _Ping(_Asked):
+class _WyomingPing(_WyomingData):
     text: str | None = None
 
 
-class _Voice(_Asked):
+class _VoiceAsked(_WyomingData):
     """The voice that is asked for: by name, or any of a language."""
 
     name: str | None = None
@@ -66,19 +66,19 @@ class _Voice(_Asked):
     speaker: str | None = None
 
 
-class _Start(_Asked):
-    voice: _Voice | None = None
+class _SynthesizeStart(_WyomingData):
+    voice: _VoiceAsked | None = None
 
 
-class _Chunk(_Asked):
+class _SynthesizeChunk(_WyomingData):
     text: Text
 
 
-class _Synthesize(_Start, _Chunk):
+class _Synthesize(_SynthesizeStart, _SynthesizeChunk):
     pass
 
 
-_Data = TypeVar("_Data", bound=_Asked)
+_Data = TypeVar("_Data", bound=_WyomingData)
 
 
 class Wyoming(Dialect):
@@ -99,7 +99,7 @@ class Wyoming(Dialect):
             case "describe":
                 return [Tell(self._info())]
             case "ping":
-                return [Tell(encode("pong", _taken(_Ping, event.data).model_dump()))]
+                return [Tell(encode("pong", _taken(_WyomingPing, event.data).model_dump()))]
             case "synthesize" if self._is_in_stream:
                 return []  # the whole text once more, for servers that know no streams
             case "synthesize":
@@ -110,11 +110,11 @@ class Wyoming(Dialect):
                 if self._is_in_stream:
                     raise ProtocolError("synthesize-start: the text before it has not ended")
                 self._is_in_stream = True
-                return self._begin(_taken(_Start, event.data))
+                return self._begin(_taken(_SynthesizeStart, event.data))
             case "synthesize-chunk" | "synthesize-stop" if not self._is_in_stream:
                 raise ProtocolError(f"{event.type}: there was no synthesize-start")
             case "synthesize-chunk":
-                return [Say(ClientMessage(token=_taken(_Chunk, event.data).text))]
+                return [Say(ClientMessage(token=_taken(_SynthesizeChunk, event.data).text))]
             case "synthesize-stop":
                 self._is_in_stream = False
                 return [Say(ClientMessage(flush=True))]
@@ -149,18 +149,18 @@ class Wyoming(Dialect):
             yield Tell(error_event(Overloaded(left)))
         yield Close(code)
 
-    def _begin(self, asked: _Start) -> list[Action]:
+    def _begin(self, asked: _SynthesizeStart) -> list[Action]:
         """Begin an utterance."""
         if len(self._unended) >= MAX_UTTERANCES:
             raise ProtocolError(f"{MAX_UTTERANCES} texts wait to be spoken, the most")
         self._unended.append(self._is_in_stream)
-        manner = Say(ClientMessage(config=self._manner(asked.voice or _Voice())))
+        manner = Say(ClientMessage(config=self._manner(asked.voice or _VoiceAsked())))
         if self._is_open:
             return [manner]
         self._is_open = True
         return [Open({"encoding": "s16le", "events": True}), manner]
 
-    def _manner(self, voice: _Voice) -> Mapping[str, Any]:
+    def _manner(self, voice: _VoiceAsked) -> Mapping[str, Any]:
         speaker = _SPEAKER.fullmatch(voice.speaker or "")
         return {
             "voice": self._voice_names.find(voice.name),

@@ -29,7 +29,7 @@ _VERSION = "1.10.2"
 _Length = Annotated[int, Field(ge=0)]
 
 
-class _Head(BaseModel):
+class _EventHead(BaseModel):
     """An event's first line."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -120,9 +120,9 @@ def encode(kind: str, data: Mapping[str, Any] | None = None, payload: bytes = b"
     return json.dumps(head).encode() + b"\n" + written + payload
 
 
-def _head_of(line: bytes) -> _Head:
+def _head_of(line: bytes) -> _EventHead:
     try:
-        return _Head.model_validate_json(line)
+        return _EventHead.model_validate_json(line)
     except ValidationError as error:
         raise ProtocolError(f"an event's first line: {complaints(error.errors())}") from None
 
