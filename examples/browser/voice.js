@@ -100,7 +100,6 @@ export class Speaker {
     try {
       const writing = write(reply, tokens);
       await this.#stayConnected(reply);
-      if (reply.outcome?.event === "flushed") await this.#playedToTheEnd(reply);
       if (reply.isComplete) await writing;
       return reply.outcome;
     } finally {
@@ -172,8 +171,17 @@ export class Speaker {
     };
     socket.onopen = () => reply.changed();
     return new Promise((resolve, reject) => {
-      socket.onclose = ({ code, reason }) =>
+      let hasAll = false;
+      const end = (event) => {
+        reply.outcome = event;
+        socket.onclose = null;
+        socket.close();
+        resolve(undefined);
+      };
+      socket.onclose = ({ code, reason }) => {
+        if (hasAll && !reply.isInterrupted) return; // it is played to its end without the server
         reject(new Error(`the voice server cannot be reached: ${code} ${reason}`));
+      };
       socket.onmessage = ({ data }) => {
         if (typeof data !== "string") {
           if (reply.isInterrupted) return;
@@ -191,13 +199,13 @@ export class Speaker {
         if (event.event === "cancelled") {
           event.text_spoken = reply.text.slice(0, start) + event.text_spoken;
         }
-        if (["flushed", "cancelled"].includes(event.event) || event.fatal) {
-          reply.outcome = event;
-          socket.onclose = null;
-          socket.close();
-          resolve(undefined);
-        }
         this.onevent(event);
+        if (event.event === "cancelled" || event.fatal) end(event);
+        if (event.event === "flushed") {
+          // It came long before its sound is heard: until then it can be interrupted.
+          hasAll = true;
+          this.#playedToTheEnd(reply).then(() => reply.isInterrupted || end(event));
+        }
       };
     });
   }
