@@ -23,6 +23,7 @@ from stages.rvc.voices.library import find_voices
 from stages.tts.espeak.engine import EspeakEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
@@ -98,7 +99,8 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
         default_voice = options.voice
     if default_voice not in voices:
         why = [] if missing is None else [str(missing)]
-        told = f"{options.place_of('voice')}: {_no_voice(default_voice, voices)}"
+        no_voice = _no_voice(default_voice, voices, options.espeak_languages)
+        told = f"{options.place_of('voice')}: {no_voice}"
         raise CannotStart("; ".join([told, *why, *remarks]))
     advice = None
     if missing is not None and missing.is_begun:
@@ -119,11 +121,17 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     )
 
 
-def _no_voice(name: str, voices: Voices) -> str:
-    """A sentence: there is no such voice, these have similar names, and these there are."""
+def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
+    """A sentence: there is no such voice, these have similar names, and these there are; of
+    espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
     hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
-    return f"there is no voice {name!r}{hint}{', '.join(voices)}"
+    own = [
+        voice.name
+        for voice in voices.values()
+        if voice.engine != EspeakEngine.name or voice.language in languages
+    ]
+    return f"there is no voice {name!r}{hint}{', '.join(own)}, and one for each language's tag"
 
 
 def _rvc(
@@ -133,7 +141,7 @@ def _rvc(
     speaks_with = options.rvc_speaks_with or speaks_with
     if speaks_with not in voices:
         place = options.place_of("rvc_speaks_with")
-        raise CannotStart(f"{place}: {_no_voice(speaks_with, voices)}")
+        raise CannotStart(f"{place}: {_no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = _missing_for_rvc(options)
     if missing is not None:
         found = find_voices([options.voices], options.rvc_webui).voices
