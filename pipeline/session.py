@@ -90,14 +90,15 @@ class Session:
         return self._has_begun
 
     @contextmanager
-    def begin(self) -> Iterator[None]:
+    def begin(self, *, looks: bool = True) -> Iterator[None]:
         """Take what the socket begins with, before it is opened. Raises `ProtocolError` for what
-        cannot be had, and `Overloaded` where all places are taken."""
+        cannot be had, and `Overloaded` where all places are taken. A socket that begins with
+        nothing `looks` whether there is a place, unless it has a use without one."""
         opening = self._dialect.opening()
-        if opening is None:
+        if opening is None and looks:
             with self._service.admit():  # a look: each context takes its own place later
                 pass
-        else:
+        elif opening is not None:
             self._new_context(opening)
         try:
             yield

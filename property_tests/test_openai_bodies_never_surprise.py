@@ -64,7 +64,7 @@ def test_any_body_is_spoken_or_refused(body: object) -> None:
             continue
         assert speech.text.strip()
         conversation = SERVICE.new_conversation("auto")
-        conversation.configure({**speech.config, **speech.form.config})
+        conversation.configure({**speech.config, **speech.form.config, "events": True})
 
 
 events = st.one_of(
