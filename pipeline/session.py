@@ -79,6 +79,11 @@ class Session:
         self._used_at = 0.0
 
     @property
+    def silent_s(self) -> float:
+        """How long the client may be silent, as `Dialect` has it."""
+        return self._dialect.silent_s
+
+    @property
     def has_begun(self) -> bool:
         """Whether speech has been asked for."""
         self._has_begun |= any(own.conversation.has_begun for own in self._contexts.values())

@@ -100,6 +100,8 @@ class Dialect(ABC):
 
     segmentation: ClassVar[Segmentation] = "auto"
     """How text is cut where neither client nor server has a wish; see `Style`."""
+    silent_s: ClassVar[float] = 40.0
+    """How long a client may send nothing, not even a pong, before it counts as vanished."""
 
     keeps_alive: ClassVar[bool] = False
     """Whether clients take a server for dead that lets them wait for sound. They are sent a little

@@ -99,9 +99,10 @@ class SpeechRequest(BaseModel):
 
     def _config(self, voices: VoiceNames, languages: Container[str]) -> dict[str, Any]:
         config: dict[str, Any] = {"voice": voices.find(self.voice)}
-        if "speed" in self.model_fields_set:
+        # Some programs send their defaults with each request: they are as the server is set.
+        if self.speed != 1:
             config["speed"] = speed_we_have(self.speed)
-        if "volume_multiplier" in self.model_fields_set:
+        if self.volume_multiplier != 1:
             config["volume"] = _decibels(self.volume_multiplier)
         language = KOKORO_LANGUAGES.get(self.lang_code or "", self.lang_code)
         if language is not None and language in languages:

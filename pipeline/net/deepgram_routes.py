@@ -1,4 +1,4 @@
-"""Deepgram's HTTP route: a text in a request, its speech in the answer."""
+"""Deepgram's HTTP routes: a text in a request, its speech in the answer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def deepgram_routes(service: Service) -> APIRouter:
-    """The route to a service."""
+    """The routes to a service; both versions have the same."""
     routes = APIRouter(tags=["as Deepgram has it"])
 
+    @routes.post("/v2/speak", response_class=Response)
     @routes.post("/v1/speak", response_class=Response)
     async def speak(body: TextAsked, asked: Annotated[HttpAsked, Query()]) -> Response:
         """Speak one text, as Deepgram does; the answer begins with the first sound."""

@@ -169,7 +169,10 @@ class Port:
         self._sessions.add(session)
         try:
             await serve_websocket(
-                stream, session.run, are_others=lambda: self._has_listeners(but=session)
+                stream,
+                session.run,
+                are_others=lambda: self._has_listeners(but=session),
+                silent_s=session.silent_s,
             )
         finally:
             self._sessions.discard(session)

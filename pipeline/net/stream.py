@@ -20,6 +20,11 @@ SEND_BUFFER_BYTES = 64 * 1024
 """Asked of the kernel, which doubles it: two thirds of a second of 48 kHz float32. A barge-in
 cannot drop what lies there, and it hides a client that does not read; the default hides 20 s."""
 
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds, and a number of probes, by which the kernel finds that a client's machine has gone,
+where the kernel can be told (tcp(7)). Pings are answered by programs, and some of them do not read
+while they have nothing to wait for."""
+
 LINGER_S = 1.0
 """The time a client has to notice that the server is done."""
 
@@ -52,6 +57,10 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self.ignores_input = False
         """Whether what the client sends is thrown away. Its leaving is still reported."""
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+        for name, value in KEEPALIVE.items():
+            if hasattr(socket, name):
+                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on, before anything was read. The caller sets a time limit.

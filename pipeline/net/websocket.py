@@ -41,11 +41,11 @@ CLOSE_WITHIN_S = 10.0
 """The limit for the client's answer to our close, after it has read what it was sent."""
 
 PING_EVERY_TICKS = 20
-SILENT_TICKS = 40
 TICK_S = 1.0
-"""A client that sends nothing, not even a pong, for 40 s has vanished. Ticks in which our own send
-is blocked do not count, since a client that is not reading does not see the ping either; nor do
-ticks in which no message is being received, since then the pong is not seen."""
+"""A client that sends nothing, not even a pong, for as many seconds as its dialect says has
+vanished. Ticks in which our own send is blocked do not count, since a client that is not reading
+does not see the ping either; nor do ticks in which no message is being received, since then the
+pong is not seen."""
 
 PING_BYTES = 6
 """Random payload of a ping. With the frame's header of 2 it is a multiple of four long, as all
@@ -64,8 +64,10 @@ CLOSE_FRAME = 0x88
 class WebSocketWire:
     """One client on a WebSocket, as `pipeline.session.Wire`."""
 
-    def __init__(self, socket: WebSocketConnection, stream: ClientStream) -> None:
+    def __init__(self, socket: WebSocketConnection, stream: ClientStream, silent_s: float) -> None:
+        """`silent_s` is as `pipeline.dialects.dialect.Dialect` has it."""
         self._socket = socket
+        self._max_silent_ticks = silent_s / TICK_S
         self._stream = stream
         self._silent_ticks = 0
         self._is_listening = False
@@ -108,7 +110,7 @@ class WebSocketWire:
             for tick in itertools.count(1):
                 await trio.sleep(TICK_S)
                 self._silent_ticks += self._is_listening and not self._stream.is_sending
-                if self._silent_ticks >= SILENT_TICKS:
+                if self._silent_ticks >= self._max_silent_ticks:
                     self._stream.abort()
                 if tick % PING_EVERY_TICKS == 0 and not nursery.child_tasks:
                     nursery.start_soon(self._ping)  # one at a time: some never answer any
@@ -166,10 +168,11 @@ async def serve_websocket(
     stream: ClientStream,
     serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
     are_others: Callable[[], bool],
+    silent_s: float,
 ) -> None:
     """Answer the upgrade request in the stream, serve the socket, and close.
 
-    `are_others` is as for `PacedStream`."""
+    `are_others` is as for `PacedStream`, `silent_s` as for `WebSocketWire`."""
     transport = _Transport(stream, are_others)
     socket: WebSocketConnection | None = None
     try:
@@ -180,7 +183,7 @@ async def serve_websocket(
                 )
                 chosen = subprotocol(request.proposed_subprotocols)
                 socket = await request.accept(subprotocol=chosen)
-            wire = WebSocketWire(socket, stream)
+            wire = WebSocketWire(socket, stream, silent_s)
             nursery.start_soon(wire.cut_when_vanished)
             try:
                 code = await serve(wire)

@@ -248,10 +248,10 @@ def test_over_http_each_form_is_the_whole_text(
 def test_over_http_bare_sound_is_that_of_our_own_door(
     client: DeepgramClient, spoken: Callable[[str], bytes]
 ) -> None:
-    pieces = client.speak.v1.audio.generate(
-        text="Hello!", model=MODEL, encoding="linear16", container="none", sample_rate=24_000
-    )
-    assert b"".join(pieces) == spoken("Hello!")
+    form: dict[str, Any] = {"encoding": "linear16", "container": "none", "sample_rate": 24_000}
+    for version in (client.speak.v1, client.speak.v2):
+        pieces = version.audio.generate(text="Hello!", model=MODEL, **form)
+        assert b"".join(pieces) == spoken("Hello!")
 
 
 def test_an_error_over_http_says_what_was_wrong(client: DeepgramClient) -> None:

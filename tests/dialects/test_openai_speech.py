@@ -38,6 +38,8 @@ def speech(**body: object) -> Speech:
         ({"voice": "af_bella(2)+af_sky(1)"}, {"voice": "plain"}),
         ({"voice": 7}, {"voice": "plain"}),
         ({"speed": 1.5}, {"voice": "plain", "speed": 1.5}),
+        ({"speed": 1, "volume_multiplier": 1.0}, {"voice": "plain"}),
+        ({"speed": None}, {"voice": "plain"}),
         ({"speed": 0.25}, {"voice": "plain", "speed": 0.5}),
         ({"speed": 4}, {"voice": "plain", "speed": 2.0}),
         ({"lang_code": "b"}, {"voice": "plain", "language": "en-gb"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -9,7 +10,10 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed
 
-from pipeline.net.websocket import SILENT_TICKS, WebSocketWire
+from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
+from pipeline.dialects.native import Native
+from pipeline.net.stream import ClientStream
+from pipeline.net.websocket import WebSocketWire
 from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
     RawWebSocket,
@@ -20,6 +24,7 @@ from tests.faults.raw_client import (
     websocket,
 )
 from tests.faults.raw_frames import CLOSE, PING, PONG
+from tests.server_process import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +208,7 @@ class FakeStream:
 
 
 def peer_of(socket: FakeSocket, stream: FakeStream) -> WebSocketWire:
-    return WebSocketWire(cast("Any", socket), cast("Any", stream))
+    return WebSocketWire(cast("Any", socket), cast("Any", stream), Native.silent_s)
 
 
 async def keep_for(seconds: float, peer: WebSocketWire, *, reading: bool = True) -> None:
@@ -226,7 +231,29 @@ async def test_a_client_that_answers_no_ping_is_cut_off_after_forty_seconds(
     began = trio.current_time()
     socket, stream = FakeSocket(answers_pings=False), FakeStream()
     await keep_for(100, peer_of(socket, stream))
-    assert stream.aborted_at == pytest.approx(began + SILENT_TICKS)
+    assert stream.aborted_at == pytest.approx(began + 40)
+
+
+async def test_a_client_that_waits_in_a_pool_is_kept_for_an_hour(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """LiveKit reads its sockets only while it speaks by them: without this limit of its dialect's
+    own, whoever was silent for 40 s between two turns was answered by an error first."""
+    socket, stream = FakeSocket(answers_pings=False), FakeStream()
+    wire = WebSocketWire(cast("Any", socket), cast("Any", stream), DeepgramV1.silent_s)
+    began = trio.current_time()
+    await keep_for(5000, wire)
+    assert stream.aborted_at == pytest.approx(began + 3_700)
+
+
+async def test_the_kernel_looks_whether_the_machine_of_a_silent_client_is_there() -> None:
+    """Within 50 s, whatever the client's program does."""
+    [listener] = await trio.open_tcp_listeners(0, host=HOST)
+    client = await trio.open_tcp_stream(*listener.socket.getsockname())
+    async with listener, client, await listener.accept() as server:
+        ClientStream(server, write_stall_s=30)
+        assert server.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 20
 
 
 async def test_a_client_that_answers_pings_is_kept(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
+    POOLED_S,
     introduction,
     model_uuid,
     read,
@@ -33,6 +34,8 @@ class DeepgramV1(Dialect):
 
     From a `Clear` on nothing is sent of what was said before it: neither sound nor `Flushed`, which
     clients would take for those of the next turn."""
+
+    silent_s = POOLED_S
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""

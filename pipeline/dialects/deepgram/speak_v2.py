@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
+    POOLED_S,
     introduction,
     model_uuid,
     read,
@@ -95,6 +96,8 @@ class DeepgramV2(Dialect):
     """One socket at ``/v2/speak``.
 
     From an `Interrupt` on nothing is sent of what was said before it."""
+
+    silent_s = POOLED_S
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""
