@@ -263,15 +263,11 @@ class InlineModels:
 
 class _InlineRequest:
     def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
-        self.segment = segment
+        self.segment, self._engine, self._delays = segment, engine, delays
         self.voice: Any = None
-        self.is_dead = False
-        self.input_ended = False
-        self._engine = engine
-        self._delays = delays
+        self.is_dead = self.input_ended = self._ended = False
         self._inputs: list[AudioChunk] = []
         self._outputs: list[Samples] = []
-        self._ended = False
         self._error: SynthesisError | None = None
         self.words: Sequence[SaidWord] = ()
         self._pushed = trio.lowlevel.ParkingLot()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import count, pairwise
 
 import pytest
@@ -19,7 +18,6 @@ from stages.items import (
     SegmentStarted,
     Style,
     Token,
-    Word,
 )
 from tests.fakes import STYLE, segment, sound_of
 from tests.segmenter.cutting import graphemes_of
@@ -242,43 +240,6 @@ def test_a_segment_of_unknown_length_is_reckoned_at_speaking_rate(
     begin(ledger, text, 0)
     send(ledger, RATE)
     assert ledger.cancel(seconds * 1000, 0.0).text_spoken == expected
-
-
-def timed(text: str, *ends: float) -> Segment:
-    """A segment whose words end at these times, in seconds."""
-    said = segment(text, next(NUMBERS))
-    words = [
-        Word(found[0], *found.span(), end - 0.1, end, is_exact=True)
-        for found, end in zip(re.finditer(r"[^\W_]+", text), ends, strict=True)
-    ]
-    said.clock.wind(lambda: words)
-    return said
-
-
-@pytest.mark.parametrize("has_ended", [True, False])
-@pytest.mark.parametrize(
-    ("text", "ends", "heard_s", "expected"),
-    [
-        ("no, entirely so", (3.0, 3.5, 4.0), 2.9, ""),
-        ("no, entirely so", (3.0, 3.5, 4.0), 3.0, "no,"),  # with its mark, before the space
-        ("no, entirely so", (3.0, 3.5, 4.0), 3.9, "no, entirely"),
-        ("the _last_ one", (1.0, 2.0, 3.0), 1.5, "the"),
-        ("好，了", (1.0, 2.0), 1.5, "好，了"[:2]),  # a script without spaces
-        ("ok ... so (", (1.0, 2.0), 2.0, "ok ... so"),
-    ],
-)
-def test_where_the_times_of_words_are_known_text_is_cut_by_them(
-    text: str, ends: tuple[float, ...], heard_s: float, expected: str, has_ended: bool
-) -> None:
-    """Speech is not even: after 3 of 5 s a listener has heard the one word before a long pause."""
-    ledger = Ledger(1000)
-    take_in(ledger, text)
-    said = timed(text, *ends)
-    ledger.sending(SegmentStarted(said, 0))
-    send(ledger, 5 * RATE)
-    if has_ended:
-        ledger.sending(SegmentEnded(said, 0, 5 * RATE))
-    assert split_at(ledger, round(heard_s * RATE)) == (expected, text[len(expected) :])
 
 
 def test_without_a_word_from_the_client_the_ear_is_where_the_clock_is() -> None:

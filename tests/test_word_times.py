@@ -197,7 +197,7 @@ async def test_what_is_cancelled_has_no_words_behind_the_answer() -> None:
     assert words[0].start_s * 48_000 == pytest.approx(answer.sample_offset)
 
 
-def test_the_event() -> None:
+def test_words_can_be_asked_for() -> None:
     message = native.parse('{"config": {"events": true, "words": true}}')
     assert message.config == {"events": True, "words": True}
 

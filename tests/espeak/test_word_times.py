@@ -3,14 +3,17 @@ pause, whatever was done to it on its way."""
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from pipeline.service import Service
-from stages.items import PcmFrame, Style, WordTimes
+from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, Style, WordTimes
 from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
 from stages.tts.espeak.engine import EspeakEngine
@@ -150,3 +153,20 @@ def test_words_of_any_script_have_times(
 def test_a_word_ends_before_the_pause_behind_it(espeak: EspeakEngine) -> None:
     before, behind, *_ = words_of(espeak, "Yes, no.")
     assert 0.1 < behind.start_s - before.end_s < 0.4
+
+
+@pytest.mark.parametrize("number", range(len(TEXT.split())))
+async def test_what_was_heard_at_a_barge_in_ends_with_the_word_that_was_heard_last(
+    espeak: EspeakEngine, number: int, autojump_clock: object
+) -> None:
+    """With events alone: the words need not be asked for."""
+    said = words_of(espeak, TEXT)[number]
+    peer = ListPeer(token(TEXT), FLUSH, ends=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(converse, peer, server(espeak), segmentation="sentence"))
+        await wait_all_tasks_blocked()
+        assert peer.heard_of(Flushed)
+        peer.say(ClientMessage(cancel=True, played_ms=1000 * (said.end_s + 0.01)))
+        peer.hang_up()
+    (answer,) = peer.heard_of(Cancelled)
+    assert answer.text_spoken == TEXT[: said.end]
