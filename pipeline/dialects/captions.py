@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dialects.openai_speech import SpeechRequest
-from pipeline.dialects.speech import Body
+from pipeline.dialects.speech import Base64Run, Body
 from stages.items import WordTimes
 
 if TYPE_CHECKING:
@@ -74,15 +74,12 @@ class CaptionedWhole(_Captioned):
     def __init__(self, audio_format: str) -> None:
         super().__init__(audio_format)
         self._head = b'{"audio": "'
-        self._left = b""  # base64 takes three bytes at a time
+        self._run = Base64Run()
         self._timestamps: list[dict[str, Any]] = []
 
     def sound(self, data: bytes) -> bytes:
-        data = self._left + data
-        n_whole = len(data) - len(data) % 3
-        self._left = data[n_whole:]
         head, self._head = self._head, b""
-        return head + base64.b64encode(data[:n_whole])
+        return head + self._run.push(data)
 
     def event(self, item: Outgoing) -> bytes:
         self._timestamps += self._words(item)
@@ -90,5 +87,5 @@ class CaptionedWhole(_Captioned):
 
     def end(self) -> bytes:
         rest = {"audio_format": self._format, "timestamps": self._timestamps}
-        head = self._head + base64.b64encode(self._left)
+        head = self._head + self._run.end()
         return head + b'", ' + json.dumps(rest).encode()[1:]

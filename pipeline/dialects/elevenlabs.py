@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.dialects.characters import CharacterTime, CharacterTimer
 from pipeline.dialects.native import LanguageTag, Seed, Speed
 from pipeline.dialects.sound_form import SoundForm
-from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
+from pipeline.dialects.speech import MAX_TEXT_CHARS, Base64Run, Body, Speech, WholeText
 from stages.errors import ProtocolError
 from stages.items import SegmentEnded, WordTimes
 
@@ -159,15 +159,12 @@ class TimedWhole(_Timed):
     def __init__(self, sample_rate: int) -> None:
         super().__init__(sample_rate)
         self._head = b'{"audio_base64": "'
-        self._left = b""  # base64 takes three bytes at a time
+        self._run = Base64Run()
         self._all: list[CharacterTime] = []
 
     def sound(self, data: bytes) -> bytes:
-        data = self._left + data
-        n_whole = len(data) - len(data) % 3
-        self._left = data[n_whole:]
         head, self._head = self._head, b""
-        return head + base64.b64encode(data[:n_whole])
+        return head + self._run.push(data)
 
     def event(self, item: Outgoing) -> bytes:
         self._all += self._said(item)
@@ -175,7 +172,7 @@ class TimedWhole(_Timed):
 
     def end(self) -> bytes:
         rest = json.dumps(_twice(_alignment(self._all)))
-        return self._head + base64.b64encode(self._left) + b'", ' + rest.encode()[1:]
+        return self._head + self._run.end() + b'", ' + rest.encode()[1:]
 
 
 def _alignment(said: Sequence[CharacterTime]) -> Mapping[str, Any]:

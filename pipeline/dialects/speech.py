@@ -6,6 +6,7 @@ wrapped by a `Body` of its own. Pure.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,24 @@ class Body:
     def end(self) -> bytes:
         """The last piece, behind all sound."""
         return b""
+
+
+class Base64Run:
+    """Bytes as one run of base64, however they come."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def push(self, data: bytes) -> bytes:
+        """The base64 that is complete: three bytes are four of its letters."""
+        data = self._left + data
+        n_whole = len(data) - len(data) % 3
+        self._left = data[n_whole:]
+        return base64.b64encode(data[:n_whole])
+
+    def end(self) -> bytes:
+        """The rest."""
+        return base64.b64encode(self._left)
 
 
 @dataclass(frozen=True, slots=True)
