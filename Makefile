@@ -18,7 +18,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test nightly check format coverage lock clean browser
+.PHONY: help run setup test nightly clients check format coverage lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,6 +34,10 @@ test: check tests/node/node_modules/.stamp browser ## Run every check and every 
 nightly: test ## Run the laws with twenty times the examples as well, an hour and more
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		property_tests
+
+clients: .venv/.light .venv-clients/.stamp ## Let Pipecat and LiveKit speak with the server (600 MB)
+	.venv-clients/bin/python tests/frameworks/pipecat_speaks.py
+	.venv-clients/bin/python tests/frameworks/livekit_speaks.py
 
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
@@ -62,9 +66,10 @@ lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
 		--constraint requirements/full.txt --constraint requirements/torch.txt \
 		--output-file requirements/models.txt
 	$(LOCK) --constraint requirements/full.txt --output-file requirements/light.txt
+	$(subst compile pyproject.toml,compile,$(LOCK)) --group clients --output-file requirements/clients.txt
 
 clean: ## Remove what was installed and all caches
-	rm -rf .venv tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -81,6 +86,12 @@ clean: ## Remove what was installed and all caches
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements/torch.txt -c requirements/full.txt
 	$(PIP_INSTALL) -r requirements/full.txt
+	@touch $@
+
+.venv-clients/.stamp: requirements/clients.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements/clients.txt
 	@touch $@
 
 # Without Node its one test is skipped, and pytest says so; everything else runs.

@@ -39,6 +39,7 @@ BENCHES = {
     "stage_cost": "Where each millisecond goes",
     "normalise": "Text as it is said",
     "encoders": "Sound as players want it",
+    "word_times": "When each word is said",
     "sessions": "Many listeners",
     "barge_in": "Barge-in",
     "connections": "Connections and the start",

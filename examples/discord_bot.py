@@ -3,7 +3,12 @@
     pip install "discord.py[voice]" websockets      (and the system's libopus)
     DISCORD_TOKEN=... python examples/discord_bot.py
 
+SPEECH_URL is the voice server's WebSocket, where it is not on this machine, and SPEECH_KEY its key.
 Then, in a voice channel: ``!speak Tell me a story.`` A second ``!speak`` interrupts the first.
+``!voice`` tells which voices there are, ``!voice en-us+m3`` chooses one for the server's channels.
+
+Voice channels are encrypted from end to end (DAVE): discord.py does that itself, packet by packet,
+if ``davey`` is installed, which the extra ``voice`` brings; without it, it cannot connect.
 
 discord.py takes 20 ms of 48 kHz stereo s16le at a time from one source for as long as that
 source has some. The server can send just that, a frame in each message, so this source hands
@@ -28,7 +33,9 @@ import os
 import sys
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
+import aiohttp
 import discord
 from discord.ext import commands
 from websockets.asyncio.client import ClientConnection, connect
@@ -42,6 +49,9 @@ FORMAT = "?encoding=s16le&sample_rate=48000&channels=2&frame_ms=20&events=true"
 
 FRAME_MS = 20
 SILENCE = bytes(2 * 2 * 48 * FRAME_MS)
+
+MAX_VOICES_TOLD = 60
+"""A message has 2000 characters."""
 
 MAX_FRAMES_WAITING = 500
 """Ten seconds. The server is much faster than speech; this bounds what a long story takes."""
@@ -94,12 +104,19 @@ class SpeechSource(discord.AudioSource):
 class Answer:
     """One answer on its way from the language model to a voice channel."""
 
-    def __init__(self, voice_client: discord.VoiceClient, url: str = URL) -> None:
+    def __init__(
+        self,
+        voice_client: discord.VoiceClient,
+        url: str = URL,
+        voice: str | None = None,
+        key: str | None = None,
+    ) -> None:
         self.text_heard: str | None = None
         """After an interruption, the text that the listeners have heard: this much of the answer
         belongs in the language model's history."""
         self._voice_client = voice_client
-        self._url = url + FORMAT
+        self._url = url + FORMAT + (f"&voice={quote(voice)}" if voice else "")
+        self._headers = _headers(key)
         self._source = SpeechSource()
         self._socket: ClientConnection | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -113,7 +130,9 @@ class Answer:
         try:
             # Reading waits for the player, and with it the answer to a ping of ours would; the
             # server pings anyway.
-            async with connect(self._url, ping_interval=None) as socket:
+            async with connect(
+                self._url, additional_headers=self._headers, ping_interval=None
+            ) as socket:
                 self._socket = socket
                 async with asyncio.TaskGroup() as tasks:
                     if not self._interrupted:
@@ -177,9 +196,11 @@ class Answer:
 class Voice(commands.Cog):
     """The bot's commands."""
 
-    def __init__(self, url: str = URL) -> None:
+    def __init__(self, url: str = URL, key: str | None = None) -> None:
         self._url = url
+        self._key = key
         self._answers: dict[int, Answer] = {}
+        self._voices: dict[int, str] = {}
 
     @commands.command()
     @commands.guild_only()
@@ -190,7 +211,9 @@ class Voice(commands.Cog):
             await context.send("You need to be in a voice channel!")
             return
         before = self._answers.get(context.guild.id)
-        answer = self._answers[context.guild.id] = Answer(voice_client, self._url)
+        voice = self._voices.get(context.guild.id)
+        answer = Answer(voice_client, self._url, voice, self._key)
+        self._answers[context.guild.id] = answer
         if before is not None:
             await before.interrupt()
         try:
@@ -198,6 +221,37 @@ class Voice(commands.Cog):
         except (OSError, InvalidHandshake) as error:
             log.warning("cannot connect to the voice server at %s: %s", self._url, error)
             await context.send("I have lost my voice: the voice server does not answer.")
+
+    @commands.command()
+    @commands.guild_only()
+    async def voice(self, context: commands.Context[commands.Bot], name: str | None = None) -> None:
+        """Choose who speaks from the next answer on; without a name, tell who can."""
+        try:
+            names = await self._names()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("cannot ask %s for its voices: %s", self._url, error)
+            await context.send("The voice server does not answer.")
+            return
+        if context.guild is not None and name in names:
+            self._voices[context.guild.id] = name
+            await context.send(f"From now on {name} speaks.")
+            return
+        told = ", ".join(names[:MAX_VOICES_TOLD])
+        more = f" and {len(names) - MAX_VOICES_TOLD} more" if len(names) > MAX_VOICES_TOLD else ""
+        await context.send(
+            f"{'These can speak' if name is None else 'Only these can'}: {told}{more}"
+        )
+
+    async def _names(self) -> list[str]:
+        """The names of the server's voices."""
+        address = urlsplit(self._url)
+        scheme = "https" if address.scheme == "wss" else "http"
+        limit = aiohttp.ClientTimeout(total=10)
+        async with (
+            aiohttp.ClientSession(headers=_headers(self._key), timeout=limit) as session,
+            session.get(f"{scheme}://{address.netloc}/api/voices", raise_for_status=True) as answer,
+        ):
+            return [voice["name"] for voice in (await answer.json())["voices"]]
 
     async def _join(self, context: commands.Context[commands.Bot]) -> discord.VoiceProtocol | None:
         author = context.author
@@ -207,13 +261,18 @@ class Voice(commands.Cog):
         return None if channel is None else await channel.connect()
 
 
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 async def main(token: str) -> None:
     """Run the bot."""
     discord.utils.setup_logging()
     intents = discord.Intents.default()
     intents.message_content = True
     async with commands.Bot("!", intents=intents) as bot:
-        await bot.add_cog(Voice())
+        url, key = os.environ.get("SPEECH_URL", URL), os.environ.get("SPEECH_KEY")
+        await bot.add_cog(Voice(url, key))
         try:
             await bot.start(token)
         except discord.LoginFailure as error:

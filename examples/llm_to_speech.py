@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import threading
+from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
@@ -50,11 +51,20 @@ def play(ws: ClientConnection) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Speak standard input as it arrives.")
     parser.add_argument("--url", default="ws://localhost:8765/ws/stream")
-    url = parser.parse_args().url
+    parser.add_argument("--voice", help="a name from /api/voices")
+    parser.add_argument("--key", help="for a server that asks for one")
+    options = parser.parse_args()
+    url = options.url
+    config = {"encoding": "s16le", "events": "true"}
+    if options.voice:
+        config["voice"] = options.voice
+    headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
     try:
         # The player takes its time, and we read no faster than it: the answer to a ping of ours
         # would come late, behind sound that waits.
-        connection = connect(url + "?encoding=s16le&events=true", ping_interval=None)
+        connection = connect(
+            f"{url}?{urlencode(config)}", additional_headers=headers, ping_interval=None
+        )
     except (OSError, InvalidHandshake) as error:
         sys.exit(f"cannot connect to {url}: {error}")
     with connection:

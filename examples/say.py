@@ -11,14 +11,19 @@ import asyncio
 import json
 import sys
 import wave
+from urllib.parse import urlencode
 
 import websockets
 
 
-async def say(text: str, path: str, url: str, pitch_shift: float) -> None:
+async def say(
+    text: str, path: str, url: str, *, pitch_shift: float, voice: str | None, key: str | None
+) -> None:
     """Send a text word by word, as a language model would, and write its sound."""
+    config = {"encoding": "s16le", "events": "true"} | ({"voice": voice} if voice else {})
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        ws = await websockets.connect(url + "?encoding=s16le&events=true")
+        ws = await websockets.connect(f"{url}?{urlencode(config)}", additional_headers=headers)
     except (OSError, websockets.InvalidHandshake) as error:
         sys.exit(f"cannot connect to {url}: {error}")
     async with ws:
@@ -48,6 +53,17 @@ if __name__ == "__main__":
     parser.add_argument("-o", "--output", default="speech.wav", help="a WAV file")
     parser.add_argument("--url", default="ws://localhost:8765/ws/stream")
     parser.add_argument("--pitch-shift", type=float, default=0, help="in semitones")
+    parser.add_argument("--voice", help="a name from /api/voices")
+    parser.add_argument("--key", help="for a server that asks for one")
     options = parser.parse_args()
-    asyncio.run(say(options.text, options.output, options.url, options.pitch_shift))
+    asyncio.run(
+        say(
+            options.text,
+            options.output,
+            options.url,
+            pitch_shift=options.pitch_shift,
+            voice=options.voice,
+            key=options.key,
+        )
+    )
     print("wrote", options.output)

@@ -171,7 +171,7 @@ class _Connection:
     def _new_packer(self) -> Packer:
         stream_format = self._conversation.stream_format
         self._ledger.sample_rate = stream_format.sample_rate
-        return Packer(stream_format, self._ledger.start)
+        return Packer(stream_format, self._ledger.start, tells_words=self._conversation.words)
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""

@@ -4,13 +4,15 @@
        └───────────── pending ──────────┘
 
 A listener hears the stream from its beginning (the connection's, or the last barge-in's) in
-order, so a position in the sound is a position in the text. Inside a segment the text is taken to
-be spoken evenly. Positions in the sound are samples per channel of the connection's stream.
+order, so a position in the sound is a position in the text. Inside a segment it is that of the last
+word that was heard whole; while the times of words are not known, the text is taken to be spoken
+evenly. Positions in the sound are samples per channel of the connection's stream.
 """
 
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ from stages.items import (
 )
 
 if TYPE_CHECKING:
-    from stages.items import Answer, Outgoing, Speech, Style
+    from stages.items import Answer, Outgoing, Speech, Style, WordClock
 
 ITEM_BYTES = 64
 """Charged for a flush and for a change of style, about what they occupy: else a flood of them
@@ -54,10 +56,39 @@ LONGEST_WORD_CHARS = 40
 
 _LAST_LETTER = regex.compile(r"(?r)[\p{L}\p{N}]")
 _SYLLABLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
+_SPACE = regex.compile(r"\s")
 _GRAPHEME = regex.compile(r"\X")
 _WORD_BY_ITSELF = regex.compile(r"[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=CL}\p{lb=SA}]")
 """A character of a script without spaces (Chinese, Japanese, Thai and their like; not Korean), or a
 mark of it: the classes of Unicode's line breaking (UAX 14) behind which a line may end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Borders:
+    """Where in a segment's text one may be that has heard so much of it, in little room: a listener
+    who plays hours behind has a thousand."""
+
+    times: array[float]
+    """For each word, in order: when it has been said, in seconds behind the first sample."""
+    places: array[int]
+    """How many characters have been said by then: the word with what follows it, up to white space
+    or the next word."""
+
+    @classmethod
+    def of(cls, clock: WordClock | None, text: str) -> _Borders:
+        """Those of a segment's text; none, while the times of its words are not known."""
+        words = () if clock is None else clock.words
+        begins = [*(word.begin for word in words[1:]), len(text)]
+        places = array("L")
+        for word, following in zip(words, begins, strict=False):
+            space = _SPACE.search(text, word.end, following)
+            places.append(space.start() if space else following)
+        return cls(array("d", (word.end_s for word in words)), places)
+
+    def before(self, heard_s: float) -> int:
+        """The last one that was passed in so many seconds."""
+        n_words = bisect_right(self.times, heard_s)
+        return self.places[n_words - 1] if n_words else 0
 
 
 @dataclass(slots=True)
@@ -68,6 +99,8 @@ class _Entry:
     source: str
     start: int
     speed: float
+    clock: WordClock | None  # until it has come
+    borders: _Borders | None = None  # from then on
     end: float = math.inf  # until it has come
 
 
@@ -160,14 +193,16 @@ class Ledger:
             case PcmFrame():
                 self._leaving_to += item.n_samples
             case SegmentStarted(segment=segment):
-                self._segments.append(
-                    _Entry(segment.index, segment.source, item.sample_offset, segment.style.speed)
-                )
+                index, source, speed = segment.index, segment.source, segment.style.speed
+                entry = _Entry(index, source, item.sample_offset, speed, segment.clock)
+                self._segments.append(entry)
                 self._unsaid = self._unsaid[len(segment.source) :]
             case SegmentEnded(segment=segment):
                 for entry in self._segments:  # it may be remembered no more
                     if entry.index == segment.index:
                         entry.end = item.end
+                        entry.borders = _Borders.of(segment.clock, segment.source)
+                        entry.clock = None
 
     def sent(self, frame: PcmFrame, now: float) -> bool:
         """Enter that this sound was handed to the kernel. False: it was cancelled meanwhile, so
@@ -207,6 +242,9 @@ class Ledger:
             return len(text)
         if heard_to <= entry.start:
             return 0
+        borders = entry.borders or _Borders.of(entry.clock, text)
+        if borders.times:
+            return borders.before((heard_to - entry.start) / self.sample_rate)
         units = list(accumulate(SYLLABLE_UNITS if _SYLLABLE.match(char) else 1 for char in text))
         n_heard = heard_to - entry.start
         if entry.end == math.inf:

@@ -11,10 +11,10 @@ import trio
 from stages.errors import EngineGone, ServerError, SynthesisError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stages.audio.format import Samples
-    from stages.engine import Engine, Playback
+    from stages.engine import Engine, Playback, SaidWord
     from stages.items import AudioChunk, Segment
 
 ROOM = 4
@@ -53,6 +53,7 @@ class QueuedRequest:
         if timing.opened is None:
             timing.opened = trio.current_time()
         self._arrived = timing.opened
+        self.words: Sequence[SaidWord] = ()
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
         self._error: SynthesisError | None = None
@@ -83,6 +84,9 @@ class QueuedRequest:
             self.n_samples += len(samples)
             self._outputs.append(samples)
             self._trio_soon(self._unpark)
+
+    def tell_words(self, words: Sequence[SaidWord]) -> None:
+        self.words = words
 
     def finish(self) -> None:
         self._end(None)

@@ -16,7 +16,7 @@ from stages.intake.conversation import Conversation
 from stages.items import AUTO
 from stages.text.letters import outside
 from stages.text.lexicon import pronunciations
-from stages.text.normalise import is_prepared, normalise, prepare
+from stages.text.normalise import Buffer, is_prepared, normalise, prepare
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.scripts import language_for
 
@@ -170,11 +170,23 @@ class Service:
         )
         fixed = find(segment.spoken)
         legible = outside(segment.spoken, fixed, partial(engine.legible, language=language))
+        written = segment.written
+        remarks: list[Remark] = []
         if legible != segment.spoken:
             fixed = find(legible)
+            remarks.append("skipped")
+            left = Buffer(segment.spoken)
+            left.become(legible)
+            readable = left.spoken(with_gaps=True)
+            written = readable if written is None else readable.of(written)
         said = normalise(legible, language, letters=engine.letters, fixed=fixed)
-        remarks: list[Remark] = [] if legible == segment.spoken else ["skipped"]
-        return replace(segment, spoken=said.text, language=language or None, remarks=remarks)
+        return replace(
+            segment,
+            spoken=said.text,
+            language=language or None,
+            remarks=remarks,
+            written=said if written is None else said.of(written),
+        )
 
     def converter_for(self, style: Style) -> tuple[Engine, Style] | None:
         """The engine that gives speech this style's voice, pitch and speed, and the style with the

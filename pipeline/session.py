@@ -12,22 +12,23 @@ import contextlib
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from pipeline.connection import CloseCode, hold_conversation
+from pipeline.context_peer import ContextPeer
 from pipeline.dialects.dialect import Close, Drop, Finish, Open, Say, Tell
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipeline.dialects.dialect import Action, Dialect, Message
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
-    from stages.items import Answer, Outgoing
 
 MAX_CONTEXTS = 16
 """Conversations that one socket may hold at once."""
@@ -51,13 +52,17 @@ class Wire(Protocol):
 class _OpenContext:
     """A conversation on the socket."""
 
-    name: str
     conversation: Conversation
     place: contextlib.ExitStack
     """Closed, it gives the place back."""
     letters: trio.MemorySendChannel[ClientMessage | ProtocolError]
     mailbox: trio.MemoryReceiveChannel[ClientMessage | ProtocolError]
+    opening: Open
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    @property
+    def name(self) -> str:
+        return self.opening.context
 
 
 class Session:
@@ -85,14 +90,15 @@ class Session:
         return self._has_begun
 
     @contextmanager
-    def begin(self) -> Iterator[None]:
+    def begin(self, *, looks: bool = True) -> Iterator[None]:
         """Take what the socket begins with, before it is opened. Raises `ProtocolError` for what
-        cannot be had, and `Overloaded` where all places are taken."""
+        cannot be had, and `Overloaded` where all places are taken. A socket that begins with
+        nothing `looks` whether there is a place, unless it has a use without one."""
         opening = self._dialect.opening()
-        if opening is None:
+        if opening is None and looks:
             with self._service.admit():  # a look: each context takes its own place later
                 pass
-        else:
+        elif opening is not None:
             self._new_context(opening)
         try:
             yield
@@ -160,11 +166,12 @@ class Session:
         if len(self._contexts) >= MAX_CONTEXTS:
             raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
         conversation = self._service.new_conversation(self._dialect.segmentation)
-        conversation.configure(opening.config)
+        form = {} if opening.form is None else opening.form.config
+        conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
         place.enter_context(self._service.admit())
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
-        context = _OpenContext(opening.context, conversation, place, *channel)
+        context = _OpenContext(conversation, place, *channel, opening)
         self._contexts[context.name] = context
         return context
 
@@ -194,20 +201,38 @@ class Session:
 
     async def _converse(self, context: _OpenContext) -> None:
         code = None
-        with context.scope, context.mailbox:
-            peer = _ContextPeer(context, self._dialect, self._send)
-            code = await hold_conversation(peer, self._service, context.conversation)
-        if code is None:
-            return  # dropped
-        self._forget(context)
         try:
+            with context.scope, context.mailbox:
+                code = await self._hold(context)
+            if code is None or context.scope.cancel_called:
+                return  # dropped
+            self._forget(context)
             await self._do(self._dialect.ended(context.name, code))
         except Disconnected:
             self._nursery.cancel_scope.cancel()
 
-    async def _send(self, message: Message) -> None:
+    async def _hold(self, context: _OpenContext) -> CloseCode:
+        peer = ContextPeer(
+            context.opening,
+            context.conversation,
+            self._dialect,
+            context.mailbox.receive,
+            send=partial(self._send, context=context),
+            do=self._do,
+        )
+        await peer.begin()
+        async with trio.open_nursery() as nursery:
+            if self._dialect.keeps_alive:
+                nursery.start_soon(peer.keep_alive, self._sending.locked)
+            code = await hold_conversation(peer, self._service, context.conversation)
+            nursery.cancel_scope.cancel()
+        await peer.end()
+        return code
+
+    async def _send(self, message: Message, context: _OpenContext | None = None) -> None:
         async with self._sending:  # conversations take turns
-            await self._wire.send(message)
+            if context is None or not context.scope.cancel_called:  # it may have been dropped since
+                await self._wire.send(message)
 
     async def _end_at_shutdown(self) -> None:
         """A socket without a conversation has nobody else to close it."""
@@ -225,27 +250,3 @@ class Session:
             await trio.sleep_until(used_at + self._service.idle_timeout_s)
             if not self._contexts and self._used_at == used_at:
                 await self._do([Close()])
-
-
-class _ContextPeer:
-    """The client, to one of its conversations: `pipeline.connection.Peer`."""
-
-    def __init__(
-        self, context: _OpenContext, dialect: Dialect, send: Callable[[Message], Awaitable[None]]
-    ) -> None:
-        self._context = context
-        self._dialect = dialect
-        self._send = send
-
-    async def receive(self) -> ClientMessage | None:
-        try:
-            letter = await self._context.mailbox.receive()
-        except trio.EndOfChannel:
-            return None
-        if isinstance(letter, ProtocolError):
-            raise letter
-        return letter
-
-    async def send(self, item: Outgoing | Answer) -> None:
-        for message in self._dialect.tell(self._context.name, item):
-            await self._send(message)

@@ -16,6 +16,7 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
+    WordTimes,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class _LocalPeer:
         match item:
             case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
-            case PcmFrame() | SegmentStarted() | SegmentEnded() | Flushed():
+            case PcmFrame() | SegmentStarted() | WordTimes() | SegmentEnded() | Flushed():
                 try:
                     await self._hear(item)
                 except ServerError as error:

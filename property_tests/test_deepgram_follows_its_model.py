@@ -93,6 +93,7 @@ class Socket:
         if isinstance(item, PcmFrame):
             self._sent += item.data.decode()
         for message in self.dialect.tell("", item):
+            assert isinstance(message, str | bytes), "these dialects do nothing of themselves"
             self._hear(message)
         return True
 

@@ -3,7 +3,9 @@ books are those of a simple model, which keeps everything and counts anew each t
 
 from __future__ import annotations
 
+import re
 from collections import deque
+from functools import partial
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from stages.items import (
     SegmentStarted,
     Style,
     Token,
+    Word,
 )
 from tests.fakes import segment, sound_of
 from tests.segmenter.cutting import graphemes_of
@@ -56,7 +59,7 @@ class Books(RuleBasedStateMachine):
         self.cut: deque[Segment | Flush] = deque()
         self.outbox: deque[Outgoing] = deque()
         self.pack_at = self.start = self.end
-        self.segments: list[tuple[str, int]] = []  # begun: their text, and where in the sound
+        self.segments: list[tuple[Segment, int]] = []  # begun, and where in the sound
         self.lengths: list[int] = []  # of those that have ended
         self.frames: list[tuple[int, float]] = []  # sent, and when
         self.reported_from = 0  # the replies before were heard to their end
@@ -80,7 +83,7 @@ class Books(RuleBasedStateMachine):
 
     @property
     def has_heard_all(self) -> bool:
-        n_begun = sum(len(text) for text, _ in self.segments)
+        n_begun = sum(len(begun.source) for begun, _ in self.segments)
         if n_begun < len(self.text) or len(self.lengths) < len(self.segments):
             return False
         return not self.segments or self.ear >= self.segments[-1][1] + self.lengths[-1]
@@ -110,8 +113,8 @@ class Books(RuleBasedStateMachine):
             self.n_flushes += 1
             self.flushes.append((len(self.text), flush))
 
-    @rule(most=st.integers(1, 40))
-    def segment(self, most: int) -> None:
+    @rule(most=st.integers(1, 40), is_timed=st.booleans())
+    def segment(self, most: int, is_timed: bool) -> None:
         """The segmenter gives out a segment, or a flush that it has come to."""
         if self.flushes and self.flushes[0][0] == self.n_cut:
             self.cut.append(self.flushes.popleft()[1])
@@ -124,7 +127,10 @@ class Books(RuleBasedStateMachine):
             self.n_cut += 1
         if n_chars:
             source = self.text[self.n_cut - n_chars : self.n_cut]
-            self.cut.append(segment(source, style=style[0]))
+            said = segment(source, style=style[0])
+            if is_timed:
+                said.clock.wind(partial(words_of, source))
+            self.cut.append(said)
 
     @precondition(lambda self: self.cut)
     @rule(sizes=st.lists(st.integers(1, 20), max_size=3))
@@ -158,7 +164,7 @@ class Books(RuleBasedStateMachine):
                 self.in_flight, self.is_old = message, False
                 self.end += message.n_samples
             case SegmentStarted():
-                self.segments.append((message.segment.source, message.sample_offset))
+                self.segments.append((message.segment, message.sample_offset))
             case SegmentEnded():
                 self.lengths.append(message.n_samples)
 
@@ -186,11 +192,12 @@ class Books(RuleBasedStateMachine):
         assert answer.text_spoken + answer.text_remaining == self.text[self.reported_from :]
         assert answer.sample_offset == self.end
         before, n_spoken = 0, self.reported_from + len(answer.text_spoken)
-        for number, (text, start) in enumerate(self.segments):
+        for number, (begun, start) in enumerate(self.segments):
+            text = begun.source
             length = self.lengths[number] if number < len(self.lengths) else None
             if before >= self.reported_from:
                 n_chars = min(len(text), max(0, n_spoken - before))
-                assert n_chars == _n_chars_heard(text, ear - start, length)
+                assert n_chars == _n_chars_heard(begun, ear - start, length)
             before += len(text)
         assert n_spoken <= max(before, self.reported_from)  # nothing of what was not begun
         self.is_old = self.in_flight is not None
@@ -207,8 +214,23 @@ class Books(RuleBasedStateMachine):
         assert self.n_bytes < 2 * MAX_BYTES + max(120, ITEM_BYTES)  # and one item more
 
 
-def _n_chars_heard(text: str, n_heard: float, length: int | None) -> int:
+def words_of(text: str) -> list[Word]:
+    """Two a second."""
+    found = re.finditer(r"\S+", text)
+    return [
+        Word(word[0], *word.span(), number / 2, number / 2 + 0.5, is_exact=True)
+        for number, word in enumerate(found)
+    ]
+
+
+def _n_chars_heard(begun: Segment, n_heard: float, length: int | None) -> int:
     """How much of a segment was heard with so many of its samples."""
+    text = begun.source
+    if begun.clock.words:
+        if length is not None and n_heard >= length:
+            return len(text)
+        ends = [word.end for word in begun.clock.words if word.end_s <= n_heard / RATE]
+        return max(ends, default=0)
     units = [SYLLABLE_UNITS if char in "你好" else 1 for char in text]
     if length == 0:
         return len(text) if n_heard >= 0 else 0

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stages.text.normalise.letters import LetterStyle
 
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
     from stages.errors import SynthesisError
     from stages.items import AudioChunk, Segment, Style
+
+
+class SaidWord(NamedTuple):
+    """A word, or a part of one, in an engine's sound."""
+
+    begin: int
+    """The place of its first character in the segment's `spoken`."""
+    start: int
+    """The first of its samples, of those that were emitted."""
+    end: int
+    """Behind the last of them."""
 
 
 class Request(Protocol):
@@ -62,6 +73,10 @@ class Request(Protocol):
     def emit(self, samples: Samples) -> None:
         """Hand out sound, if there is any, at the engine's rate. The listener gets it at once,
         also while the step goes on; the array must not be written to afterwards."""
+
+    def tell_words(self, words: Sequence[SaidWord]) -> None:
+        """Say when each word is said, in order, once all of them are known: before `finish`. An
+        engine that does not know it does not call this, and the times are estimated."""
 
     def finish(self) -> None:
         """All of this segment's sound has been emitted."""
@@ -164,6 +179,10 @@ class Job(Protocol):
         """Hand in speech to convert; the chunk that `is_last` ends the input. Never waits:
         a segment's speech is bounded by its 200 characters, and by what its engine makes of
         them at most."""
+
+    @property
+    def words(self) -> Sequence[SaidWord]:
+        """What the engine told of its words; empty before, and where it does not know."""
 
     def __aiter__(self) -> AsyncIterator[Samples]:
         """The sound, as it comes off the engine.

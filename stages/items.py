@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from stages.audio.format import Samples, StreamFormat
     from stages.errors import SynthesisError
     from stages.text.lexicon import WordTable
+    from stages.text.normalise import Spoken
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
@@ -129,6 +130,49 @@ cannot speak it; the model repeated itself, or went on for far too long, and was
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word in the sound: what stands between white space with the marks at it; in scripts without
+    spaces (Chinese, Japanese, Thai and their like) a word as ICU breaks them. What is said in other
+    words (``$5 million``) is one."""
+
+    text: str
+    """As it came: its segment's source from `begin` to `end`."""
+    begin: int
+    end: int
+    start_s: float
+    """Seconds behind the first sample, where it begins to be said; of the segment, or in
+    `WordTimes` of the connection's stream."""
+    end_s: float
+    is_exact: bool
+    """The engine knows these times; else they are estimated."""
+
+
+class WordClock:
+    """The times of one segment's words, worked out when somebody asks for them.
+
+    The second thing here that changes: the TTS stage winds it."""
+
+    def __init__(self) -> None:
+        self._work_out: Callable[[], Sequence[Word]] | None = None
+        self._words: Sequence[Word] | None = None
+
+    def wind(self, work_out: Callable[[], Sequence[Word]]) -> None:
+        """From now on they can be worked out."""
+        if self._words is None:
+            self._work_out = work_out
+
+    @property
+    def words(self) -> Sequence[Word]:
+        """In their order, counted from the segment's first sample; none, while they are not known.
+        Any thread may ask."""
+        work_out = self._work_out
+        if self._words is None and work_out is not None:
+            self._words = work_out()
+            self._work_out = None  # it knows the segment, which knows this clock
+        return self._words or ()
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of text that is spoken as one."""
 
@@ -146,6 +190,9 @@ class Segment:
     """The tag of the language that it is spoken in; None: nobody knows, or not yet."""
     remarks: list[Remark] = field(default_factory=list, compare=False)
     """Remarks for the listener, written before its sound ends."""
+    written: Spoken | None = field(default=None, compare=False, repr=False)
+    """Where in `source` each character of `spoken` was written; None: it is spoken as it came."""
+    clock: WordClock = field(default_factory=WordClock, compare=False, repr=False)
 
     @property
     def speaking_style(self) -> Style:
@@ -213,6 +260,18 @@ class SegmentEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class WordTimes:
+    """Some words of a segment, in order, all of whose sound is before this. Comes only where it was
+    asked for, and then every word comes once."""
+
+    segment: Segment
+    words: tuple[Word, ...]
+    """Counted in seconds from the beginning of the connection's stream."""
+    sample_rate: int
+    """Hertz, of the stream: a time is a whole number of its samples."""
+
+
+@dataclass(frozen=True, slots=True)
 class Flushed:
     """The end of a flush: all sound of the text before it is before this."""
 
@@ -238,10 +297,10 @@ class Cancelled:
     sample_offset: int
 
 
-Outgoing: TypeAlias = PcmFrame | SegmentStarted | SegmentEnded | SegmentFailed | Flushed
+Outgoing: TypeAlias = PcmFrame | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
 """The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
-Event: TypeAlias = Ready | SegmentStarted | SegmentEnded | Flushed | Cancelled
+Event: TypeAlias = Ready | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
 """Messages for clients that have asked for events."""
 
 Answer: TypeAlias = Ready | Cancelled | ServerError

@@ -10,10 +10,10 @@ import numpy as np
 from stages.items import AudioChunk, Segment, Style, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stages.audio.format import Samples
-    from stages.engine import Engine, Request
+    from stages.engine import Engine, Request, SaidWord
     from stages.errors import SynthesisError
 
 
@@ -38,6 +38,7 @@ class DrivenRequest:
     finished: bool = False
     error: SynthesisError | None = None
     voice: Any = None
+    words: Sequence[SaidWord] = ()
 
     @property
     def is_dead(self) -> bool:
@@ -56,6 +57,10 @@ class DrivenRequest:
         assert samples.dtype == np.float32
         assert samples.ndim == 1
         self.emitted.append(samples)
+
+    def tell_words(self, words: Sequence[SaidWord]) -> None:
+        assert not self.finished
+        self.words = words
 
     def finish(self) -> None:
         assert not self.finished

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,16 @@ from pipeline.connection import CloseCode, hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing
+from stages.items import (
+    AudioChunk,
+    ClientMessage,
+    PcmFrame,
+    Segment,
+    Style,
+    Timing,
+    Word,
+    WordTimes,
+)
 from stages.segmenter import SegmenterOptions
 from stages.text.normalise import prepare
 from stages.voices import Voice
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
 
     from pipeline.executor import Executor
     from stages.audio.format import Samples
-    from stages.engine import Job, Playback, Request
+    from stages.engine import Job, Playback, Request, SaidWord
     from stages.items import Answer, Outgoing, Segmentation
 
 T = TypeVar("T")
@@ -41,6 +51,18 @@ SAMPLES_PER_CHAR = 100
 def segment(spoken: str, index: int = 0, style: Style = STYLE) -> Segment:
     """A segment that says this."""
     return Segment(index, spoken, spoken, style, Timing(arrived=0.0, cut=0.0))
+
+
+def word_times(of: Segment, start_s: float, end_s: float, *, rate: int = 48_000) -> WordTimes:
+    """The times of a segment's words, as if all characters but spaces took as long."""
+    found = list(re.finditer(r"\S+", of.source))
+    share = (end_s - start_s) / sum(len(word.group()) for word in found)
+    words, at_s = [], start_s
+    for word in found:
+        ends_s = at_s + share * len(word.group())
+        words.append(Word(word.group(), *word.span(), at_s, ends_s, is_exact=True))
+        at_s = ends_s
+    return WordTimes(of, tuple(words), rate)
 
 
 def sound_of(text: str) -> Samples:
@@ -241,16 +263,13 @@ class InlineModels:
 
 class _InlineRequest:
     def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
-        self.segment = segment
+        self.segment, self._engine, self._delays = segment, engine, delays
         self.voice: Any = None
-        self.is_dead = False
-        self.input_ended = False
-        self._engine = engine
-        self._delays = delays
+        self.is_dead = self.input_ended = self._ended = False
         self._inputs: list[AudioChunk] = []
         self._outputs: list[Samples] = []
-        self._ended = False
         self._error: SynthesisError | None = None
+        self.words: Sequence[SaidWord] = ()
         self._pushed = trio.lowlevel.ParkingLot()
 
     @property
@@ -264,6 +283,9 @@ class _InlineRequest:
     def emit(self, samples: Samples) -> None:
         if len(samples):
             self._outputs.append(samples)
+
+    def tell_words(self, words: Sequence[SaidWord]) -> None:
+        self.words = words
 
     def finish(self) -> None:
         self._ended = True

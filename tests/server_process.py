@@ -48,6 +48,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """For ``python -c``: runs the program that is named behind it as if torch were not installed."""
 
 _LISTENING = re.compile(r"listening on port (\d+) of ")
+_WYOMING = re.compile(r"Wyoming on port (\d+) of ")
 
 
 class ServerProcess:
@@ -130,6 +131,13 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
+
+
+def wyoming_port(server: ServerProcess) -> int:
+    """The port of a server that was given ``--wyoming-port 0``."""
+    found = _WYOMING.search(server.log)
+    assert found is not None, server.log
+    return int(found.group(1))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import trio
 
 from pipeline.speak_text import speak_text
 from stages.errors import Overloaded, SynthesisError
+from stages.items import WordTimes
 from tests.fakes import InlineModels, TellingEngine, service, sound_to, text_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from stages.items import Segmentation
+    from stages.items import Outgoing, Segmentation
 
 
 async def test_a_long_text_waits_for_its_speech_and_is_spoken_whole(
@@ -115,3 +116,15 @@ async def test_what_is_spoken_while_a_server_shuts_down_is_whole(
 
     await speak_text(server, "One; two; three", sound_to(play), {})
     assert text_of(np.frombuffer(heard, "<f4")) == "One;two;three"
+
+
+async def test_words_are_heard_too_where_they_are_asked_for(autojump_clock: MockClock) -> None:
+    heard: list[Outgoing] = []
+
+    async def hear(item: Outgoing) -> None:
+        await trio.lowlevel.checkpoint()
+        heard.append(item)
+
+    await speak_text(service(), "One two.", hear, {"words": True})
+    words = [word.text for item in heard if isinstance(item, WordTimes) for word in item.words]
+    assert words == ["One", "two."]

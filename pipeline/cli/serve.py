@@ -15,6 +15,7 @@ import trio
 from pipeline.cli import devices
 from pipeline.cli.open_service import open_service
 from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
+from pipeline.net.announcement import announce
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
 from pipeline.net.port import Port
@@ -46,6 +47,7 @@ async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
     ends that wait."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
+    check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     log.info("%s", devices.describe_gpus())
@@ -61,6 +63,8 @@ async def serve(options: ServeSettings) -> None:
             sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
                 await nursery.start(port.serve, sockets)
+                if options.wyoming_port is not None:
+                    await _serve_wyoming(port, nursery, options, options.wyoming_port)
                 hosts = [socket.socket.getsockname()[0] for socket in sockets]
                 number = sockets[0].socket.getsockname()[1]
                 page = page_url(options.host, number, is_secure=tls is not None)
@@ -95,6 +99,33 @@ def open_access(options: ServeSettings) -> Access:
         origins=options.allowed_origins,
         open_lists=options.open_lists,
     )
+
+
+def check_wyoming(options: ServeSettings) -> None:
+    """Raises `CannotStart` where the Wyoming port would let everybody in from beyond this machine,
+    unless the options say so: the protocol has no keys."""
+    if options.wyoming_port is None:
+        if options.wyoming_announce:
+            place = options.place_of("wyoming_announce")
+            raise CannotStart(f"{place} is of no use without --wyoming-port")
+        return
+    if not is_loopback(options.host) and not options.allow_no_key:
+        raise CannotStart(
+            f"{options.place_of('wyoming_port')}: {options.host} can be reached from other"
+            " machines, and Wyoming knows no keys: let everybody in there by --allow-no-key"
+        )
+
+
+async def _serve_wyoming(
+    port: Port, nursery: trio.Nursery, options: ServeSettings, number: int
+) -> None:
+    sockets = await _listen(options.host, number)
+    await nursery.start(port.serve_wyoming, sockets)
+    hosts = [socket.socket.getsockname()[0] for socket in sockets]
+    number = sockets[0].socket.getsockname()[1]
+    log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))
+    if options.wyoming_announce:
+        nursery.start_soon(announce, number, hosts)
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:

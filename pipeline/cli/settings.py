@@ -199,6 +199,16 @@ class ServeSettings(SpeechSettings):
     tls_key: Path | None = Field(
         None, description="PEM file with its private key, if that is not in the same file"
     )
+    wyoming_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port for Home Assistant's Wyoming protocol, at the same address; 10200 is"
+        " usual, 0 is any that is free. Nobody needs a key there",
+    )
+    wyoming_announce: bool = Field(
+        False, description="let Home Assistant find that port by itself, by mDNS"
+    )
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"

@@ -6,19 +6,15 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-import regex
-
 from pipeline.dialects.openai_speech import SpeechRequest
-from pipeline.dialects.speech import Body
-from stages.items import SegmentEnded
+from pipeline.dialects.speech import Base64Run, Body
+from stages.items import WordTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container
 
+    from pipeline.voice_names import VoiceNames
     from stages.items import Outgoing
-
-_WORD = regex.compile(r"\S*[\p{L}\p{N}]\S*")
-"""What is between spaces, if there is a letter or a digit in it."""
 
 
 class CaptionedRequest(SpeechRequest):
@@ -31,29 +27,33 @@ class CaptionedRequest(SpeechRequest):
     def body(self) -> CaptionedLines | CaptionedWhole:
         """The answer's body."""
         kind = CaptionedWhole if self.stream is False else CaptionedLines
-        return kind(self.response_format, self.form.config["sample_rate"])
+        return kind(self.response_format)
+
+    def _config(self, voices: VoiceNames, languages: Container[str]) -> dict[str, Any]:
+        return {**super()._config(voices, languages), "words": True}
 
 
 class _Captioned(Body):
     media_type = "application/json"  # Kokoro says so of its lines, too
 
-    def __init__(self, audio_format: str, sample_rate: int) -> None:
-        """`sample_rate`, in hertz, is that of the conversation, in which its events count."""
+    def __init__(self, audio_format: str) -> None:
         self._format = audio_format
-        self._rate = sample_rate
 
     def _words(self, item: Outgoing) -> list[dict[str, Any]]:
-        if not isinstance(item, SegmentEnded):
+        if not isinstance(item, WordTimes):
             return []
-        start, end = item.sample_offset / self._rate, item.end / self._rate
         return [
-            {"word": word, "start_time": round(begins, 3), "end_time": round(ends, 3)}
-            for word, begins, ends in estimated_words(item.segment.source, start, end)
+            {
+                "word": word.text,
+                "start_time": round(word.start_s, 3),
+                "end_time": round(word.end_s, 3),
+            }
+            for word in item.words
         ]
 
 
 class CaptionedLines(_Captioned):
-    """A JSON object a line, as the speech is made. A segment's words come behind its sound."""
+    """A JSON object a line, as the speech is made. Words come behind their sound."""
 
     def sound(self, data: bytes) -> bytes:
         return self._line(data, [])
@@ -71,18 +71,15 @@ class CaptionedLines(_Captioned):
 class CaptionedWhole(_Captioned):
     """One JSON object, whose text goes out as the speech is made: only the words are kept."""
 
-    def __init__(self, audio_format: str, sample_rate: int) -> None:
-        super().__init__(audio_format, sample_rate)
+    def __init__(self, audio_format: str) -> None:
+        super().__init__(audio_format)
         self._head = b'{"audio": "'
-        self._left = b""  # base64 takes three bytes at a time
+        self._run = Base64Run()
         self._timestamps: list[dict[str, Any]] = []
 
     def sound(self, data: bytes) -> bytes:
-        data = self._left + data
-        n_whole = len(data) - len(data) % 3
-        self._left = data[n_whole:]
         head, self._head = self._head, b""
-        return head + base64.b64encode(data[:n_whole])
+        return head + self._run.push(data)
 
     def event(self, item: Outgoing) -> bytes:
         self._timestamps += self._words(item)
@@ -90,16 +87,5 @@ class CaptionedWhole(_Captioned):
 
     def end(self) -> bytes:
         rest = {"audio_format": self._format, "timestamps": self._timestamps}
-        head = self._head + base64.b64encode(self._left)
+        head = self._head + self._run.end()
         return head + b'", ' + json.dumps(rest).encode()[1:]
-
-
-def estimated_words(text: str, start_s: float, end_s: float) -> Iterator[tuple[str, float, float]]:
-    """The words of a text that is spoken from one time to another, and the seconds at which each
-    begins and ends: as if all characters of its words took as long."""
-    words = _WORD.findall(text)
-    total, before = sum(map(len, words)), 0
-    for word in words:
-        after = before + len(word)
-        yield word, *(start_s + (end_s - start_s) * n / total for n in (before, after))
-        before = after

@@ -23,6 +23,7 @@ from pipeline.connection import CloseCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pipeline.dialects.sound_form import SoundForm
     from stages.errors import ProtocolError, ServerError
     from stages.items import Answer, ClientMessage, Outgoing, Segmentation
 
@@ -35,8 +36,14 @@ class Open:
     """Begin a conversation."""
 
     config: Mapping[str, Any]
-    """The keys of the native protocol's config, checked."""
+    """The keys of the native protocol's config, checked; without those of its sound, where there is
+    a `form`."""
     context: str = ""
+    form: SoundForm | None = None
+    """The form of its sound, where that may take a codec; None: as the config says."""
+    pads_flushes: bool = True
+    """Whether a codec gives out all sound at each flush, with a little silence behind it. Without
+    that it holds some back until there is more, or the conversation ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,10 @@ class Dialect(ABC):
     silent_s: ClassVar[float] = 40.0
     """How long a client may send nothing, not even a pong, before it counts as vanished."""
 
+    keeps_alive: ClassVar[bool] = False
+    """Whether clients take a server for dead that lets them wait for sound. They are sent a little
+    silence meanwhile, which is all that they take for a sign of life."""
+
     def opening(self) -> Open | None:
         """The conversation that the socket begins with. What it cannot have is refused before the
         socket is opened. None: the client's messages open what they need."""
@@ -110,8 +121,9 @@ class Dialect(ABC):
         """The meaning of a client's message. Raises `ProtocolError` for one that has none."""
 
     @abstractmethod
-    def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message]:
-        """The messages for something that a conversation sends."""
+    def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message | Action]:
+        """The messages for something that a conversation sends, and what is to be done with them:
+        where one failure is the end of a conversation, say, that is dropped."""
 
     @abstractmethod
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:

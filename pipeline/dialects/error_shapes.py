@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
@@ -56,6 +57,15 @@ def _openai(error: HttpError) -> tuple[int, Mapping[str, Any]]:
     return status, {"error": told}
 
 
+def _elevenlabs(error: HttpError) -> tuple[int, Mapping[str, Any]]:
+    return error.status, {"detail": {"status": error.code, "message": error.message}}
+
+
+def _cartesia(error: HttpError) -> tuple[int, Mapping[str, Any]]:
+    title = HTTPStatus(error.status).phrase
+    return error.status, {"error_code": error.code, "title": title, "message": error.message}
+
+
 def _deepgram(error: HttpError) -> tuple[int, Mapping[str, Any]]:
     """Deepgram's, which has no 422 either."""
     status = 400 if error.status == 422 else error.status
@@ -65,6 +75,8 @@ def _deepgram(error: HttpError) -> tuple[int, Mapping[str, Any]]:
 
 _SHAPES: tuple[tuple[str, ErrorShape], ...] = (
     (r"/v[12]/speak", _deepgram),
+    (r"/v1/text-to-speech/.*|/v[12]/voices(/.*)?", _elevenlabs),
+    (r"/tts/(bytes|sse|websocket)", _cartesia),
     (r"/v1(/.*)?|/realtime|/dev/captioned_speech", _openai),
 )
 """Each with the pattern of its paths; the first that fits counts. OpenAI's comes last: paths below

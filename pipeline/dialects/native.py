@@ -34,6 +34,7 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
+    WordTimes,
 )
 from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from pipeline.dialects.dialect import Action, Handshake, Message
     from pipeline.voice_names import VoiceNames
-    from stages.items import Answer, Outgoing, Timing
+    from stages.items import Answer, Outgoing, Timing, Word
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """The largest message that a client may send."""
@@ -119,6 +120,7 @@ class Config(Manner):
     channels: Channels = 1
     frame_ms: FrameMs | None = None
     events: bool = False
+    words: bool = False
 
 
 class _Query(Config):
@@ -245,6 +247,12 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "pitch_shift": item.segment.style.pitch_shift,
                 "sample_offset": item.sample_offset,
             }
+        case WordTimes():
+            return {
+                "event": "words",
+                "segment": item.segment.index,
+                "words": [_word(word, item.sample_rate) for word in item.words],
+            }
         case SegmentEnded():
             return {
                 "event": "segment_end",
@@ -269,6 +277,18 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():
             raise TypeError("sound is not sent as text")
+
+
+def _word(word: Word, rate: int) -> dict[str, Any]:
+    return {
+        "word": word.text,
+        "start": round(word.start_s, 6),
+        "end": round(word.end_s, 6),
+        "start_sample": round(word.start_s * rate),
+        "end_sample": round(word.end_s * rate),
+        "char": [word.begin, word.end],
+        "exact": word.is_exact,
+    }
 
 
 def _latency_ms(timing: Timing) -> dict[str, float | None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
+from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
 from pipeline.dialects.native import Native
 from pipeline.dialects.openai_realtime import Realtime
 
@@ -27,6 +29,9 @@ _DIALECTS: tuple[tuple[str, MakeDialect], ...] = (
     ("/v1/speak", DeepgramV1),
     ("/v2/speak", DeepgramV2),
     (r"(/v1)?/realtime", Realtime),
+    (r"/v1/text-to-speech/[^/]+/stream-input", StreamInput),
+    (r"/v1/text-to-speech/[^/]+/multi-stream-input", MultiStreamInput),
+    (r"/tts/websocket", Cartesia),
 )
 """Each with the pattern of its paths."""
 

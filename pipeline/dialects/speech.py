@@ -6,22 +6,21 @@ wrapped by a `Body` of its own. Pure.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
 from pipeline.dialects.native import Text
-from stages.audio.encoders import FORMATS, SoundFormat, check_format
-from stages.audio.encoders.plain import wav_head
-from stages.audio.format import PIPELINE_RATE
+from stages.audio.encoders import FORMATS
 from stages.errors import ProtocolError
 from stages.intake.halves import whole_characters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stages.audio.format import PcmEncoding
+    from pipeline.dialects.sound_form import SoundForm
     from stages.items import Outgoing
 
 MAX_TEXT_CHARS = 10_000
@@ -32,53 +31,6 @@ WholeText = Annotated[
     BeforeValidator(lambda text: whole_characters(text) if isinstance(text, str) else text),
 ]
 """A text that comes in one piece: halves of characters are joined."""
-
-_ENCODINGS: dict[SoundFormat, PcmEncoding] = {
-    "wav": "s16le",
-    "s16le": "s16le",
-    "f32le": "f32le",
-    "mulaw": "mulaw",
-    "alaw": "alaw",
-}
-"""The encoding of what is made without a codec."""
-
-
-@dataclass(frozen=True, slots=True)
-class SoundForm:
-    """A form of sound in an answer."""
-
-    name: SoundFormat = "wav"
-    sample_rate: int = PIPELINE_RATE
-    """Hertz."""
-    channels: int | None = None
-    """1, or 2 that hold the same; None: as the format usually has."""
-    bit_rate: int | None = None
-    """Bits a second, where the format has a choice."""
-
-    def __post_init__(self) -> None:
-        """Refuses with a `ProtocolError` what the format does not have."""
-        try:
-            check_format(self.name, self.sample_rate, self.bit_rate)
-        except ValueError as error:
-            raise ProtocolError(str(error)) from None
-
-    @property
-    def has_codec(self) -> bool:
-        """Whether it takes an encoder. Without one it is as a conversation gives it."""
-        return self.name not in _ENCODINGS
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The keys of the native protocol's config for the sound that it is made of."""
-        if self.has_codec:
-            return {"encoding": "f32le", "sample_rate": PIPELINE_RATE}
-        encoding, channels = _ENCODINGS[self.name], self.channels or 1
-        return {"encoding": encoding, "sample_rate": self.sample_rate, "channels": channels}
-
-    @property
-    def head(self) -> bytes:
-        """What goes before sound that has no encoder."""
-        return wav_head(self.sample_rate, self.channels or 1) if self.name == "wav" else b""
 
 
 class Body:
@@ -99,6 +51,24 @@ class Body:
     def end(self) -> bytes:
         """The last piece, behind all sound."""
         return b""
+
+
+class Base64Run:
+    """Bytes as one run of base64, however they come."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def push(self, data: bytes) -> bytes:
+        """The base64 that is complete: three bytes are four of its letters."""
+        data = self._left + data
+        n_whole = len(data) - len(data) % 3
+        self._left = data[n_whole:]
+        return base64.b64encode(data[:n_whole])
+
+    def end(self) -> bytes:
+        """The rest."""
+        return base64.b64encode(self._left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,11 @@ from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
-from pipeline.dialects.speech import MAX_TEXT_CHARS, SoundForm, Speech, WholeText
+from pipeline.dialects.sound_form import SoundForm
+from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
+from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
+from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import list_voices
@@ -130,8 +133,11 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         """Speak one text: one request, one answer, which begins with the first sound."""
         return SpeechResponse(service, body.speech)
 
+    # ElevenLabs' come first: one of its paths is OpenAI's, too, but for a header.
+    app.include_router(elevenlabs_routes(service), dependencies=[key])
     app.include_router(deepgram_routes(service), dependencies=[key])
     app.include_router(openai_routes(service), dependencies=[key])
+    app.include_router(cartesia_routes(service), dependencies=[key])
     add_page(app)
 
     @app.get("/api/voices", dependencies=[key])

@@ -1,4 +1,5 @@
 """The one port: each request is read whole, then handed to the WebSocket or to the HTTP API.
+Wyoming, which is no HTTP, has a port of its own with the same limits.
 
 Reading first has two reasons: only the head says which of the two it is, and a request that
 is read here, within a time and a size, cannot hang or flood the libraries behind.
@@ -7,7 +8,8 @@ is read here, within a time and a size, cannot hang or flood the libraries behin
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
@@ -15,6 +17,7 @@ import trio
 
 from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
+from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
 from pipeline.net.pacing import (
     BURST_CONNECTIONS,
@@ -27,12 +30,16 @@ from pipeline.net.pacing import (
 from pipeline.net.request_head import Refused, RequestReader, check_upgrade, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
 from pipeline.net.websocket import serve_websocket
+from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
+from pipeline.voices import list_voices
 from stages.errors import Overloaded, ProtocolError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Awaitable, Callable
 
+    from pipeline.connection import CloseCode
     from pipeline.net.access import Access
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest
@@ -47,8 +54,17 @@ MAX_ADVICE = 32
 """Lines in the log about names that were refused: a stranger may make up as many as it likes."""
 
 
+class ServeSession(Protocol):
+    """The serving of one session on a client's stream, which is then closed."""
+
+    async def __call__(
+        self, serve: Callable[[Any], Awaitable[CloseCode]], are_others: Callable[[], bool]
+    ) -> None:
+        """`serve` is `Session.run`, `are_others` is as for `PacedStream`."""
+
+
 class Port:
-    """The server's end of every connection that is made to its port."""
+    """The server's end of every connection that is made to its ports."""
 
     def __init__(
         self,
@@ -66,6 +82,7 @@ class Port:
         self._write_stall_s = write_stall_s
         self._streams: set[ClientStream] = set()
         self._sessions: set[Session] = set()
+        self._n_wyoming = 0
         self._limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
         self._numbers = itertools.count(1)
         self._advice: set[str] = set()
@@ -77,8 +94,26 @@ class Port:
         task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
+        await self._accept(listeners, self._route, task_status)
+
+    async def serve_wyoming(
+        self,
+        listeners: list[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept clients that speak Wyoming, until cancelled."""
+        await self._accept(listeners, self._serve_wyoming, task_status)
+
+    async def _accept(
+        self,
+        listeners: list[trio.SocketListener],
+        serve: Callable[[ClientStream], Awaitable[None]],
+        task_status: trio.TaskStatus[list[PacedListener]],
+    ) -> None:
         paced = [PacedListener(each, self._limit, self._has_listeners) for each in listeners]
-        await trio.serve_listeners(self._serve_client, paced, task_status=task_status)
+        serve_client = partial(self._serve_client, serve)
+        await trio.serve_listeners(serve_client, paced, task_status=task_status)
 
     def abort(self) -> None:
         """Cut all clients off. Cancelling would not: sends are shielded from it."""
@@ -90,14 +125,16 @@ class Port:
         count, since it waits for nothing."""
         return any(other.has_begun for other in self._sessions if other is not but)
 
-    async def _serve_client(self, tcp: trio.SocketStream) -> None:
+    async def _serve_client(
+        self, serve: Callable[[ClientStream], Awaitable[None]], tcp: trio.SocketStream
+    ) -> None:
         """Serve one connection. A failure in it ends nobody else's."""
         probe(tcp)
         stream = ClientStream(tcp, self._write_stall_s)
         self._streams.add(stream)
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         try:
-            await self._route(stream)
+            await serve(stream)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("a client went away")
         except* Exception:
@@ -158,23 +195,37 @@ class Port:
         try:
             session = Session(dialect(handshake, self._service.voice_names), self._service)
             with session.begin():
-                await self._serve_session(stream, session)
+                serve = partial(serve_websocket, stream, silent_s=session.silent_s)
+                await self._serve_session(session, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except Overloaded as error:
             later = ("retry-after", str(error.retry_after_s))
             raise Refused(503, error.code, str(error), headers=(later,)) from None
 
-    async def _serve_session(self, stream: ClientStream, session: Session) -> None:
+    async def _serve_wyoming(self, stream: ClientStream) -> None:
+        # Twice as many as may listen: Home Assistant asks for the voices at any time.
+        most = 2 * self._service.max_listeners
+        with self._service.serving():
+            if self._n_wyoming >= most:
+                self._service.metrics.refused.labels("full").inc()
+                await refuse_wyoming(stream, Overloaded(f"{most} connections are open, the most"))
+                return
+            self._n_wyoming += 1
+            try:
+                session = Session(Wyoming(self._service.voice_names), self._service)
+                refresh = partial(list_voices, self._service.voices)
+                with session.begin(looks=False):
+                    serve = partial(serve_wyoming, stream, refresh=refresh)
+                    await self._serve_session(session, serve)
+            finally:
+                self._n_wyoming -= 1
+
+    async def _serve_session(self, session: Session, serve: ServeSession) -> None:
         began_at = trio.current_time()
         self._sessions.add(session)
         try:
-            await serve_websocket(
-                stream,
-                session.run,
-                are_others=lambda: self._has_listeners(but=session),
-                silent_s=session.silent_s,
-            )
+            await serve(session.run, are_others=lambda: self._has_listeners(but=session))
         finally:
             self._sessions.discard(session)
             now = trio.current_time()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
 import trio
 from starlette.responses import JSONResponse, Response
 
+from pipeline.encoding import EncodedSound
 from pipeline.speak_text import speak_text
-from stages.audio.encoders import new_encoder
 from stages.errors import ServerError
 from stages.items import PcmFrame
 
@@ -64,28 +63,19 @@ class SpeechResponse(Response):
             await JSONResponse(gone, CLIENT_GONE)(scope, receive, send)
 
     async def _answer(self) -> None:
-        form, body, encoder = self._speech.form, self._speech.body, None
-        head = form.head
-        if form.has_codec:
-            encoder = await _off_loop(
-                new_encoder, form.name, form.sample_rate, form.channels, form.bit_rate
-            )
-            head = encoder.start()
+        form, body = self._speech.form, self._speech.body
+        encoded = await EncodedSound.begin(form)
 
         async def hear(item: Outgoing) -> None:
-            nonlocal head
             if isinstance(item, PcmFrame):
-                data = item.data
-                if encoder is not None:
-                    data = await _off_loop(encoder.push, np.frombuffer(data, np.float32))
-                data, head = head + data, b""
+                data = await encoded.push(item.data)
                 await self._write(body.sound(data) if data else b"")
             else:
                 await self._write(body.event(item))
 
         config = {**self._speech.config, **form.config}
         await speak_text(self._service, self._speech.text, hear, config)
-        data = head if encoder is None else head + await _off_loop(encoder.flush)
+        data = await encoded.end()
         await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)
 
     async def _write(self, data: bytes, *, is_last: bool = False) -> None:
@@ -97,10 +87,6 @@ class SpeechResponse(Response):
             await self._send({"type": "http.response.start", **head})
         body = {"type": "http.response.body", "body": data, "more_body": not is_last}
         await self._send(body)
-
-
-_off_loop = trio.to_thread.run_sync
-"""With a codec encoding takes milliseconds."""
 
 
 async def _stop_when_gone(receive: Receive, scope: trio.CancelScope) -> None:

@@ -42,6 +42,8 @@ class Conversation:
         self.style = style
         self.stream_format = StreamFormat()
         self.events = False
+        self.words = False
+        """The times of words are told, among the events."""
         self.has_begun = False
         """Something was said, or a flush asked for."""
         self._voices = voices
@@ -65,12 +67,16 @@ class Conversation:
                 raise ProtocolError(f"{key}: can only be set before the first token")
         stream_format = replace(self.stream_format, **_only(changes, FORMAT_KEYS))
         _check_format(stream_format)
+        events = changes.get("events", self.events)
+        words = changes.get("words", self.words)
+        if words and not events:
+            raise ProtocolError("words: come among the events; set events to true as well")
         conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
         conversion = {key: value for key, value in conversion.items() if value is not None}
         own = _only(changes, OWN_STYLE_KEYS)
         self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = stream_format
-        self.events = changes.get("events", self.events)
+        self.events, self.words = events, words
 
     def take(self, message: ClientMessage) -> list[Token | Flush]:
         """Apply a message, its cancel aside; returns what it asks to be spoken."""

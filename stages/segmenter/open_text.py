@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.segmenter.marks import MARKS
-from stages.segmenter.word_breaks import last_word_break
 from stages.text.markup import Kind
+from stages.text.normalise import Spoken
+from stages.text.word_breaks import last_word_break
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,6 +133,31 @@ class OpenText:
         else:
             clean = end.clean if end.source <= source else start.clean
         return clean - self._given.clean
+
+    def written(self, n_clean: int) -> Spoken:
+        """So many characters of the clean text, and where in the source each was written. What
+        markup stands for was written where all of that markup is."""
+        begins: list[int] = []
+        ends: list[int] = []
+        silent_from: int | None = None
+        for number, (start, kind) in enumerate(self._runs):
+            first, last = start.clean - self._given.clean, self._end(number).clean
+            last = min(last - self._given.clean, n_clean)
+            source = start.source - self._given.source
+            if kind in _EVENLY:
+                skipped = max(0, -first)
+                begins += range(source + skipped, source + last - first)
+                ends += range(source + skipped + 1, source + last - first + 1)
+            elif last > first:
+                is_whole = kind is Kind.WHOLE and silent_from is not None
+                begin = max(0, silent_from or 0) if is_whole else source
+                end = self._end(number).source - self._given.source
+                begins += [begin] * (last - first)
+                ends += [end] * (last - first)
+            silent_from = source if kind is Kind.SILENT else None
+            if len(begins) >= n_clean:
+                break
+        return Spoken(self.clean[:n_clean], tuple(begins), tuple(ends), len(self.source))
 
     def cut_for_length(self, limit: int) -> Place:
         """The place to cut text that is longer than a segment: the last white space, else between

@@ -25,7 +25,7 @@ from stages.items import Segment, Style, Timing
 from stages.segmenter.boundaries import Verdict, judge
 from stages.segmenter.marks import MARKS
 from stages.segmenter.open_text import OpenText, Place
-from stages.segmenter.spoken import is_audible, spoken_text
+from stages.segmenter.spoken import is_audible, spoken_of
 from stages.text.markup import Actions, Markup, MarkupOptions, Urls
 
 if TYPE_CHECKING:
@@ -297,10 +297,12 @@ class Segmenter:
     def _give_out(self, cut: _Cut, now: float) -> Segment:
         n_clean, n_source = cut.place
         clean = self._text.clean[:n_clean]
+        said = spoken_of(clean + cut.line_end, skip_emoji=self._options.skip_emoji)
         segment = Segment(
             index=self.next_index,
             source=self._text.source[:n_source],
-            spoken=spoken_text(clean + cut.line_end, skip_emoji=self._options.skip_emoji),
+            spoken=said.text,
+            written=said.of(self._text.written(n_clean + len(cut.line_end))),
             style=self._style,
             timing=Timing(arrived=cut.arrived, cut=now),
             pause_s=self._pause_s,

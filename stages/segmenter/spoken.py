@@ -3,9 +3,12 @@ space in order. Words, numbers and symbols stay as they are."""
 
 from __future__ import annotations
 
+import re
+
 import regex
 
 from stages.text.markup import LINE_END, PARAGRAPH_END
+from stages.text.normalise import Buffer, Spoken
 
 _JOINED = r"[\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]*+"
 _SYMBOLS = r"©®™‼⁉ℹ↔-↪"
@@ -32,6 +35,10 @@ _PARAGRAPH_END = regex.compile(rf"(?<!\d){_UNMARKED}\s*{PARAGRAPH_END}\s*")
 _LINE_END = regex.compile(rf"{_UNMARKED}\s*[{LINE_END}{PARAGRAPH_END}]\s*")
 _LOOSE_MARK = regex.compile(r"\s+(?=[.,](?:\s|\Z))")
 """What markup leaves behind: "as shown in [2]." """
+# As `str.split` has it.
+_INDENT = re.compile(r"\A\s+")
+_OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
+_ODD_SPACE = re.compile(r"\s{2,}|[^\S ]")
 
 _AUDIBLE = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
 _AUDIBLE_TEXT = regex.compile(f"[{_AUDIBLE}]")
@@ -46,16 +53,33 @@ def is_audible(text: str, *, skip_emoji: bool) -> bool:
     return audible.search(text) is not None
 
 
-def spoken_text(text: str, *, skip_emoji: bool) -> str:
-    """What the engine is given for the clean text of a segment; empty where there is nothing to
-    speak. A line that ends without a mark gets a comma, so that it is said with a comma's pause,
-    and a paragraph a full stop, which behind a digit could make an ordinal of it."""
+def spoken_of(text: str, *, skip_emoji: bool) -> Spoken:
+    """What the engine is given for the clean text of a segment, and where in it that was written;
+    empty where there is nothing to speak. A line that ends without a mark gets a comma, so that it
+    is said with a comma's pause, and a paragraph a full stop, which behind a digit could make an
+    ordinal of it."""
+    buffer = Buffer(text)
     if skip_emoji:
-        text = _KEYCAP.sub("", text)
-        text = _EMOJI_BESIDE_MARKS.sub("", text)
-        text = _EMOJI_IN_TEXT.sub(" ", text)
-        text = _TORN_EMOJI.sub("", text)
-    text = _LEFT_OVER.sub("", text.lstrip()).lstrip()
-    text = _LINE_END.sub(", ", _PARAGRAPH_END.sub(". ", text))
-    text = " ".join(_LOOSE_MARK.sub("", text).split())
-    return text if is_audible(text, skip_emoji=skip_emoji) else ""
+        buffer.substitute(_KEYCAP, _nothing)
+        buffer.substitute(_EMOJI_BESIDE_MARKS, _nothing)
+        buffer.substitute(_EMOJI_IN_TEXT, _space)
+        buffer.substitute(_TORN_EMOJI, _nothing)
+    buffer.substitute(_INDENT, _nothing)
+    buffer.substitute(_LEFT_OVER, _nothing)
+    buffer.substitute(_INDENT, _nothing)
+    buffer.substitute(_PARAGRAPH_END, lambda _: ". ")
+    buffer.substitute(_LINE_END, lambda _: ", ")
+    buffer.substitute(_LOOSE_MARK, _nothing)
+    buffer.substitute(_ODD_SPACE, _space)
+    buffer.substitute(_OUTER_SPACE, _nothing)
+    if not is_audible(buffer.text, skip_emoji=skip_emoji):
+        return Spoken("", (), (), len(text))
+    return buffer.spoken(with_gaps=True)
+
+
+def _nothing(_: object) -> str:
+    return ""
+
+
+def _space(_: object) -> str:
+    return " "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
+    WordTimes,
 )
 from stages.sender.framing import Framer
 
@@ -35,9 +38,13 @@ class Packer:
 
     Offsets count the samples per channel of the connection's stream, padding included. Where
     exact frames are wanted, a segment's last samples may be held for the next segment's frame,
-    and the event that it has ended is held with them."""
+    and the event that it has ended is held with them. Words follow the message in which the last of
+    their sound is."""
 
-    def __init__(self, stream_format: StreamFormat, offset: int) -> None:
+    def __init__(
+        self, stream_format: StreamFormat, offset: int, *, tells_words: bool = False
+    ) -> None:
+        self._tells_words = tells_words
         self._format = stream_format
         self._opus = OpusPackets(stream_format.sample_rate)
         self.takes_long = stream_format.encoding == "opus"
@@ -50,6 +57,7 @@ class Packer:
         self._segment: Segment | None = None
         self._started: deque[SegmentStarted] = deque()  # whose samples are not all given out
         self._ended: deque[SegmentEnded] = deque()  # the same, and no more will come
+        self._n_told = 0  # words of the first of these segments
 
     def pack(self, item: Speech) -> Iterator[Outgoing]:
         """Everything that leaves because of this item."""
@@ -111,6 +119,7 @@ class Packer:
             self._pushed = max(self._pushed, self._given_out)  # beyond it: padding
             yield PcmFrame(data, len(piece), timing)
             yield from self._ended_by_now()
+            yield from self._words_by_now()
 
     def _encode(self, piece: Samples) -> bytes:
         encoding = self._format.encoding
@@ -121,5 +130,30 @@ class Packer:
 
     def _ended_by_now(self) -> Iterator[Outgoing]:
         while self._ended and self._ended[0].end <= self._given_out:
+            yield from self._words_by_now()
             self._started.popleft()
+            self._n_told = 0
             yield self._ended.popleft()
+
+    def _words_by_now(self) -> Iterator[Outgoing]:
+        """The words of the first segment whose sound has all been given out."""
+        if not self._tells_words or not self._started:
+            return
+        segment, offset = self._started[0].segment, self._started[0].sample_offset
+        rate = self._format.sample_rate
+        end = self._ended[0].end if self._ended else sys.maxsize
+        due = []
+        for word in segment.clock.words[self._n_told :]:
+            start_at, end_at = (
+                offset + round(word.start_s * rate),
+                offset + round(word.end_s * rate),
+            )
+            if start_at >= end:
+                break  # a segment that was broken off has not said it
+            end_at = min(end_at, end)
+            if end_at > self._given_out:
+                break
+            due.append(replace(word, start_s=start_at / rate, end_s=end_at / rate))
+        if due:
+            self._n_told += len(due)
+            yield WordTimes(segment, tuple(due), rate)

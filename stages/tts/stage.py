@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import trio
 from stages.audio.format import NO_SAMPLES
 from stages.errors import SynthesisError
 from stages.items import AudioChunk, Flush, Segment, SegmentFailed
+from stages.tts.word_times import Envelope, Timescale, estimated_words, told_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,32 +39,46 @@ async def synthesize(
                 case Segment():
                     engine, style = synthesizer_for(item.speaking_style)
                     rate = engine.sample_rate
+                    own_speed = engine.own_speed(style.speed)
+                    # Who speaks faster pauses less. What is stretched afterwards is so with it.
+                    pause_s = item.pause_s / own_speed
                     if item.pause_s:
-                        # Who speaks faster pauses less. What is stretched afterwards is so with it.
-                        pause_s = item.pause_s / engine.own_speed(style.speed)
                         silence = np.zeros(round(pause_s * rate), np.float32)
                         await speech.send(AudioChunk(item, silence, rate, is_last=False))
                     if not item.spoken:
                         await speech.send(AudioChunk(item, NO_SAMPLES, rate, is_last=True))
                         continue
+                    scale = Timescale(rate, pause_s, style.speed / own_speed)
                     with models.open(engine, replace(item, style=style), playback) as job:
-                        await _speak(item, job, speech, rate)
+                        await _speak(item, job, speech, scale)
 
 
 async def _speak(
     segment: Segment,
     job: Job,
     speech: trio.MemorySendChannel[Speech],
-    rate: int,
+    scale: Timescale,
 ) -> None:
+    rate, envelope = scale.sample_rate, Envelope(scale.sample_rate)
     try:
         async for samples in job:
             if segment.timing.speech is None:
                 segment.timing.speech = trio.current_time()
             await speech.send(AudioChunk(segment, samples, rate, is_last=False))
+            if not _wind(segment, job, scale):
+                envelope.push(samples)
     except SynthesisError as error:
         await speech.send(SegmentFailed(segment, error))
     else:
         if segment.timing.speech is None and "skipped" not in segment.remarks:
             segment.remarks.append("skipped")
+        if not _wind(segment, job, scale):
+            segment.clock.wind(partial(estimated_words, segment, envelope, scale))
         await speech.send(AudioChunk(segment, NO_SAMPLES, rate, is_last=True))
+
+
+def _wind(segment: Segment, job: Job, scale: Timescale) -> bool:
+    """Let the segment's words be known if the engine has told of them; says whether it has."""
+    if job.words:
+        segment.clock.wind(partial(told_words, segment, job.words, scale))
+    return bool(job.words)

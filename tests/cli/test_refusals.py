@@ -72,6 +72,27 @@ def test_an_address_that_is_not_ours() -> None:
     assert "192.0.2.1" in told
 
 
+def test_a_wyoming_port_that_others_could_reach(tmp_path: Path) -> None:
+    """Whoever has keys does not want that everybody can speak; that protocol has none."""
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-that-nobody-guesses\n")
+    told = complaint(
+        run("--host", "0.0.0.0", "--api-keys-file", str(keys), "--wyoming-port", "0")  # noqa: S104
+    )
+    assert told.startswith("server.py: --wyoming-port: 0.0.0.0 can be reached from other machines")
+    assert "--allow-no-key" in told
+
+
+def test_an_announcement_of_no_port() -> None:
+    told = complaint(run("--port", "0", "--wyoming-announce"))
+    assert told == "server.py: --wyoming-announce is of no use without --wyoming-port"
+
+
+def test_a_wyoming_port_that_is_in_use(plain_server: ServerProcess) -> None:
+    told = complaint(run("--port", "0", "--wyoming-port", str(plain_server.port)))
+    assert "in use" in told
+
+
 @pytest.mark.parametrize("arguments", [["speak", "Hello!", "there"], ["--prot", "1"]])
 def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
     done = run(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,7 +27,8 @@ def node() -> str:
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node.js here; `make test` says why it could not install it")
-    for package in ("@deepgram/sdk", "openai", "prism-media", "ws"):
+    packages = json.loads((NODE_MODULES.parent / "package.json").read_text())["dependencies"]
+    for package in packages:
         if not (NODE_MODULES / package).is_dir():
             pytest.skip(f"the package {package} is not installed: run tests/node/install.sh")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout

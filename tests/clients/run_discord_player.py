@@ -120,6 +120,14 @@ async def main(url: str, text: str, story: str) -> None:
     await unheard
     again = voice_client.take()
 
+    chosen: Any = voice.voice.callback
+    context = SimpleNamespace(guild=guild, send=send)
+    await chosen(voice, context)  # tells the voices
+    await chosen(voice, context, "nobody")
+    await chosen(voice, context, "en-us+m3")
+    await command(text)
+    other = voice_client.take()
+
     await command("...")  # without a sound
     nothing = voice_client.take()
     await asyncio.sleep(0.1)
@@ -128,12 +136,14 @@ async def main(url: str, text: str, story: str) -> None:
     logging.disable(logging.WARNING)  # on standard error there shall be faults alone
     voice = discord_bot.Voice(NOBODY)
     await command(text)
+    await chosen(voice, context)
     json.dump(
         {
             "told": told,
             "whole": whole,
             "interrupted": interrupted,
             "again": again,
+            "other": other,
             "nothing": nothing,
             "late": late,
         },

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.server_process import PATIENCE_S, ROOT
+from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +37,10 @@ TEXT = "".join(SENTENCES)
 STORY = "It was a dark and stormy night, and the rain fell in torrents. " * 20
 
 
-def whole_numbers(server: ServerProcess, text: str) -> bytes:
+def whole_numbers(server: ServerProcess, text: str, voice: str = "en-us+f3") -> bytes:
     """A text's sound as s16le, from the server's other door."""
-    answer = server.ask("/api/speak", "POST", json={"text": text, "format": "s16le"})
+    task = {"text": text, "format": "s16le", "voice": voice}
+    answer = server.ask("/api/speak", "POST", json=task)
     assert answer.status_code == 200
     return answer.content
 
@@ -67,6 +68,30 @@ def test_say_writes_a_file(server: ServerProcess, tmp_path: Path) -> None:
     with wave.open(str(output), "rb") as wav:
         assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 48_000)
         assert wav.readframes(wav.getnframes()) == whole_numbers(server, TEXT)
+
+
+KEY = "a-key-that-nobody-guesses"
+
+
+def test_a_voice_a_key_and_any_url(tmp_path: Path) -> None:
+    """Without the key the server is one that refuses."""
+    output = tmp_path / "hello.wav"
+    with running_server(env={"VOICE_API_KEYS": KEY}) as server:
+        options = ("--voice", "en-us+m3", "--key", KEY)
+        assert say(server, TEXT, "-o", output, *options).returncode == 0
+        assert say(server, TEXT, "-o", output).stderr.startswith("cannot connect to ws://")
+        piped = subprocess.run(
+            [*PYTHON, EXAMPLES / "llm_to_speech.py", "--url", server.websocket_url, *options],
+            input=TEXT.encode(),
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    with wave.open(str(output), "rb") as wav:
+        pcm = wav.readframes(wav.getnframes())
+    assert piped.stdout == pcm
+    with running_server() as other:
+        assert pcm == whole_numbers(other, TEXT, "en-us+m3")
 
 
 def test_say_shows_an_error(server: ServerProcess, tmp_path: Path) -> None:
@@ -145,20 +170,27 @@ def test_discord_bot_feeds_the_player_of_discord_py(server: ServerProcess) -> No
     )
     assert (done.returncode, done.stderr) == (0, "")
     played = json.loads(done.stdout)
-    assert played["told"] == [
+    told = played["told"]
+    assert told.pop(1).startswith("These can speak: en-us, en-us+f1, ")
+    assert told.pop(1).startswith("Only these can: en-us, ")
+    assert told == [
         "You need to be in a voice channel!",
+        "From now on en-us+m3 speaks.",
         "I have lost my voice: the voice server does not answer.",
+        "The voice server does not answer.",
     ]
 
-    expected = b""
-    for utterance in SENTENCES:  # with a pause between them, so that each fills its frames
-        mono = np.frombuffer(whole_numbers(server, utterance), "<i2")
-        stereo = np.repeat(mono, 2).tobytes()
-        expected += stereo + bytes(-len(stereo) % FRAME_BYTES)
-    for answer in (played["whole"], played["again"]):
-        assert answer["players"] == 1
-        assert answer["sizes"] == [FRAME_BYTES]
-        assert without_pauses(base64.b64decode(answer["pcm"])) == without_pauses(expected)
+    for answers, voice in ((("whole", "again"), "en-us+f3"), (("other",), "en-us+m3")):
+        expected = b""
+        for utterance in SENTENCES:  # with a pause between them, so that each fills its frames
+            mono = np.frombuffer(whole_numbers(server, utterance, voice), "<i2")
+            stereo = np.repeat(mono, 2).tobytes()
+            expected += stereo + bytes(-len(stereo) % FRAME_BYTES)
+        for name in answers:
+            answer = played[name]
+            assert answer["players"] == 1
+            assert answer["sizes"] == [FRAME_BYTES]
+            assert without_pauses(base64.b64decode(answer["pcm"])) == without_pauses(expected)
 
     interrupted = played["interrupted"]
     assert interrupted["players"] == 1

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.dialects.captions import CaptionedLines, CaptionedWhole, estimated_words
+from pipeline.dialects.captions import CaptionedLines, CaptionedWhole
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.dialects.openai_speech import SpeechEvents, SpeechRequest, names_of
 from pipeline.voice_names import VoiceNames
-from stages.items import SegmentEnded
+from stages.items import Word, WordTimes
 from tests.fakes import VOICES, segment
 
 if TYPE_CHECKING:
@@ -119,17 +119,20 @@ def test_events_are_those_that_livekit_reads() -> None:
     assert last["usage"] == {"input_tokens": 6, "output_tokens": 0, "total_tokens": 6}
 
 
-ENDED = SegmentEnded(segment("Oh, hi there!"), sample_offset=24_000, n_samples=24_000)
+SAID = WordTimes(
+    segment("Oh, hi!"),
+    (Word("Oh,", 0, 3, 1.0, 1.25, is_exact=True), Word("hi!", 4, 7, 1.5, 2.0, is_exact=True)),
+    24_000,
+)
 WORDS = [
-    {"word": "Oh,", "start_time": 1.0, "end_time": 1.273},
-    {"word": "hi", "start_time": 1.273, "end_time": 1.455},
-    {"word": "there!", "start_time": 1.455, "end_time": 2.0},
+    {"word": "Oh,", "start_time": 1.0, "end_time": 1.25},
+    {"word": "hi!", "start_time": 1.5, "end_time": 2.0},
 ]
 
 
 def test_captions_in_lines_have_the_words_behind_their_sound() -> None:
-    body = CaptionedLines("mp3", 24_000)
-    lines = (body.sound(b"abc") + body.event(ENDED) + body.end()).splitlines()
+    body = CaptionedLines("mp3")
+    lines = (body.sound(b"abc") + body.event(SAID) + body.end()).splitlines()
     assert [json.loads(line) for line in lines] == [
         {"audio": "YWJj", "audio_format": "mp3", "timestamps": []},
         {"audio": "", "audio_format": "mp3", "timestamps": WORDS},
@@ -137,21 +140,13 @@ def test_captions_in_lines_have_the_words_behind_their_sound() -> None:
 
 
 def test_captions_in_one_object_have_all_of_it() -> None:
-    body = CaptionedWhole("mp3", 24_000)
-    pieces = [body.sound(b"ab"), body.event(ENDED), body.sound(b"c"), body.end()]
+    body = CaptionedWhole("mp3")
+    pieces = [body.sound(b"ab"), body.event(SAID), body.sound(b"c"), body.end()]
     assert json.loads(b"".join(pieces)) == {
         "audio": "YWJj",
         "audio_format": "mp3",
         "timestamps": WORDS,
     }
-
-
-def test_what_is_no_word_takes_no_time() -> None:
-    assert list(estimated_words("- ... one - 2!", 0.0, 5.0)) == [
-        ("one", 0.0, 3.0),
-        ("2!", 3.0, 5.0),
-    ]
-    assert list(estimated_words("...", 0.0, 5.0)) == []
 
 
 def test_the_names_that_are_listed_are_voices_and_aliases_each_once() -> None:

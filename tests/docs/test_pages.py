@@ -38,12 +38,14 @@ OTHERS_FLAGS = {
     "--gpus": "docker's",
     "--group-add": "docker's",
     "--init": "docker's",
+    "--key": "the examples'",
     "--only": "bench/report.py's",
     "--profile": "docker's",
     "--read-only": "docker's",
     "--rm": "docker's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
+    "--url": "the examples'",
 }
 """Flags that the pages name and the server does not have."""
 

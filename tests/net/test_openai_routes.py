@@ -129,8 +129,8 @@ async def test_captions_have_the_words_of_each_segment(autojump_clock: MockClock
     times = [word for line in lines for word in line["timestamps"]]
     assert times == whole["timestamps"]
     assert [word["word"] for word in times] == text.split()
-    n_samples = len(plain.content) // 2
-    assert times[-1]["end_time"] == pytest.approx(n_samples / 24_000, abs=1e-3)
+    length_s = len(plain.content) / 2 / 24_000
+    assert 0.5 * length_s < times[-1]["end_time"] <= length_s
     assert {line["audio_format"] for line in lines} == {"pcm"}
 
 

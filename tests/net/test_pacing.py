@@ -95,9 +95,11 @@ class Crowd:
 @asynccontextmanager
 async def paced_stream(crowd: Crowd) -> AsyncIterator[tuple[trio.SocketStream, PacedStream]]:
     """A client's end, and the server's, which has read the upgrade."""
-    ours, theirs = trio.socket.socketpair()
-    client = trio.SocketStream(theirs)
-    stream = PacedStream(ClientStream(trio.SocketStream(ours), 30.0), lambda: crowd.are_others)
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        client = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
+        served = await listener.accept()
+    stream = PacedStream(ClientStream(served, 30.0), lambda: crowd.are_others)
     async with client, stream:
         await client.send_all(HEAD)
         assert await stream.receive_some(4096) == HEAD

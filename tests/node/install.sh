@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests with Node need: `ws`, `prism-media`, by which Discord bots read Ogg, and
-# OpenAI's client; and Node itself where it is missing and can be had.
+# Installs what the tests with Node need: `ws`, `prism-media`, by which Discord bots read Ogg, the
+# clients of other services, and `@discordjs/voice`, whose player one of the examples uses; and Node
+# itself where it is missing and can be had.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -115,6 +115,28 @@ async def test_each_speaks(server: ServerProcess, voice: str) -> None:
     assert np.abs(np.frombuffer(own, "<f4")).max() > 0.01
 
 
+async def test_a_converted_voice_says_its_words_when_the_one_behind_it_does(
+    server: ServerProcess,
+) -> None:
+    """It begins with a pause, and is stretched before it is converted."""
+
+    async def words_of(voice: str) -> list[dict[str, Any]]:
+        async with websocket(server.port, "events=true&words=true&speed=0.7") as client:
+            await client.say(config={"voice": voice})
+            await client.speak(f'<break time="300ms"/>{SAID}', flush=True)
+            frames = await client.frames_until_event("flushed")
+            await client.close()
+        texts = [json.loads(frame.payload) for frame in frames if frame.opcode == TEXT]
+        events = [text for text in texts if text.get("event") == "words"]
+        return [word for event in events for word in event["words"]]
+
+    own, plain = await words_of("anna"), await words_of("en-us+f3")
+    assert [word["word"] for word in own] == SAID.split()
+    assert all(word["exact"] for word in own)
+    assert own == plain
+    assert 0.3 / 0.7 <= own[0]["start"] < 0.6
+
+
 async def test_the_same_seed_gives_the_same_sound(server: ServerProcess) -> None:
     first, second = [await spoken(server, voice="anna", seed=5) for _ in range(2)]
     assert first == second

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dialects.deepgram.asked import PcmName, VoiceAsked, usual_rate
 from pipeline.dialects.native import SampleRate
-from pipeline.dialects.speech import Body, SoundForm, Speech, WholeText
+from pipeline.dialects.sound_form import SoundForm
+from pipeline.dialects.speech import Body, Speech, WholeText
 from stages.audio.encoders.plain import G711_TAGS, g711_wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import ProtocolError

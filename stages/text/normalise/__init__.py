@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stages.text.normalise.rules import TextRule
     from stages.text.normalise.spoken import Edit
 
-__all__ = ["LetterStyle", "Spoken", "is_prepared", "normalise", "prepare"]
+__all__ = ["Buffer", "LetterStyle", "Spoken", "is_prepared", "normalise", "prepare"]
 
 log = structlog.stdlib.get_logger(__name__)
 

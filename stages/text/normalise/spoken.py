@@ -2,8 +2,8 @@
 
 For every character of the text two offsets are kept: where in the source that which it stands
 for begins, and where it ends. What a rule leaves alone keeps its offsets; all characters of a
-replacement get those of the whole stretch that they replace. Both lists never fall, and they
-leave no gap, so any place in the one text has a place in the other.
+replacement get those of the whole stretch that they replace. Both lists never fall, and unless
+gaps are asked for they leave none, so any place in the one text has a place in the other.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import regex
 
 Edit: TypeAlias = tuple[int, int, str]
 """Begin, end, and what stands there from now on."""
@@ -47,6 +49,12 @@ class Spoken:
         """Where the source's characters from `begin` to `end` are said."""
         first = bisect_right(self.ends, begin)
         return first, max(first, bisect_left(self.begins, end))
+
+    def of(self, earlier: Spoken) -> Spoken:
+        """The same, where the source is itself what is said of an earlier one."""
+        spans = [earlier.source_span(*span) for span in zip(self.begins, self.ends, strict=True)]
+        begins, ends = zip(*spans, strict=True) if spans else ((), ())
+        return Spoken(self.text, begins, ends, earlier.source_length)
 
 
 def joined(parts: Sequence[Spoken]) -> Spoken:
@@ -94,7 +102,9 @@ class Buffer:
         self._ends = list(range(1, len(source) + 1))
 
     def substitute(
-        self, pattern: re.Pattern[str], say: Callable[[re.Match[str]], str | None]
+        self,
+        pattern: re.Pattern[str] | regex.Pattern[str],
+        say: Callable[[Any], str | None],
     ) -> None:
         """Replace every match by what `say` has for it; None leaves it as it is."""
         self._apply(
@@ -108,8 +118,12 @@ class Buffer:
         if text != self.text:
             self._apply(_changes(self.text, text))
 
-    def spoken(self) -> Spoken:
-        return Spoken(self.text, tuple(self._begins), tuple(self._ends), self._source_length)
+    def spoken(self, *, with_gaps: bool = False) -> Spoken:
+        """What is said by now; with gaps where something was left out, or without."""
+        begins, ends = list(self._begins), list(self._ends)
+        if not with_gaps:
+            _close_gaps(begins, ends, self._source_length)
+        return Spoken(self.text, tuple(begins), tuple(ends), self._source_length)
 
     def _apply(self, edits: Iterable[Edit]) -> None:
         """Make all edits at once; they are in order and do not overlap."""
@@ -139,7 +153,6 @@ class Buffer:
         new_begins += begins[at:]
         new_ends += ends[at:]
         self.text, self._begins, self._ends = "".join(new_text), new_begins, new_ends
-        _close_gaps(self._begins, self._ends, self._source_length)
 
     def _is_fixed(self, begin: int, end: int) -> bool:
         """Whether an edit of this stretch would change what is not to be changed."""

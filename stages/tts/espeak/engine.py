@@ -6,7 +6,6 @@ step goes on. The same text and voice give bit-identical sound whatever was spok
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import unicodedata
@@ -14,29 +13,30 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from stages.engine import Engine
 from stages.errors import SynthesisError
-from stages.text.lexicon import INLINE
 from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, DataFolder
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
-from stages.tts.espeak.phonemes import phonemes_of
+from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
+from stages.tts.espeak.words import said_words
+from stages.tts.espeak.writing import written_for
 from stages.voices import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
+    import numpy as np
     import numpy.typing as npt
 
     from stages.engine import Request
     from stages.tts.espeak.data import Variant
     from stages.tts.espeak.languages import LanguageFile
+    from stages.tts.espeak.library import SoundMark
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
@@ -46,33 +46,9 @@ VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
 automatic gain reduces them and the text after them. At 80 the loudest reach 31 000."""
 
-FIRST_PIECE_SAMPLES = 1764
-"""80 ms, ready after 0.3 ms: a resampler at 22 050 Hz lets its first sound go after 50 ms of it,
-the pitch shifter after 65."""
-PIECE_SAMPLES = 5292
-"""240 ms, the middle of the 160 to 340 ms that a message is to hold."""
-
-FULL_SCALE = np.float32(32768.0)
-"""A 16-bit sample of -32768 is -1."""
-
-_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-"""Control characters, of which espeak takes some for commands (\\x01 and \\x05), and lone
-surrogates, which have no UTF-8."""
 _SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
 _SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
-_CLOSING_MARKS = " \"'’”»)]}*_"
-_ROUND = str.maketrans("[]", "()")
-_STOP_WITHIN = re.compile(r"(?<=[\w\]])\.(?=\s)")
-_SOFT_STOP = ".\u00ad"
-"""A full stop that ends nothing. Behind a soft hyphen espeak does not pause, as it would before a
-capital or a digit, and still knows by the stop what it knows (Danish ``Hr.``, ``5. maj``)."""
-_IN_ONE_BREATH = re.compile(
-    r" (?=(?:zum (?:Beispiel|Teil)|unter (?:anderem|Umständen)|und so weiter|oder ähnliches)\b)"
-)
-"""espeak breaks for 150 ms before most prepositions, but not behind a hyphen. What German writes
-short (z. B., u. a., usw.) is said in one breath with what is before it."""
-_LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
 
@@ -153,37 +129,29 @@ class EspeakEngine(Engine):
         voice, speed = segment.style.voice, segment.style.speed
         if self.voice(voice) is None:
             raise SynthesisError(f"espeak-ng has no voice {voice!r}")
-        text, has_phonemes = self._written(segment.spoken, voice)
-        text = _without_pauses(text, segment.source)
+        written, has_phonemes = written_for(segment, self.languages)
+        text = written.text
         if has_phonemes or _is_speakable(text):
             _, _, variant = voice.partition("+")
             offset = OffsetRemover(SAMPLE_RATE) if variant in WITH_OFFSET else None
             rate_wpm = pace_for(self._rate_wpm, speed).rate_wpm
-            pieces = _Pieces(request, offset, self._lacking_pause(text, speed))
+            pieces = Pieces(request, offset, self._lacking_pause(text, speed))
             # A reader would pause here, but not where a long sentence had to be cut.
             end_pause = text.endswith(_PAUSE_MARKS)
+            marks: list[SoundMark] = []
             self._speak(
-                text, voice, rate_wpm, pieces.take, end_pause=end_pause, has_phonemes=has_phonemes
+                text,
+                voice,
+                rate_wpm,
+                pieces.take,
+                end_pause=end_pause,
+                has_phonemes=has_phonemes,
+                on_mark=marks.append,
             )
             pieces.emit_rest()
+            request.tell_words(said_words(marks, written, pieces.sound, pieces.n_skipped))
         if not request.is_dead:
             request.finish()
-
-    def _written(self, spoken: str, voice: str) -> tuple[str, bool]:
-        """The text as espeak-ng reads it, and whether there are phonemes in it."""
-        language = self.languages.get(voice.partition("+")[0])
-        if INLINE.search(spoken) is None or language is None:
-            return _clean(spoken), False
-        phonemes = phonemes_of(language.path)
-        # Other brackets must not become phonemes. Round ones sound like square ones: not at all.
-        before, *rest = INLINE.split(spoken)
-        written, has_phonemes = before.translate(_ROUND), False
-        for word, ipa, behind in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
-            mnemonics = phonemes.written(ipa)
-            has_phonemes |= bool(mnemonics)
-            # Espeak is silent on brackets that stand behind a mark.
-            written += (f" {mnemonics}" if mnemonics else word) + behind.translate(_ROUND)
-        return _clean(written, _CLOSING_MARKS.replace("]", "")), has_phonemes
 
     def _lacking_pause(self, text: str, speed: float) -> int:
         """The samples that the pause at the end needs more than espeak makes it long at this speed;
@@ -223,6 +191,7 @@ class EspeakEngine(Engine):
         *,
         end_pause: bool,
         has_phonemes: bool = False,
+        on_mark: Callable[[SoundMark], None] | None = None,
     ) -> None:
         if self._library is None or self._data is None:
             raise SynthesisError("espeak-ng is not loaded")
@@ -238,52 +207,8 @@ class EspeakEngine(Engine):
             end_pause=end_pause,
             has_phonemes=has_phonemes,
             on_sound=on_sound,
+            on_mark=on_mark,
         )
-
-
-class _Pieces:
-    """Cuts the library's buffers into what is handed out, by position alone: without the
-    silence in front, a short piece first, so that sound starts at once, then longer ones."""
-
-    def __init__(self, request: Request, offset: OffsetRemover | None, n_lacking: int) -> None:
-        """`n_lacking`: the samples of silence to add at the end; less than none: to leave out."""
-        self._request = request
-        self._offset = offset
-        self._n_lacking = n_lacking
-        self._held: list[npt.NDArray[np.int16]] = []
-        self._n_held = 0
-        self._n_wanted = FIRST_PIECE_SAMPLES
-        self._audible = False
-
-    def take(self, sound: npt.NDArray[np.int16]) -> bool:
-        """Take one buffer; False breaks the synthesis off."""
-        if self._request.is_dead:
-            return False
-        if not self._audible:
-            if not sound.any():
-                return True
-            sound = sound[np.flatnonzero(sound)[0] :]
-            self._audible = True
-        self._held.append(sound)
-        self._n_held += len(sound)
-        while self._n_held + min(0, self._n_lacking) >= self._n_wanted:
-            self._emit(self._n_wanted)
-            self._n_wanted = PIECE_SAMPLES
-        return True
-
-    def emit_rest(self) -> None:
-        """Hand out what is left of a segment."""
-        n_samples = self._n_held + self._n_lacking if self._n_held else 0
-        if n_samples > 0 and not self._request.is_dead:
-            self._held.append(np.zeros(max(0, self._n_lacking), np.int16))
-            self._emit(n_samples)
-
-    def _emit(self, n_samples: int) -> None:
-        held = np.concatenate(self._held)
-        samples = held[:n_samples].astype(np.float32) / FULL_SCALE
-        self._request.emit(samples if self._offset is None else self._offset.push(samples))
-        self._held = [held[n_samples:]]
-        self._n_held -= n_samples
 
 
 def _list_voices(languages: Languages) -> Iterator[Voice]:
@@ -307,22 +232,6 @@ def _voice(name: str, language: LanguageFile, variant: Variant | None = None) ->
         description=f"{language.title}: {description}",
         sample_rate=SAMPLE_RATE,
     )
-
-
-def _clean(text: str, closing_marks: str = _CLOSING_MARKS) -> str:
-    """The text without control characters, and without closing marks behind the last one: espeak
-    would pause a second time for those."""
-    return _UNSPEAKABLE.sub(" ", text).strip().rstrip(closing_marks)
-
-
-def _without_pauses(text: str, source: str) -> str:
-    """The text with full stops at which espeak does not pause. Within a segment they end nothing,
-    else it would have been cut there (`least_chars` is 0); but behind a list's number a reader
-    pauses."""
-    number = ""
-    if _LIST_NUMBER.match(source) and (first := _STOP_WITHIN.search(text)):
-        number, text = text[: first.end()], text[first.end() :]
-    return number + _IN_ONE_BREATH.sub("-", _STOP_WITHIN.sub(_SOFT_STOP, text))
 
 
 def _is_speakable(text: str) -> bool:

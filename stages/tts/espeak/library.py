@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import espeakng_loader
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from stages.errors import SynthesisError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -41,7 +41,37 @@ EE_OK = 0
 RANDOM_SEED = 1
 """The seed of the breath in whispers. The library would seed itself from the clock."""
 
+EVENT_LIST_TERMINATED = 0
+EVENT_WORD = 1
+EVENT_END = 5
+
 _INT, _UINT, _CHARS, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p, ctypes.c_void_p
+
+
+class _Event(ctypes.Structure):
+    """``espeak_EVENT``."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+class SoundMark(NamedTuple):
+    """A place in the sound that belongs to one in the text."""
+
+    sample: int
+    place: int | None
+    """The first character of the word that begins there; None: a clause ends, and the pause behind
+    it."""
+
+
 _Callback = ctypes.CFUNCTYPE(_INT, _POINTER, _INT, _POINTER)
 _FUNCTIONS = (
     ("espeak_Initialize", _INT, _INT, _INT, _CHARS, _INT),
@@ -65,6 +95,7 @@ class EspeakLibrary:
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
         self._on_sound: Callable[[npt.NDArray[np.int16]], bool] | None = None
+        self._on_mark: Callable[[SoundMark], None] | None = None
         self._error: BaseException | None = None
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self._callback = _Callback(self._take_sound)  # must live as long as it may be called
@@ -82,9 +113,10 @@ class EspeakLibrary:
         end_pause: bool,
         has_phonemes: bool = False,
         on_sound: Callable[[npt.NDArray[np.int16]], bool],
+        on_mark: Callable[[SoundMark], None] | None = None,
     ) -> None:
-        """Speak plain text, with phonemes in double brackets where it `has_phonemes`; ``on_sound``
-        gets each buffer and says whether to go on."""
+        """Speak plain text, with phonemes in double brackets where it `has_phonemes`; `on_sound`
+        gets each buffer and says whether to go on, and `on_mark` before it the marks in it."""
         with self._lock:
             self._take_over()
             library = self._library
@@ -95,13 +127,13 @@ class EspeakLibrary:
             _check(library.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "volume")
             encoded = text.encode()
             flags = CHARS_UTF8 | ENDPAUSE * end_pause | PHONEMES * has_phonemes
-            self._on_sound, self._error = on_sound, None
+            self._on_sound, self._on_mark, self._error = on_sound, on_mark, None
             try:
                 status = library.espeak_Synth(
                     encoded, len(encoded) + 1, 0, POS_CHARACTER, 0, flags, None, None
                 )
             finally:
-                self._on_sound = None
+                self._on_sound = self._on_mark = None
                 error, self._error = self._error, None
             if error is not None:
                 raise error
@@ -129,16 +161,32 @@ class EspeakLibrary:
         self._library.espeak_SetSynthCallback(self._callback)
         EspeakLibrary._user = self
 
-    def _take_sound(self, samples: int | None, n_samples: int, _events: int | None) -> int:
+    def _take_sound(self, samples: int | None, n_samples: int, events: int | None) -> int:
         """Called by the library: 0 goes on, 1 breaks off."""
-        if not samples or n_samples <= 0 or self._on_sound is None:
+        if self._on_sound is None:
             return 0
         try:
+            if events and self._on_mark is not None:
+                for mark in _marks(events):
+                    self._on_mark(mark)
+            if not samples or n_samples <= 0:
+                return 0
             sound = np.frombuffer(ctypes.string_at(samples, 2 * n_samples), np.int16)
             return 0 if self._on_sound(sound) else 1
         except BaseException as error:  # noqa: BLE001 - ctypes would print and swallow it
             self._error = error
             return 1
+
+
+def _marks(events: int) -> Iterator[SoundMark]:
+    """The marks in a list of events."""
+    size = ctypes.sizeof(_Event)
+    while (event := _Event.from_address(events)).type != EVENT_LIST_TERMINATED:
+        if event.type == EVENT_WORD:
+            yield SoundMark(event.sample, max(0, event.text_position - 1))
+        elif event.type == EVENT_END:
+            yield SoundMark(event.sample, None)
+        events += size
 
 
 def _check(status: int, what: str) -> None:

@@ -1,0 +1,126 @@
+"""A TCP connection that speaks Wyoming, as a session's wire: events within a size and a time."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from pipeline.dialects.wyoming import error_event
+from pipeline.dialects.wyoming_events import EventReader, type_of
+from pipeline.net.pacing import BURST_FRAMES, FRAMES_PER_S, RateLimit
+from stages.errors import Disconnected, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pipeline.connection import CloseCode
+    from pipeline.dialects.dialect import Message
+    from pipeline.net.stream import ClientStream
+    from stages.errors import ServerError
+
+log = structlog.stdlib.get_logger(__name__)
+
+EVENT_WITHIN_S = 5.0
+"""The limit for a client's first event, and for each that has begun: that of an HTTP request."""
+
+READ_BYTES = 16 * 1024
+
+SILENT_S, PROBE_EVERY_S, N_PROBES = 20, 5, 4
+"""A client that has vanished is found after 40 s, by TCP's own probes (tcp(7)): a client of this
+protocol need not answer pings."""
+
+
+class WyomingWire:
+    """One client, as `pipeline.session.Wire`. Its messages are whole events."""
+
+    def __init__(
+        self,
+        stream: ClientStream,
+        are_others: Callable[[], bool],
+        refresh: Callable[[], Awaitable[object]],
+    ) -> None:
+        """`are_others` is as for `PacedStream`; `refresh` brings the list of voices up to date."""
+        self._stream = stream
+        self._are_others = are_others
+        self._refresh = refresh
+        self._reader = EventReader()
+        self._limit = RateLimit(FRAMES_PER_S, BURST_FRAMES)
+        self._n_taken = 0
+        self.refused_with: ProtocolError | None = None
+        """What was wrong with an event behind which no other can be found."""
+
+    async def receive(self) -> Message:
+        if self._n_taken and self._are_others():
+            await trio.sleep(self._limit.charge(1, trio.current_time()))
+        await trio.lowlevel.checkpoint()
+        try:
+            event = await self._next_event()
+            self._n_taken += 1
+            if type_of(event) == "describe":
+                await self._refresh()
+        except ProtocolError as error:
+            self.refused_with = error
+            raise Disconnected from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise Disconnected from None
+        return event
+
+    async def _next_event(self) -> bytes:
+        with trio.CancelScope() as limit:
+            while (event := self._reader.next_event()) is None:
+                if limit.deadline == math.inf and (self._reader.has_begun or not self._n_taken):
+                    limit.deadline = trio.current_time() + EVENT_WITHIN_S
+                data = await self._stream.receive_some(READ_BYTES)
+                if not data:
+                    raise Disconnected
+                self._reader.feed(data)
+            return event
+        raise ProtocolError(f"an event did not arrive within {EVENT_WITHIN_S:g} s")
+
+    async def send(self, message: Message) -> None:
+        data = message.encode() if isinstance(message, str) else message
+        try:
+            # A torn event would spoil the connection. The stream ends a send that takes too long.
+            with trio.CancelScope(shield=True):
+                await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise Disconnected from None
+
+
+async def serve_wyoming(
+    stream: ClientStream,
+    serve: Callable[[WyomingWire], Awaitable[CloseCode]],
+    are_others: Callable[[], bool],
+    refresh: Callable[[], Awaitable[object]],
+) -> None:
+    """Serve the session on the stream, and close; see `WyomingWire`."""
+    _probe(stream)
+    wire = WyomingWire(stream, are_others, refresh)
+    await serve(wire)
+    if wire.refused_with is not None:
+        await refuse_wyoming(stream, wire.refused_with)
+    else:
+        await stream.linger()
+
+
+async def refuse_wyoming(stream: ClientStream, error: ServerError) -> None:
+    """Tell a client why it is not served any further, and close."""
+    log.debug("refused", code=error.code, reason=str(error))
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(error_event(error))
+    await stream.linger()
+
+
+def _probe(stream: ClientStream) -> None:
+    """Let the kernel ask now and then whether the client is still there."""
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system's own times hold
+        tcp = socket.IPPROTO_TCP
+        stream.socket.setsockopt(tcp, socket.TCP_KEEPIDLE, SILENT_S)
+        stream.socket.setsockopt(tcp, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
+        stream.socket.setsockopt(tcp, socket.TCP_KEEPCNT, N_PROBES)

@@ -1,0 +1,74 @@
+"""A segment's text as espeak-ng reads it, and where each character of it was in what is spoken."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import regex
+
+from stages.text.lexicon import INLINE
+from stages.text.normalise import Buffer
+from stages.tts.espeak.phonemes import phonemes_of
+
+if TYPE_CHECKING:
+    from stages.items import Segment
+    from stages.text.normalise import Spoken
+    from stages.tts.espeak.languages import Languages
+
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+"""Control characters, of which espeak takes some for commands (\\x01 and \\x05), and lone
+surrogates, which have no UTF-8."""
+_OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
+_CLOSING_MARKS = re.compile(r"[] \"'’”»)}*_]+\Z")
+_CLOSING_MARKS_BUT_BRACKETS = re.compile(r"[ \"'’”»)}*_]+\Z")
+"""Behind the last mark espeak would pause a second time for those."""
+_FORM_OR_BRACKET = regex.compile(rf"{INLINE.pattern}|[\[\]]")
+_STOP_WITHIN = re.compile(r"(?<=[\w\]])\.(?=\s)")
+_SOFT_STOP = ".\u00ad"
+"""A full stop that ends nothing. Behind a soft hyphen espeak does not pause, as it would before a
+capital or a digit, and still knows by the stop what it knows (Danish ``Hr.``, ``5. maj``)."""
+_IN_ONE_BREATH = re.compile(
+    r" (?=(?:zum (?:Beispiel|Teil)|unter (?:anderem|Umständen)|und so weiter|oder ähnliches)\b)"
+)
+"""espeak breaks for 150 ms before most prepositions, but not behind a hyphen. What German writes
+short (z. B., u. a., usw.) is said in one breath with what is before it."""
+_LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
+
+
+def written_for(segment: Segment, languages: Languages) -> tuple[Spoken, bool]:
+    """The text for a segment and its voice, and whether there are phonemes in it."""
+    buffer = Buffer(segment.spoken)
+    closing_marks, has_phonemes = _CLOSING_MARKS, False
+    language = languages.get(segment.style.voice.partition("+")[0])
+    if language is not None and INLINE.search(buffer.text) is not None:
+        phonemes = phonemes_of(language.path)
+
+        def say(found: regex.Match[str]) -> str:
+            nonlocal has_phonemes
+            # Other brackets must not become phonemes. Round ones are not said, either.
+            if found["ipa"] is None:
+                return "(" if found[0] == "[" else ")"
+            mnemonics = phonemes.written(found["ipa"])
+            has_phonemes |= bool(mnemonics)
+            # Espeak is silent on brackets that stand behind a mark.
+            return f" {mnemonics}" if mnemonics else str(found["word"])
+
+        buffer.substitute(_FORM_OR_BRACKET, say)
+        closing_marks = _CLOSING_MARKS_BUT_BRACKETS
+    buffer.substitute(_UNSPEAKABLE, lambda _: " ")
+    buffer.substitute(_OUTER_SPACE, lambda _: "")
+    buffer.substitute(closing_marks, lambda _: "")
+    _leave_out_pauses(buffer, segment.source)
+    return buffer.spoken(), has_phonemes
+
+
+def _leave_out_pauses(buffer: Buffer, source: str) -> None:
+    """Full stops become some at which espeak does not pause. Within a segment they end nothing,
+    else it would have been cut there (`least_chars` is 0); but behind a list's number a reader
+    pauses."""
+    start = 0
+    if _LIST_NUMBER.match(source) and (first := _STOP_WITHIN.search(buffer.text)):
+        start = first.end()
+    buffer.substitute(_STOP_WITHIN, lambda found: _SOFT_STOP if found.start() >= start else None)
+    buffer.substitute(_IN_ONE_BREATH, lambda found: "-" if found.start() >= start else None)
