@@ -29,7 +29,7 @@ TELEPHONE_RATE = 8_000
 """Hertz where none are asked for; the second of mu-law and A-law."""
 
 
-class VoiceAsked(BaseModel):
+class ModelAsked(BaseModel):
     """The keys of a URL that are about the voice. Those that we do not have are ignored."""
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +44,7 @@ class VoiceAsked(BaseModel):
         return {"voice": voice} if self.speed is None else {"voice": voice, "speed": self.speed}
 
 
-class SocketAsked(VoiceAsked):
+class SocketAsked(ModelAsked):
     """The keys of a WebSocket's URL."""
 
     encoding: PcmName = "linear16"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dialects.deepgram.asked import PcmName, VoiceAsked, usual_rate
+from pipeline.dialects.deepgram.asked import PcmName, ModelAsked, usual_rate
 from pipeline.dialects.native import SampleRate
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import Body, Speech, WholeText
@@ -44,7 +44,7 @@ _CONTAINERS: dict[EncodingName, tuple[Container, ...]] = {
 """The containers that each can be had in; the first is the usual one."""
 
 
-class HttpAsked(VoiceAsked):
+class HttpAsked(ModelAsked):
     """The keys of a URL that asks for speech in its answer."""
 
     encoding: EncodingName = "mp3"
