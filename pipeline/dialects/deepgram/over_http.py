@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.dialects.deepgram.asked import PcmName, ModelAsked, usual_rate
+from pipeline.dialects.deepgram.asked import ModelAsked, PcmName, usual_rate
 from pipeline.dialects.native import SampleRate
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import Body, Speech, WholeText
