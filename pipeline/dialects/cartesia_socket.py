@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.connection import CloseCode
 from pipeline.dialects import cartesia
 from pipeline.dialects.cartesia import RawFormat, Wishes
-from pipeline.dialects.dialect import Dialect, Drop, Finish, Open, Say, Tell
+from pipeline.dialects.dialect import POOLED_S, Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.native import Text
 from pipeline.dialects.reading import (
     ContextName,
@@ -62,6 +62,7 @@ class Cartesia(Dialect):
     """The contexts of one WebSocket. A client forgets one that it cancels, or that failed, and
     would take a later word about it for the next one's: there is none."""
 
+    silent_s = POOLED_S
     keeps_alive = True
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:

@@ -95,6 +95,11 @@ class Handshake:
     """Its pairs in their order, without the key."""
 
 
+POOLED_S = 3_700.0
+"""How long a client may be silent: LiveKit keeps a socket for an hour, and while it waits in its
+pool nobody reads it, so no ping is answered."""
+
+
 class Dialect(ABC):
     """One client's protocol on one socket."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
@@ -204,7 +205,7 @@ async def send_refusal(stream: ClientStream, refusal: Refused, path: str) -> Non
     ]
     writer = h11.Connection(h11.SERVER)
     parts = (
-        h11.Response(status_code=status, headers=headers),
+        h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase),
         h11.Data(data=body),
         h11.EndOfMessage(),
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
-    POOLED_S,
     introduction,
     model_uuid,
     read,
@@ -17,7 +16,7 @@ from pipeline.dialects.deepgram.told import (
     trouble,
     unknown_type,
 )
-from pipeline.dialects.dialect import Dialect, Finish, Open, Say
+from pipeline.dialects.dialect import POOLED_S, Dialect, Finish, Open, Say
 from stages.errors import ProtocolError, ServerError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
 

@@ -20,7 +20,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
-    POOLED_S,
     introduction,
     model_uuid,
     read,
@@ -30,7 +29,7 @@ from pipeline.dialects.deepgram.told import (
     unknown_type,
     warning,
 )
-from pipeline.dialects.dialect import Close, Dialect, Finish, Open, Say, Tell
+from pipeline.dialects.dialect import POOLED_S, Close, Dialect, Finish, Open, Say, Tell
 from pipeline.dialects.native import Speed
 from stages.errors import ProtocolError, ServerError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed

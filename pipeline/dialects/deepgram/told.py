@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 MAX_TYPE_CHARS = 40
 
-POOLED_S = 3_700.0
-"""How long a client may be silent: LiveKit keeps a socket for an hour, and while it waits in its
-pool nobody reads it, so no ping is answered."""
-
 
 def read(message: Message) -> Mapping[str, Any]:
     """A client's message: a JSON object with a `type`. Raises `ProtocolError` for any other."""
