@@ -9,7 +9,6 @@ A conversation's place is taken when it is opened, and given back when it has en
 from __future__ import annotations
 
 import contextlib
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +18,7 @@ import trio
 
 from pipeline.connection import CloseCode, hold_conversation
 from pipeline.context_peer import ContextPeer
-from pipeline.dialects.dialect import Close, Drop, Finish, Open, Say, Tell
+from pipeline.dialects.dialect import POOLED_S, Close, Drop, Finish, Open, Say, Tell
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage
 
@@ -74,6 +73,7 @@ class Session:
         self._contexts: dict[str, _OpenContext] = {}
         self._has_begun = False
         self._close_code: CloseCode | None = None
+        self._n_conversing = 0
         self._all_ended = trio.Event()
         self._sending = trio.Lock()
         self._used_at = 0.0
@@ -113,8 +113,7 @@ class Session:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._end_at_shutdown)
-            if self._service.idle_timeout_s < math.inf:
-                nursery.start_soon(self._end_when_idle)
+            nursery.start_soon(self._end_when_idle)
             with contextlib.suppress(Disconnected):
                 for message in self._dialect.greeting():
                     await self._send(message)
@@ -195,12 +194,10 @@ class Session:
         if self._contexts.get(context.name) is context:
             del self._contexts[context.name]
         context.place.close()
-        if not self._contexts:
-            self._all_ended.set()
-            self._all_ended = trio.Event()
 
     async def _converse(self, context: _OpenContext) -> None:
         code = None
+        self._n_conversing += 1
         try:
             with context.scope, context.mailbox:
                 code = await self._hold(context)
@@ -210,6 +207,15 @@ class Session:
             await self._do(self._dialect.ended(context.name, code))
         except Disconnected:
             self._nursery.cancel_scope.cancel()
+        finally:
+            self._n_conversing -= 1
+            self._all_ended.set()
+
+    async def _wait_all_ended(self) -> None:
+        """Return once no conversation is open, and all that they had to tell has been sent."""
+        while self._contexts or self._n_conversing:
+            await self._all_ended.wait()
+            self._all_ended = trio.Event()
 
     async def _hold(self, context: _OpenContext) -> CloseCode:
         peer = ContextPeer(
@@ -237,16 +243,15 @@ class Session:
     async def _end_at_shutdown(self) -> None:
         """A socket without a conversation has nobody else to close it."""
         await self._service.closing.wait()
-        while self._contexts:
-            await self._all_ended.wait()
+        await self._wait_all_ended()
         await self._do([Close(CloseCode.GOING_AWAY)])
 
     async def _end_when_idle(self) -> None:
         """Likewise."""
+        idle_s = min(self._service.idle_timeout_s, POOLED_S)
         while True:
-            while self._contexts:
-                await self._all_ended.wait()
+            await self._wait_all_ended()
             used_at = self._used_at
-            await trio.sleep_until(used_at + self._service.idle_timeout_s)
+            await trio.sleep_until(used_at + idle_s)
             if not self._contexts and self._used_at == used_at:
                 await self._do([Close()])

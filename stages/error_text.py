@@ -43,9 +43,12 @@ def complaints(
 ) -> str:
     """pydantic's ``ValidationError.errors()``, without the input, which may be long or private.
     `place` names where one of them was."""
-    told = [f"{one_line(place(error), MAX_KEY_CHARS)}: {_complaint(error)}" for error in errors]
-    more = len(told) - MAX_TOLD
-    return "; ".join(told[:MAX_TOLD]) + (f"; and {more} more" if more > 0 else "")
+    told = [
+        f"{one_line(place(error), MAX_KEY_CHARS)}: {_complaint(error)}"
+        for error in errors[:MAX_TOLD]
+    ]
+    more = len(errors) - MAX_TOLD
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 
 
 def _complaint(error: Mapping[str, Any]) -> str:

@@ -270,3 +270,22 @@ async def test_an_mp3_is_one_run_and_holds_nothing_back_at_a_flush() -> None:
     assert b"ID3" not in data
     assert b"Xing" not in data
     assert b"Info" not in data
+
+
+async def test_at_a_shutdown_each_context_has_its_last_word(autojump_clock: MockClock) -> None:
+    """The last one to end closed the socket, while the others still waited for their turn to send
+    theirs: with eight contexts two or three never heard that they were over."""
+    names = [f"c{number}" for number in range(8)]
+    server = service()
+    async with session(elevenlabs(), server) as client:
+        for name in names:
+            await client.say(text=f"This is {name}. ", context_id=name)
+        await trio.sleep(1)  # all of it has been spoken, and the contexts are open
+        client.reads = trio.Event()
+        server.closing.set()
+        await trio.sleep(1)  # all have ended, and nobody could send
+        client.reads.set()
+        heard: list[dict[str, Any]] = []
+        for _ in names:
+            heard += await client.hear_until("isFinal")
+    assert sorted(each["contextId"] for each in heard if each.get("isFinal")) == names

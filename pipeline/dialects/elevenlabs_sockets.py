@@ -225,8 +225,11 @@ class MultiStreamInput(_ElevenSocket):
         return [Tell(self._error(name, ProtocolError(msg)))]
 
     def _begin(self, name: str, said: _MultiInput) -> Iterable[Action]:
-        if not said.text or name in self._failed:
-            return []  # a keepalive; or the client has not read yet that the context has failed
+        if not said.text:
+            return []  # a keepalive
+        if name in self._failed:
+            msg = "context_id: this context has failed: close it, or open another"
+            return [Tell(self._error(name, ProtocolError(msg)))] if said.text.strip() else []
         self._contexts[name] = _ElevenContext(_Alignments(self._rate))
         return [self._open(name, said.speed), *self._say(said, name, is_first=True)]
 

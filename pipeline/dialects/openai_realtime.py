@@ -72,16 +72,20 @@ class _SessionUpdate(_Part):
     session: _SessionWish
 
 
+MAX_ITEMS = 64
+"""Items of a message, and parts of an item: a list of thousands of faults would hold up others."""
+
+
 class _Content(_Part):
     text: WholeText | None = None
 
 
 class _InputItem(_Part):
-    content: list[_Content] = []
+    content: Annotated[list[_Content], Field(max_length=MAX_ITEMS)] = []
 
 
 class _ResponseWish(_Part):
-    input: list[_InputItem]
+    input: Annotated[list[_InputItem], Field(max_length=MAX_ITEMS)]
 
 
 class _ResponseCreate(_Part):

@@ -192,6 +192,13 @@ class Port:
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
         handshake = Handshake(url.path, shown)
+        # Twice as many as may listen: some wait in a client's pool, without a conversation.
+        most = 2 * self._service.max_listeners
+        if len(self._sessions) >= most:
+            self._service.metrics.refused.labels("full").inc()
+            full = Overloaded(f"{most} connections are open, the most")
+            later = ("retry-after", str(full.retry_after_s))
+            raise Refused(503, full.code, str(full), headers=(later,))
         try:
             session = Session(dialect(handshake, self._service.voice_names), self._service)
             with session.begin():

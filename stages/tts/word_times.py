@@ -83,6 +83,8 @@ def told_words(segment: Segment, said: Sequence[SaidWord], scale: Timescale) -> 
     """The words of a segment whose engine told when it says them. Those that it says in one with
     others share their time by their letters, which is an estimate."""
     words = spoken_words(segment.spoken, segment.source, segment.written)
+    if not words:
+        return []
     begins = [word.spoken[0] for word in words]
     groups: dict[int, tuple[int, int]] = {}  # the first word of each, and its time
     for part in said:
@@ -96,7 +98,8 @@ def told_words(segment: Segment, said: Sequence[SaidWord], scale: Timescale) -> 
         group = words[0 if place == 0 else first : behind]
         start, end = groups[first]
         shares = list(accumulate((word.n_letters for word in group), initial=0))
-        times = [scale.seconds(start + (end - start) * share / shares[-1]) for share in shares]
+        each = (end - start) / max(1, shares[-1])
+        times = [scale.seconds(start + share * each) for share in shares]
         for word, start_s, end_s in zip(group, times, times[1:], strict=False):
             told.append(_word(segment, word, start_s, end_s, is_exact=len(group) == 1))
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,3 +179,19 @@ async def test_a_full_server_says_when_to_come_back(narrow_server: ServerProcess
         assert answer.json()["code"] == "overloaded"
         assert int(answer.headers["retry-after"]) > 0
     assert health.status == 200
+
+
+async def test_sockets_without_a_conversation_are_bounded(narrow_server: ServerProcess) -> None:
+    """They take no place, and a thousand that waited in somebody's pool left no descriptor for
+    anybody else, health included."""
+    asked = upgrade("/v1/text-to-speech/x/multi-stream-input")
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            waiting = await stack.enter_async_context(connected(narrow_server.port))
+            await waiting.send(asked)
+            await waiting.read_more()
+            assert waiting.buffer.startswith(b"HTTP/1.1 101 ")
+        refused = await ask(narrow_server.port, asked)
+        assert refused.status == 503
+        assert int(refused.headers["retry-after"]) > 0
+    await wait_for_place(narrow_server.port)

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from stages.text.word_breaks import word_breaks
 from tests.segmenter.cutting import SPLITS, sources_of
 
 THAI = (
@@ -30,3 +31,15 @@ def test_text_without_spaces_is_cut_between_words(words: str) -> None:
 def test_other_text_without_spaces_is_cut_at_the_limit() -> None:
     assert sources_of(["x" * 450]) == ["x" * 200, "x" * 200, "x" * 50]
     assert sources_of(["x-" * 150])[0] == "x-" * 100
+
+
+@pytest.mark.parametrize("rare", ["𠮷", "😀", "🇩🇪"])
+def test_breaks_are_counted_in_characters(rare: str) -> None:
+    """ICU counts in UTF-16, where these take two units: breaks lay behind the text's end, and a
+    reply with such a character in it was broken off."""
+    text = f"我们{rare}去公园散步吧"
+    breaks = word_breaks(text)
+    plain = word_breaks("我们" + "吉" * len(rare) + "去公园散步吧")
+    assert breaks
+    assert breaks[-1] == plain[-1]
+    assert all(0 < place < len(text) for place in breaks)
