@@ -84,6 +84,18 @@ def test_a_place_in_the_speech_is_a_place_in_the_text() -> None:
         assert spoken.text[slice(*spoken.spoken_span(begin, begin + len(source)))] == words
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("hello to all. He chose plan B. Then we left at once.", "B. Then"),
+        ("Yes. iPhone sales are up.", "Yes. iPhone"),
+    ],
+)
+def test_a_stop_within_a_segment_may_end_a_sentence(written: str, said: str) -> None:
+    """An engine that wants long texts is given short sentences joined."""
+    assert said in normalise(written, "en-us", letters=LetterStyle.SPACED).text
+
+
 def test_places_survive_what_is_dropped() -> None:
     spoken = normalise("\u200bHel\u00adlo ３\u200b", "pl", letters=LetterStyle.HYPHENED)
     assert spoken.text == "Hello 3"
