@@ -7,8 +7,9 @@ import re
 
 import regex
 
+from stages.text.lexicon import INLINE
 from stages.text.markup import LINE_END, PARAGRAPH_END
-from stages.text.normalise import Buffer, Spoken
+from stages.text.normalise import FOLDED_SIGNS, Buffer, Spoken
 
 _JOINED = r"[\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]*+"
 _SYMBOLS = r"©®™‼⁉ℹ↔-↪"
@@ -18,8 +19,10 @@ _EMOJI = (
     rf"|\p{{Extended_Pictographic}}\ufe0f|[\p{{Extended_Pictographic}}--[{_SYMBOLS}]]"
     rf"|[#*]\ufe0f?\u20e3){_JOINED})++"  # possessive: a modifier is an emoji, too
 )
-_EMOJI_BESIDE_MARKS = regex.compile(rf"(?V1) ?{_EMOJI}(?=[\s.,;:!?…)\]]|\Z)")
-_EMOJI_IN_TEXT = regex.compile(f"(?V1){_EMOJI}")
+_NOT_IN_FORMS = rf"(?V1){INLINE.pattern}(*SKIP)(*FAIL)|"
+"""A word whose sounds are given is said by them, though it is an emoji."""
+_EMOJI_BESIDE_MARKS = regex.compile(rf"{_NOT_IN_FORMS} ?{_EMOJI}(?=[\s.,;:!?…)\]]|\Z)")
+_EMOJI_IN_TEXT = regex.compile(f"{_NOT_IN_FORMS}{_EMOJI}")
 _KEYCAP = regex.compile(r"(?<=\d)\ufe0f?\u20e3")
 _TORN_EMOJI = regex.compile(r"\A[\p{Emoji_Modifier}\u200d\ufe0e\ufe0f\u20e3]+")
 
@@ -40,7 +43,13 @@ _INDENT = re.compile(r"\A\s+")
 _OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
 _ODD_SPACE = re.compile(r"\s{2,}|[^\S ]")
 
-_AUDIBLE = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
+_NAMED = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
+_FOLDED = "".join(
+    sign
+    for sign, said in FOLDED_SIGNS.items()
+    if regex.search(f"[{_NAMED}]", said) and not _EMOJI_IN_TEXT.search(sign)
+)
+_AUDIBLE = _NAMED + regex.escape(_FOLDED)
 _AUDIBLE_TEXT = regex.compile(f"[{_AUDIBLE}]")
 _AUDIBLE_WITH_EMOJI = regex.compile(
     rf"[{_AUDIBLE}\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import regex
 
 from stages.text.lexicon import INLINE
+from stages.text.normalise import FOLDED_SIGNS
 from stages.text.word_breaks import word_breaks
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from stages.text.normalise import Spoken
 
-_AUDIBLE = r"\p{L}\p{M}\p{N}\p{Sc}\p{Sm}&@%#§°©®™"
+_AUDIBLE = r"\p{L}\p{M}\p{N}\p{Sc}\p{Sm}&@%#§°©®™" + regex.escape("".join(FOLDED_SIGNS))
 _IS_AUDIBLE = regex.compile(f"[{_AUDIBLE}]")
 _LOOSE_MARKS = regex.compile(rf"\A[^{_AUDIBLE}]*\s|\A[*_~`]+|\s[^{_AUDIBLE}]*\Z|[*_~`]+\Z")
 _WORD = re.compile(r"\S+")

@@ -101,6 +101,12 @@ def test_anything_else_is_no_voice(name: str) -> None:
     assert EspeakEngine().voice(name) is None
 
 
+def test_without_a_language_there_is_nothing_to_speak() -> None:
+    """It was found out by a bare StopIteration in `install`."""
+    with pytest.raises(ValueError, match="needs one language at least"):
+        EspeakEngine(())
+
+
 def test_the_chosen_languages_are_listed_in_all_variants_and_the_others_plain() -> None:
     voices = EspeakEngine(["de", "en-us"]).voices()
     listed = [voice.name for voice in voices]
@@ -117,6 +123,8 @@ TAGS = {
     "fr": "fr-fr", "fr-CA": "fr-fr", "fr-CH": "fr-ch", "es-MX": "es-419", "es-ES": "es",
     "zh": "cmn", "zh-Hans-CN": "cmn", "zh-TW": "cmn", "zh-HK": "yue", "zh-yue": "yue",
     "ja-JP": "ja", "no": "nb", "nn": "nb", "iw": "he", "sr-Latn-RS": "sr", "ar-EG": "ar",
+    "zh-Hant-HK": "yue", "zh-Hant": "cmn", "en-Latn-US": "en-us",
+    "cmn-Latn-pinyin": "cmn-latn-pinyin",
 }  # fmt: skip
 
 
@@ -139,9 +147,13 @@ def test_an_unknown_tag_is_found_nowhere(tag: str) -> None:
         (["en-gb"], "en", "en-gb"),
         (["de", "pt-br"], "pt", "pt-br"),
         (["de"], "en", "en-gb"),
+        (["en-us"], "en-AU", "en-us"),
+        (["en-us"], "en-CA", "en-us"),
+        (["en-us"], "en-GB-oed", "en-gb"),
+        (["fr-ch"], "fr-Latn-CA", "fr-ch"),
     ],
 )
-def test_a_tag_without_a_region_is_what_the_server_was_set_to(
+def test_a_tag_of_no_region_that_there_is_is_what_the_server_was_set_to(
     chosen: list[str], tag: str, found: str
 ) -> None:
     language = Languages(chosen).find(tag)

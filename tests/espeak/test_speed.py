@@ -11,6 +11,7 @@ from stages.pitch_only import PitchOnlyConverter
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.library import SAMPLE_RATE
 from stages.tts.espeak.pace import pace_for
+from stages.tts.espeak.pieces import FIRST_PIECE_SAMPLES, Pieces
 from tests.engine_driver import DrivenRequest, convert, make_segment, run, speak
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ def heard(engine: EspeakEngine, text: str, voice: str, speed: float) -> Samples:
     rest = speed / engine.own_speed(speed)
     sound = speak(engine, text, voice, speed)
     return convert(PitchOnlyConverter(), [sound], SAMPLE_RATE, 0.0, rest).sound
+
+
+def test_a_pause_at_the_end_is_whole_where_the_sound_ends_with_a_piece() -> None:
+    """It was left out: no sound was left that it could be added to."""
+    request = DrivenRequest(make_segment("Yes."))
+    pieces = Pieces(request, None, 1000)
+    pieces.take(np.ones(FIRST_PIECE_SAMPLES, np.int16))
+    pieces.emit_rest()
+    assert len(request.sound) == FIRST_PIECE_SAMPLES + 1000
 
 
 @pytest.mark.parametrize("speed", [0.5, 0.7, 0.9, 1.2, 1.3, 1.5, 2.0])

@@ -21,6 +21,14 @@ def test_its_marks_end_no_segment() -> None:
         assert "".join(segment.source for segment in segments) == text
 
 
+def test_a_word_may_have_any_mark() -> None:
+    """It was cut behind its question mark, and its sounds were not said."""
+    for word in ("Dr. Who?", "Yahoo!", "a, b: c", "C++", "«Où»"):
+        text = f"[{word}](/ˈhuː/) said."
+        for split in SPLITS:
+            assert [each.spoken for each in segments_of(split(text))] == [text]
+
+
 def test_a_long_text_is_not_cut_within_it() -> None:
     for n in range(170, 200):
         text = "x" * n + " [New York](/ˈnuː ˈjɔːk/) and so on"

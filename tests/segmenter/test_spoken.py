@@ -53,6 +53,13 @@ SPOKEN = {
     "&": "&",
     "€": "€",
     "%": "%",
+    "㎡": "㎡",
+    "℃": "℃",
+    "Hi!\n㎏\n": "Hi! ㎏",
+    # and others have none
+    "→": "",
+    "── ✓ ♪": "",
+    "㊗ Ⓜ": "",
 }
 
 
@@ -94,6 +101,12 @@ def test_each_kind_can_be_left_in() -> None:
 
 def _spoken(text: str, options: SegmenterOptions) -> str:
     return " ".join(segment.spoken for segment in segments_of([text], "eager", options))
+
+
+def test_an_emoji_whose_sounds_are_given_is_said() -> None:
+    """Without its word the form was none, and was read sign by sign."""
+    text = "It is [🎉](/ˈpɑːti/) time 🎉"
+    assert _spoken(text, SegmenterOptions()) == "It is [🎉](/ˈpɑːti/) time"
 
 
 def test_modifiers_in_a_row_cost_no_time() -> None:

@@ -18,8 +18,10 @@ IN_SLASHES = rf"/(?=[^/)]{{0,{MAX_IPA_CHARS}}}{_TELLING})(?P<ipa>{_SOUND}{{1,{MA
 """A pattern for sounds. The path ``/docs/`` could be sounds too: they are told from it by one
 character at least that no Latin letter is."""
 
-INLINE = regex.compile(rf"\[(?P<word>[^\[\]]+)\]\({IN_SLASHES}\)")
-"""The whole form."""
+_MAX_WORD_CHARS = 66
+"""A lexicon's word with its ``'s``."""
+INLINE = regex.compile(rf"\[(?P<word>[^\[\]\n]{{1,{_MAX_WORD_CHARS}}})\]\({IN_SLASHES}\)")
+"""The whole form. Text is held back while it may become one, hence its bounds."""
 
 _NO_BRACKETS = str.maketrans("", "", "[]")
 _ENGLISH_TAIL = regex.compile(r"['’][sS](?!\w)")

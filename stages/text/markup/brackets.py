@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import regex
 
-from stages.text.lexicon.inline import IN_SLASHES
+from stages.text.lexicon.inline import INLINE
 from stages.text.markup.context import Mode
 from stages.text.markup.pieces import Kind, plain, silent, whole
 from stages.text.markup.rules import MarkupRule, compiled, take_out
@@ -31,7 +31,6 @@ _TARGET = compiled(
       | [^\s()<]{0,200}+(?:\([^\s()]{0,100}+\)[^\s()]{0,100}+){0,3} )
     (?:\s{1,3}(?: "[^"\n]{0,100}" | '[^'\n]{0,100}' ))?\s{0,3}\)"""
 )
-_PRONUNCIATION = compiled(rf"\[[\p{{L}}\p{{M}}\p{{N}}'’.&\- ]{{1,64}}\]\({IN_SLASHES}\)")
 _IN_CODE = regex.compile(r"[\p{Latin}\p{N}_\])]")
 _IS_INDEX = regex.compile(r"(?<![\p{L}\p{N}])\p{L}(?:\[\d*\])*\Z")
 """``x[1]`` is no citation."""
@@ -89,9 +88,9 @@ def _close_target(_: Context, match: Match[str]) -> Sequence[TextPiece]:
 
 _TARGET_END = regex.compile(r"[)\n]")
 
-PRONUNCIATIONS = (MarkupRule(r"[\[]", _PRONUNCIATION, _pronounce),)
-"""``[Worcester](/ˈwʊstɚ/)``: what reads it is the engine, so it is spoken as it stands. No other
-word with a mark in it waits for the end of its bracket."""
+PRONUNCIATIONS = (MarkupRule(r"[\[]", INLINE, _pronounce),)
+"""``[Worcester](/ˈwʊstɚ/)``: what reads it is the engine, so it is spoken as it stands, and its
+marks end nothing."""
 
 RULES = (
     # ![picture](...)

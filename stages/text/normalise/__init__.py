@@ -13,13 +13,12 @@ What the rules know of a language is in ``data/``.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import structlog
 
 from stages.text.normalise import english, german, languages, library
-from stages.text.normalise.fold import fold
+from stages.text.normalise.fold import FOLDED_SIGNS, fold
 from stages.text.normalise.letters import LetterStyle
 from stages.text.normalise.rules import Target, apply
 from stages.text.normalise.spoken import Buffer, Spoken, edited, joined
@@ -30,16 +29,21 @@ if TYPE_CHECKING:
     from stages.text.normalise.rules import TextRule
     from stages.text.normalise.spoken import Edit
 
-__all__ = ["Buffer", "LetterStyle", "Spoken", "is_prepared", "normalise", "prepare"]
+__all__ = [
+    "FOLDED_SIGNS",
+    "Buffer",
+    "LetterStyle",
+    "Spoken",
+    "is_prepared",
+    "normalise",
+    "prepare",
+]
 
 log = structlog.stdlib.get_logger(__name__)
 
 LONGEST_PIECE = 512
 """Characters that are rewritten at once. A longer text is taken in pieces, so that no rule, however
 it backtracks, costs more than in a piece of this length."""
-
-
-_IDLE_STOP = re.compile(r"(?<=[^\W\d_])\.(?= [^\W\d_])")
 
 
 def normalise(
@@ -87,21 +91,11 @@ def _normalised(text: str, language: str, letters: LetterStyle, fixed: Sequence[
         said = buffer.spoken()
         apply(_rules(base), buffer, Target(letters, month_first=region in {"", "us"}))
         buffer.become(library.normalise(buffer.text, base))
-        buffer.substitute(_IDLE_STOP, lambda found: "" if _ends_nothing(found) else None)
     except Exception as error:  # noqa: BLE001 - a rule may fail; the text is spoken all the same
         log.warning("text was not normalised", text=text, language=language, error=repr(error))
     else:
         said = buffer.spoken()
     return edited(said, fixed) if fixed else said
-
-
-def _ends_nothing(found: re.Match[str]) -> bool:
-    """Whether a stop within a segment is an abbreviation's, since a small letter follows, or an
-    initial's. Voices pause at it."""
-    text, at = found.string, found.start()
-    follows = text[at + 2]
-    is_initial = at == 1 or (at > 1 and not text[at - 2].isalnum())
-    return follows.islower() or (is_initial and text[at - 1].isupper() and follows.isupper())
 
 
 def _rules(language: str) -> tuple[TextRule, ...]:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stages.text.normalise.spoken import Buffer
 
 _SAME = {
@@ -162,3 +164,12 @@ def _character(char: str) -> str | None:
     if category == "No" and (number := unicodedata.numeric(char, 0)) == int(number):
         return str(int(number))  # ①, ❶, ㊿
     return None
+
+
+FOLDED_SIGNS: Mapping[str, str] = {
+    sign: said
+    for first, last in (*_COMPATIBLE, _UNITS_IN_ONE, *_DARK_LETTERS)
+    for sign in map(chr, range(first, last + 1))
+    if unicodedata.category(sign).startswith("S") and (said := _character(sign)) is not None
+}
+"""The signs that are written as what they stand for: ``㎏`` as ``kg``."""

@@ -64,7 +64,9 @@ class EspeakEngine(Engine):
         self, languages: Sequence[str] = ("en-us",), *, rate_wpm: int = NORMAL_WPM
     ) -> None:
         """Lists all variants of these languages. Refuses with a `ValueError` one that espeak-ng
-        has not; sets up nothing yet. It speaks 80 to 450 words a minute."""
+        has not, and to have none; sets up nothing yet. It speaks 80 to 450 words a minute."""
+        if not languages:
+            raise ValueError("espeak-ng needs one language at least, such as 'en-us'")
         self.languages = Languages(languages)
         self._rate_wpm = rate_wpm
         self._pauses: dict[tuple[str, int], int] = {}

@@ -36,6 +36,8 @@ _OTHER_TAGS = {
 """Tags that espeak-ng does not declare: old ones of the IANA registry, the other Norwegian, and
 where the Chinese that is spoken is Cantonese."""
 
+_WITH_SCRIPT = re.compile(r"\A([a-z]{2,3})-[a-z]{4}(?![^-])")
+
 
 @dataclass(frozen=True, slots=True)
 class LanguageFile:
@@ -71,12 +73,9 @@ class Languages:
         """The language for a tag as people write it, with fallbacks: ``de-AT`` is ``de``, ``zh``
         is ``cmn``, and ``en`` the English that was chosen for this server."""
         tag = tag.lower().replace("_", "-")
-        for language in self.chosen.values():
-            if f"{language.tag}-".startswith(f"{tag}-"):
-                return language
         while tag:
-            tag = _OTHER_TAGS.get(tag, tag)
-            found = self._by_name.get(tag) or self._by_tag.get(tag)
+            # Few of espeak-ng's languages are told apart by their script.
+            found = self._find(tag) or self._find(_WITH_SCRIPT.sub(r"\1", tag))
             if found is not None:
                 return found
             tag = tag.rpartition("-")[0]
@@ -85,6 +84,14 @@ class Languages:
     def __contains__(self, tag: object) -> bool:
         """Whether `find` finds it."""
         return isinstance(tag, str) and self.find(tag) is not None
+
+    def _find(self, tag: str) -> LanguageFile | None:
+        """The language for just this tag, a chosen one if it can be."""
+        tag = _OTHER_TAGS.get(tag, tag)
+        for language in self.chosen.values():
+            if f"{language.tag}-".startswith(f"{tag}-"):
+                return language
+        return self._by_name.get(tag) or self._by_tag.get(tag)
 
     def _chosen(self, name: str) -> LanguageFile:
         language = self._by_name.get(name)

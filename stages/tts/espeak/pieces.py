@@ -62,7 +62,7 @@ class Pieces:
 
     def emit_rest(self) -> None:
         """Hand out what is left of a segment."""
-        n_samples = self._n_held + self._n_lacking if self._n_held else 0
+        n_samples = self._n_held + self._n_lacking if self._audible else 0
         if n_samples > 0 and not self._request.is_dead:
             self._held.append(np.zeros(max(0, self._n_lacking), np.int16))
             self._emit(n_samples)

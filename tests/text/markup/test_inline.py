@@ -28,7 +28,8 @@ PRONUNCIATIONS = {
     "[Worcester](/ˈwʊstɚ/) is": "[Worcester](/ˈwʊstɚ/) is",
     "**[Dr. O'Neil](/ˈnuː.niːl/)**, yes": "[Dr. O'Neil](/ˈnuː.niːl/), yes",
     "- [New York](/ˈnuː ˈjɔːk/)\n- b": "[New York](/ˈnuː ˈjɔːk/)|b",
-    "[a, b](/ˈwʊstɚ/)": "a, b",
+    "[a, b](/ˈwʊstɚ/)": "[a, b](/ˈwʊstɚ/)",
+    "[" + "a" * 67 + "](/ˈa/)": "a" * 67,
     "[w](/ˈ" + "a" * 120 + "/)": "w",
     "[w](/ˈa5/) [w](/ˈa": "w w(/ˈa",
 }

@@ -28,7 +28,7 @@ SAID = {
         "Die EU und 16 GB RAM": "Die E-U und sechzehn Gigabyte RAM",
         "Siehe www.beispiel.de.": "Siehe W-W-W Punkt beispiel Punkt de.",
         "５ Uhr": "fünf Uhr",
-        "J. S. Bach, o. Ä.": "J S Bach, oder Ähnliches.",
+        "J. S. Bach, o. Ä.": "J. S. Bach, oder Ähnliches.",
         "Ein \\frac² bleibt.": "Ein \\frac zum Quadrat bleibt.",
     },
     "es": {
@@ -46,7 +46,7 @@ SAID = {
     },
     "fr-fr": {
         "M. Dupont est là!": "monsieur Dupont est là!",
-        "Mme. Dupont et J. Martin": "madame Dupont et J Martin",
+        "Mme. Dupont et J. Martin": "madame Dupont et J. Martin",
         "Ça coûte 3,50 € à 18h20.": "Ça coûte 3 euros 50 à 18 heures 20.",
         "Louis XIV et le XXIe siècle": "Louis 14 et le vingt-et-unième siècle",
         "François Ier, le 01/05/2024": "François premier, le premier mai 2024",

@@ -11,6 +11,7 @@ from stages.text import normalise as room
 from stages.text.normalise import LetterStyle, normalise, rules
 from stages.text.normalise.fold import fold
 from stages.text.normalise.spoken import Buffer, joined
+from stages.text.spoken_words import spoken_words
 
 FOLDED = {
     "Room ３ ％": "Room 3 %",
@@ -82,6 +83,25 @@ def test_a_place_in_the_speech_is_a_place_in_the_text() -> None:
         assert written[slice(*spoken.source_span(begin, begin + len(words)))] == source
         begin = written.index(source)
         assert spoken.text[slice(*spoken.spoken_span(begin, begin + len(source)))] == words
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("hello to all. He chose plan B. Then we left at once.", "B. Then"),
+        ("Yes. iPhone sales are up.", "Yes. iPhone"),
+    ],
+)
+def test_a_stop_within_a_segment_may_end_a_sentence(written: str, said: str) -> None:
+    """An engine that wants long texts is given short sentences joined."""
+    assert said in normalise(written, "en-us", letters=LetterStyle.SPACED).text
+
+
+def test_a_sign_that_is_said_is_a_word_of_the_text() -> None:
+    """It was taken for a mark at the word before it, or for none."""
+    for written, sign in (("㎏", (0, 1)), ("Hi ℃ yes", (3, 4))):
+        said = normalise(written, "en-us", letters=LetterStyle.HYPHENED)
+        assert sign in [word.source for word in spoken_words(said.text, written, said)]
 
 
 def test_places_survive_what_is_dropped() -> None:

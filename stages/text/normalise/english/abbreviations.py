@@ -95,8 +95,8 @@ class Abbreviations:
             # Ph.D., B.Sc., U.S., p.o.
             rule(".", r"(?<![\w.])(?:Ph|[BM])\. ?(?:D|Sc|Ed|Eng|Phil|Com)\b\.?", _dotted),
             rule("‥", r"(?<![\w.])(?:[A-Za-z]\.){2,6}(?:[A-Za-z](?![\w.]))?", _dotted),
-            # J. K. Rowling, George W. Bush
-            rule(".", r"(?<![\w.'])(?:[A-Z]\. ?){1,4}(?=[A-Z][a-z])", _initials),
+            # J. K. Rowling; but a single letter may end a sentence: plan B. Then
+            rule(".", r"(?<![\w.'])(?:[A-Z]\. ?){2,4}(?=[A-Z][a-z])", _initials),
             # R&D, AT&T, M&M's; AC/DC, A/B
             rule("&", r"(?<![\w&])([A-Z]{1,4})&([A-Z]{1,3})(?:'?s)?\b(?!&)", _joined),
             rule("/", r"(?<![\w/])([A-Z]{1,4})/([A-Z]{1,4})(?![\w/])", self._slashed),
