@@ -7,6 +7,7 @@ import re
 
 import regex
 
+from stages.text.letters import LETTERS_IN_ONE
 from stages.text.markup import LINE_END, PARAGRAPH_END
 from stages.text.normalise import Buffer, Spoken
 
@@ -40,7 +41,7 @@ _INDENT = re.compile(r"\A\s+")
 _OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
 _ODD_SPACE = re.compile(r"\s{2,}|[^\S ]")
 
-_AUDIBLE = r"\p{L}\p{N}\p{Sc}&@%§°+<>±×÷≈≠≤≥√∞©®™"
+_AUDIBLE = rf"\p{{L}}\p{{N}}\p{{Sc}}&@%§°+<>±×÷≈≠≤≥√∞©®™{LETTERS_IN_ONE}"
 _AUDIBLE_TEXT = regex.compile(f"[{_AUDIBLE}]")
 _AUDIBLE_WITH_EMOJI = regex.compile(
     rf"[{_AUDIBLE}\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]"

@@ -14,6 +14,11 @@ _LOOSE_MARK = regex.compile(r"\s+(?=[.,;:!?。、，！？；：…)\]»”’])
 _LETTER = regex.compile(r"\p{L}")
 _GREEK_WORD = regex.compile(r"\p{Greek}{3}")
 
+LETTERS_IN_ONE = (
+    r"\u2100-\u2138\u213a-\u214f\u249c-\u24c1\u24c3-\u24e9\u3200-\u3296\u3298\u329a-\u33ff"
+)
+"""Signs made of letters (℃, ㎏) within a set of a regular expression; none of them is an emoji."""
+
 _HIDDEN = "\ua7ff"
 """A letter of Roman inscriptions, which nobody writes."""
 
