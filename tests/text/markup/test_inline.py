@@ -30,6 +30,7 @@ PRONUNCIATIONS = {
     "- [New York](/ˈnuː ˈjɔːk/)\n- b": "[New York](/ˈnuː ˈjɔːk/)|b",
     "[a, b](/ˈwʊstɚ/)": "a, b",
     "[w](/ˈ" + "a" * 120 + "/)": "w",
+    "[w](/ˈ/) x": "w x",
     "[w](/ˈa5/) [w](/ˈa": "w w(/ˈa",
 }
 
