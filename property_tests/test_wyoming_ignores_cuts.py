@@ -69,7 +69,9 @@ def test_whatever_comes_is_understood_or_refused(messages: list[bytes]) -> None:
         )
 
 
-TEXTS = st.lists(st.text(st.characters(exclude_characters="\0"), max_size=8), max_size=5)
+TEXTS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8), max_size=5
+)
 
 
 @given(st.lists(st.tuples(st.booleans(), TEXTS), max_size=8), st.data())

@@ -88,12 +88,12 @@ def _is_in(place: int, forms: list[tuple[int, int]]) -> bool:
 
 
 def _trimmed(source: str, begin: int, end: int) -> tuple[int, int]:
-    """The stretch without white space at its ends, nor what is not said beyond that; of a
-    pronunciation the word alone."""
+    """The stretch without white space at its ends, nor what is not said beyond that; of
+    pronunciations their words alone."""
     text = source[begin:end]
-    form = INLINE.search(text)
-    if form is not None:
-        return begin + form.start("word"), begin + form.end("word")
+    forms = list(INLINE.finditer(text))
+    if forms:
+        return begin + forms[0].start("word"), begin + forms[-1].end("word")
     for found in reversed(list(_LOOSE_MARKS.finditer(text))):
         if found.start():
             end = begin + found.start()
@@ -105,9 +105,7 @@ def _trimmed(source: str, begin: int, end: int) -> tuple[int, int]:
 
 
 def _n_letters(text: str) -> int:
-    form = INLINE.search(text)
-    if form is not None:
-        text = form["ipa"]
+    text = INLINE.sub(lambda form: form["ipa"], text)
     n_syllables = len(_SYLLABLE.findall(text))
     n_letters = len(_SOUND.findall(text)) + (SYLLABLE_LETTERS - 1) * n_syllables
     return n_letters or int(_IS_AUDIBLE.search(text) is not None)

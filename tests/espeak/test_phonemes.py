@@ -92,6 +92,13 @@ def test_a_pronunciation_alone_can_be_spoken(engine: EspeakEngine) -> None:
     assert request.emitted
 
 
+def test_marks_alone_are_no_phonemes() -> None:
+    """Where nothing else is left of a pronunciation its word is said as it is written."""
+    phonemes = phonemes_of(Path(espeakng_loader.get_data_path(), "lang/gmw/en-US"))
+    assert phonemes.written("ˈː ˌ") == ""
+    assert phonemes.written("ˈ ˈtuː") == phonemes.written("ˈtuː")
+
+
 def test_long_sounds_do_no_harm(engine: EspeakEngine) -> None:
     """The library writes the phonemes of a word into 200 bytes, however many they are."""
     for voice in ("en-us", "fr"):

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from stages.text.lexicon.inline import MAX_IPA_CHARS
-from stages.text.lexicon.ipa import unknown_symbol
+from stages.text.lexicon.ipa import SOUNDING, ordered, unknown_symbol
 from stages.text.lexicon.words import Pronunciation, WordTable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _sounds(ipa: str) -> str:
     symbol = unknown_symbol(ipa)
     if symbol is not None:
         raise ValueError(f"{symbol!r} is no symbol of the International Phonetic Alphabet")
-    if not ipa.strip():
+    if SOUNDING.isdisjoint(ordered(ipa)):
         raise ValueError("has no sounds")
     return ipa
 

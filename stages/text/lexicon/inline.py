@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import regex
 
-from stages.text.lexicon.ipa import ALPHABET, PRIMARY, TELLING, with_english_s
+from stages.text.lexicon.ipa import ALPHABET, PRIMARY, SOUNDING, TELLING, with_english_s
 
 _SOUND = f"[{regex.escape(''.join(sorted(ALPHABET)), special_only=False)}]"
 _TELLING = f"[{regex.escape(''.join(sorted(TELLING)))}]"
+_SOUNDING = f"[{regex.escape(''.join(sorted(SOUNDING)))}]"
 MAX_IPA_CHARS = 100
 """In one pronunciation: a phrase."""
 
-IN_SLASHES = rf"/(?=[^/)]{{0,{MAX_IPA_CHARS}}}{_TELLING})(?P<ipa>{_SOUND}{{1,{MAX_IPA_CHARS}}})/"
+IN_SLASHES = (
+    rf"/(?=[^/)]{{0,{MAX_IPA_CHARS}}}{_TELLING})(?=[^/)]{{0,{MAX_IPA_CHARS}}}{_SOUNDING})"
+    rf"(?P<ipa>{_SOUND}{{1,{MAX_IPA_CHARS}}})/"
+)
 """A pattern for sounds. The path ``/docs/`` could be sounds too: they are told from it by one
-character at least that no Latin letter is."""
+character at least that no Latin letter is. Marks of stress and length alone are none."""
 
 _MAX_WORD_CHARS = 66
 """A lexicon's word with its ``'s``."""

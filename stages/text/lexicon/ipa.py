@@ -69,6 +69,10 @@ TELLING = frozenset("ˈˌːæðŋθ") | {char for char in ALPHABET if "\u0250" <
 """Characters that tell a pronunciation from words in Latin letters."""
 
 
+SOUNDING = frozenset("".join(NEAR)) - {LONG, _NASAL}
+"""Characters that are heard by themselves."""
+
+
 def ordered(ipa: str) -> str:
     """The same sounds in one way of writing: marks apart from their letters."""
     return unicodedata.normalize("NFD", ipa).replace("c\N{COMBINING CEDILLA}", "ç")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from stages.text.lexicon.inline import INLINE, pronounce
 from stages.text.lexicon.words import find
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from stages.text.lexicon.words import WordTable
     from stages.text.normalise.spoken import Edit
+
+log = structlog.stdlib.get_logger(__name__)
 
 MAX_GROWTH_CHARS = 500
 """How much longer a segment may become. Without a bound a table that says a page for every ``a``
@@ -26,12 +30,16 @@ def pronunciations(
     pronunciations that stand in the text, by an engine that takes sounds or one that does not."""
     if not tables and "](/" not in text:
         return []
-    done, room = [], MAX_GROWTH_CHARS
+    done, room, n_left = [], MAX_GROWTH_CHARS, 0
     for begin, end, said in _PronunciationReader(language, tables, takes_sounds).read(text):
         growth = len(said) - (end - begin)
         if growth <= room:
             room -= max(growth, 0)
             done.append((begin, end, said))
+        else:
+            n_left += 1
+    if n_left:
+        log.debug("words left as written: their segment would grow too long", n_words=n_left)
     return done
 
 

@@ -28,8 +28,17 @@ _WORD = regex.compile(
     regex.V1,
 )
 """What a word may begin with, but for a tail."""
-_INSIDE = regex.compile(rf"(?<={_SPACED}){_SPACED}|{_GOES_ON}|['’][tT](?!{_SPACED})", regex.V1)
-"""Where none may end. The ``'s`` of Worcester's is left to stand, but won is not in won't."""
+_JOINT = r"[\-‐‑‒–−/:.,]"
+"""Between digits: of a range, a fraction, a time, a decimal."""
+_INSIDE = regex.compile(
+    rf"(?<={_SPACED}){_SPACED}|{_GOES_ON}|['’][tT](?!{_SPACED})"
+    rf"|(?<=\p{{Nd}})(?:[\p{{Sc}}%‰°]|{_JOINT}\p{{Nd}})",
+    regex.V1,
+)
+"""Where none may end. The ``'s`` of Worcester's is left to stand, but won is not in won't, nor 5 in
+5% and 5.2."""
+_INSIDE_NUMBER = regex.compile(rf"(?<=\p{{Sc}}|\p{{Nd}}{_JOINT}|(?<!\w)[\-−.])\p{{Nd}}", regex.V1)
+"""Where none may begin: 5 is not in $5, 2.5 and -5, but in B-5."""
 
 _SAME = str.maketrans("’ʼ‐‑", "''--")
 _ODD_SPACE = regex.compile(r"[^\S ]|  ")
@@ -135,7 +144,7 @@ def find(text: str, tables: Sequence[WordTable]) -> Iterator[Match]:
     folded, end = FoldedText(text), 0
     for found in _WORD.finditer(text):
         begin = found.start()
-        if begin < end or found.lastgroup == "tail":
+        if begin < end or found.lastgroup == "tail" or _INSIDE_NUMBER.match(text, begin):
             continue
         matches = [match for table in tables if (match := table.longest(folded, begin))]
         if matches:

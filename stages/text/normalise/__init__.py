@@ -13,6 +13,7 @@ What the rules know of a language is in ``data/``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -90,7 +91,7 @@ def _normalised(text: str, language: str, letters: LetterStyle, fixed: Sequence[
         fold(buffer)
         said = buffer.spoken()
         apply(_rules(base), buffer, Target(letters, month_first=region in {"", "us"}))
-        buffer.become(library.normalise(buffer.text, base))
+        buffer.pass_through(partial(library.normalise, language=base))
     except Exception as error:  # noqa: BLE001 - a rule may fail; the text is spoken all the same
         log.warning("text was not normalised", text=text, language=language, error=repr(error))
     else:

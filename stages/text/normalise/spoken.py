@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ Edit: TypeAlias = tuple[int, int, str]
 """Begin, end, and what stands there from now on."""
 
 _WORD = re.compile(r"\S+")
+_RARE = "\N{LATIN SMALL LETTER QP DIGRAPH}"
+"""A letter that nobody writes."""
+_ANCHORS = f"a{_RARE}", f"A{_RARE}"
+"""The made-up words: behind "am 5." one in small letters makes it no date, in German."""
+_ANCHOR = re.compile(f"[aA]{_RARE}")
 _WORDS_LOOKED_AHEAD = 8
 """In the text before; in the text behind, where one word can become many, five times as many."""
 
@@ -117,6 +123,32 @@ class Buffer:
         """Be the text that somebody else made of this one; words in common keep their places."""
         if text != self.text:
             self._apply(_changes(self.text, text))
+
+    def pass_through(self, change: Callable[[str], str]) -> None:
+        """Be what somebody else makes of this text, to whom each stretch that is fixed is a made-up
+        word. It parts the text: no words are compared across it, so that none is found on its
+        other side and said twice or not at all."""
+        if not self._fixed:
+            self.become(change(self.text))
+            return
+        borders, anchors = [0], []
+        said = self.spoken()
+        for source_begin, source_end, _ in self._fixed:
+            begin, end = said.spoken_span(source_begin, source_end)
+            borders += begin, end
+            anchors.append(_ANCHORS[self.text[begin : begin + 1].isupper()])
+        borders.append(len(self.text))
+        starts = borders[::2]
+        parts = [self.text[slice(*span)] for span in zip(starts, borders[1::2], strict=True)]
+        hidden = parts[0] + "".join(map(add, anchors, parts[1:]))
+        changed = _ANCHOR.split(change(hidden))
+        if _RARE in self.text or len(changed) != len(parts):
+            changed = [change(part) for part in parts]
+        self._apply(
+            (start + begin, start + end, new)
+            for start, before, after in zip(starts, parts, changed, strict=True)
+            for begin, end, new in _changes(before, after)
+        )
 
     def spoken(self, *, with_gaps: bool = False) -> Spoken:
         """What is said by now; with gaps where something was left out, or without."""

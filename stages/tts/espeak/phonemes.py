@@ -41,6 +41,8 @@ _PLAIN_LENGTHS = {0: 1, 1: 1, 9: 2, 10: 4}
 program."""
 _VOWEL = 2
 _LENGTHEN = ":"
+_STRESS = frozenset("',")
+_MARKS = _STRESS | {_LENGTHEN}
 
 _MNEMONIC_SOUNDS = dict(
     zip(
@@ -76,11 +78,11 @@ class Phonemes:
 
     def written(self, ipa: str) -> str:
         """Words of IPA, each in double brackets. A word without a stress gets one in front, as
-        people leave it out of short words."""
+        people leave it out of short words; one of which nothing would be heard is left out."""
         words = [
-            mnemonics if set(mnemonics) & {"'", ","} else ["'", *mnemonics]
+            mnemonics if not _STRESS.isdisjoint(mnemonics) else ["'", *mnemonics]
             for word in sounds.ordered(ipa).translate(_NO_TIES).split()
-            if (mnemonics := list(self._mnemonics(word)))
+            if not _MARKS.issuperset(mnemonics := list(self._mnemonics(word)))
         ]
         return " ".join(
             f"[[{'|'.join(word[first : first + WORD_PHONEMES])}]]"
@@ -94,7 +96,7 @@ class Phonemes:
             for length in range(min(self.longest, len(word) - at), 0, -1):
                 found = self.mnemonics.get(word[at : at + length])
                 if found is not None:
-                    yield from found.split("|")
+                    yield from filter(None, found.split("|"))
                     at += length
                     break
             else:

@@ -71,3 +71,38 @@ def test_text_that_cannot_be_normalised_keeps_its_pronunciations(
 
     monkeypatch.setattr("stages.text.normalise.apply", broken)
     assert spoken("Nginx 1/2").text == "engine 1/2 x 1/2"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words", "said"),
+    [
+        (
+            "3 kg Mehl, das kg zu 2 €.",
+            "de",
+            {"Mehl": "Meel"},
+            "drei Kilogramm Meel, das kg zu zwei Euro.",
+        ),
+        (
+            "10 % Rabatt auf die % Werte.",
+            "de",
+            {"Rabatt": "Rabbatt"},
+            "zehn Prozent Rabbatt auf die % Werte.",
+        ),
+        (
+            "at km Mr. 10:30 5 km it 10:30 km on.",
+            "en-us",
+            {"5": "QQQ"},
+            "at km Mr ten thirty QQQ km it ten thirty km on.",
+        ),
+        ("am 5. Mehl ȹ", "de", {"Mehl": "Meel"}, "am fünf. Meel ȹ"),
+        ("am 5. Mehl", "de", {"Mehl": "Meel"}, "am fünften Meel"),
+    ],
+)
+def test_nothing_around_a_word_is_said_twice_or_lost(
+    text: str, language: str, words: dict[str, str], said: str
+) -> None:
+    """The words that a rule's text has in common with what was written were looked for on the
+    other side of the lexicon's word, too."""
+    table = WordTable({word: Pronunciation(say) for word, say in words.items()})
+    fixed = pronunciations(text, language, [table], takes_sounds=True)
+    assert normalise(text, language, letters=LetterStyle.HYPHENED, fixed=fixed).text == said

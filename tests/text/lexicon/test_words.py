@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import structlog.testing
+from pydantic import ValidationError
 
 from stages.text.lexicon import Pronunciation, WordTable, pronunciations
+from stages.text.lexicon.entries import WordEntry
 
 
 def table(**words: str) -> WordTable:
@@ -168,3 +171,43 @@ def test_tables_of_the_same_words_are_equal() -> None:
     assert table(a="b") == table(a="b")
     assert table(a="b") != table(a="c")
     assert hash(table(a="b")) == hash(table(a="b"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("$5", "€ 1.5", "5%", "5€", "5°", "2.5", "5.2", "1,5", "5:30", "10:5", "1/5"),
+        *("5–6", "4-5", "-5", "(−5)", ".5", "5-6"),
+    ],
+)
+def test_a_number_is_not_found_inside_one(text: str) -> None:
+    """`{"5": "fife"}` made "$fife" of $5, which nobody would say as money."""
+    assert said(text, table_of({"5": "fife"})) == text
+
+
+@pytest.mark.parametrize("text", ["5", "5.", "5, 6", "B-5", "5-fold", "5: x", "(5)", "x: 5/x"])
+def test_a_number_by_itself_is_found(text: str) -> None:
+    assert said(text, table_of({"5": "fife"})) == text.replace("5", "fife")
+
+
+def test_words_that_begin_and_end_with_digits_are_found_as_written() -> None:
+    words = table_of({"$5": "a fiver", "1999": "x", "1999-2000": "y", "GPT-4": "gee"})
+    assert said("$5 $5.30 1999-2000 1999-2001 GPT-4 GPT-4.5", words) == (
+        "a fiver $5.30 y 1999-2001 gee GPT-4.5"
+    )
+
+
+def test_words_left_as_written_are_in_the_log() -> None:
+    with structlog.testing.capture_logs() as logged:
+        said("a " * 100, table_of({"a": "b" * 200}))
+        said("a", table_of({"a": "b" * 200}))
+    assert [(line["log_level"], line["n_words"]) for line in logged] == [("debug", 98)]
+
+
+@pytest.mark.parametrize("ipa", ["ˈ", "ˌː", " ˈ ", "ˈ.", "̃"])
+def test_marks_alone_are_no_sounds(ipa: str) -> None:
+    """They would silence their word."""
+    with pytest.raises(ValidationError, match="has no sounds"):
+        WordEntry(ipa=ipa)
+    text = f"[x](/{ipa}/) y"
+    assert said(text, takes_sounds=True) == text
