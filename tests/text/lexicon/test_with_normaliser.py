@@ -92,7 +92,7 @@ def test_text_that_cannot_be_normalised_keeps_its_pronunciations(
             "at km Mr. 10:30 5 km it 10:30 km on.",
             "en-us",
             {"5": "QQQ"},
-            "at km Mr ten thirty QQQ km it ten thirty km on.",
+            "at km Mr. ten thirty QQQ km it ten thirty km on.",
         ),
         ("am 5. Mehl ȹ", "de", {"Mehl": "Meel"}, "am fünf. Meel ȹ"),
         ("am 5. Mehl", "de", {"Mehl": "Meel"}, "am fünften Meel"),
