@@ -74,7 +74,7 @@ class Session:
         self._has_begun = False
         self._close_code: CloseCode | None = None
         self._n_conversing = 0
-        self._all_ended = trio.Event()
+        self._one_ended = trio.lowlevel.ParkingLot()
         self._sending = trio.Lock()
         self._used_at = 0.0
 
@@ -209,13 +209,13 @@ class Session:
             self._nursery.cancel_scope.cancel()
         finally:
             self._n_conversing -= 1
-            self._all_ended.set()
+            self._one_ended.unpark_all()
 
     async def _wait_all_ended(self) -> None:
         """Return once no conversation is open, and all that they had to tell has been sent."""
+        await trio.lowlevel.checkpoint()
         while self._contexts or self._n_conversing:
-            await self._all_ended.wait()
-            self._all_ended = trio.Event()
+            await self._one_ended.park()
 
     async def _hold(self, context: _OpenContext) -> CloseCode:
         peer = ContextPeer(

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import trio
 import trio.testing
 
+from pipeline.connection import CloseCode
 from pipeline.context_peer import KEEP_ALIVE_S, PAD_S
 from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.dialect import Handshake
@@ -270,6 +272,30 @@ async def test_an_mp3_is_one_run_and_holds_nothing_back_at_a_flush() -> None:
     assert b"ID3" not in data
     assert b"Xing" not in data
     assert b"Info" not in data
+
+
+@pytest.mark.parametrize("turn", range(8))  # Trio shuffles who goes first
+async def test_at_a_shutdown_the_socket_closes_behind_its_last_context(
+    turn: int, autojump_clock: MockClock
+) -> None:
+    """Two tasks wait for that, each for its own reason, while contexts end one by one. The second
+    to wake took the first one's signal away, and the socket stayed open until it was idle."""
+    models = InlineModels(itertools.repeat(1.0))
+    server, client = service(models, idle_timeout_s=2.0), Client()
+    own = Session(elevenlabs(), server)
+    codes = []
+
+    async def run() -> None:
+        codes.append(await own.run(client))
+
+    with own.begin():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            for name in "abc":
+                await client.say(text=f"{name * 10 * (ord(name) - 96)}. ", context_id=name)
+            await trio.sleep(5)  # longer than the idle timeout, which waits for them as well
+            server.closing.set()
+    assert codes == [CloseCode.GOING_AWAY]
 
 
 async def test_at_a_shutdown_each_context_has_its_last_word(autojump_clock: MockClock) -> None:
