@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from stages.items import Cancelled, PcmFrame
-from tests.fakes import CANCEL, FLUSH, InlineModels, ListPeer, converse, service, sound_of, token
+from tests.fakes import CANCEL, FLUSH, ListPeer, converse, service, sound_of, token
+from tests.inline_models import InlineModels
 
 moments = st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.4, 1.0, 9.0]), min_size=1, max_size=5)
 delays = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.02, 0.3]), min_size=1, max_size=6)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from stages.items import Flushed, SegmentEnded, SegmentFailed, SegmentStarted
-from tests.fakes import FLUSH, InlineModels, ListPeer, converse, service, sound_of, token
+from tests.fakes import FLUSH, ListPeer, converse, service, sound_of, token
+from tests.inline_models import InlineModels
 
 delays = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.3, 2.0]), min_size=1, max_size=8)
 pieces = st.lists(

@@ -25,7 +25,8 @@ from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.voices import Voice
-from tests.fakes import FLUSH, InlineModels, ListPeer, service, token
+from tests.fakes import FLUSH, ListPeer, service, token
+from tests.inline_models import InlineModels
 from tests.random_soprano import TINY, build
 
 if TYPE_CHECKING:

@@ -17,16 +17,8 @@ from stages.items import (
     PcmFrame,
     SegmentStarted,
 )
-from tests.fakes import (
-    CANCEL,
-    FLUSH,
-    InlineModels,
-    ListPeer,
-    converse,
-    service,
-    text_of,
-    token,
-)
+from tests.fakes import CANCEL, FLUSH, ListPeer, converse, service, text_of, token
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,6 @@ from tests.fakes import (
     FLUSH,
     STYLE,
     VOICES,
-    InlineModels,
     ListPeer,
     Negating,
     TellingEngine,
@@ -38,6 +37,7 @@ from tests.fakes import (
     text_of,
     token,
 )
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from pipeline.connection import CloseCode
-from tests.fakes import InlineModels, ListPeer, converse, service, text_of, token
+from tests.fakes import ListPeer, converse, service, text_of, token
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

@@ -22,7 +22,8 @@ from pipeline.session import MAX_CONTEXTS, Session
 from pipeline.voice_names import VoiceNames
 from stages.errors import Disconnected
 from tests.audio.listening import hear
-from tests.fakes import VOICES, InlineModels, service, text_of
+from tests.fakes import VOICES, service, text_of
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,17 +17,8 @@ from pipeline.net.http_api import create_app
 from pipeline.playback import PlaybackClock
 from stages.errors import Overloaded, ProtocolError
 from stages.items import ClientMessage, Timing
-from tests.fakes import (
-    CANCEL,
-    FLUSH,
-    InlineModels,
-    ListPeer,
-    TellingEngine,
-    converse,
-    segment,
-    service,
-    token,
-)
+from tests.fakes import CANCEL, FLUSH, ListPeer, TellingEngine, converse, segment, service, token
+from tests.inline_models import InlineModels
 from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:

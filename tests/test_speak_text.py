@@ -12,7 +12,8 @@ import trio
 from pipeline.speak_text import speak_text
 from stages.errors import Overloaded, SynthesisError
 from stages.items import WordTimes
-from tests.fakes import InlineModels, TellingEngine, service, sound_to, text_of
+from tests.fakes import TellingEngine, service, sound_to, text_of
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,16 +16,8 @@ from stages.text.lexicon import Pronunciation, WordTable
 from stages.text.normalise import is_prepared
 from stages.tts.espeak.engine import EspeakEngine
 from stages.voices import Voice
-from tests.fakes import (
-    FLUSH,
-    InlineModels,
-    ListPeer,
-    Negating,
-    TellingEngine,
-    converse,
-    service,
-    token,
-)
+from tests.fakes import FLUSH, ListPeer, Negating, TellingEngine, converse, service, token
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from pipeline.service import Service

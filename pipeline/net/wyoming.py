@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import socket
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,10 +28,6 @@ EVENT_WITHIN_S = 5.0
 """The limit for a client's first event, and for each that has begun: that of an HTTP request."""
 
 READ_BYTES = 16 * 1024
-
-SILENT_S, PROBE_EVERY_S, N_PROBES = 20, 5, 4
-"""A client that has vanished is found after 40 s, by TCP's own probes (tcp(7)): a client of this
-protocol need not answer pings."""
 
 
 class WyomingWire:
@@ -99,7 +94,6 @@ async def serve_wyoming(
     refresh: Callable[[], Awaitable[object]],
 ) -> None:
     """Serve the session on the stream, and close; see `WyomingWire`."""
-    _probe(stream)
     wire = WyomingWire(stream, are_others, refresh)
     await serve(wire)
     if wire.refused_with is not None:
@@ -114,13 +108,3 @@ async def refuse_wyoming(stream: ClientStream, error: ServerError) -> None:
     with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await stream.send_all(error_event(error))
     await stream.linger()
-
-
-def _probe(stream: ClientStream) -> None:
-    """Let the kernel ask now and then whether the client is still there."""
-    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):  # elsewhere the system's own times hold
-        tcp = socket.IPPROTO_TCP
-        stream.socket.setsockopt(tcp, socket.TCP_KEEPIDLE, SILENT_S)
-        stream.socket.setsockopt(tcp, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
-        stream.socket.setsockopt(tcp, socket.TCP_KEEPCNT, N_PROBES)

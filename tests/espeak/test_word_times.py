@@ -21,7 +21,8 @@ from stages.tts.espeak.languages import Languages
 from stages.tts.word_times import Timescale, told_words
 from tests.audio.listening import hear_packets
 from tests.engine_driver import DrivenRequest, make_segment, run
-from tests.fakes import FLUSH, InlineModels, ListPeer, converse, token
+from tests.fakes import FLUSH, ListPeer, converse, token
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,8 @@ import trio
 from pipeline.net.http_api import create_app
 from stages.audio.gain import amplified
 from tests.audio.listening import hear
-from tests.fakes import InlineModels, TellingEngine, service, sound_of
+from tests.fakes import TellingEngine, service, sound_of
+from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:
     from starlette.types import Message
