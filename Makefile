@@ -23,7 +23,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: .venv/.light ## Start the server; ARGS="--port 9000" are its options
+run: .venv/.light .venv/.voice ## Start the server; ARGS="--port 9000" are its options
 	$(BIN)/python server.py $(ARGS)
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need
@@ -81,8 +81,12 @@ clean: ## Remove what was installed and all caches
 	$(PIP_INSTALL) -r requirements/light.txt
 	@touch $@
 
+.venv/.voice: requirements/voice.txt | .venv/bin/python
+	$(PIP_INSTALL) --require-hashes -r requirements/voice.txt
+	@touch $@
+
 # torch first, with what it needs: which build that is depends on the machine.
-.venv/.full: requirements/full.txt requirements/torch.txt .venv/.light
+.venv/.full: requirements/full.txt requirements/torch.txt .venv/.light .venv/.voice
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements/torch.txt -c requirements/full.txt
 	$(PIP_INSTALL) -r requirements/full.txt

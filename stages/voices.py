@@ -22,6 +22,19 @@ Gender: TypeAlias = Literal["female", "male"]
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms on which a voice may be used."""
+
+    licence: str
+    """In a sentence: whose voice it is, and what its recordings and its training allow."""
+    is_free: bool
+    """Everybody may use it for everything, as far as is known."""
+
+
+UNKNOWN_TERMS = Terms("unknown", is_free=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """A voice that text can be spoken with."""
 
@@ -42,3 +55,7 @@ class Voice:
     """Of an RVC voice: ``v1`` or ``v2``."""
     has_index: bool | None = None
     """Whether an RVC voice has one."""
+    licence: str = UNKNOWN_TERMS.licence
+    """See `Terms.licence`."""
+    is_free: bool = UNKNOWN_TERMS.is_free
+    """See `Terms.is_free`."""
