@@ -25,24 +25,24 @@ Noise = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Id = Annotated[int, Field(ge=0)]
 
 
-class _Part(BaseModel):
+class _ConfigPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Audio(_Part):
+class SoundConfig(_ConfigPart):
     """The sound."""
 
     sample_rate: Rate = 22_050
     quality: str = ""
 
 
-class EspeakVoice(_Part):
+class EspeakVoice(_ConfigPart):
     """The language that its phonemes come from."""
 
     voice: str = "en-us"
 
 
-class Inference(_Part):
+class Inference(_ConfigPart):
     """The scales that it speaks with."""
 
     noise_scale: Noise = 0.667
@@ -53,7 +53,7 @@ class Inference(_Part):
     """Of the noise that the durations are drawn with."""
 
 
-class SpokenLanguage(_Part):
+class SpokenLanguage(_ConfigPart):
     """The language, by its name and tag."""
 
     code: str = ""
@@ -62,10 +62,10 @@ class SpokenLanguage(_Part):
     country_english: str = ""
 
 
-class PiperConfig(_Part):
+class PiperConfig(_ConfigPart):
     """The config of a voice."""
 
-    audio: Audio = Audio()
+    audio: SoundConfig = SoundConfig()
     espeak: EspeakVoice = EspeakVoice()
     inference: Inference = Inference()
     language: SpokenLanguage = SpokenLanguage()
