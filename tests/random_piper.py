@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PHONEMES = (
     "_^$ !'(),-.:;?abcdefhijklmnopqrstuvwxyzæçðøħŋœǀǁǂǃɐɑɒɓɔɕɖɗɘəɚɛɜɞɟɠɡɢɣɤɥɦɧɨɪɫɬɭɮɯɰɱɲɳɴɵɶɸɹɺɻɽ"
-    "ɾʀʁʂʃʄʈʉʊʋʌʍʎʏʐʑʒʔʕʘʙʛʜʝʟʡʢʲˈˌːˑ˞βθχᵻⱱ0123456789\u0327\u0303\u032a\u032f\u0329ʰˤε↓#\""
+    'ɾʀʁʂʃʄʈʉʊʋʌʍʎʏʐʑʒʔʕʘʙʛʜʝʟʡʢʲˈˌːˑ˞βθχᵻⱱ0123456789\u0327\u0303\u032a\u032f\u0329ʰˤε↓#"'
 )
 """Piper's, in the order of their ids."""
 
@@ -150,21 +150,24 @@ class _Vits(nn.Module):
 
     def __init__(self, size: Size, n_speakers: int) -> None:
         super().__init__()
-        models, attentions = upstream("lib.infer_pack.models"), upstream("lib.infer_pack.attentions")
+        models, attentions = (
+            upstream("lib.infer_pack.models"),
+            upstream("lib.infer_pack.attentions"),
+        )
         self._commons = upstream("lib.infer_pack.commons")
         self.channels = size.channels
         of_speaker = size.speaker_channels if n_speakers > 1 else 0
         self.emb = nn.Embedding(256, size.channels)
-        self.encoder = attentions.Encoder(
+        self.encoder: Any = attentions.Encoder(
             size.channels, size.filter_channels, 2, size.n_layers, 3, 0.0, window_size=4
         )
-        self.proj = nn.Conv1d(size.channels, 2 * size.channels, 1)
+        self.proj: Any = nn.Conv1d(size.channels, 2 * size.channels, 1)
         predictor = _StochasticDurations if size.is_stochastic else _Durations
-        self.dp = predictor(size.channels, of_speaker)
-        self.flow = models.ResidualCouplingBlock(
+        self.dp: Any = predictor(size.channels, of_speaker)
+        self.flow: Any = models.ResidualCouplingBlock(
             size.channels, size.channels, 5, 1, 4, gin_channels=of_speaker
         )
-        self.dec = models.Generator(
+        self.dec: Any = models.Generator(
             size.channels, size.block, size.block_kernels, size.dilations, size.rates,
             size.first_channels, size.kernels, gin_channels=of_speaker,
         )  # fmt: skip
@@ -231,7 +234,7 @@ class _Durations(nn.Module):
         self.norm_1 = layer_norm(channels)
         self.conv_2 = nn.Conv1d(channels, channels, 3, padding=1)
         self.norm_2 = layer_norm(channels)
-        self.proj = nn.Conv1d(channels, 1, 1)
+        self.proj: Any = nn.Conv1d(channels, 1, 1)
         self.proj.bias.data.fill_(LOG_FRAMES)
         if of_speaker:
             self.cond = nn.Conv1d(of_speaker, channels, 1)
@@ -253,7 +256,7 @@ class _StochasticDurations(nn.Module):
     def __init__(self, channels: int, of_speaker: int, n_flows: int = 4) -> None:
         super().__init__()
         modules = upstream("lib.infer_pack.modules")
-        self.flows = nn.ModuleList([modules.ElementwiseAffine(2)])
+        self.flows: Any = nn.ModuleList([modules.ElementwiseAffine(2)])
         for _ in range(n_flows):
             self.flows.append(modules.ConvFlow(2, channels, 3, n_layers=3))
             self.flows.append(modules.Flip())
@@ -261,7 +264,7 @@ class _StochasticDurations(nn.Module):
         self.flows[0].logs[0] = 0.5
         self.pre = nn.Conv1d(channels, channels, 1)
         self.proj = nn.Conv1d(channels, channels, 1)
-        self.convs = modules.DDSConv(channels, 3, n_layers=3)
+        self.convs: Any = modules.DDSConv(channels, 3, n_layers=3)
         if of_speaker:
             self.cond = nn.Conv1d(of_speaker, channels, 1)
 
@@ -284,4 +287,4 @@ class _StochasticDurations(nn.Module):
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1]), size=FULL).model)
+    build(Path(sys.argv[1]), size=FULL)

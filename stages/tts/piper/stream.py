@@ -21,9 +21,7 @@ class SoundStream:
     Each chunk's flow and decoder see as many frames around it as have a part in its samples
     (`reach.py`), so these do not depend on the chunks."""
 
-    def __init__(
-        self, network: VoiceNetwork, prior: npt.NDArray[np.float32], speaker: int
-    ) -> None:
+    def __init__(self, network: VoiceNetwork, prior: npt.NDArray[np.float32], speaker: int) -> None:
         """`prior` is z_p: shape (frames, channels)."""
         self._network = network
         self._speaker = speaker
@@ -70,3 +68,11 @@ def prior_of(
     prior *= reading.scales[of_frame]
     prior += reading.means[of_frame]
     return prior
+
+
+def rest_of(stream: SoundStream) -> Samples:
+    """All that is left of it, in one."""
+    made = []
+    while not stream.has_finished:
+        made.append(stream.advance())
+    return np.concatenate([np.zeros(0, np.float32), *made])
