@@ -234,8 +234,9 @@ class _Durations(nn.Module):
         self.norm_1 = layer_norm(channels)
         self.conv_2 = nn.Conv1d(channels, channels, 3, padding=1)
         self.norm_2 = layer_norm(channels)
-        self.proj: Any = nn.Conv1d(channels, 1, 1)
-        self.proj.bias.data.fill_(LOG_FRAMES)
+        proj: Any = nn.Conv1d(channels, 1, 1)
+        proj.bias.fill_(LOG_FRAMES)
+        self.proj = proj
         if of_speaker:
             self.cond = nn.Conv1d(of_speaker, channels, 1)
 
@@ -256,12 +257,12 @@ class _StochasticDurations(nn.Module):
     def __init__(self, channels: int, of_speaker: int, n_flows: int = 4) -> None:
         super().__init__()
         modules = upstream("lib.infer_pack.modules")
-        self.flows: Any = nn.ModuleList([modules.ElementwiseAffine(2)])
+        first = modules.ElementwiseAffine(2)
+        first.m[0], first.logs[0] = -LOG_FRAMES, 0.5
+        self.flows: Any = nn.ModuleList([first])
         for _ in range(n_flows):
             self.flows.append(modules.ConvFlow(2, channels, 3, n_layers=3))
             self.flows.append(modules.Flip())
-        self.flows[0].m[0] = -LOG_FRAMES
-        self.flows[0].logs[0] = 0.5
         self.pre = nn.Conv1d(channels, channels, 1)
         self.proj = nn.Conv1d(channels, channels, 1)
         self.convs: Any = modules.DDSConv(channels, 3, n_layers=3)
