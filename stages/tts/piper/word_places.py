@@ -52,8 +52,7 @@ def _cuts(own: Sequence[str], whole: Sequence[str]) -> list[tuple[int, int]]:
     end = len(own), len(whole)
     if 0 in end:
         return []
-    outlines = ([*map(_outline, part)] for part in (own, whole))
-    matcher = SequenceMatcher(None, *outlines, autojunk=False)
+    matcher = SequenceMatcher(None, [*map(_outline, own)], [*map(_outline, whole)], autojunk=False)
     cuts = [(0, 0)]
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         alike = zip(own[i:i_end], whole[j:j_end], strict=False)
@@ -68,7 +67,7 @@ def _cuts(own: Sequence[str], whole: Sequence[str]) -> list[tuple[int, int]]:
 
 def _outline(group: str) -> str:
     """What of a group is the same in most contexts: its consonants, and where vowels are."""
-    return _VOWELS.sub("V", _DETAILS.sub("", group))
+    return _VOWELS.sub("V", _DETAILS.sub("", group)).replace("ɾ", "t").removesuffix("ɹ")
 
 
 def _is_like(own: str, other: str) -> bool:
@@ -81,16 +80,19 @@ def _n_sounds(phonemes: str) -> int:
 
 def _borders(phonemes: str, own: Sequence[str]) -> list[int]:
     """Where groups begin and end that are said in one. Each has its share of the sounds, by how
-    many it has alone, and one at least; it begins with a group of the clause if one is near."""
+    many it has alone, and one at least; where the clause has a space, one begins."""
     if len(own) == 1:
         return [0, len(phonemes)]
     sounds = [sound.start() for sound in _SOUND.finditer(phonemes)]
-    starts = {at for at, sound in enumerate(sounds) if phonemes[sound - 1 : sound] == " "}
     weights = [_n_sounds(group) for group in own]
-    total, reached, borders = sum(weights) or 1, 0, [0]
-    for n_before, so_far in enumerate(accumulate(weights[:-1]), 1):
-        share = round(len(sounds) * so_far / total)
-        share = next((near for near in (share, share - 1, share + 1) if near in starts), share)
-        reached = max(reached + 1, min(share, len(sounds) - len(own) + n_before))
+    scale = len(sounds) / (sum(weights) or 1)
+    shares = [scale * so_far for so_far in accumulate(weights[:-1])]
+    for at, sound in enumerate(sounds):
+        if phonemes[sound - 1 : sound] == " ":
+            nearest = min(range(len(shares)), key=lambda border: abs(shares[border] - at))
+            shares[nearest] = at
+    reached, borders = 0, [0]
+    for n_before, share in enumerate(shares, 1):
+        reached = max(reached + 1, min(round(share), len(sounds) - len(own) + n_before))
         borders.append(sounds[reached] if reached < len(sounds) else len(phonemes))
     return [*borders, len(phonemes)]
