@@ -34,7 +34,8 @@ def damaged(
 
 
 def node_of(graph: GraphProto, kind: str, place: int = 0) -> NodeProto:
-    return [node for node in graph.node if node.op_type == kind][place]
+    nodes: list[NodeProto] = [node for node in graph.node if node.op_type == kind]
+    return nodes[place]
 
 
 def without_input(model: ModelProto) -> None:
@@ -163,7 +164,7 @@ def test_what_is_no_onnx_is_refused(
 ) -> None:
     path = tmp_path / "voice.onnx"
     path.write_bytes(content)
-    with pytest.raises(UnusableModel, match="voice.onnx"):
+    with pytest.raises(UnusableModel, match=r"voice\.onnx"):
         read_voice(type(voices["plain"])("voice", path, voices["plain"].config), 1)
 
 
