@@ -69,7 +69,7 @@ SPEEDS = 0.5, 2.0
 
 
 @dataclass(slots=True, eq=False)
-class _Utterance:
+class _PiperRequest:
     """A request on its way."""
 
     texts: deque[PiperText]
@@ -106,7 +106,7 @@ class PiperEngine(Engine):
         self._n_threads = n_threads
         self._kept = KeptVoices[PiperVoice](lambda: max_voice_bytes)
         self.phonemizer = Phonemizer()
-        self._utterances: dict[Request, _Utterance] = {}
+        self._utterances: dict[Request, _PiperRequest] = {}
         self._n_read = 0  # texts, since a chunk was last made
 
     def voices(self) -> tuple[Voice, ...]:
@@ -187,12 +187,12 @@ class PiperEngine(Engine):
         self.phonemizer.close()
         self._utterances.clear()
 
-    def _take_up(self, request: Request) -> _Utterance:
+    def _take_up(self, request: Request) -> _PiperRequest:
         """Its texts, as phonemes; none where nothing of it can be said."""
         segment, voice = request.segment, request.voice
         phonemes = self.phonemizer.phonemes(segment, voice.config.espeak.voice, voice.config)
         seed = segment.style.seed
-        utterance = self._utterances[request] = _Utterance(
+        utterance = self._utterances[request] = _PiperRequest(
             texts=deque(texts_of(phonemes, voice.alphabet)),
             draws=np.random.default_rng(None if seed is None else seed % 2**64),
             resampler=Resampler(voice.config.audio.sample_rate, PIPELINE_RATE),
@@ -200,7 +200,7 @@ class PiperEngine(Engine):
         )
         return utterance
 
-    def _read_text(self, request: Request, utterance: _Utterance) -> SoundStream:
+    def _read_text(self, request: Request, utterance: _PiperRequest) -> SoundStream:
         """Run the frontend over the next text: its words' times and its prior are known then."""
         voice: PiperVoice = request.voice
         network, rate = voice.network, voice.config.audio.sample_rate
@@ -227,7 +227,7 @@ class PiperEngine(Engine):
         prior = prior_of(reading, counts, utterance.draws)
         return SoundStream(network, prior, voice.speaker, chunks(*heard))
 
-    def _make_chunk(self, request: Request, utterance: _Utterance, stream: SoundStream) -> None:
+    def _make_chunk(self, request: Request, utterance: _PiperRequest, stream: SoundStream) -> None:
         utterance.is_heard = True
         if not stream.has_finished:
             self._emit(request, utterance.resampler.push(stream.advance()))
