@@ -85,6 +85,9 @@ async def open_service(
         await service.install_engines()
         speaks, _ = service.synthesizer_for(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
+        voice = engines.voices[engines.default_voice]
+        if voice.type != "built-in":
+            log.info("%s: %s", voice.name, voice.licence)
         yield service
         nursery.cancel_scope.cancel()
 

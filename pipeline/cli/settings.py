@@ -47,7 +47,8 @@ class SpeechSettings(CommonSettings):
     voice: VoiceName | None = Field(
         None,
         description="who speaks where nobody else is chosen; without it Soprano, and where that is"
-        " not used the first language's +f3",
+        " not used a Piper voice of --language or of the first of --espeak-languages, or else that"
+        " one's +f3",
     )
     voice_aliases: Words = Field(
         [],
@@ -69,8 +70,14 @@ class SpeechSettings(CommonSettings):
         description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
         " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
-    engine: Literal["auto", "soprano", "espeak-ng"] = Field(
-        "auto", description="which one speaks; auto: Soprano if its model is there"
+    engine: Literal["auto", "soprano", "piper", "espeak-ng"] = Field(
+        "auto",
+        description="which one speaks; auto: the first of these that is there. Those behind it are"
+        " there for other voices and languages",
+    )
+    free_voices_only: bool = Field(
+        False,
+        description="leave out every voice whose terms bind who uses it, or are not known",
     )
     device: str = Field(
         "auto",
@@ -107,7 +114,7 @@ class SpeechSettings(CommonSettings):
     rvc_speaks_with: VoiceName | None = Field(
         None,
         description="whose speech becomes that of an RVC voice that does not say so itself; without"
-        " it Soprano's, and where that is not used the first language's +f3",
+        " it the voice that speaks where --voice names none",
     )
     rvc_block_ms: int = Field(
         320,
