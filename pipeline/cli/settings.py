@@ -258,6 +258,8 @@ class FetchSettings(CommonSettings):
 
     python server.py fetch                    Soprano; a second time: check it, and mend it
     python server.py fetch hubert rmvpe       what RVC needs: a content model and a pitch estimator
+    python server.py fetch piper en_GB-alba-medium de_DE-thorsten-medium      voices of Piper
+    python server.py fetch piper de           which voices of Piper speak German
     python server.py fetch --revision main    move on to the newest one
 
     A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,
@@ -270,7 +272,7 @@ class FetchSettings(CommonSettings):
     model_config = SettingsConfigDict(cli_prog_name="server.py fetch")
 
     names: CliPositionalArg[list[str]] = Field(
-        ["soprano"], min_length=1, description="which models"
+        ["soprano"], min_length=1, description="which models, and behind piper which voices"
     )
     revision: str | None = Field(
         None,

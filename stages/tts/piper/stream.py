@@ -21,9 +21,7 @@ class SoundStream:
     Each chunk's flow and decoder see as many frames around it as have a part in its samples
     (`reach.py`), so these do not depend on the chunks."""
 
-    def __init__(
-        self, network: VoiceNetwork, prior: npt.NDArray[np.float32], speaker: int
-    ) -> None:
+    def __init__(self, network: VoiceNetwork, prior: npt.NDArray[np.float32], speaker: int) -> None:
         """`prior` is z_p: shape (frames, channels)."""
         self._network = network
         self._speaker = speaker
