@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stages.voices import Voice
 
 
-class _Speaker(NamedTuple):
+class _NeuralSpeaker(NamedTuple):
     voice: Voice
     tag: str
     language: LanguageFile | None
@@ -24,10 +24,10 @@ class NeuralVoices:
     def __init__(self, voices: Iterable[Voice], languages: Languages) -> None:
         """`languages` knows which tags mean one language."""
         self._languages = languages
-        speakers: dict[tuple[str, str], _Speaker] = {}
+        speakers: dict[tuple[str, str], _NeuralSpeaker] = {}
         for voice in voices:
             if voice.type == "neural" and (tag := voice.language) is not None:
-                speaker = _Speaker(voice, tag, languages.find(tag))
+                speaker = _NeuralSpeaker(voice, tag, languages.find(tag))
                 speakers.setdefault((voice.engine, tag), speaker)
         self._speakers = tuple(speakers.values())
 
@@ -35,7 +35,7 @@ class NeuralVoices:
         """A voice that speaks the language of this tag, which is in lower case: of this engine if
         there is one, and in the region that it names."""
         language = self._languages.find(tag)
-        fitting: list[tuple[bool, bool, _Speaker]] = []
+        fitting: list[tuple[bool, bool, _NeuralSpeaker]] = []
         for speaker in self._speakers:
             is_exact = f"{speaker.tag}-".startswith(f"{tag}-")
             if is_exact or (language is not None and speaker.language == language):

@@ -65,12 +65,12 @@ class FoundVoices:
 def find_voice_files(folder: Path) -> FoundVoices:
     """The voices in this folder, and the packaged one. A voice in the folder goes before the
     packaged one of the same name."""
-    search = _Search()
+    search = _FolderSearch()
     search.look_through(folder)
     voices = dict(sorted(search.voices.items()))
     package = packaged_folder()
     if package is not None and PACKAGED not in voices:
-        packaged = _Search()
+        packaged = _FolderSearch()
         packaged.look_through(package)
         search.problems += packaged.problems
         voice = packaged.voices.get(PACKAGED)
@@ -101,7 +101,7 @@ def read_terms(card: Path) -> Terms:
 
 
 @dataclass
-class _Search:
+class _FolderSearch:
     voices: dict[str, PiperVoiceFile] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
