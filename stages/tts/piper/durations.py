@@ -31,4 +31,5 @@ def frame_counts(w: npt.NDArray[np.float32], speed: float) -> npt.NDArray[np.int
             most = factor
         else:
             least = factor
-    return np.ceil(w * np.float32(least)).astype(np.int64)
+    scaled: npt.NDArray[np.int64] = np.ceil(w * np.float32(least)).astype(np.int64)
+    return scaled

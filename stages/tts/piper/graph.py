@@ -52,6 +52,11 @@ class Parts(NamedTuple):
     has_duration_noise: bool
     has_speakers: bool
 
+    @property
+    def models(self) -> tuple[ModelProto, ...]:
+        """All of them."""
+        return self.frontend, self.flow, self.decoder
+
 
 class _Tensors(NamedTuple):
     """The tensors at which a graph is cut, by its own names."""
@@ -195,7 +200,7 @@ def _prior(graph: _Graph, noise: str) -> str:
     tensor = noise
     while True:
         user = _only(graph.users(tensor), "one use of the noise of the frames")
-        tensor = user.output[0]
+        tensor = str(user.output[0])
         match user.op_type:
             case "Add":
                 return tensor
@@ -210,7 +215,8 @@ def _spread(graph: _Graph, prior: str, behind_frames: Collection[str]) -> tuple[
     the frames. Scales are taken to the power of e behind it."""
     before = graph.between({*graph.inputs}, [prior]).nodes
     made_before = {name for node in before for name in node.output}
-    means, log_scales = [], []
+    means: list[str] = []
+    log_scales: list[str] = []
     for node in before:
         own = [name for name in node.input if name not in behind_frames]
         if node.op_type == "MatMul" and len(own) == 1:
@@ -230,7 +236,7 @@ def _latent(graph: _Graph, behind_prior: Collection[str]) -> str:
         if len(on_the_way) != 1:
             break
         if node.op_type == "Conv":
-            return on_the_way[0]
+            return str(on_the_way[0])
         node = graph.maker(on_the_way[0])
     raise UnusableModel("it lacks z, which a convolution takes before the first transposed one")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.tts.piper.config import PiperConfig
+    from stages.tts.piper.graph import Parts
 
 MAX_BYTES = 500_000_000
 """The largest on the hub, of quality ``high`` and with 900 speakers, have 130 MB."""
@@ -33,6 +34,10 @@ _DOMAINS = {"", "ai.onnx"}
 _FATAL = 4
 """onnxruntime's severity: what goes wrong it raises as well."""
 
+FRAMES_PER_S = 20, 400
+"""Voices have 62 to 94."""
+MAX_REACH = 200
+"""Frames. Voices have 43 or 45; with many more, most of the work would be context."""
 MEMORY_FACTOR = 3
 """Bytes in memory for each in the file: onnxruntime lays out weights anew beside those that it was
 given, and frees nothing of either. joe (63 MB) takes 184 MB."""
@@ -55,15 +60,16 @@ class VoiceNetwork:
     def __init__(self, path: Path, config: PiperConfig, n_threads: int = 1) -> None:
         """Reads, checks and takes apart the file. Raises `UnusableModel`."""
         try:
-            model = _read(path)
-            parts = take_apart(model)
-            del model
+            parts = take_apart(_read(path))
+            _check(parts, config)
             self._frontend = _session(parts.frontend, n_threads)
             self._flow = _session(parts.flow, n_threads)
             self._decoder = _session(parts.decoder, n_threads)
         except UnusableModel as error:
             raise UnusableModel(f"{path.name} is no voice of Piper: {error}") from error
-        self.n_bytes = MEMORY_FACTOR * path.stat().st_size
+        except OSError as error:
+            raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
+        self.n_bytes: int = MEMORY_FACTOR * sum(part.ByteSize() for part in parts.models)
         self.hop = parts.decoder_reach.hop
         """Samples of a frame."""
         self.flow_reach = parts.flow_reach.frames
@@ -115,7 +121,9 @@ class VoiceNetwork:
         if self._has_speakers:
             inputs = {**inputs, graph.SPEAKER: np.array([speaker], np.int64)}
         needed = {each.name for each in session.get_inputs()}
-        made = session.run(None, {name: inputs[name] for name in inputs if name in needed})
+        made: list[npt.NDArray[np.float32]] = session.run(
+            None, {name: inputs[name] for name in inputs if name in needed}
+        )
         if not all(np.isfinite(each).all() for each in made):
             raise SynthesisError("the voice's numbers broke down on this text")
         return made
@@ -128,7 +136,7 @@ def _read(path: Path) -> onnx.ModelProto:
         raise UnusableModel(f"{size / 1e6:.0f} MB are more than {MAX_BYTES / 1e6:.0f}")
     try:
         model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # noqa: BLE001 - of protobuf, a package of onnx's and none of ours
+    except Exception as error:  # of protobuf, a package of onnx's and none of ours
         raise UnusableModel(f"it is damaged, or no ONNX ({error})") from error
     _refuse_what_is_strange(model)
     return model
@@ -152,6 +160,18 @@ def _refuse_what_is_strange(model: onnx.ModelProto) -> None:
         raise UnusableModel("its weights are in other files")
 
 
+def _check(parts: Parts, config: PiperConfig) -> None:
+    """Whether frames have a length and a context that can be streamed, and speakers are there."""
+    hop, reach = parts.decoder_reach.hop, parts.flow_reach.frames + parts.decoder_reach.frames
+    least, most = FRAMES_PER_S
+    if parts.flow_reach.hop != 1 or not least <= config.audio.sample_rate / hop <= most:
+        raise UnusableModel(f"{hop} samples are no frame at {config.audio.sample_rate} Hz")
+    if reach > MAX_REACH:
+        raise UnusableModel(f"each frame depends on {reach} on either side: it cannot be streamed")
+    if config.num_speakers > 1 and not parts.has_speakers:
+        raise UnusableModel(f"its config has {config.num_speakers} speakers, and it has one")
+
+
 def _session(part: onnx.ModelProto, n_threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
@@ -166,5 +186,5 @@ def _session(part: onnx.ModelProto, n_threads: int) -> onnxruntime.InferenceSess
     options.log_severity_level = _FATAL
     try:
         return onnxruntime.InferenceSession(part.SerializeToString(), options, _PROVIDERS)
-    except Exception as error:  # noqa: BLE001 - it has a class of its own for each status
+    except Exception as error:  # it has a class of its own for each status
         raise UnusableModel(f"onnxruntime refuses it: {error}") from error

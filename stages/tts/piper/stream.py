@@ -68,3 +68,11 @@ def prior_of(
     prior *= reading.scales[of_frame]
     prior += reading.means[of_frame]
     return prior
+
+
+def rest_of(stream: SoundStream) -> Samples:
+    """All that is left of it, in one."""
+    made = []
+    while not stream.has_finished:
+        made.append(stream.advance())
+    return np.concatenate([np.zeros(0, np.float32), *made])
