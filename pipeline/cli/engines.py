@@ -99,7 +99,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     remarks = [*found.problems, *rvc_remarks, *_left_out(options, found, voices.left_out)]
     default_voice = options.voice or default_voice
     if default_voice not in voices:
-        why = [str(each) for each in (no_soprano, found.missing) if each is not None]
+        why = [str(each) for each in (found.missing, no_soprano) if each is not None]
         no_voice = _no_voice(default_voice, voices, options.espeak_languages)
         told = f"{options.place_of('voice')}: {no_voice}"
         raise CannotStart("; ".join([told, *why, *remarks]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import unicodedata
 from typing import TYPE_CHECKING
@@ -19,32 +18,19 @@ from stages.tts.piper.voice_files import (
     packaged_folder,
 )
 from stages.voices import UNKNOWN_TERMS
+from tests.piper.folders import config, put
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.tts.piper.voice_file import PiperVoiceFile
 
-CARD = "# Model card for alba\n* License: CC BY 4.0\n"
-CONFIG = json.dumps({"phoneme_id_map": {"a": [1]}, "language": {"code": "en_GB"}})
+CONFIG = config()
 
 
 @pytest.fixture(autouse=True)
 def _no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice_files, "PACKAGE", "there_is_no_such_package")
-
-
-def put(
-    path: Path, *, model: bytes = b"\x08\x07", config: str | None = CONFIG, card: str | None = CARD
-) -> Path:
-    """A voice's files, of which none is opened."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(model)
-    if config is not None:
-        path.with_name(f"{path.name}.json").write_text(config)
-    if card is not None:
-        (path.parent / "MODEL_CARD").write_text(card)
-    return path
 
 
 def found(folder: Path) -> dict[str, PiperVoiceFile]:
@@ -95,7 +81,7 @@ def test_names_are_compared_in_one_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "config", "told"),
+    ("model", "written", "told"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", CONFIG, "`git lfs pull` gets it"),
         (b"<!doctype html>", CONFIG, "is no network in ONNX's format; get it again"),
@@ -107,9 +93,9 @@ def test_names_are_compared_in_one_form(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_voice_is_told_in_a_line_and_the_others_are_there(
-    tmp_path: Path, model: bytes, config: str | None, told: str
+    tmp_path: Path, model: bytes, written: str | None, told: str
 ) -> None:
-    put(tmp_path / "a" / "a.onnx", model=model, config=config)
+    put(tmp_path / "a" / "a.onnx", model=model, config=written)
     put(tmp_path / "b" / "b.onnx")
     result = find_voice_files(tmp_path)
     assert result.voices.keys() == {"b"}
