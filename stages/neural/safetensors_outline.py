@@ -44,7 +44,7 @@ def is_safetensors(start: bytes) -> bool:
     if len(start) < _START.size:
         return False
     length, brace = _START.unpack(start[: _START.size])
-    return brace == b"{" and length <= MAX_HEADER_BYTES
+    return bool(brace == b"{" and length <= MAX_HEADER_BYTES)
 
 
 def read_safetensors_outline(
