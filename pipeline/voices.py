@@ -13,6 +13,7 @@ import trio
 from stages import rvc
 from stages.errors import UnusableModel
 from stages.rvc.voices.library import describe, find_voices
+from stages.rvc.voices.unpacking import Archives
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ async def list_voices(voices: Mapping[str, Voice]) -> list[Voice]:
     """The voices that are listed. Folders are searched anew, so that a voice which was put there
     can be asked for from now on."""
     if isinstance(voices, Voices):
-        await trio.to_thread.run_sync(voices.refresh)
+        # One search at a time: what one has unpacked or found no other undoes, and while an
+        # archive is unpacked those who wait take no thread.
+        await trio.to_thread.run_sync(voices.refresh, limiter=voices.search_limit)
     return list(voices.values())
 
 
@@ -51,13 +54,19 @@ class Voices(Mapping[str, Voice]):
         """The files and settings of the RVC voices."""
         self.problems: tuple[str, ...] = ()
         """Faults of files in the folders, a line each."""
+        self.converts = False
+        """Whether RVC voices can be spoken with."""
+        self.lacks = "this server has no RVC"
+        """Why not, and what to do about it."""
+        self.search_limit = trio.CapacityLimiter(1)
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
 
     def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
         """Offer the RVC voices of these folders, too. `speaks_with` is the voice that is converted
         where they name none."""
-        self._find = partial(find_voices, [folder], webui)
+        self._find = partial(find_voices, [folder], webui, Archives())
+        self.converts = True
         self._speaks_with = speaks_with
         self.refresh()
 
@@ -99,7 +108,12 @@ class Voices(Mapping[str, Voice]):
             speaks_with=base.name,
             version=config.version,
             has_index=entry.index is not None,
+            removable=entry.is_uploaded,
         )
+
+    def is_built_in(self, name: str) -> bool:
+        """Whether a synthesizer's own voice has this name, listed or not."""
+        return self._find_own(name) is not None
 
     def _find_own(self, name: str) -> Voice | None:
         return self._own.get(name) or self._unlisted(name)

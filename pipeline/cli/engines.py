@@ -144,6 +144,7 @@ def _rvc(
         raise CannotStart(f"{place}: {_no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = _missing_for_rvc(options)
     if missing is not None:
+        voices.lacks = str(missing)
         found = find_voices([options.voices], options.rvc_webui).voices
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     voices.offer_rvc(options.voices, options.rvc_webui, speaks_with)

@@ -138,7 +138,7 @@ def checked_pickle(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, int]
     return data, sizes
 
 
-def check_directory(path: Path, file: BinaryIO, *, may_have_comment: bool = False) -> None:
+def check_directory(path: Path | str, file: BinaryIO, *, may_have_comment: bool = False) -> None:
     """Refuse an archive of very many files before their names are read. The records at the end
     say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16); what zipfile takes
     for that end is looked at. torch writes no comment behind it, in which another could hide.

@@ -83,7 +83,11 @@ class VoiceCache:
         self._loader.close()
 
     def _kept(self, entry: VoiceEntry, stamp: Hashable) -> LoadedVoice | None:
+        """The voice, if it is kept as its files are; or as they were, if they have been removed:
+        who speaks with it goes on, and nobody else can choose it."""
         with self._lock:
+            if not entry.is_there:
+                return self._voices.peek(entry.name)
             return self._voices.get(entry.name, stamp)
 
     @torch.inference_mode()

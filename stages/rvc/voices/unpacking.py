@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 import time
+import weakref
 import zipfile
 import zlib
 from contextlib import suppress
@@ -57,7 +58,7 @@ class Archives:
 
     def __init__(self) -> None:
         self._refusals: dict[str, str] = {}
-        self._temporary: dict[Path, tempfile.TemporaryDirectory[str]] = {}
+        self._temporary: dict[Path, Path] = {}  # for a folder in which nothing can be written
 
     def unpacked(self, root: Path, archive: Path) -> Path:
         """The folder with what an archive somewhere in the folder `root` holds; it has the
@@ -103,7 +104,7 @@ class Archives:
 
     def _caches(self, root: Path) -> list[Path]:
         temporary = self._temporary.get(root)
-        return [root / CACHE, *([Path(temporary.name)] if temporary is not None else [])]
+        return [root / CACHE] if temporary is None else [root / CACHE, temporary]
 
     def _cache(self, root: Path) -> Path:
         try:
@@ -111,9 +112,11 @@ class Archives:
             with tempfile.TemporaryFile(dir=root / CACHE):
                 return root / CACHE
         except OSError:  # a folder that may only be read
-            if root not in self._temporary:
-                self._temporary[root] = tempfile.TemporaryDirectory(prefix="voices-")
-            return Path(self._temporary[root].name)
+            folder = self._temporary.get(root)
+            if folder is None or not folder.is_dir():
+                folder = self._temporary[root] = Path(tempfile.mkdtemp(prefix="voices-"))
+                weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            return folder
 
 
 def unpack(archive: Path, into: Path, *, max_bytes: int) -> None:
@@ -132,21 +135,18 @@ class _Unpacking:
         self._n_files = 0
         self._max_bytes = max_bytes
 
-    def take(self, archive: Path, into: Path, *, is_inner: bool = False) -> None:
+    def take(self, archive: Path, into: Path, *, inner: str | None = None) -> None:
+        """Take an archive, or an `inner` one of this name that lies in it."""
+        name = self._name if inner is None else f"{self._name}: {inner}"
         into.mkdir(parents=True)
         try:
             with archive.open("rb") as file:
-                check_directory(archive, file, may_have_comment=True)
+                check_directory(name, file, may_have_comment=True)
                 with zipfile.ZipFile(file) as opened:
-                    self._take_all(opened, into, is_inner=is_inner)
-        except UnusableModel as error:  # which names the inner one
-            raise UnusableModel(f"{self._name}: {error}" if is_inner else str(error)) from error
-        # What zipfile raises where an entry is damaged, packed in a way it does not know, or
-        # encrypted.
-        except (
-            EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error
-        ) as error:  # fmt: skip
-            raise self._refusal(f"cannot be unpacked: {reason(error)}") from error
+                    self._take_all(opened, into, is_inner=inner is not None)
+        # What zipfile raises where an entry is damaged, or packed in a way that it does not know.
+        except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise UnusableModel(f"{name} cannot be unpacked: {reason(error)}") from error
 
     def _take_all(self, opened: zipfile.ZipFile, into: Path, *, is_inner: bool) -> None:
         for entry in opened.infolist():
@@ -166,7 +166,7 @@ class _Unpacking:
             if suffix == ZIP:
                 if is_inner:
                     raise self._refusal(f"is packed three times: unpack {_shown(entry)} yourself")
-                self.take(target, target.with_suffix(""), is_inner=True)
+                self.take(target, target.with_suffix(""), inner=_shown(entry))
                 target.unlink()
 
     def _path(self, entry: zipfile.ZipInfo) -> PurePosixPath:
