@@ -178,12 +178,12 @@ def test_where_nothing_can_be_written_it_is_unpacked_elsewhere(
     pack(tmp_path / "bert.zip", "x.pth")
     archives = Archives()
     voice = find_voices([tmp_path], None, archives).voices["bert"]
-    assert voice.is_there
+    assert voice.path.exists()
     assert not voice.path.is_relative_to(tmp_path)
     assert find_voices([tmp_path], None, archives).voices["bert"].path == voice.path
     (tmp_path / "bert.zip").unlink()
     find_voices([tmp_path], None, archives)
-    assert not voice.is_there
+    assert not voice.path.exists()
     elsewhere = voice.path.parents[2]
     elsewhere.mkdir(exist_ok=True)
     del archives  # as at the end of a server

@@ -270,7 +270,7 @@ class _Search:
         for path in shown:
             if path.suffix.lower() in ARCHIVES and path.is_file():
                 self._tell_packed(path)
-            elif told := TOLD_SUFFIXES.get(path.suffix.lower()):
+            elif path.is_file() and (told := TOLD_SUFFIXES.get(path.suffix.lower())):
                 self.problems.append(f"{path} {told}")
             elif path.name == VOICE_CHANGERS:
                 self.problems.append(f"{path} is not read: write its settings to a voice.toml")
