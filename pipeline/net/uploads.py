@@ -143,7 +143,7 @@ class Uploads:
             check_name(name)
             self._check_free(name)
         if name in self._on_their_way:
-            raise Refused(409, "voice_exists", f"{name}: another upload of it is on its way")
+            raise Refused(409, "name_taken", f"{name}: another upload of it is on its way")
         if len(self._on_their_way) >= MAX_AT_ONCE:
             raise _later(f"{MAX_AT_ONCE} uploads are on their way, the most")
         self.rules.check_quota(n_bytes, self.used_bytes + sum(self._on_their_way.values()))
@@ -158,7 +158,7 @@ class Uploads:
             msg = f"{name}: a file on the server has this name, and is no voice: take another"
         else:
             return
-        raise Refused(409, "voice_exists", msg)
+        raise Refused(409, "name_taken", msg)
 
     def _uploaded(self, name: str) -> VoiceEntry:
         """The entry of an uploaded voice. Raises `Refused` where there is no such."""
@@ -183,7 +183,7 @@ class Uploads:
     @contextmanager
     def _busy(self, name: str, n_bytes: int) -> Iterator[None]:
         if name in self._on_their_way:
-            raise Refused(409, "voice_exists", f"{name}: another upload of it is on its way")
+            raise Refused(409, "name_taken", f"{name}: another upload of it is on its way")
         self._on_their_way[name] = n_bytes
         try:
             yield

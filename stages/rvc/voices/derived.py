@@ -31,7 +31,7 @@ class NotDerived(Exception):
     """The shapes are those of no kind of voice, or of several; says so without the file's name."""
 
 
-class _Kind(NamedTuple):
+class _Network(NamedTuple):
     """A kind of network, as in RVC's `configs`."""
 
     version: str
@@ -43,12 +43,12 @@ class _Kind(NamedTuple):
 
 
 KINDS = (
-    _Kind("v1", 32_000, 513, (10, 4, 2, 2, 2), (16, 16, 4, 4, 4)),
-    _Kind("v1", 40_000, 1025, (10, 10, 2, 2), (16, 16, 4, 4)),
-    _Kind("v1", 48_000, 1025, (10, 6, 2, 2, 2), (16, 16, 4, 4, 4)),
-    _Kind("v2", 32_000, 513, (10, 8, 2, 2), (20, 16, 4, 4)),
-    _Kind("v2", 40_000, 1025, (10, 10, 2, 2), (16, 16, 4, 4)),
-    _Kind("v2", 48_000, 1025, (12, 10, 2, 2), (24, 20, 4, 4)),
+    _Network("v1", 32_000, 513, (10, 4, 2, 2, 2), (16, 16, 4, 4, 4)),
+    _Network("v1", 40_000, 1025, (10, 10, 2, 2), (16, 16, 4, 4)),
+    _Network("v1", 48_000, 1025, (10, 6, 2, 2, 2), (16, 16, 4, 4, 4)),
+    _Network("v2", 32_000, 513, (10, 8, 2, 2), (20, 16, 4, 4)),
+    _Network("v2", 40_000, 1025, (10, 10, 2, 2), (16, 16, 4, 4)),
+    _Network("v2", 48_000, 1025, (12, 10, 2, 2), (24, 20, 4, 4)),
 )
 
 
@@ -56,7 +56,7 @@ def derived(shapes: Mapping[str, Shape], rate: int | None = None) -> dict[str, A
     """`version`, `f0` and `config` as a voice file has them, for tensors of these shapes by name,
     those of `enc_q` included where they are there. `rate`: what else is known of the sample rate,
     in hertz. That all other tensors fit is still to be checked. Raises `NotDerived`."""
-    tensors = _Shapes(shapes)
+    tensors = _TensorShapes(shapes)
     widths = {width: version for version, width in CONTENT_WIDTHS.items()}
     hidden, width = tensors.of("enc_p.emb_phone.weight", 2)
     version = widths.get(width)
@@ -98,13 +98,13 @@ def derived(shapes: Mapping[str, Shape], rate: int | None = None) -> dict[str, A
     return {"version": version, "f0": int(has_pitch), "config": config}
 
 
-def _source_kernels(kind: _Kind) -> tuple[int, ...]:
+def _source_kernels(kind: _Network) -> tuple[int, ...]:
     """The kernels of the convolutions that bring the pitch's source to the rate of each stage."""
     left = [math.prod(kind.rates[stage + 1 :]) for stage in range(len(kind.rates))]
     return tuple(2 * rate if rate > 1 else 1 for rate in left)
 
 
-class _Shapes:
+class _TensorShapes:
     """The shapes of tensors, some of which may be missing or have other dimensions."""
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
