@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import regex
@@ -20,6 +21,7 @@ from stages.text.normalise import Buffer
 from stages.text.word_breaks import word_breaks
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import borrow, give_back
+from stages.tts.espeak.scripts import own_scripts
 from stages.tts.espeak.writing import (
     is_speakable,
     leave_out_unspeakable,
@@ -51,6 +53,8 @@ _COMPANION = " [['papapapa]]"
 """Behind a word that is translated alone: a letter by itself would be named ("à" as "a grave"), and
 capitals be read as a word where there are no others."""
 _SPACE = re.compile(r"\s+")
+_MANY_MARKS = regex.compile(r"(?<=\p{M}{4})\p{M}+")
+"""More marks than any letter has."""
 _STRESS_AND_LENGTH = frozenset("ˈˌː")
 BEGINNING, END, PAD = "^", "$", "_"
 MAX_LACKING = 1000
@@ -164,10 +168,23 @@ def _written(segment: Segment, language: LanguageFile) -> tuple[Spoken, bool]:
     """The text as espeak-ng reads it, and whether there are pronunciations in it."""
     buffer = Buffer(segment.spoken)
     has_sounds = write_sounds(buffer, language)
+    buffer.substitute(_unread(own_scripts(language.tag)), lambda _: " ")
+    buffer.substitute(_MANY_MARKS, lambda _: "")
     leave_out_unspeakable(buffer)
     buffer.substitute(_SPACE, lambda _: " ")  # an empty line would end a clause
     soften_stops(buffer, segment.source)
     return buffer.spoken(with_gaps=True), has_sounds
+
+
+@cache
+def _unread(scripts: frozenset[str]) -> regex.Pattern[str]:
+    """What a voice of a language in these scripts was not trained to say: other scripts' letters,
+    symbols, and what is no character. Of letters of several scripts in one text libespeak-ng
+    (1.52.0) overruns its buffers, and ends the process."""
+    named = "".join(rf"\p{{{script}}}" for script in sorted(scripts | {"Inherited"}))
+    marks = r"\p{P}\p{Sc}\s\N{SOFT HYPHEN}+<=>|~^`°²³µ±×÷"
+    digits = "0-9٠-٩۰-۹"
+    return regex.compile(f"[^{named}{marks}{digits}ー]+")
 
 
 def _said(written: Spoken, translate: Callable[[str], list[Clause]]) -> PhonemeText:
