@@ -55,6 +55,8 @@ capitals be read as a word where there are no others."""
 _SPACE = re.compile(r"\s+")
 _MANY_MARKS = regex.compile(r"(?<=\p{M}{4})\p{M}+")
 """More marks than any letter has."""
+_TIED_SYMBOL = regex.compile(r"(?<=[^\p{L}\p{M}\p{N}\s\]])[-\N{SOFT HYPHEN}]+(?=\w)")
+"""A hyphen between a symbol and a letter, at which libespeak-ng writes beyond a word's end."""
 _STRESS_AND_LENGTH = frozenset("ˈˌː")
 BEGINNING, END, PAD = "^", "$", "_"
 MAX_LACKING = 1000
@@ -99,7 +101,7 @@ class Phonemizer:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
         where espeak-ng has no such voice."""
         if config.phoneme_type == "text":
-            return _letters(segment)
+            return _letters(segment, config)
         if self._library is None:
             raise SynthesisError("espeak-ng is not loaded")
         name = espeak_voice.lower()
@@ -170,6 +172,7 @@ def _written(segment: Segment, language: LanguageFile) -> tuple[Spoken, bool]:
     has_sounds = write_sounds(buffer, language)
     buffer.substitute(_unread(own_scripts(language.tag)), lambda _: " ")
     buffer.substitute(_MANY_MARKS, lambda _: "")
+    buffer.substitute(_TIED_SYMBOL, lambda _: " ")
     leave_out_unspeakable(buffer)
     buffer.substitute(_SPACE, lambda _: " ")  # an empty line would end a clause
     soften_stops(buffer, segment.source)
@@ -237,8 +240,8 @@ def _words(text: str, begin: int, end: int, breaks: Sequence[int]) -> list[_Plac
     return words
 
 
-def _letters(segment: Segment) -> PhonemeText:
-    """The phonemes of a voice that has letters for such."""
+def _letters(segment: Segment, config: PiperConfig) -> PhonemeText:
+    """The phonemes of a voice that has letters for such; small where it lacks the capital."""
     buffer = Buffer(segment.spoken)
     buffer.substitute(INLINE, lambda found: str(found["word"]))
     leave_out_unspeakable(buffer)
@@ -253,6 +256,9 @@ def _letters(segment: Segment) -> PhonemeText:
     said, places = [], []
     for cluster in regex.finditer(r"\P{M}\p{M}*|\p{M}+", text):
         apart = unicodedata.normalize("NFD", cluster[0])
+        apart = "".join(
+            char if char in config.phoneme_id_map else char.lower()[:1] for char in apart
+        )
         said.append(apart)
         places += [word_at[cluster.start()]] * len(apart)
     return PhonemeText("".join(said), places)
