@@ -57,6 +57,7 @@ class Metrics:
         self.admitted = counter("admitted", "Listeners who were given a place")
         self.refused = counter("refused", "Requests that were turned away", "reason")
         self.errors = counter("errors", "Errors that clients were told", "code")
+        self.uploads = counter("uploads", "Uploads of voices and indexes", "outcome")
         self._first_audio = histogram(
             "first_audio_seconds",
             "From the text that ends a segment to its first sound at the kernel, for listeners"

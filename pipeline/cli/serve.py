@@ -20,6 +20,8 @@ from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
 from pipeline.net.port import Port
 from pipeline.net.tls import server_context
+from pipeline.net.upload_rules import UploadRules
+from pipeline.net.uploads import Uploads
 from pipeline.web.page import page_url
 from stages.errors import CannotStart
 
@@ -53,12 +55,20 @@ async def serve(options: ServeSettings) -> None:
     log.info("%s", devices.describe_gpus())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     async with open_service(options, options.max_listeners, idle_timeout_s) as service:
-        http = HttpServer(create_app(service, options.allowed_origins))
+        uploads = Uploads(service, options.voices, upload_rules(options, access))
+        http = HttpServer(create_app(service, options.allowed_origins, uploads))
         # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
         # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.
         gc.collect()
         gc.freeze()
-        port = Port(service, http, access, tls=tls, write_stall_s=options.write_stall_s)
+        port = Port(
+            service,
+            http,
+            access,
+            tls=tls,
+            write_stall_s=options.write_stall_s,
+            uploads=uploads,
+        )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             sockets = await _listen(options.host, options.port)
             async with trio.open_nursery() as nursery:
@@ -78,6 +88,7 @@ async def serve(options: ServeSettings) -> None:
                     await service.wait_idle()
                 port.abort()
                 nursery.cancel_scope.cancel()
+        uploads.close()
     log.info("closed")
 
 
@@ -98,6 +109,17 @@ def open_access(options: ServeSettings) -> Access:
         hosts=options.allowed_hosts,
         origins=options.allowed_origins,
         open_lists=options.open_lists,
+    )
+
+
+def upload_rules(options: ServeSettings, access: Access) -> UploadRules:
+    """The rules for voices that clients upload."""
+    return UploadRules(
+        is_on=options.uploads,
+        has_keys=access.has_keys,
+        is_private=is_loopback(options.host) and not options.allow_no_key,
+        max_bytes=options.uploads_file_mb * 1_000_000,
+        quota_bytes=options.uploads_quota_mb * 1_000_000,
     )
 
 

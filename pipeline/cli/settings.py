@@ -216,6 +216,19 @@ class ServeSettings(SpeechSettings):
     wyoming_announce: bool = Field(
         False, description="let Home Assistant find that port by itself, by mDNS"
     )
+    uploads: bool = Field(
+        True,
+        description="take RVC voices from clients with a key; where there are no keys from clients"
+        " on this machine, if it is the only one that reaches the server",
+    )
+    uploads_file_mb: int = Field(
+        500, ge=1, description="the largest file that is taken: a training's checkpoint has 450"
+    )
+    uploads_quota_mb: int = Field(
+        2000,
+        ge=1,
+        description="of all uploads on the disk: thirty voices of 55 MB, or a dozen with an index",
+    )
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"

@@ -29,6 +29,7 @@ from pipeline.net.pacing import (
 )
 from pipeline.net.request_head import Refused, RequestReader, check_upgrade, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
+from pipeline.net.upload_rules import upload_target
 from pipeline.net.websocket import serve_websocket
 from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from pipeline.net.access import Access
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest
+    from pipeline.net.upload_rules import UploadTarget
+    from pipeline.net.uploads import Uploads
     from pipeline.service import Service
 
 log = structlog.stdlib.get_logger(__name__)
@@ -74,10 +77,12 @@ class Port:
         *,
         tls: ssl.SSLContext | None,
         write_stall_s: float,
+        uploads: Uploads | None = None,
     ) -> None:
         self._service = service
         self._http = http
         self._access = access
+        self._uploads = uploads
         self._tls = tls
         self._write_stall_s = write_stall_s
         self._streams: set[ClientStream] = set()
@@ -144,7 +149,7 @@ class Port:
             stream.close()
 
     async def _route(self, stream: ClientStream) -> None:
-        reader = RequestReader(stream)
+        reader = RequestReader(stream, lambda request: upload_target(request) is not None)
         try:
             if self._tls is not None:
                 await _start_tls(stream, self._tls)
@@ -154,12 +159,16 @@ class Port:
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
             log.debug("asked", method=method, path=path, upgrade=is_upgrade)
             self._access.check(request)
+            if (target := upload_target(request)) is not None:
+                self._check_upload(request, target, stream)
+                await reader.ask_for_body()
             stream.give_back(request.raw)
             with self._service.serving():
                 if is_upgrade or (method == "GET" and dialect_at(path) is not None):
                     await self._serve_websocket(stream, request)
                 else:
-                    stream.ignores_input = True  # Hypercorn would close, in mid-answer
+                    # Hypercorn would take up what comes behind, and close in mid-answer.
+                    stream.input_left = request.n_to_come
                     await self._http.serve(stream)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
@@ -167,6 +176,14 @@ class Port:
             if refusal.code != Overloaded.code:  # the service has counted that, with its reason
                 self._service.metrics.refused.labels(refusal.code).inc()
             await send_refusal(stream, refusal, reader.path)
+
+    def _check_upload(
+        self, request: HttpRequest, target: UploadTarget, stream: ClientStream
+    ) -> None:
+        """Raises `Refused` for an upload whose body need not be read to know that."""
+        if self._uploads is None:
+            raise Refused(403, "uploads_off", "this server takes no uploads")
+        self._uploads.check(request, target, stream.peer)
 
     def _advise(self, advice: str | None) -> None:
         """Tell whoever runs the server, once, which option would have let somebody in."""
