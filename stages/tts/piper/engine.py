@@ -26,7 +26,8 @@ from stages.audio.resample import Resampler, resampled_length
 from stages.engine import Engine, SaidWord
 from stages.errors import SynthesisError
 from stages.neural.kept_voices import KeptVoices, VoiceSource
-from stages.tts.espeak.scripts import legible
+from stages.text.letters import in_scripts
+from stages.tts.espeak.scripts import own_scripts
 from stages.tts.piper.durations import frame_counts
 from stages.tts.piper.phonemes import Phonemizer
 from stages.tts.piper.schedule import Chunk, chunks
@@ -122,9 +123,8 @@ class PiperEngine(Engine):
         return min(max(speed, SPEEDS[0]), SPEEDS[1])
 
     def legible(self, text: str, language: str) -> str:
-        """The text without letters that espeak-ng, which makes the phonemes, would name one by
-        one."""
-        return legible(text, language)
+        """The text without letters of other scripts than its language's, and Latin."""
+        return in_scripts(text, own_scripts(language))
 
     def load(self) -> None:
         """Make ready what makes phonemes. Voices are loaded as they are asked for."""
