@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
 
+from pipeline.close_code import CloseCode
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
 from pipeline.token_queue import TokenQueue
@@ -57,15 +57,6 @@ SEGMENTS_WAITING = 2
 CHUNKS_WAITING = 4
 """Chunks between TTS, RVC and sender: enough that neither waits for the other's turn on the
 loop, and little for a barge-in to throw away."""
-
-
-class CloseCode(IntEnum):
-    """The reason why a connection ended, as RFC 6455 numbers it."""
-
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    MESSAGE_TOO_BIG = 1009
-    INTERNAL_ERROR = 1011
 
 
 class Peer(Messages, Protocol):

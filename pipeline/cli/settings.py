@@ -12,11 +12,11 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import LanguageTag, SampleRate, Speed, Volume
-from stages.audio.format import SAMPLE_RATES, LinearEncoding
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
 from stages.items import Segmentation
-from stages.text.markup import Actions, Urls
+from stages.text.choices import Actions, Urls
 from stages.voices import VoiceName
 
 MAX_BLOCK_MS = 640

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
-from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
+from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from pipeline.connection import CloseCode
+    from pipeline.close_code import CloseCode
     from pipeline.net.access import Access
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest
