@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pipeline.cli import devices, processors
 from pipeline.cli.engines import choose_engines
 from pipeline.cli.open_service import open_lexicon
-from pipeline.models.store import MANIFEST, SOURCES, StoreError, problems, read_manifest
+from pipeline.models.errors import StoreError
+from pipeline.models.store import MANIFEST, SOURCES, problems, read_manifest
 from stages.errors import ServerError
 from stages.install_hints import install_hints
 

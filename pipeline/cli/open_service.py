@@ -12,7 +12,7 @@ import trio
 from pipeline.cli.engines import choose_engines
 from pipeline.cli.settings import SpeakSettings
 from pipeline.dialects.native import MAX_PENDING_BYTES
-from pipeline.executor import open_executor
+from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
 from pipeline.service import Service
@@ -26,17 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipeline.cli.settings import SpeechSettings
+    from pipeline.executor import Tell
 
 log = structlog.stdlib.get_logger("server")
 
 
 @asynccontextmanager
 async def open_service(
-    options: SpeechSettings, max_listeners: int, idle_timeout_s: float
+    options: SpeechSettings, max_listeners: int, idle_timeout_s: float, tell: Tell = tell_nobody
 ) -> AsyncIterator[Service]:
-    """The service for these options, ready to admit listeners."""
+    """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
+    each as it begins."""
     lexicon = open_lexicon(options)
-    engines = choose_engines(options, max_listeners)
+    # It imports torch, where an engine needs that.
+    engines = await trio.to_thread.run_sync(
+        choose_engines, options, max_listeners, abandon_on_cancel=True
+    )
     for remark in engines.remarks:
         log.info("%s", remark)
     if engines.advice is not None:
@@ -82,7 +87,7 @@ async def open_service(
         if lexicon is not None:
             service.words_for = lexicon.tables
             nursery.start_soon(lexicon.watch)
-        await service.install_engines()
+        await service.install_engines(tell=tell)
         speaks, _ = service.synthesizer_for(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service

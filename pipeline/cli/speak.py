@@ -17,6 +17,7 @@ import trio
 
 from pipeline.cli.open_service import open_service
 from pipeline.cli.progress import Progress
+from pipeline.cli.terminal import LAST_LINE
 from pipeline.speak_text import speak_text
 from stages.items import PcmFrame
 
@@ -47,7 +48,7 @@ async def speak(options: SpeakSettings) -> None:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
             # Typed text is on the terminal already, and must not be written over.
             progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
-            stack.callback(progress.clear)
+            stack.callback(LAST_LINE.clear)
 
             async def hear(item: Outgoing) -> None:
                 if isinstance(item, PcmFrame):

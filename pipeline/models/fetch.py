@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from pipeline.models.errors import StoreError
 from pipeline.models.store import (
     MANIFEST,
     FetchedFile,

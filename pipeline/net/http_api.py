@@ -27,7 +27,7 @@ from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.voices import list_voices
-from pipeline.web.page import add_page
+from pipeline.web.routes import add_page
 from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
@@ -96,7 +96,7 @@ class VoicesAnswer(BaseModel):
 class Health(BaseModel):
     """The server's health, with the reason where it is not well."""
 
-    status: Literal["ok", "unavailable"] = "ok"
+    status: Literal["ok", "starting", "unavailable"] = "ok"
     reason: str | None = None
 
 

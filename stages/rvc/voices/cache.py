@@ -64,13 +64,20 @@ class VoiceCache:
         not wait for a thread, and what has changed must not be spoken with."""
         with self._lock:
             self._voice_of[user] = entry.name
-        kept = None if ahead else self._kept(entry, _stamp(entry))
+        kept = self._kept(entry, _stamp(entry))
         if kept is None:
             load = partial(self._load, entry, style, ahead=ahead)
             return self._loader.load(load, user, ahead=ahead)
+        self._loader.forget(user)  # what it chose before it need not be loaded
         voice = Future[LoadedVoice]()
         settle(voice, partial(kept.styled, entry, style))
         return voice
+
+    def to_read(self, entry: VoiceEntry) -> int:
+        """See `stages.engine.Engine.to_read`."""
+        if self._kept(entry, _stamp(entry)) is not None:
+            return 0
+        return sum(n_bytes for stamp in entry.stamp if stamp for _, n_bytes in [stamp])
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""
