@@ -18,6 +18,8 @@ class InstallHints:
     """Installs the packages that models need."""
     fetch: str
     """Fetches the model whose name follows."""
+    gpu_torch: str
+    """Installs a torch for the GPU's driver."""
     then: str
     """Joins two commands."""
     models: Path
@@ -30,11 +32,19 @@ class InstallHints:
         return f"{self.fetch} {folder.name}{where}"
 
 
-IN_SOURCE = InstallHints("make setup", ".venv/bin/python server.py fetch", " && ", Path("models"))
+IN_SOURCE = InstallHints(
+    "make setup",
+    ".venv/bin/python server.py fetch",
+    ".venv/bin/uv pip install --torch-backend=auto --reinstall-package torch"
+    " -r requirements/torch.txt",
+    " && ",
+    Path("models"),
+)
 
 IN_IMAGE = InstallHints(
     "take the image's target cpu, cuda or rocm",
     "run the image with: fetch",
+    "take the image's target cuda or rocm",
     ", then ",
     Path("/models"),
 )

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pipeline.cli import processors
+from pipeline.cli import devices, processors
 from pipeline.models.store import MANIFEST, SOURCES
 from pipeline.voices import Voices
 from stages import rvc
@@ -21,6 +21,7 @@ from stages.install_hints import install_hints
 from stages.items import AUTO
 from stages.rvc.voices.library import find_voices
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.languages import Languages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import SpeechSettings
     from stages.engine import Engine
-    from stages.tts.espeak.languages import Languages
     from stages.tts.soprano.engine import SopranoEngine
 
 SOPRANO = "soprano"
@@ -75,6 +75,10 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     """The engines for these options on this machine, not loaded yet. Raises `CannotStart`."""
     options.require("folder", "models", "voices", "rvc_webui")
     options.require("file or folder", "rvc_content")
+    if options.device.startswith("cuda"):
+        problem = devices.gpu_problem(options.device, devices.torch_build(), devices.gpu_names())
+        if problem is not None:
+            raise CannotStart(f"{options.place_of('device')}: {problem}")
     try:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
@@ -91,6 +95,8 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
             raise CannotStart(f"{options.place_of('engine')}: {missing}")
     if options.language not in {None, AUTO} and options.language not in espeak.languages:
         msg = f"{options.place_of('language')}: no voice speaks {options.language!r}"
+        if (language := espeak.languages.called(options.language or "")) is not None:
+            msg = f"{msg}; {language.title} is {language.tag}"
         raise CannotStart(f"{msg}; `check` lists the languages")
     listed = [voice for engine in synthesizers for voice in engine.voices()]
     voices = Voices(listed, espeak.voice)
@@ -126,12 +132,15 @@ def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
     hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
+    if (language := Languages(languages).called(name)) is not None:
+        title, tag = language.title, language.tag
+        hint = f"; for {title} choose --voice {tag} or --language {tag}. There are "
     own = [
         voice.name
         for voice in voices.values()
         if voice.engine != EspeakEngine.name or voice.language in languages
     ]
-    return f"there is no voice {name!r}{hint}{', '.join(own)}, and one for each language's tag"
+    return f"there is no voice {name!r}{hint}{', '.join(own)}, and one for each language's tag, as de for German"
 
 
 def _rvc(

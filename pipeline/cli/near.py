@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def did_you_mean(words: Iterable[str], known: Iterable[str], most: int = 1) -> str:
-    """``; did you mean --port?``: of the known names those that are most like one of these words;
-    empty where none is."""
+def did_you_mean(words: Iterable[str], known: Iterable[str], prefix: str = "") -> str:
+    """``; did you mean --port?``: of the known names those that are most like these words, behind
+    a prefix that all of them have; empty where none is."""
     names = sorted(known)
-    near = dict.fromkeys(own for word in words for own in get_close_matches(word, names, n=most))
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    near = dict.fromkeys(own for word in words for own in get_close_matches(word, names, n=1))
+    return f"; did you mean {' or '.join(prefix + own for own in near)}?" if near else ""

@@ -21,7 +21,6 @@ from pipeline.models.store import (
     MANIFEST,
     FetchedFile,
     Manifest,
-    StoreError,
     format_bytes,
     problems,
     read_manifest,
