@@ -81,8 +81,6 @@ def gpu_problem(wanted: str, torch: TorchBuild | None, gpus: Sequence[str]) -> s
     )
     if torch.n_gpus:
         return f"{told}; choose one that it sees"
-    if gpus and torch.made_for is None:
-        return f"{told}; to get a torch for it: {install_hints().gpu_torch}"
     if gpus:
-        return f"{told}; is the driver too old for that torch? To get another: {install_hints().gpu_torch}"
+        return f"{told}; to get a torch for that driver: {install_hints().gpu_torch}"
     return f"{told}; install the GPU's driver, or lend it to the container (docs/containers.md)"
