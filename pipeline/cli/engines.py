@@ -131,16 +131,20 @@ def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     """A sentence: there is no such voice, these have similar names, and these there are; of
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
-    hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
-    if (language := Languages(languages).called(name)) is not None:
-        title, tag = language.title, language.tag
-        hint = f"; for {title} choose --voice {tag} or --language {tag}. There are "
+    language = Languages(languages).called(name)
+    hint = "; there are "
+    if near:
+        hint = f", did you mean {' or '.join(near)}? There are "
+    elif language is not None:
+        tag = language.tag
+        hint = f"; for {language.title} choose --voice {tag} or --language {tag}. There are "
     own = [
         voice.name
         for voice in voices.values()
         if voice.engine != EspeakEngine.name or voice.language in languages
     ]
-    return f"there is no voice {name!r}{hint}{', '.join(own)}, and one for each language's tag, as de for German"
+    there = f"{', '.join(own)}, and one for each language's tag, as de for German"
+    return f"there is no voice {name!r}{hint}{there}"
 
 
 def _rvc(
