@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from stages.errors import ServerError
+
 
 def fill_closed_streams() -> None:
     """Open what is closed anew, so that no file or socket of ours gets its number: to read, there
@@ -17,3 +19,9 @@ def fill_closed_streams() -> None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+
+
+def require_output() -> None:
+    """Raises `ServerError` where there is no standard output to write to."""
+    if sys.stdout is None:
+        raise ServerError("standard output is closed")

@@ -105,8 +105,8 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
         default_voice = options.voice
     if default_voice not in voices:
         why = [] if missing is None else [str(missing)]
-        no_voice = _no_voice(default_voice, voices, options.espeak_languages)
-        told = f"{options.place_of('voice')}: {no_voice}"
+        there_is = no_voice(default_voice, voices, options.espeak_languages)
+        told = f"{options.place_of('voice')}: {there_is}"
         raise CannotStart("; ".join([told, *why, *remarks]))
     advice = None
     if missing is not None and missing.is_begun:
@@ -127,7 +127,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     )
 
 
-def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
+def no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     """A sentence: there is no such voice, these have similar names, and these there are; of
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
@@ -154,7 +154,7 @@ def _rvc(
     speaks_with = options.rvc_speaks_with or speaks_with
     if speaks_with not in voices:
         place = options.place_of("rvc_speaks_with")
-        raise CannotStart(f"{place}: {_no_voice(speaks_with, voices, options.espeak_languages)}")
+        raise CannotStart(f"{place}: {no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = _missing_for_rvc(options)
     if missing is not None:
         found = find_voices([options.voices], options.rvc_webui).voices

@@ -39,7 +39,8 @@ async def open_answers(
     """The answers of the service for these options, which is warm. `limit` is the port's, for new
     connections; `tell` gets the parts of the start, each as it begins."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
-    async with open_service(options, options.max_listeners, idle_timeout_s, tell) as service:
+    limits = options.max_listeners, idle_timeout_s
+    async with open_service(options, *limits, tell, options.preload) as service:
         tell("the HTTP API: laying out")
         app = await trio.to_thread.run_sync(
             create_app, service, options.allowed_origins, abandon_on_cancel=True
