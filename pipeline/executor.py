@@ -105,7 +105,7 @@ class Executor:
                 request.give_up(EngineGone(self.fault))
             else:
                 self._open.add(request)
-                voice = engine.load_voice(request, segment.style)
+                voice = request.loading = engine.load_voice(request, segment.style)
                 voice.add_done_callback(partial(self._arrive, request))
             yield request
         finally:

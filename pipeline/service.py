@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -24,6 +24,7 @@ from stages.tts.espeak.scripts import language_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
@@ -220,14 +221,18 @@ class Service:
         if converter is not None:
             yield converter
 
-    def load_ahead(self, listener: Hashable, style: Style) -> None:
-        """Load the voices of the style that a listener has just chosen and may use soon."""
+    def load_ahead(self, listener: Hashable, style: Style) -> list[tuple[str, Future[Any]]]:
+        """Load the voices of the style that a listener has just chosen and may use soon; returns
+        their names, and what is done when they are loaded."""
         chosen = dict(self._engines_for(style))
+        loading = []
         for engine in self._engines:
             if engine in chosen:
-                engine.load_voice(listener, chosen[engine], ahead=True)
+                own = chosen[engine]
+                loading.append((own.voice, engine.load_voice(listener, own, ahead=True)))
             else:
                 engine.release_voice(listener)
+        return loading
 
     def forget(self, listener: Hashable) -> None:
         """Release the voices of a listener that has gone."""

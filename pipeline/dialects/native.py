@@ -28,6 +28,8 @@ from stages.items import (
     ClientMessage,
     Flushed,
     PcmFrame,
+    Prepared,
+    Preparing,
     Ready,
     Segmentation,
     SegmentEnded,
@@ -216,6 +218,11 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                     "max_pending_bytes": MAX_PENDING_BYTES,
                 },
             }
+        case Preparing():
+            return {"event": "preparing", "voice": item.voice}
+        case Prepared(error=error):
+            told = {"event": "prepared", "voice": item.voice}
+            return told if error is None else _fields(error)
         case SegmentStarted():
             return {
                 "event": "segment_start",
