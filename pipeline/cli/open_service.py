@@ -42,7 +42,7 @@ async def open_service(
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
     them is not there."""
-    lexicon = open_lexicon(options)
+    lexicon = await trio.to_thread.run_sync(open_lexicon, options, abandon_on_cancel=True)
     # It imports torch, where an engine needs that.
     engines = await trio.to_thread.run_sync(
         choose_engines, options, max_listeners, abandon_on_cancel=True
