@@ -53,6 +53,12 @@ export class ChosenVoice {
     return this.#voices.get(this.name);
   }
 
+  /** The voice as the config has it; without it the server's default speaks. */
+  get config() {
+    const name = this.name || this.wanted; // before the voices are known, what is remembered
+    return name === null ? {} : { voice: name };
+  }
+
   get isBeingChosen() {
     return this.#picker.isOpen;
   }

@@ -31,7 +31,7 @@ export async function download(format, { text, config }, signal, told) {
   const sound = new Uint8Array(await new Blob(parts).arrayBuffer());
   if (format === "wav") tellLength(sound);
   const type = answer.headers.get("content-type") ?? "";
-  const name = `${fileStem(text, String(config.voice))}.${format}`;
+  const name = `${fileStem(text, String(config.voice ?? ""))}.${format}`;
   save(new Blob([sound], { type }), name);
   told(`${name}, ${inBytes(nBytes)}`);
 }

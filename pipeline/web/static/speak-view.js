@@ -129,8 +129,8 @@ class SpeakView {
 
   /** What is to be said, and how, as far as that is not the default. */
   #saying() {
-    const { name, voice } = this.#chosen;
-    return { text: this.#text.value, config: { voice: name, ...this.#settings.chosen(voice) } };
+    const { config, voice } = this.#chosen;
+    return { text: this.#text.value, config: { ...config, ...this.#settings.chosen(voice) } };
   }
 
   #edited() {
@@ -160,9 +160,9 @@ class SpeakView {
     this.#preview.stop();
     this.#tell("");
     this.#waveform.clear();
-    const { name, voice } = this.#chosen;
+    const { config: chosen, voice } = this.#chosen;
     const { tokensPerS, isTrickling } = arrival();
-    const config = { voice: name, ...this.#settings.config(voice) };
+    const config = { ...chosen, ...this.#settings.config(voice) };
     this.#speaker.speak(
       { text: this.#text.value, config, tokensPerS: isTrickling ? tokensPerS : null },
       pressedAt,
