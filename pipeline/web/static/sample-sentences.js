@@ -32,16 +32,14 @@ const NUMBERS = "1, 2, 3, 4, 5.";
  * @param {string | null} language a BCP 47 tag
  */
 export function sampleSentence(language) {
-  const tag = language ?? "en";
-  return SENTENCES.get(tag.split("-")[0]) ?? `${ownName(tag)} ${NUMBERS}`.trim();
+  const tag = (language ?? "en").split("-")[0];
+  return SENTENCES.get(tag) ?? ownName(tag) + NUMBERS;
 }
 
-/** @param {string} tag */
+/** With a colon; empty where the browser does not know it. @param {string} tag */
 function ownName(tag) {
-  try {
-    const name = new Intl.DisplayNames([tag], { type: "language", fallback: "none" }).of(tag);
-    return name === undefined ? "" : `${name}:`;
-  } catch {
-    return ""; // private use
-  }
+  const names = new Intl.DisplayNames([tag], { type: "language", fallback: "none" });
+  const isKnown = names.resolvedOptions().locale.split("-")[0] === tag; // else it is in English
+  const name = isKnown ? names.of(tag) : undefined;
+  return name === undefined ? "" : `${name}: `;
 }

@@ -61,7 +61,8 @@ export class VoicePicker {
     const radio = /** @type {HTMLElement | null} */ (this.#list.querySelector("input:checked"));
     radio?.scrollIntoView({ block: "center" });
     // A phone would show its keyboard over the list.
-    const isTyped = !this.#search.hidden && matchMedia("(hover: hover)").matches;
+    const isPhone = matchMedia("(hover: none) and (pointer: coarse)").matches;
+    const isTyped = !this.#search.hidden && !isPhone;
     if (isTyped) this.#search.focus();
     else radio?.focus({ preventScroll: true });
   }
