@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.page.browser import OTHER_NAME, DevToolsError, open_page
-from tests.page.visitor import CONNECTED, RECORD, TEXT, VOICES, marked, wait_status
+from tests.page.visitor import CONNECTED, RECORD, TEXT, VOICES, loading_anew, marked, wait_status
 from tests.server_process import running_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from tests.page.browser import Page
     from tests.server_process import ServerProcess
@@ -30,14 +29,6 @@ def guarded(server: ServerProcess) -> Iterator[ServerProcess]:
         yield guarded
         assert "Traceback" not in guarded.log
         assert KEY not in guarded.log
-
-
-@asynccontextmanager
-async def loading_anew(page: Page) -> AsyncIterator[None]:
-    """What is done here makes the page load once more, which is awaited."""
-    await page.evaluate("window.isBefore = true")
-    yield
-    await page.wait_for("!window.isBefore && document.readyState === 'complete'")
 
 
 async def give(page: Page, key: str) -> None:

@@ -1,4 +1,4 @@
-"""How the text is to be spoken: what somebody sets, what the server gets, and what is remembered."""
+"""How the text is to be spoken: what somebody sets, what the server gets, what is remembered."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 from tests.page.stubs import FAKE_SOCKET, MANY_VOICES
 from tests.page.visitor import (
-    CONNECTED,
     TEXT,
     VOICES,
     choose_voice,
+    loading_anew,
     marked,
     sent,
     turn,
@@ -115,8 +115,8 @@ async def test_text_voice_and_settings_are_remembered(visitor: Visitor) -> None:
         await choose_language(page, "fr-fr")
         await page.click("#trickle")
         await page.write("#rate", "33")
-        await page.call("Page.reload")  # at once: what was not saved yet is saved now
-        await page.wait_for(f"{CONNECTED} && {VOICES} && !window.sent.includes(null)")
+        async with loading_anew(page):
+            await page.call("Page.reload")  # at once: what was not saved yet is saved now
         await page.wait_for(f"{VOICES} === 'en-us+m1'")
         assert await page.evaluate("document.querySelector('#text').value") == TEXT
         assert await page.text("#value-pitch_shift") == "-3 semitones"
@@ -140,12 +140,16 @@ async def test_the_servers_default_is_not_remembered_as_if_it_were_chosen(
     "broken",
     [
         # Blocked by the visitor, full, and filled by another page of this host.
-        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('off') } });"
-        "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('off') } });",
+        (
+            "for (const name of ['localStorage', 'sessionStorage'])"
+            " Object.defineProperty(window, name, { get() { throw new Error('off') } });"
+        ),
         "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') };",
         "localStorage.setItem('speak', '[1, {'); localStorage.setItem('theme', 'no theme');",
-        "localStorage.setItem('speak', JSON.stringify({ voice: 7, text: {}, tokensPerS: 'x',"
-        " settings: { speed: 99, language: [], pacing: 3 } }));",
+        (
+            "localStorage.setItem('speak', JSON.stringify({ voice: 7, text: {}, tokensPerS: 'x',"
+            " settings: { speed: 99, language: [], pacing: 3 } }));"
+        ),
     ],
 )
 async def test_a_browser_that_keeps_nothing_speaks_all_the_same(

@@ -64,6 +64,14 @@ class Visitor:
                 assert page.problems == [], page.problems
 
 
+@asynccontextmanager
+async def loading_anew(page: Page) -> AsyncIterator[None]:
+    """What is done here makes the page load once more, which is awaited."""
+    await page.evaluate("window.isBefore = true")
+    yield
+    await page.wait_for("!window.isBefore && document.readyState === 'complete'")
+
+
 async def wait_status(page: Page, state: str) -> None:
     """Until the utterance is in this state."""
     await page.wait_for(f"document.querySelector('#status').dataset.state === {json.dumps(state)}")

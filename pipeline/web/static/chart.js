@@ -35,7 +35,7 @@ export class Chart {
     values.append(...this.#ticks);
     const times = make("div", "times");
     const spanS = N_POINTS * everyS;
-    times.append(make("span", "", `${spanS} s ago`), make("span", "", `${spanS / 2}`), make("span", "", "now"));
+    times.append(make("span", "", `${spanS} s ago`), make("span", "", `${spanS / 2} s`), make("span", "", "now"));
     plot.append(values, this.#svg, times);
     this.element.append(this.#caption, plot, this.#legend);
     this.#draw();

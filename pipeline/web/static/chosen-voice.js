@@ -53,7 +53,10 @@ export class ChosenVoice {
     return this.#voices.get(this.name);
   }
 
-  /** The voice as the config has it; without it the server's default speaks. */
+  /**
+   * The voice as the config has it; without it the server's default speaks.
+   * @returns {Record<string, string>}
+   */
   get config() {
     const name = this.name || this.wanted; // before the voices are known, what is remembered
     return name === null ? {} : { voice: name };

@@ -3,8 +3,8 @@
 import { element, inBytes, make } from "./dom.js";
 import { ask, errorOf, keyHeaders } from "./server.js";
 
-const VOICE_FILE = /\.(pth|zip)$/i;
 const INDEX_FILE = /\.index$/i;
+const SUFFIX = /\.[a-z0-9]{1,12}$/i;
 
 /** @typedef {import("./voices.js").Voice} Voice */
 
@@ -78,15 +78,15 @@ export class Uploads {
     meter.value = used;
   }
 
-  /** Voices first, since an index belongs to one. @param {File[]} files */
+  /** Voices first, since an index belongs to one. What is a voice the server sees. @param {File[]} files */
   async #sendAll(files) {
     if (files.length === 0) return;
     this.#handlers.begun();
     element("upload-rows").replaceChildren();
     /** @type {string[]} */
     const came = [];
-    for (const file of files.filter(({ name }) => VOICE_FILE.test(name))) {
-      const name = file.name.replace(VOICE_FILE, "").normalize("NFC");
+    for (const file of files.filter(({ name }) => !INDEX_FILE.test(name))) {
+      const name = file.name.replace(SUFFIX, "").normalize("NFC");
       if (await this.#send(file, `/api/voices/${encodeURIComponent(name)}`)) came.push(name);
     }
     if (came.length > 0) await this.#voices.load();
@@ -97,9 +97,6 @@ export class Uploads {
       } else {
         await this.#send(file, `/api/voices/${encodeURIComponent(name)}/index`);
       }
-    }
-    for (const { name } of files.filter(({ name }) => !VOICE_FILE.test(name) && !INDEX_FILE.test(name))) {
-      this.#row("").fail(`${name}: no voice. Voices are .pth or .zip files, with an .index.`);
     }
     await this.#voices.load();
     if (came.length > 0) this.#handlers.added(came[came.length - 1]);

@@ -59,7 +59,7 @@ export class VoicePicker {
     this.fill(chosen);
     this.#dialog.showModal();
     const radio = /** @type {HTMLElement | null} */ (this.#list.querySelector("input:checked"));
-    radio?.scrollIntoView({ block: "center" });
+    radio?.closest(".voice-item")?.scrollIntoView({ block: "nearest" });
     // A phone would show its keyboard over the list.
     const isPhone = matchMedia("(hover: none) and (pointer: coarse)").matches;
     const isTyped = !this.#search.hidden && !isPhone;
