@@ -32,24 +32,25 @@ export class Connection {
   why = "";
   /** Whether, where it is locked, there was a key. */
   isKeyWrong = false;
+  /** What cannot be set later, by name; counts from the next `open` on. @type {Record<string, string>} */
+  config;
   #handlers;
-  #hasWords;
   /** @type {WebSocket | null} */
   #socket = null;
   #retryMs = FIRST_RETRY_MS;
   #retry = 0;
 
-  /** @param {ConnectionHandlers} handlers @param {boolean} hasWords whether words' times are told */
-  constructor(handlers, hasWords = false) {
+  /** @param {ConnectionHandlers} handlers @param {Record<string, string>} config */
+  constructor(handlers, config) {
     this.#handlers = handlers;
-    this.#hasWords = hasWords;
+    this.config = config;
   }
 
   /** Connect, now. */
   open() {
     if (this.state === "open" || this.state === "connecting") return;
     clearTimeout(this.#retry);
-    const socket = new WebSocket(streamUrl(this.#hasWords));
+    const socket = new WebSocket(streamUrl(this.config));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#retryMs = FIRST_RETRY_MS;

@@ -47,13 +47,13 @@ export async function errorOf(answer) {
 }
 
 /**
- * Of a stream with events. A page cannot add a header to a WebSocket: the key is in its URL.
- * @param {boolean} hasWords whether the times of words are told
+ * Of a stream. A page cannot add a header to a WebSocket: the key is in its URL.
+ * @param {Record<string, string>} config of the connection
  */
-export function streamUrl(hasWords) {
-  const url = new URL("/ws/stream?events=true", location.href);
+export function streamUrl(config) {
+  const url = new URL("/ws/stream", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  if (hasWords) url.searchParams.set("words", "true");
+  for (const [name, value] of Object.entries(config)) url.searchParams.set(name, value);
   const key = ofTab.get(KEY_ITEM);
   if (key !== null) url.searchParams.set("key", key);
   return url;

@@ -100,13 +100,17 @@ export class Settings {
   /** Every key of the config: what another utterance had set is taken back. @param {Voice | undefined} voice */
   config(voice) {
     const presets = Object.fromEntries(ALL.map(({ key, preset }) => [key, preset]));
-    const pacing = this.#pacing.disabled ? {} : { pacing: this.#pacing.value };
-    return { ...presets, language: null, ...pacing, ...this.chosen(voice) };
+    return { ...presets, language: null, ...this.chosen(voice) };
+  }
+
+  /** What the connection is to do where the machine is slower than speech. */
+  get pacing() {
+    return this.#pacing.value;
   }
 
   /** To be kept, and given to `restore`. @returns {Values} */
   get kept() {
-    const { value: pacing } = this.#pacing;
+    const { pacing } = this;
     return { ...Object.fromEntries(this.#set), language: this.#wantedLanguage, pacing };
   }
 
@@ -208,6 +212,6 @@ export class Settings {
       .map(({ key, label, format }) => `${label.toLowerCase()} ${format(this.#set.get(key) ?? 0)}`);
     if (this.#language.value !== "") words.push(this.#language.selectedOptions[0].text);
     element("settings-told").textContent = words.join(", ");
-    element("reset").hidden = words.length === 0 && this.#pacing.value === "smooth";
+    element("reset").hidden = words.length === 0 && this.pacing === "smooth";
   }
 }

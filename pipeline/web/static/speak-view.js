@@ -82,7 +82,7 @@ class SpeakView {
         error: (message) => this.#tell(message),
         sound: (samples, offset) => this.#waveform.add(samples, offset),
       },
-      true,
+      { words: "true" },
     );
     this.#preview = new Preview(context, {
       changed: (name, isHeard) => this.#previewed(name, isHeard),
@@ -119,7 +119,10 @@ class SpeakView {
       this.#preview.stop();
     });
     form.oninput = () => this.#edited();
-    this.#settings.onchange = () => this.#edited();
+    this.#settings.onchange = () => {
+      this.#usePacing();
+      this.#edited();
+    };
     element("arrival").oninput = () => this.#edited();
     for (const format of /** @type {const} */ (["wav", "mp3"])) {
       element(`download-${format}`).onclick = () => this.#download(format);
@@ -210,7 +213,7 @@ class SpeakView {
     const { utterance, connection, isBusy, pacing, preparing } = this.#speaker;
     /** @type {HTMLButtonElement} */ (element("stop")).disabled = !isBusy;
     this.#showConnection(connection);
-    this.#settings.offerPacing(pacing !== null);
+    this.#usePacing();
     show("pacing-warning", gapWarning(pacing, this.#chosen.voice));
     const words = utterance === null ? "Ready." : STATE_WORDS[utterance.state];
     show("status", preparing === null ? words : `Preparing the voice ${preparing}…`);
@@ -221,6 +224,13 @@ class SpeakView {
       this.#draw(); // what is said and what is marked agree
     }
     this.#restLater();
+  }
+
+  /** As it is set, where the server has said that it paces. */
+  #usePacing() {
+    const isKnown = this.#speaker.pacing !== null;
+    this.#settings.offerPacing(isKnown);
+    if (isKnown) this.#speaker.usePacing(this.#settings.pacing);
   }
 
   #restLater() {

@@ -36,13 +36,14 @@ export class Speaker {
   #received = 0; // of the stream, in samples
   #turnOffset = 0; // where played_ms counts from
   #endTimer = 0;
+  #isOutdated = false; // the connection has another config than it should have
 
   /**
    * @param {import("./player.js").Player} player
    * @param {SpeakerHandlers} handlers
-   * @param {boolean} hasWords whether the times of words are told
+   * @param {Record<string, string>} config of the connection, beside the events
    */
-  constructor(player, handlers, hasWords = false) {
+  constructor(player, handlers, config = {}) {
     this.#player = player;
     this.#handlers = handlers;
     player.onresume = (offset, silentS, at) => this.utterance?.resumed(offset, silentS, at);
@@ -52,7 +53,7 @@ export class Speaker {
         message: (message) => this.#onMessage(message),
         sound: (samples) => this.#onSound(samples),
       },
-      hasWords,
+      { events: "true", ...config },
     );
   }
 
@@ -75,12 +76,25 @@ export class Speaker {
   }
 
   /**
+   * Have the sound of later texts paced so. A connection keeps its pacing: the next text gets
+   * another one.
+   * @param {string} mode
+   */
+  usePacing(mode) {
+    const { config, state } = this.connection;
+    this.#isOutdated ||= state !== "asleep" && (config.pacing ?? "smooth") !== mode;
+    this.connection.config = { ...config, pacing: mode };
+  }
+
+  /**
    * Say this, instead of whatever is being said.
    * @param {import("./utterance.js").SpeakRequest} request
    * @param {number} askedAt
    */
   speak(request, askedAt = performance.now()) {
     this.stop();
+    if (this.#isOutdated) this.connection.sleep();
+    this.#isOutdated = false;
     this.utterance = new Utterance(request, askedAt);
     if (this.connection.state === "open") this.#begin(this.utterance);
     else this.connection.open();
