@@ -42,7 +42,7 @@ async def take(page: Page, name: str) -> None:
 async def main() -> None:
     """All four."""
     with running_browser() as browser:
-        async with open_server() as server:
+        async with open_server("--engine", "piper") as server:
             visitor = Visitor(browser, server.http_url)
             async with visitor.at(width=WIDE) as page:
                 await speak(page)

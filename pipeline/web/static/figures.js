@@ -16,6 +16,6 @@ export function drawFigures(utterance, bufferedS, context) {
   show("card-latency", inMs(outputLatencyS(context) * 1000));
   show("real-time-factor", asFactor(utterance.realTimeFactor));
   show("buffered", `${Math.max(0, bufferedS).toFixed(1)} s`);
-  show("gaps", nGaps ? `${nGaps} (${inMs(gapS * 1000)})` : "0");
+  show("gaps", nGaps ? `${nGaps} (${gapS.toFixed(1)} s)` : "0");
   fillSegmentTable(element("segments"), utterance.segments);
 }
