@@ -33,6 +33,7 @@ from stages.items import (
     Segment,
     SegmentEnded,
     SegmentFailed,
+    SegmentStarted,
     Speech,
 )
 from stages.rvc.stage import convert
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Token
+    from stages.sender.pacer import Pacer
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -93,6 +95,8 @@ class _Connection:
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
+        self._held_since: float | None = None  # of the segment whose start was told last
+        self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
@@ -144,7 +148,8 @@ class _Connection:
             start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
-            start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
+            send = partial(send_speech, new_pacer=self._new_pacer, playback=clock)
+            start(send, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,
                 self._conversation,
@@ -172,6 +177,10 @@ class _Connection:
         stream_format = self._conversation.stream_format
         self._ledger.sample_rate = stream_format.sample_rate
         return Packer(stream_format, self._ledger.start, tells_words=self._conversation.words)
+
+    def _new_pacer(self, segment: Segment) -> Pacer:
+        may_hold = self._conversation.pacing == "smooth"
+        return self._service.pace.pacer(segment, self._ledger, may_hold=may_hold)
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""
@@ -209,11 +218,17 @@ class _Connection:
         match item:
             case PcmFrame():
                 self._note_sound(item)
+            case SegmentStarted(segment=segment, pacing=pacing):
+                self._held_since = trio.current_time() if pacing.hold_s else None
+                if pacing.hold_s:
+                    self._service.pace.warn(segment)
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
+                if segment.index != self._failed:
+                    self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(
                     "spoken",
                     segment=segment.index,
@@ -226,6 +241,8 @@ class _Connection:
                 taken_in_at = self._cancels_taken_in.popleft()
                 metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
             case SegmentFailed(error=error) | (ServerError() as error):
+                if isinstance(item, SegmentFailed):
+                    self._failed = item.segment.index
                 metrics.errors.labels(error.code).inc()
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
@@ -240,6 +257,8 @@ class _Connection:
             return
         if timing.sent is None:
             timing.sent = now
+            if self._held_since is not None:
+                metrics.hold_seconds.observe(now - self._held_since)
             metrics.began(timing, was_waiting=dry_at <= timing.arrived)
         elif dry_at < now:
             metrics.gap(now - dry_at)

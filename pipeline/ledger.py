@@ -132,6 +132,15 @@ class Ledger:
         self._unsaid = ""  # the text behind the segments
         self._reply_ended = False
 
+    @property
+    def style(self) -> Style | None:
+        """The style of what came last; None: nothing came since the last barge-in."""
+        return self._style_taken
+
+    def is_spoken_to(self, now: float) -> bool:
+        """Whether text waits to be spoken, or its sound to be heard."""
+        return self.n_bytes > 0 or self.clock.dry_at > now
+
     # Text.
 
     def take_in(self, item: Token | Flush, now: float) -> bool:
@@ -252,6 +261,11 @@ class Ledger:
         else:
             n_units = units[-1] * n_heard // (entry.end - entry.start)
         return _back_to_border(text, bisect_right(units, n_units))
+
+
+def n_units(text: str) -> int:
+    """A text's length in what takes `UNITS_PER_S` of a second."""
+    return len(text) + (SYLLABLE_UNITS - 1) * len(_SYLLABLE.findall(text))
 
 
 def _back_to_border(text: str, n_chars: int) -> int:

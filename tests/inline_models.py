@@ -11,6 +11,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pipeline.real_time import WorkMeter
     from stages.audio.format import Samples
     from stages.engine import Engine, Job, Playback, SaidWord
     from stages.errors import SynthesisError
@@ -23,6 +24,7 @@ class InlineModels:
 
     def __init__(self, delays: Iterator[float] | None = None) -> None:
         self.fault: str | None = None
+        self.meters: dict[Engine, WorkMeter] = {}
         self.open_requests = 0
         self._delays = delays or itertools.repeat(0.0)
 
@@ -53,6 +55,7 @@ class _InlineRequest:
         self._outputs: list[Samples] = []
         self._error: SynthesisError | None = None
         self.words: Sequence[SaidWord] = ()
+        self.length_s: float | None = None
         self._pushed = trio.lowlevel.ParkingLot()
 
     @property
@@ -69,6 +72,9 @@ class _InlineRequest:
 
     def tell_words(self, words: Sequence[SaidWord]) -> None:
         self.words = words
+
+    def tell_length(self, n_samples: int) -> None:
+        self.length_s = n_samples / self._engine.sample_rate
 
     def finish(self) -> None:
         self._ended = True

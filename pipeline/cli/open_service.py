@@ -15,6 +15,7 @@ from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
+from pipeline.rehearsal import rehearse
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -26,15 +27,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipeline.cli.settings import SpeechSettings
+    from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
 
 
 @asynccontextmanager
 async def open_service(
-    options: SpeechSettings, max_listeners: int, idle_timeout_s: float
+    options: SpeechSettings,
+    max_listeners: int,
+    idle_timeout_s: float,
+    pacing: PacingMode = "smooth",
 ) -> AsyncIterator[Service]:
-    """The service for these options, ready to admit listeners."""
+    """The service for these options, ready to admit listeners. Where they are to hear no gap, it
+    has spoken a little by then, and knows how fast it is."""
     lexicon = open_lexicon(options)
     engines = choose_engines(options, max_listeners)
     for remark in engines.remarks:
@@ -78,11 +84,14 @@ async def open_service(
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=idle_timeout_s,
             metrics=metrics,
+            pacing=pacing,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables
             nursery.start_soon(lexicon.watch)
         await service.install_engines()
+        if pacing == "smooth":
+            await rehearse(service)
         speaks, _ = service.synthesizer_for(service.style)
         log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
         yield service

@@ -52,7 +52,8 @@ async def serve(options: ServeSettings) -> None:
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     log.info("%s", devices.describe_gpus())
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
-    async with open_service(options, options.max_listeners, idle_timeout_s) as service:
+    opening = open_service(options, options.max_listeners, idle_timeout_s, options.pacing)
+    async with opening as service:
         http = HttpServer(create_app(service, options.allowed_origins))
         # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
         # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pipeline.cli.settings import SpeakSettings
-    from stages.items import Outgoing
+    from stages.items import Outgoing, PacingMode
 
 log = structlog.stdlib.get_logger("server")
 
@@ -43,7 +43,8 @@ async def speak(options: SpeakSettings) -> None:
     to_pipe = options.output == STANDARD_STREAM
     encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
     with ExitStack() as stack:
-        async with open_service(options, 1, math.inf) as service:
+        pacing: PacingMode = "smooth" if to_pipe else "asap"  # nobody listens to a file yet
+        async with open_service(options, 1, math.inf, pacing) as service:
             write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
             # Typed text is on the terminal already, and must not be written over.
             progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
