@@ -39,6 +39,7 @@ from stages.items import (
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
+from stages.sender.framing import MIN_MESSAGE_MS
 from stages.sender.packing import Packer
 from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Token
+    from stages.items import ClientMessage, Outgoing, Style, Token
     from stages.sender.pacer import Pacer
 
 log = structlog.stdlib.get_logger(__name__)
@@ -102,12 +103,14 @@ class _Connection:
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
+        self._service.pace.listeners.add(self)
         self._service.load_ahead(self, self._conversation.style)
         try:
             return await self._live()
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
+            self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
 
     async def _live(self) -> CloseCode:
@@ -180,7 +183,10 @@ class _Connection:
 
     def _new_pacer(self, segment: Segment) -> Pacer:
         may_hold = self._conversation.pacing == "smooth"
-        return self._service.pace.pacer(segment, self._ledger, may_hold=may_hold)
+        message_ms = self._conversation.stream_format.exact_ms or MIN_MESSAGE_MS
+        return self._service.pace.pacer(
+            segment, self, message_s=message_ms / 1000, may_hold=may_hold
+        )
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""
@@ -198,8 +204,20 @@ class _Connection:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
         the client to go on."""
         now = trio.current_time()
-        waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
-        return min(now, self._ledger.clock.dry_at) if waits_for_client else now
+        return min(now, self._ledger.clock.dry_at) if self._waits_for_client else now
+
+    @property
+    def _waits_for_client(self) -> bool:
+        return self._ledger.waits_for_client(self._segmenter.n_given)
+
+    @property
+    def style(self) -> Style:
+        """See `pipeline.pace.Listener`."""
+        return self._conversation.style
+
+    def is_spoken_to(self, now: float) -> bool:
+        """See `pipeline.pace.Listener`."""
+        return self._ledger.clock.dry_at > now or not self._waits_for_client
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""

@@ -132,15 +132,6 @@ class Ledger:
         self._unsaid = ""  # the text behind the segments
         self._reply_ended = False
 
-    @property
-    def style(self) -> Style | None:
-        """The style of what came last; None: nothing came since the last barge-in."""
-        return self._style_taken
-
-    def is_spoken_to(self, now: float) -> bool:
-        """Whether text waits to be spoken, or its sound to be heard."""
-        return self.n_bytes > 0 or self.clock.dry_at > now
-
     # Text.
 
     def take_in(self, item: Token | Flush, now: float) -> bool:

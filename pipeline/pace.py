@@ -7,7 +7,7 @@ can be spoken to.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
@@ -17,9 +17,8 @@ from pipeline.real_time import WorkFigures
 from stages.sender.pacer import SLACK, Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from pipeline.ledger import Ledger
     from pipeline.real_time import WorkMeter
     from stages.engine import Engine
     from stages.items import Segment, Style
@@ -36,7 +35,7 @@ class SpeakingRate:
 
     _KEPT = 0.9
     _FIRST_UNITS = 30.0  # what the rate that is taken before anything was said counts for
-    _FIRST_SPREAD = 0.15
+    _FIRST_SPREAD = 0.1
     _MAX_SPREAD = 0.3
     _SPREADS = 1.5  # seven sentences of eight are no longer than so many mean deviations
 
@@ -58,23 +57,33 @@ class SpeakingRate:
         return units * self._seconds / self._units * (1 + self._SPREADS * self._spread)
 
 
-class Pace:
+class Listener(Protocol):
+    """Somebody who is spoken to now and then."""
+
+    @property
+    def style(self) -> Style:
+        """The style that it has chosen."""
+
+    def is_spoken_to(self, now: float) -> bool:
+        """Whether there is text to speak to it now, or sound that it has not heard yet."""
+
+
+class ServerPace:
     """What is known of the engines' speed and the voices' rate; it grows while they speak."""
 
     def __init__(
         self,
         engines_for: Callable[[Style], Iterator[tuple[Engine, Style]]],
         meters: Mapping[Engine, WorkMeter],
-        ledgers: Collection[Ledger],
         voices: Mapping[str, Voice],
     ) -> None:
         """`engines_for`: the engines that a style's text goes through, with their own styles.
-        `meters`: in the order of the data, better engines before quicker ones. `ledgers`: all
-        listeners'."""
+        `meters`: in the order of the data, better engines before quicker ones."""
         self._engines_for = engines_for
         self._meters = meters
-        self._ledgers = ledgers
         self._voices = voices
+        self.listeners: set[Listener] = set()
+        """All that there are."""
         self._rates: dict[str, SpeakingRate] = {}  # by the voice that speaks
         self._warned: set[tuple[str, ...]] = set()  # of chains of engines
 
@@ -110,27 +119,29 @@ class Pace:
 
     # One listener.
 
-    def pacer(self, segment: Segment, ledger: Ledger, *, may_hold: bool) -> Pacer:
-        """The pacer of a segment of which there is some sound."""
+    def pacer(
+        self, segment: Segment, listener: Listener, *, message_s: float, may_hold: bool
+    ) -> Pacer:
+        """The pacer of a segment of which there is some sound. `message_s`: see `Pacer`."""
         style = segment.speaking_style
         figures = self.chain(style)
         if figures is None:
             return Pacer(None)
         factor = figures.factor
-        if factor * len(self._ledgers) > 1 - SLACK:  # else it is fast enough, whatever others take
-            factor = self._factor_now(figures, ledger)
+        if factor * len(self.listeners) > 1 - SLACK:  # else it is fast enough, whatever others take
+            factor = self._factor_now(figures, listener)
         if not may_hold or factor <= 1 - SLACK:
             return Pacer(factor, max_hold_s=0.0)
         length_s = segment.timing.length_s
         if length_s is None:
             pause_s, units = segment.pause_s, n_units(segment.spoken)
             length_s = (pause_s + self._rate(style).longest_s(units)) / style.speed
-        return Pacer(factor, length_s=length_s, piece_s=figures.piece_s)
+        return Pacer(factor, length_s=length_s, piece_s=figures.piece_s, message_s=message_s)
 
-    def _factor_now(self, figures: WorkFigures, ledger: Ledger) -> float:
+    def _factor_now(self, figures: WorkFigures, listener: Listener) -> float:
         """A chain's factor for this listener beside all others who are being spoken to: by what
         they leave it, and by an equal part at the least."""
-        needs = self._needs(trio.current_time(), but=ledger)
+        needs = self._needs(trio.current_time(), but=listener)
         left = max(1 - sum(needs), 1 / (1 + len(needs)))
         return max(figures.factor, (figures.load or 0.0) / left)
 
@@ -188,16 +199,16 @@ class Pace:
         """Whether a newcomer of this style could be spoken to beside all who are now. True where
         nobody is, and where nobody knows what they need."""
         loads = [meter.figures.load or 0.0 for meter in self._meters.values() if meter.figures]
-        if sum(loads) * MAX_STRETCH * (len(self._ledgers) + 1) <= 1:
+        if sum(loads) * MAX_STRETCH * (len(self.listeners) + 1) <= 1:
             return True  # all of it for everybody: seen at a glance
         needs = self._needs(trio.current_time())
         return not needs or sum(needs) + self._need(style) <= 1
 
-    def _needs(self, now: float, but: Ledger | None = None) -> list[float]:
+    def _needs(self, now: float, but: Listener | None = None) -> list[float]:
         return [
             self._need(own.style)
-            for own in self._ledgers
-            if own is not but and own.style is not None and own.is_spoken_to(now)
+            for own in self.listeners
+            if own is not but and own.is_spoken_to(now)
         ]
 
     def _need(self, style: Style) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pipeline.metrics import Metrics
-from pipeline.pace import Pace
+from pipeline.pace import ServerPace
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
 from stages.intake.conversation import Conversation
@@ -84,7 +84,7 @@ class Service:
         """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
-        self.pace = Pace(self.engines_for, executor.meters, self.ledgers, voices)
+        self.pace = ServerPace(self.engines_for, executor.meters, voices)
         self.closing = trio.Event()
         """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()

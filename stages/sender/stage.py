@@ -66,7 +66,7 @@ def _pacing(pacer: Pacer, first: AudioChunk, playback: HeldPlayback) -> Pacing:
     """What a listener is told of a segment whose first sound this is."""
     now = trio.current_time()
     pacer.made(first.duration_s, now, is_last=first.is_last)
-    release_at = pacer.release_at(now)
+    release_at = pacer.promise(now)
     is_held = release_at > max(now, playback.dry_at)
     return Pacing(release_at - now if is_held else 0.0, pacer.expected)
 
