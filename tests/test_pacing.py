@@ -95,12 +95,13 @@ async def test_a_listener_who_plays_at_once_hears_no_gap_and_knows_how_long_it_w
     autojump_clock: MockClock, factor: float, seed: int, chars_per_s: float
 ) -> None:
     """Also where steps jitter, and where the voice speaks more slowly, or more quickly, than was
-    thought. Without the hold a sentence of 5 s had 9 s of silence in it."""
+    thought. Without the hold a sentence of 5 s had 9 s of silence in it; a few hundredths may be
+    left while all that is known of an engine is one second."""
     engine = SlowSpeaker(factor, chars_per_s=chars_per_s, jitter=noisy(seed))
     server = await slow_service(engine)
     peer = TimedPeer(token(SENTENCE + LONGER + SENTENCE), FLUSH)
     await converse(peer, server)
-    assert Figures(server)("gaps_total") == 0
+    assert Figures(server)("gap_seconds_total") < 0.05
     waits = peer.waits()
     assert len(waits) == 3
     for told, real in waits:

@@ -36,6 +36,9 @@ else is spoken to as well now, or no more."""
 KEPT = 0.85
 """The part of what was promised that is waited for, however much sooner it could be heard."""
 
+ROUNDING = 1e-6
+"""The part of a piece that is none."""
+
 
 class Pacer:
     """What is made of one segment, how fast, and when it may go out."""
@@ -106,7 +109,7 @@ class Pacer:
     def _needed_at(self, now: float) -> float:
         """When it may begin to be heard so that there is no gap."""
         piece_s, step_s = self._piece_s, self._piece_s * self.factor
-        n_pieces = max((self._length_s - self.made_s) / piece_s, 1.0)
+        n_pieces = max(math.ceil((self._length_s - self.made_s) / piece_s - ROUNDING), 1)
         next_at = max(self._last_at + step_s, now)  # it may be overdue
         last_at = next_at + (n_pieces - 1) * step_s
         for_next = next_at - self.made_s
