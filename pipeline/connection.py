@@ -151,7 +151,10 @@ class _Connection:
             start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
-            send = partial(send_speech, new_pacer=self._new_pacer, playback=clock)
+            heard_at = self._ledger.heard_at
+            send = partial(
+                send_speech, new_pacer=self._new_pacer, heard_at=heard_at, playback=clock
+            )
             start(send, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,

@@ -227,8 +227,13 @@ class Executor:
             self.step_under_way = None
             took_s = time.perf_counter() - began
             if not any(request.is_dead for request in batch):  # whose sound was thrown away
-                made = [request.n_samples - n_before[request] for request in batch]
-                self.meters[engine].stepped(took_s, [n / engine.sample_rate for n in made])
+                begun_s: list[float] = []
+                more_s: list[float] = []
+                for request in batch:
+                    n_made = request.n_samples - n_before[request]
+                    pieces_s = more_s if n_before[request] else begun_s
+                    pieces_s.append(n_made / engine.sample_rate)
+                self.meters[engine].stepped(took_s, begun_s, more_s)
             for request in batch:
                 request.steps_s += took_s
             self._spare_time.stepped(able, now, took_s)

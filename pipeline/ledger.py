@@ -213,6 +213,12 @@ class Ledger:
             self.clock.sent(frame.n_samples / self.sample_rate, now)
         return is_heard
 
+    def heard_at(self, sample: int, now: float) -> float:
+        """When the stream up to this sample will have been heard, if what was not sent yet of it is
+        sent now."""
+        unsent_s = max(0, sample - self._sent_to) / self.sample_rate
+        return max(self.clock.dry_at, now) + unsent_s
+
     def cancel(self, played_ms: float | None, now: float) -> Cancelled:
         """Drop all that has not left, and begin anew; returns what was heard.
 

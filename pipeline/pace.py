@@ -100,7 +100,9 @@ class ServerPace:
             load = after.load
             if load is not None and figures.load is not None:
                 load += figures.load * speed
-            figures = WorkFigures(figures.factor * speed + after.factor, load, after.piece_s)
+            factor = figures.factor * speed + after.factor
+            rest = figures.rest * speed + after.rest
+            figures = WorkFigures(factor, rest, load, after.piece_s)
         return figures
 
     def _figures(self, engine: Engine) -> WorkFigures | None:
@@ -127,8 +129,10 @@ class ServerPace:
         figures = self.chain(style)
         if figures is None:
             return Pacer(None)
-        factor = figures.factor
-        if factor * len(self.listeners) > 1 - SLACK:  # else it is fast enough, whatever others take
+        factor = figures.rest
+        if (
+            figures.factor * len(self.listeners) > 1 - SLACK
+        ):  # else it is fast enough, whatever others take
             factor = self._factor_now(figures, listener)
         if not may_hold or factor <= 1 - SLACK:
             return Pacer(factor, max_hold_s=0.0)
@@ -143,7 +147,7 @@ class ServerPace:
         they leave it, and by an equal part at the least."""
         needs = self._needs(trio.current_time(), but=listener)
         left = max(1 - sum(needs), 1 / (1 + len(needs)))
-        return max(figures.factor, (figures.load or 0.0) / left)
+        return max(figures.rest, (figures.load or 0.0) / left if needs else 0.0)
 
     def _rate(self, style: Style) -> SpeakingRate:
         (_, own), *_ = self._engines_for(style)

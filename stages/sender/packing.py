@@ -85,6 +85,11 @@ class Packer:
         yield from self._frames(self._framer.end_utterance())
 
     @property
+    def offset(self) -> int:
+        """The end of what has been given out, padding included."""
+        return self._given_out
+
+    @property
     def is_between_segments(self) -> bool:
         """Whether the next sound is the first of a segment."""
         return self._segment is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -21,9 +22,8 @@ LOOK_AGAIN_S = 0.02
 
 
 class HeldPlayback(Protocol):
-    """The listener's playback clock: when it runs dry, and by when it needs what is held back."""
+    """The listener's playback clock, as far as it knows by when what is held back is needed."""
 
-    dry_at: float
     needed_at: float
 
 
@@ -34,11 +34,13 @@ async def send_speech(
     packed: Callable[[Speech], bool],
     *,
     new_pacer: Callable[[Segment], Pacer],
+    heard_at: Callable[[int, float], float],
     playback: HeldPlayback,
 ) -> None:
     """Pack speech as it comes, and hold each segment's until it will be heard without a gap.
     `packed` is told of each item whose messages have been sent, and says whether the utterance is
-    over by it; by the last one it is.
+    over by it; by the last one it is. `heard_at` says when the stream up to a sample will have been
+    heard.
 
     The packer is made when the first item comes: until then the format may change."""
     packer: Packer | None = None
@@ -49,30 +51,34 @@ async def send_speech(
             items: list[Speech] = [item]
             if isinstance(item, AudioChunk) and packer.is_between_segments:
                 pacer = new_pacer(item.segment)
-                pacing = _pacing(pacer, item, playback)
+                all_heard_at = partial(heard_at, packer.offset)
+                pacing = _pacing(pacer, item, all_heard_at)
                 if pacing.hold_s:  # all before it will have been heard by then
                     await _send_all(send, packer, packer.end_utterance())
                 for message in packer.begin(item.segment, pacing):
                     await send(message)
                 if pacing.hold_s:
-                    items += await _held(pacer, converted, playback)
+                    items += await _held(pacer, converted, all_heard_at, playback)
             for each in items:
                 await _send_all(send, packer, packer.pack(each))
                 if packed(each):
                     await _send_all(send, packer, packer.end_utterance())
 
 
-def _pacing(pacer: Pacer, first: AudioChunk, playback: HeldPlayback) -> Pacing:
+def _pacing(pacer: Pacer, first: AudioChunk, all_heard_at: Callable[[float], float]) -> Pacing:
     """What a listener is told of a segment whose first sound this is."""
     now = trio.current_time()
     pacer.made(first.duration_s, now, is_last=first.is_last)
     release_at = pacer.promise(now)
-    is_held = release_at > max(now, playback.dry_at)
+    is_held = release_at > all_heard_at(now)
     return Pacing(release_at - now if is_held else 0.0, pacer.expected)
 
 
 async def _held(
-    pacer: Pacer, converted: trio.MemoryReceiveChannel[Speech], playback: HeldPlayback
+    pacer: Pacer,
+    converted: trio.MemoryReceiveChannel[Speech],
+    all_heard_at: Callable[[float], float],
+    playback: HeldPlayback,
 ) -> list[Speech]:
     """What else has come of a segment by the time at which its first sound may go out."""
     items: list[Speech] = []
@@ -80,7 +86,7 @@ async def _held(
         while True:
             now = trio.current_time()
             release_at = pacer.release_at(now)
-            if release_at <= max(now, playback.dry_at):
+            if release_at <= all_heard_at(now):
                 return items
             playback.needed_at = release_at + pacer.made_s
             with trio.move_on_at(max(release_at, now + LOOK_AGAIN_S)):
