@@ -8,79 +8,32 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.connection import CloseCode
-from pipeline.rehearsal import rehearse
 from pipeline.speak_text import speak_text
-from stages.errors import Overloaded, ProtocolError
-from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, Ready, SegmentStarted, Style
+from stages.errors import ProtocolError
+from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, Ready, SegmentStarted
 from stages.sender.pacer import MAX_HOLD_S
-from tests.fakes import CANCEL, FLUSH, ListPeer, converse, service, token
-from tests.timed_models import PIECE_S, SlowSpeaker, TimedModels
+from tests.fakes import CANCEL, FLUSH, converse, service, token
+from tests.timed_models import (
+    PIECE_S,
+    SENTENCE,
+    Figures,
+    SlowSpeaker,
+    TimedModels,
+    TimedPeer,
+    slow_service,
+)
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from pipeline.service import Service
-    from stages.items import Answer, Outgoing
+    from stages.items import Outgoing
 
-SENTENCE = "A sentence of seventy-five letters takes as many fifteenths of a second. "
 LONGER = (
     "And one that is longer by half says of each thing more than a reader would ever want to know"
     " of it. "
 )
-
-
-class TimedPeer(ListPeer):
-    """A peer that knows when it heard each thing."""
-
-    def __init__(self, *say: ClientMessage | Exception, ends: bool = True) -> None:
-        super().__init__(*say, ends=ends)
-        self.times: list[tuple[float, Outgoing | Answer]] = []
-
-    async def send(self, item: Outgoing | Answer) -> None:
-        await super().send(item)
-        self.times.append((trio.current_time(), item))
-
-    def waits(self) -> list[tuple[float, float]]:
-        """For each segment what it was told to wait, and what it did, in seconds."""
-        waits, started = [], None
-        for at, item in self.times:
-            if isinstance(item, SegmentStarted):
-                started = at, item.pacing.hold_s
-            elif isinstance(item, PcmFrame) and started is not None:
-                waits.append((started[1], at - started[0]))
-                started = None
-        return waits
-
-    @property
-    def started(self) -> list[SegmentStarted]:
-        """The segments with something to speak."""
-        return [item for item in self.heard_of(SegmentStarted) if item.segment.spoken]
-
-
-class Figures:
-    """A service's metrics."""
-
-    def __init__(self, server: Service) -> None:
-        families = text_string_to_metric_families(server.metrics.render().decode())
-        self._values = {
-            (sample.name, *sample.labels.values()): sample.value
-            for family in families
-            for sample in family.samples
-        }
-
-    def __call__(self, name: str, *labels: str) -> float:
-        return self._values["voice_" + name, *labels]
-
-
-async def slow_service(engine: SlowSpeaker, *, max_listeners: int = 10) -> Service:
-    """A service that has measured its engine."""
-    models = TimedModels()
-    server = service(models, engine, segmentation="sentence", max_listeners=max_listeners)
-    await rehearse(server)
-    return server
 
 
 def noisy(seed: int) -> partial[float]:
@@ -321,53 +274,6 @@ async def test_an_answer_over_http_loses_nothing(autojump_clock: MockClock) -> N
     assert sum(heard) == pytest.approx(5 * 48_000, rel=0.1)
     # No later than without a hold: all of it has been made by then.
     assert trio.current_time() - began <= 3.0 * 5 + 0.2
-
-
-async def test_a_newcomer_is_refused_where_those_who_hear_something_would_starve(
-    autojump_clock: MockClock,
-) -> None:
-    """Each takes 0.45 of the machine: two fit. Who is silent takes nothing, and who is there
-    already is spoken to."""
-    server = await slow_service(SlowSpeaker(0.45))
-    style = Style("plain")
-    peers = [TimedPeer(ends=False) for _ in range(3)]
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            nursery.start_soon(converse, peer, server)
-        await trio.sleep(1)
-        with server.admit(style):
-            pass  # nobody says anything
-        for peer in peers[:1]:
-            peer.say(token(SENTENCE * 5))
-        await trio.sleep(5)
-        with server.admit(style):
-            pass  # one does
-        peers[1].say(token(SENTENCE * 5))
-        await trio.sleep(1)
-        assert Figures(server)("load") == pytest.approx(0.9, rel=0.01)
-        with pytest.raises(Overloaded, match="no more listeners now"), server.admit(style):
-            pass
-        assert Figures(server)("refused_total", "busy") == 1
-        peers[2].say(token("Me too!"), FLUSH)
-        await trio.sleep(120)
-        with server.admit(style):
-            pass  # all has been heard
-        assert all(len(peer.pcm) for peer in peers)
-        for peer in peers:
-            peer.hang_up()
-
-
-async def test_a_machine_that_is_too_slow_for_one_speaks_to_one(autojump_clock: MockClock) -> None:
-    server = await slow_service(SlowSpeaker(3.0))
-    with server.admit():
-        pass
-    peer = TimedPeer(token(SENTENCE), ends=False)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(converse, peer, server)
-        await trio.sleep(1)
-        with pytest.raises(Overloaded), server.admit():
-            pass
-        peer.hang_up()
 
 
 async def test_pacing_is_chosen_before_the_first_token(autojump_clock: MockClock) -> None:

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.real_time import WorkMeter
+from pipeline.rehearsal import rehearse
 from stages.engine import Engine
+from stages.items import PcmFrame, SegmentStarted
+from tests.fakes import ListPeer, service
 from tests.inline_models import InlineModels, InlineRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipeline.service import Service
     from stages.audio.format import Samples
     from stages.engine import Request
-    from stages.items import Segment
+    from stages.items import Answer, ClientMessage, Outgoing, Segment
 
 PIECE_S = 0.3
+
+SENTENCE = "A sentence of seventy-five letters takes as many fifteenths of a second. "
 
 
 class SlowSpeaker(Engine):
@@ -109,3 +116,54 @@ class _TimedRequest(InlineRequest):
                 )
                 self._models.meters[self._speaker].stepped(took_s, *pieces)
         return await super().__anext__()
+
+
+class TimedPeer(ListPeer):
+    """A peer that knows when it heard each thing."""
+
+    def __init__(self, *say: ClientMessage | Exception, ends: bool = True) -> None:
+        super().__init__(*say, ends=ends)
+        self.times: list[tuple[float, Outgoing | Answer]] = []
+
+    async def send(self, item: Outgoing | Answer) -> None:
+        await super().send(item)
+        self.times.append((trio.current_time(), item))
+
+    def waits(self) -> list[tuple[float, float]]:
+        """For each segment what it was told to wait, and what it did, in seconds."""
+        waits, started = [], None
+        for at, item in self.times:
+            if isinstance(item, SegmentStarted):
+                started = at, item.pacing.hold_s
+            elif isinstance(item, PcmFrame) and started is not None:
+                waits.append((started[1], at - started[0]))
+                started = None
+        return waits
+
+    @property
+    def started(self) -> list[SegmentStarted]:
+        """The segments with something to speak."""
+        return [item for item in self.heard_of(SegmentStarted) if item.segment.spoken]
+
+
+class Figures:
+    """A service's metrics."""
+
+    def __init__(self, server: Service) -> None:
+        families = text_string_to_metric_families(server.metrics.render().decode())
+        self._values = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    def __call__(self, name: str, *labels: str) -> float:
+        return self._values["voice_" + name, *labels]
+
+
+async def slow_service(engine: SlowSpeaker, *, max_listeners: int = 10) -> Service:
+    """A service that has measured its engine."""
+    models = TimedModels()
+    server = service(models, engine, segmentation="sentence", max_listeners=max_listeners)
+    await rehearse(server)
+    return server
