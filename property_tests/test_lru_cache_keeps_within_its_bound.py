@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.rvc.voices.lru import LruCache
+from stages.neural.lru import LruCache
 
 MAX_BYTES = 100
 KEYS = st.sampled_from("abcdef")

@@ -1,29 +1,22 @@
-"""Loaded voices: read off the model thread, kept while there is room, and read again when their
-files have changed.
-
-A listener's voice is loaded when it is chosen, so that it is there when there is something to say.
-Of what a listener chooses only the newest waits to be loaded, and for a voice that is only chosen
-none leaves that a listener has chosen or speaks with."""
+"""RVC's voices as they are loaded: with their index, and what finds the pitch for them."""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from stages.conversion_settings import ConversionSettings
+from stages.neural.kept_voices import KeptVoices, VoiceSource
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
 from stages.rvc.voices.loaded import LoadedVoice
-from stages.rvc.voices.loader import BackgroundLoader, settle
-from stages.rvc.voices.lru import LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from concurrent.futures import Future
 
     from stages.items import Style
     from stages.rvc.pitch.choosing import PitchEstimators
@@ -31,8 +24,7 @@ if TYPE_CHECKING:
 
 
 class VoiceCache:
-    """Loads voices one after the other, on a thread of its own. A *user* is a listener who has
-    chosen a voice, or a request that is spoken with one."""
+    """`KeptVoices` of RVC."""
 
     def __init__(
         self,
@@ -45,69 +37,28 @@ class VoiceCache:
     ) -> None:
         """`max_bytes` is for voices and pitch estimators. `warm_up` is called on the loading
         thread with each voice that was loaded, when nobody waits for another."""
-        self._voices = LruCache[LoadedVoice](max_bytes)
-        self._max_bytes = max_bytes
+        self._kept = KeptVoices[LoadedVoice](lambda: max_bytes - estimators.n_bytes, warm_up)
         self._device = device
         self._dtype = dtype
         self._estimators = estimators
-        self._warm_up = warm_up
-        self._loader = BackgroundLoader("voices")
-        self._lock = threading.Lock()  # for the cache and for its users
-        self._voice_of: dict[Hashable, str] = {}  # each user's
 
     def load(
         self, user: Hashable, entry: VoiceEntry, style: Style, *, ahead: bool = False
     ) -> Future[LoadedVoice]:
-        """The voice as this style sets it; see `stages.engine.Engine.load_voice`.
-
-        This looks at the voice's files at once, some microseconds for each: what is kept should
-        not wait for a thread, and what has changed must not be spoken with."""
-        with self._lock:
-            self._voice_of[user] = entry.name
-        kept = None if ahead else self._kept(entry, _stamp(entry))
-        if kept is None:
-            load = partial(self._load, entry, style, ahead=ahead)
-            return self._loader.load(load, user, ahead=ahead)
-        voice = Future[LoadedVoice]()
-        settle(voice, partial(kept.styled, entry, style))
-        return voice
+        """The voice as this style sets it; see `stages.engine.Engine.load_voice`."""
+        source = VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry))
+        use = partial(LoadedVoice.styled, entry=entry, style=style)
+        return self._kept.load(user, source, use, ahead=ahead)
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""
-        with self._lock:
-            self._voice_of.pop(user, None)
-        self._loader.forget(user)
+        self._kept.release(user)
 
     def close(self) -> None:
         """Load nothing more."""
-        self._loader.close()
-
-    def _kept(self, entry: VoiceEntry, stamp: Hashable) -> LoadedVoice | None:
-        """The voice, if it is kept as its files are; or as they were, if they have been removed:
-        who speaks with it goes on, and nobody else can choose it."""
-        with self._lock:
-            if not entry.is_there:
-                return self._voices.peek(entry.name)
-            return self._voices.get(entry.name, stamp)
+        self._kept.close()
 
     @torch.inference_mode()
-    def _load(self, entry: VoiceEntry, style: Style, *, ahead: bool) -> LoadedVoice:
-        stamp = _stamp(entry)  # from before it is read
-        voice = self._kept(entry, stamp)  # it may have been loaded while this waited
-        if voice is None:
-            voice = self._read(entry)
-            with self._lock:
-                self._voices.max_bytes = self._max_bytes - self._estimators.n_bytes
-                in_use = frozenset(self._voice_of.values())
-                self._voices.put(
-                    entry.name, voice, voice.n_bytes, stamp, in_use=in_use, ahead=ahead
-                )
-        if ahead:
-            self._warm_up(voice)
-        else:
-            self._loader.load(partial(self._warm_up, voice), ("warm-up", entry.name), ahead=True)
-        return voice.styled(entry, style)
-
     def _read(self, entry: VoiceEntry) -> LoadedVoice:
         file = read_voice(entry.path)
         width = file.config.content_width
@@ -118,5 +69,6 @@ class VoiceCache:
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:
-    """Changes with the voice's files, and with the setting that decides what is loaded."""
-    return entry.stamp, entry.settings.pitch_method
+    """Changes with the voice's files, and with the setting that decides what is loaded; None where
+    its file has been removed."""
+    return (entry.stamp, entry.settings.pitch_method) if entry.is_there else None

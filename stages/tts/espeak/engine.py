@@ -6,25 +6,20 @@ step goes on. The same text and voice give bit-identical sound whatever was spok
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import unicodedata
-import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.engine import Engine
 from stages.errors import SynthesisError
-from stages.tts.espeak.data import VARIANTS, WITH_OFFSET, DataFolder
+from stages.tts.espeak.data import VARIANTS, WITH_OFFSET
 from stages.tts.espeak.languages import Languages
-from stages.tts.espeak.library import SAMPLE_RATE, EspeakLibrary
+from stages.tts.espeak.library import SAMPLE_RATE, borrow, give_back
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
 from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
 from stages.tts.espeak.words import said_words
-from stages.tts.espeak.writing import written_for
-from stages.voices import Voice
+from stages.tts.espeak.writing import is_speakable, written_for
+from stages.voices import Terms, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,18 +31,19 @@ if TYPE_CHECKING:
     from stages.engine import Request
     from stages.tts.espeak.data import Variant
     from stages.tts.espeak.languages import LanguageFile
-    from stages.tts.espeak.library import SoundMark
+    from stages.tts.espeak.library import EspeakLibrary, SoundMark
 
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
 ENGINE = "espeak-ng"
 
+TERMS = Terms("nobody's voice: made by rules, free for every use", is_free=True)
+"""Of what it says; the program is under the GPLv3."""
+
 VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
 automatic gain reduces them and the text after them. At 80 the loudest reach 31 000."""
 
-_SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
-_SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
@@ -70,9 +66,7 @@ class EspeakEngine(Engine):
         self.languages = Languages(languages)
         self._rate_wpm = rate_wpm
         self._pauses: dict[tuple[str, int], int] = {}
-        self._data: DataFolder | None = None
         self._library: EspeakLibrary | None = None
-        self._remove_data: Callable[[], object] | None = None
 
     def voices(self) -> tuple[Voice, ...]:
         """Those that are listed: the chosen languages plain and with all variants, and every other
@@ -94,12 +88,8 @@ class EspeakEngine(Engine):
         return legible(text, language)
 
     def load(self) -> None:
-        """Lay out the voice data, as links in a temporary folder."""
-        folder = Path(tempfile.mkdtemp(prefix="espeak-"))
-        # Also at the end of the process, should nobody call close.
-        self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._data = DataFolder(folder)
-        self._library = EspeakLibrary(folder)
+        """Have the voice data laid out, as links in a temporary folder."""
+        self._library = borrow()
 
     def install(self) -> None:
         """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
@@ -119,12 +109,10 @@ class EspeakEngine(Engine):
                 request.fail(error)
 
     def close(self) -> None:
-        """Give back the library's memory and remove the data folder."""
+        """Give back the library, with its memory and its data."""
         if self._library is not None:
-            self._library.close()
+            give_back(self._library)
             self._library = None
-        if self._remove_data is not None:
-            self._remove_data()
 
     def _speak_request(self, request: Request) -> None:
         segment = request.segment
@@ -133,7 +121,7 @@ class EspeakEngine(Engine):
             raise SynthesisError(f"espeak-ng has no voice {voice!r}")
         written, has_phonemes = written_for(segment, self.languages)
         text = written.text
-        if has_phonemes or _is_speakable(text):
+        if has_phonemes or is_speakable(text):
             _, _, variant = voice.partition("+")
             offset = OffsetRemover(SAMPLE_RATE) if variant in WITH_OFFSET else None
             rate_wpm = pace_for(self._rate_wpm, speed).rate_wpm
@@ -195,15 +183,15 @@ class EspeakEngine(Engine):
         has_phonemes: bool = False,
         on_mark: Callable[[SoundMark], None] | None = None,
     ) -> None:
-        if self._library is None or self._data is None:
+        if self._library is None:
             raise SynthesisError("espeak-ng is not loaded")
-        name = voice.partition("+")[0]
-        language = self.languages.get(name)
-        if language is not None:
-            self._data.add(name, language.path)
+        language = self.languages.get(voice.partition("+")[0])
+        if language is None:
+            raise SynthesisError(f"espeak-ng has no voice {voice!r}")
         self._library.speak(
             text,
             voice,
+            language,
             words_per_minute=rate_wpm,
             volume=VOLUME,
             end_pause=end_pause,
@@ -233,13 +221,6 @@ def _voice(name: str, language: LanguageFile, variant: Variant | None = None) ->
         gender="male" if variant is None else variant.gender,
         description=f"{language.title}: {description}",
         sample_rate=SAMPLE_RATE,
-    )
-
-
-def _is_speakable(text: str) -> bool:
-    """Whether there is anything but marks, space and emoji, which espeak would name."""
-    return any(
-        character in _SPEAKABLE_MARKS
-        or unicodedata.category(character).startswith(_SPEAKABLE_CATEGORIES)
-        for character in text
+        licence=TERMS.licence,
+        is_free=TERMS.is_free,
     )
