@@ -251,8 +251,9 @@ async def test_a_server_of_free_voices_takes_those_that_say_so(server: Server, a
     server.uploads = Uploads(server.service, server.folder, server.uploads.rules)
     server.app = create_app(server.service, (), server.uploads)
     assert "this server offers free voices alone" in await refused(server, "anna", anna)
-    archive = archive_of({"a.pth": anna, "voice.toml": b"free = true"})
-    assert (await server.ask("PUT", "anna", archive)).status_code == 201
+    archive = archive_of({"a.pth": anna, "voice.toml": b'licence = "CC0, by Anna"\nfree = true'})
+    answer = await server.ask("PUT", "anna", archive)
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(
