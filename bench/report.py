@@ -47,6 +47,7 @@ BENCHES = {
     "disturbance": "Beside a hostile client",
     "leaving": "Shutdown under load",
     "page": "The page",
+    "piper": "Piper",
     "soprano": "Soprano, random weights",
     "rvc": "RVC, random weights",
     "chain": "Soprano and RVC, random weights",

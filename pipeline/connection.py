@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
 
+from pipeline.close_code import CloseCode
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
+from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from stages.errors import Disconnected, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Token
+    from stages.items import ClientMessage, Outgoing, Style, Token
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -57,15 +58,6 @@ SEGMENTS_WAITING = 2
 CHUNKS_WAITING = 4
 """Chunks between TTS, RVC and sender: enough that neither waits for the other's turn on the
 loop, and little for a barge-in to throw away."""
-
-
-class CloseCode(IntEnum):
-    """The reason why a connection ended, as RFC 6455 numbers it."""
-
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    MESSAGE_TOO_BIG = 1009
-    INTERNAL_ERROR = 1011
 
 
 class Peer(Messages, Protocol):
@@ -93,12 +85,12 @@ class _Connection:
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
+        self._preparation = Preparation(service.executor, self._tell)
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
-        self._service.load_ahead(self, self._conversation.style)
         try:
             return await self._live()
         finally:
@@ -114,6 +106,7 @@ class _Connection:
                     writing.start_soon(self._write)
                     if self._conversation.events:
                         self._outbox.answer(self._conversation.ready)
+                    self._expect(self._conversation.style)
                     await self._talk()
                     self._outbox.close()
                 background.cancel_scope.cancel()
@@ -136,7 +129,7 @@ class _Connection:
         to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
-        service, models, clock = self._service, self._service.executor, self._ledger.clock
+        service, models, clock = self._service, self._preparation, self._ledger.clock
         segmenter = self._segmenter = self._new_segmenter(self._segmenter.next_index)
 
         async with trio.open_nursery() as turn:
@@ -150,7 +143,7 @@ class _Connection:
                 self._conversation,
                 say=partial(self._say, tokens),
                 answer=self._outbox.answer,
-                expect=partial(self._service.load_ahead, self),
+                expect=self._expect,
             )
             if cancel is None:
                 tokens.close()
@@ -158,6 +151,17 @@ class _Connection:
                 self._cancels_taken_in.append(trio.current_time())
                 turn.cancel_scope.cancel()
         return cancel
+
+    def _expect(self, style: Style) -> None:
+        """Have the voices of a style read that may be spoken with soon."""
+        self._preparation.choose(self._service.load_ahead(self, style))
+
+    def _tell(self, item: Answer) -> None:
+        """Answer from outside of the intake."""
+        try:
+            self._outbox.answer(item)
+        except Disconnected:
+            self._life.cancel()
 
     def _new_segmenter(self, first_index: int = 0) -> Segmenter:
         service = self._service

@@ -19,7 +19,7 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 import trio
@@ -45,6 +45,13 @@ STOP_WITHIN_S = 2.0
 
 HAS_ENDED = "the model thread has ended"
 
+Tell: TypeAlias = "Callable[[str], None]"
+"""Told what is under way, in words that people read: ``Soprano, 280 MB: reading``."""
+
+
+def tell_nobody(_: str) -> None:
+    """Nobody waits to be told."""
+
 
 class Executor:
     """The model thread, which runs the steps of all engines. Made by `open_executor`."""
@@ -69,10 +76,15 @@ class Executor:
 
     # Called on the Trio thread.
 
-    async def add(self, engine: Engine) -> None:
+    async def add(self, engine: Engine, tell: Tell = tell_nobody) -> None:
         """Load an engine off the model thread, then install it there; engines are added in
-        the order of the data. Raises whatever the engine does."""
-        await trio.to_thread.run_sync(engine.load)
+        the order of the data. Raises whatever the engine does. Cancelled, it leaves the engine
+        loading behind: nothing can stop it."""
+        if engine.reads:
+            tell(f"{engine.reads}: reading")
+        await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
+        if engine.reads:
+            tell(f"{engine.reads}: warming up")
         installed = Future[None]()
         self._loaded.append((engine, installed))
         self.wake()
@@ -93,7 +105,7 @@ class Executor:
                 request.give_up(EngineGone(self.fault))
             else:
                 self._open.add(request)
-                voice = engine.load_voice(request, segment.style)
+                voice = request.loading = engine.load_voice(request, segment.style)
                 voice.add_done_callback(partial(self._arrive, request))
             yield request
         finally:

@@ -12,6 +12,7 @@ from stages.errors import EngineGone, ServerError, SynthesisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from stages.audio.format import Samples
     from stages.engine import Engine, Playback, SaidWord
@@ -41,6 +42,8 @@ class QueuedRequest:
         self.segment = segment
         self.playback = playback
         self.voice: Any = None
+        self.loading: Future[Any] | None = None
+        """Done when there is a voice, or it cannot be loaded; None: nobody loads it."""
         self.is_dead = False
         self.input_ended = False
         self.has_ended = False

@@ -5,14 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+from pipeline.executor import tell_nobody
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
+from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO
 from stages.text.letters import outside
@@ -23,8 +25,9 @@ from stages.tts.espeak.scripts import language_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
-    from pipeline.executor import Executor
+    from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
     from stages.engine import Engine
     from stages.items import Remark, Segment, Segmentation, Style
@@ -96,17 +99,31 @@ class Service:
         """All engines, in the order of the data."""
         return *self.synthesizers.values(), self.converter, *self.voice_converters.values()
 
-    async def install_engines(self) -> None:
-        """Load and warm up the engines and the default voice. Raises what they raise."""
+    async def install_engines(
+        self, preload: Sequence[str] = (), tell: Tell = tell_nobody
+    ) -> list[str]:
+        """Load and warm up the engines, the default voice and those to `preload`; `tell` gets each
+        part as it begins. Raises what the engines raise. Returns the names of voices for which
+        there is no room beside the others."""
+        tell("engines: starting")
         for engine in self._engines:
-            await self.executor.add(engine)
-        for engine, style in self._engines_for(self.style):
-            voice = engine.load_voice(self, style, ahead=True)
-            await trio.to_thread.run_sync(voice.result)
-        self.forget(self)
+            await self.executor.add(engine, tell)
+        chosen = [replace(self.style, voice=name) for name in (self.style.voice, *preload)]
+        warm = [each for style in chosen for each in self._engines_for(style)]
+        for user, (engine, style) in enumerate(warm):
+            n_bytes = engine.to_read(style)
+            if n_bytes:
+                tell(f"{style.voice}, {megabytes(n_bytes)}: reading")
+            # Each by a user of its own: none makes room for another.
+            voice = engine.load_voice((self, user), style, ahead=True)
+            await trio.to_thread.run_sync(voice.result, abandon_on_cancel=True)
+        left_out = [style.voice for engine, style in warm if engine.to_read(style)]
+        for user, (engine, _) in enumerate(warm):
+            engine.release_voice((self, user))
         speaks = self._speaks(self.style).language or ""
         for language in {speaks, *(chosen.tag for chosen in self.languages.chosen.values())}:
-            self._prepare(language)
+            await trio.to_thread.run_sync(self._prepare, language, abandon_on_cancel=True)
+        return left_out
 
     def _prepare(self, language: str) -> None:
         """Compile what text of a language needs, on any thread."""
@@ -211,14 +228,18 @@ class Service:
         if converter is not None:
             yield converter
 
-    def load_ahead(self, listener: Hashable, style: Style) -> None:
-        """Load the voices of the style that a listener has just chosen and may use soon."""
+    def load_ahead(self, listener: Hashable, style: Style) -> list[tuple[str, Future[Any]]]:
+        """Load the voices of the style that a listener has just chosen and may use soon; returns
+        their names, and what is done when they are loaded."""
         chosen = dict(self._engines_for(style))
+        loading = []
         for engine in self._engines:
             if engine in chosen:
-                engine.load_voice(listener, chosen[engine], ahead=True)
+                own = chosen[engine]
+                loading.append((own.voice, engine.load_voice(listener, own, ahead=True)))
             else:
                 engine.release_voice(listener)
+        return loading
 
     def forget(self, listener: Hashable) -> None:
         """Release the voices of a listener that has gone."""

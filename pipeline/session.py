@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from pipeline.connection import CloseCode, hold_conversation
+from pipeline.close_code import CloseCode
+from pipeline.connection import hold_conversation
 from pipeline.context_peer import ContextPeer
 from pipeline.dialects.dialect import POOLED_S, Close, Drop, Finish, Open, Say, Tell
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.connection import CloseCode, hold_conversation
+from pipeline.close_code import CloseCode
+from pipeline.connection import hold_conversation
 from stages.errors import Disconnected, Overloaded, ServerError
 from stages.items import (
     ClientMessage,

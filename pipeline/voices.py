@@ -54,13 +54,13 @@ class Voices(Mapping[str, Voice]):
         """The files and settings of the RVC voices."""
         self.problems: tuple[str, ...] = ()
         """Faults of files in the folders, a line each."""
+        self.left_out: tuple[Voice, ...] = ()
+        """Voices in the folders that are not free, where only free ones are offered."""
         self.converts = False
         """Whether RVC voices can be spoken with."""
         self.lacks = "this server has no RVC"
         """Why not, and what to do about it."""
         self.search_limit = trio.CapacityLimiter(1)
-        self.left_out: tuple[Voice, ...] = ()
-        """Voices in the folders that are not free, where only free ones are offered."""
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
         self._free_only = False
@@ -124,9 +124,9 @@ class Voices(Mapping[str, Voice]):
             speaks_with=base.name,
             version=config.version,
             has_index=entry.index is not None,
-            removable=entry.is_uploaded,
             licence=licence,
             is_free=settings.free and base.is_free,
+            removable=entry.is_uploaded,
         )
 
     def _find_own(self, name: str) -> Voice | None:

@@ -103,6 +103,12 @@ class Engine(ABC):
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
 
+    @property
+    def reads(self) -> str:
+        """What `load` reads, and its size, for whoever waits for it: ``Soprano, 280 MB``; empty
+        where nobody has to."""
+        return ""
+
     def load(self) -> None:
         """Read and check what is slow to read, on a worker thread."""
 
@@ -133,6 +139,12 @@ class Engine(ABC):
         voice = Future[Any]()
         voice.set_result(None)
         return voice
+
+    def to_read(self, style: Style) -> int:
+        """The bytes of files that `load_voice` would have to read for this style now; 0: the voice
+        is there."""
+        del style
+        return 0
 
     def release_voice(self, user: Hashable) -> None:
         """This user needs no voice any more: what has not begun to be loaded for it need not be,

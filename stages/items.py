@@ -289,6 +289,22 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """A voice of the listener has to be read first: one that it chose or that its text needs, or
+    the one whose speech is converted into it."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The end of that wait: the voice is there, or it cannot be read."""
+
+    voice: str
+    error: ServerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The end of a barge-in: no sample of the old text comes after this."""
 
@@ -300,8 +316,10 @@ class Cancelled:
 Outgoing: TypeAlias = PcmFrame | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
 """The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
-Event: TypeAlias = Ready | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
+Event: TypeAlias = (
+    Ready | Preparing | Prepared | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
+)
 """Messages for clients that have asked for events."""
 
-Answer: TypeAlias = Ready | Cancelled | ServerError
-"""The answer to a client's message. It is never dropped."""
+Answer: TypeAlias = Ready | Preparing | Prepared | Cancelled | ServerError
+"""The answer to a client's message, and what becomes of it later. It is never dropped."""

@@ -48,6 +48,7 @@ class _InlineRequest:
     def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
         self.segment, self._engine, self._delays = segment, engine, delays
         self.voice: Any = None
+        self.loading = None
         self.is_dead = self.input_ended = self._ended = False
         self._inputs: list[AudioChunk] = []
         self._outputs: list[Samples] = []

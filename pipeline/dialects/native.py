@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
 
 from pipeline.dialects.dialect import Dialect, Open, Say
-from stages.audio.format import SAMPLE_RATES, Encoding
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from stages.audio.format import Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
 from stages.errors import ProtocolError, ServerError
@@ -29,6 +28,8 @@ from stages.items import (
     ClientMessage,
     Flushed,
     PcmFrame,
+    Prepared,
+    Preparing,
     Ready,
     Segmentation,
     SegmentEnded,
@@ -59,12 +60,6 @@ LONG_FRAME_BYTES = 65_535
 """The longest payloads of frames with headers of 2 and of 4 bytes; the others have 10."""
 
 
-def _known_rate(rate: int) -> int:
-    if rate not in SAMPLE_RATES:
-        raise ValueError(f"must be one of {', '.join(map(str, SAMPLE_RATES))}")
-    return rate
-
-
 def _without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL")
@@ -72,23 +67,9 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-SampleRate = Annotated[int, AfterValidator(_known_rate)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)]
-"""Times as fast as the voice speaks by itself."""
-Volume = Annotated[
-    float,
-    Field(ge=-40, le=20, allow_inf_nan=False),
-    BeforeValidator(lambda value: 0.0 if value is None else value),
-]
-"""Decibels; null is 0."""
-LanguageTag = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8}){0,6}$", to_lower=True),
-    AfterValidator(lambda tag: tag.replace("_", "-")),
-]
 
 
 class Manner(ConversionSettings):
@@ -237,6 +218,11 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                     "max_pending_bytes": MAX_PENDING_BYTES,
                 },
             }
+        case Preparing():
+            return {"event": "preparing", "voice": item.voice}
+        case Prepared(error=error):
+            told = {"event": "prepared", "voice": item.voice}
+            return told if error is None else _fields(error)
         case SegmentStarted():
             return {
                 "event": "segment_start",

@@ -27,7 +27,7 @@ from pipeline.net.upload_rules import check_name
 from pipeline.voices import Voices, list_voices
 from stages.errors import Overloaded, UnusableModel
 from stages.neural.loader import yield_to_others
-from stages.rvc.voices.library import UPLOADED
+from stages.rvc import UPLOADED
 from stages.rvc.voices.received import check_index, check_voice
 
 if TYPE_CHECKING:
