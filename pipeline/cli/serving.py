@@ -44,7 +44,10 @@ async def open_answers(
     connections; `tell` gets the parts of the start, each as it begins."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
-    async with open_service(options, *limits, tell, options.preload) as service:
+    opening = open_service(
+        options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
+    )
+    async with opening as service:
         uploads = Uploads(service, options.voices, upload_rules(options, access))
         tell("the HTTP API: laying out")
         app = await trio.to_thread.run_sync(

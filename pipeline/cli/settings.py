@@ -15,7 +15,7 @@ from pipeline.cli.option_sources import CommonSettings
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
-from stages.items import Segmentation
+from stages.items import PacingMode, Segmentation
 from stages.text.choices import Actions, Urls
 from stages.voices import VoiceName
 
@@ -244,6 +244,11 @@ class ServeSettings(SpeechSettings):
     )
     idle_timeout_s: PositiveSeconds | None = Field(
         None, description="a client that neither says nor hears anything for this long is closed"
+    )
+    pacing: PacingMode = Field(
+        "smooth",
+        description="speech that is made more slowly than it is heard: held back until it can be"
+        " heard without a gap (smooth), or sent as it is made (asap); where a client does not say",
     )
     shutdown_grace_s: float = Field(
         10, ge=0, description="how long what is being said may go on after SIGTERM"
