@@ -47,9 +47,11 @@ BENCHES = {
     "disturbance": "Beside a hostile client",
     "leaving": "Shutdown under load",
     "page": "The page",
+    "piper": "Piper",
     "soprano": "Soprano, random weights",
     "rvc": "RVC, random weights",
     "chain": "Soprano and RVC, random weights",
+    "pacing": "Slower than speech, random weights",
     "soak": "A soak",
     "gpu": "On a GPU, random weights",
 }

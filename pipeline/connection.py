@@ -34,11 +34,13 @@ from stages.items import (
     Segment,
     SegmentEnded,
     SegmentFailed,
+    SegmentStarted,
     Speech,
 )
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
+from stages.sender.framing import MIN_MESSAGE_MS
 from stages.sender.packing import Packer
 from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Style, Token
+    from stages.sender.pacer import Pacer
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -86,16 +89,20 @@ class _Connection:
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._preparation = Preparation(service.executor, self._tell)
+        self._held_since: float | None = None  # of the segment whose start was told last
+        self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
+        self._service.pace.listeners.add(self)
         try:
             return await self._live()
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
+            self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
 
     async def _live(self) -> CloseCode:
@@ -137,7 +144,11 @@ class _Connection:
             start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
-            start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
+            heard_at = self._ledger.heard_at
+            send = partial(
+                send_speech, new_pacer=self._new_pacer, heard_at=heard_at, playback=clock
+            )
+            start(send, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,
                 self._conversation,
@@ -177,6 +188,13 @@ class _Connection:
         self._ledger.sample_rate = stream_format.sample_rate
         return Packer(stream_format, self._ledger.start, tells_words=self._conversation.words)
 
+    def _new_pacer(self, segment: Segment) -> Pacer:
+        may_hold = self._conversation.pacing == "smooth"
+        message_ms = self._conversation.stream_format.exact_ms or MIN_MESSAGE_MS
+        return self._service.pace.pacer(
+            segment, self, message_s=message_ms / 1000, may_hold=may_hold
+        )
+
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""
         is_told = self._ledger.is_refusing
@@ -193,8 +211,20 @@ class _Connection:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
         the client to go on."""
         now = trio.current_time()
-        waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
-        return min(now, self._ledger.clock.dry_at) if waits_for_client else now
+        return min(now, self._ledger.clock.dry_at) if self._waits_for_client else now
+
+    @property
+    def _waits_for_client(self) -> bool:
+        return self._ledger.waits_for_client(self._segmenter.n_given)
+
+    @property
+    def style(self) -> Style:
+        """See `pipeline.pace.Listener`."""
+        return self._conversation.style
+
+    def is_spoken_to(self, now: float) -> bool:
+        """See `pipeline.pace.Listener`."""
+        return self._ledger.clock.dry_at > now or not self._waits_for_client
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""
@@ -213,11 +243,17 @@ class _Connection:
         match item:
             case PcmFrame():
                 self._note_sound(item)
+            case SegmentStarted(segment=segment, pacing=pacing):
+                self._held_since = trio.current_time() if pacing.hold_s else None
+                if pacing.hold_s:
+                    self._service.pace.warn(segment)
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
+                if segment.index != self._failed:
+                    self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(
                     "spoken",
                     segment=segment.index,
@@ -230,6 +266,8 @@ class _Connection:
                 taken_in_at = self._cancels_taken_in.popleft()
                 metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
             case SegmentFailed(error=error) | (ServerError() as error):
+                if isinstance(item, SegmentFailed):
+                    self._failed = item.segment.index
                 metrics.errors.labels(error.code).inc()
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
@@ -244,6 +282,8 @@ class _Connection:
             return
         if timing.sent is None:
             timing.sent = now
+            if self._held_since is not None:
+                metrics.hold_seconds.observe(now - self._held_since)
             metrics.began(timing, was_waiting=dry_at <= timing.arrived)
         elif dry_at < now:
             metrics.gap(now - dry_at)

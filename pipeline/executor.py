@@ -25,6 +25,7 @@ import structlog
 import trio
 
 from pipeline.metrics import Metrics
+from pipeline.real_time import WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone, ServerError
@@ -69,6 +70,8 @@ class Executor:
         self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
         self._spare_time = SpareTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
+        self.meters: dict[Engine, WorkMeter] = {}
+        """How fast each engine is, by its steps."""
         self.step_under_way: tuple[Engine, float] | None = None
         """The engine that is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
@@ -86,6 +89,7 @@ class Executor:
         if engine.reads:
             tell(f"{engine.reads}: warming up")
         installed = Future[None]()
+        self.meters[engine] = WorkMeter()
         self._loaded.append((engine, installed))
         self.wake()
         if self._has_ended:  # looked at after the append, so that one of the two sees the engine
@@ -218,6 +222,7 @@ class Executor:
 
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch = able
+        n_before = {request: request.n_samples for request in able}
         now = self._clock.current_time()
         began = time.perf_counter()
         self.step_under_way = engine, began
@@ -233,6 +238,14 @@ class Executor:
         finally:
             self.step_under_way = None
             took_s = time.perf_counter() - began
+            if not any(request.is_dead for request in batch):  # whose sound was thrown away
+                begun_s: list[float] = []
+                more_s: list[float] = []
+                for request in batch:
+                    n_made = request.n_samples - n_before[request]
+                    pieces_s = more_s if n_before[request] else begun_s
+                    pieces_s.append(n_made / engine.sample_rate)
+                self.meters[engine].stepped(took_s, begun_s, more_s)
             for request in batch:
                 request.steps_s += took_s
             self._spare_time.stepped(able, now, took_s)

@@ -57,6 +57,7 @@ class QueuedRequest:
             timing.opened = trio.current_time()
         self._arrived = timing.opened
         self.words: Sequence[SaidWord] = ()
+        self.length_s: float | None = None
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
         self._error: SynthesisError | None = None
@@ -90,6 +91,9 @@ class QueuedRequest:
 
     def tell_words(self, words: Sequence[SaidWord]) -> None:
         self.words = words
+
+    def tell_length(self, n_samples: int) -> None:
+        self.length_s = n_samples / self.engine.sample_rate
 
     def finish(self) -> None:
         self._end(None)

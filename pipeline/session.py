@@ -169,7 +169,7 @@ class Session:
         form = {} if opening.form is None else opening.form.config
         conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
-        place.enter_context(self._service.admit())
+        place.enter_context(self._service.admit(conversation.style))
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
         context = _OpenContext(conversation, place, *channel, opening)
         self._contexts[context.name] = context

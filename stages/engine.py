@@ -78,6 +78,10 @@ class Request(Protocol):
         """Say when each word is said, in order, once all of them are known: before `finish`. An
         engine that does not know it does not call this, and the times are estimated."""
 
+    def tell_length(self, n_samples: int) -> None:
+        """Say how much sound will be emitted in all, as soon as that is known and before the first
+        of it. A synthesizer that does not know it does not call this, and it is estimated."""
+
     def finish(self) -> None:
         """All of this segment's sound has been emitted."""
 
@@ -195,6 +199,10 @@ class Job(Protocol):
     @property
     def words(self) -> Sequence[SaidWord]:
         """What the engine told of its words; empty before, and where it does not know."""
+
+    @property
+    def length_s(self) -> float | None:
+        """The length of all its sound in seconds, as the engine told it; None: it did not."""
 
     def __aiter__(self) -> AsyncIterator[Samples]:
         """The sound, as it comes off the engine.

@@ -90,10 +90,10 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
 
     listed = [voice for engine in synthesizers for voice in engine.voices()]
     voices = Voices(listed, unlisted)
-    default_voice = _default_voice(options, synthesizers, espeak.languages)
-    voice_converters, rvc_remarks = _rvc(options, voices, default_voice)
+    preferred = _default_voice(options, synthesizers, espeak.languages)
+    voice_converters, rvc_remarks = _rvc(options, voices, preferred)
     remarks = [*found.problems, *rvc_remarks, *_left_out(options, found, voices.left_out)]
-    default_voice = options.voice or default_voice
+    default_voice = options.voice or preferred
     if default_voice not in voices:
         why = [str(each) for each in (found.missing, no_soprano) if each is not None]
         there_is = no_voice(default_voice, voices, options.espeak_languages)
@@ -105,7 +105,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     if no_soprano is not None and no_soprano.is_begun:
         remarks.insert(0, str(no_soprano))
     elif no_soprano is not None:
-        speaks = "the built-in engine" if found.engine is None else "Piper"
+        speaks = "Piper" if voices[preferred].engine == PIPER else "the built-in engine"
         advice = (
             f"{speaks} speaks; to get {no_soprano.engine}, a neural voice: {no_soprano.how}"
             f" (missing: {', '.join(no_soprano.parts)})"
@@ -209,6 +209,7 @@ def _rvc(
         raise CannotStart(f"{place}: {no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = missing_for_rvc(_rvc_content(options))
     if missing is not None:
+        voices.lacks = str(missing)
         found = find_voices([options.voices], options.rvc_webui).voices
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     free_only = options.free_voices_only

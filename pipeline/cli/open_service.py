@@ -15,6 +15,7 @@ from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
+from pipeline.rehearsal import rehearse
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import SpeechSettings
     from pipeline.executor import Tell
+    from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
 
@@ -36,12 +38,15 @@ async def open_service(
     options: SpeechSettings,
     max_listeners: int,
     idle_timeout_s: float,
+    *,
     tell: Tell = tell_nobody,
     preload: Sequence[str] = (),
+    pacing: PacingMode = "smooth",
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
-    them is not there."""
+    them is not there. Where listeners are to hear no gap, it has spoken a little by then, and knows
+    how fast it is."""
     lexicon = await trio.to_thread.run_sync(open_lexicon, options, abandon_on_cancel=True)
     # It imports torch, where an engine needs that.
     engines = await trio.to_thread.run_sync(
@@ -92,6 +97,7 @@ async def open_service(
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=idle_timeout_s,
             metrics=metrics,
+            pacing=pacing,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables
@@ -103,6 +109,9 @@ async def open_service(
                 name,
                 options.rvc_memory_mb,
             )
+        if pacing == "smooth":
+            tell("the first words: speaking")
+            await rehearse(service)
         _say_who_speaks(service)
         yield service
         nursery.cancel_scope.cancel()

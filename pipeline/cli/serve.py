@@ -76,7 +76,7 @@ async def serve(options: ServeSettings) -> None:
                 nursery.start_soon(_note_signals, signals, told_to_end, told_again)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                async with open_answers(options, port.limit, progress) as answers:
+                async with open_answers(options, access, port.limit, progress) as answers:
                     watch.cancel()
                     is_warm = True
                     progress.end()

@@ -15,7 +15,7 @@ from pipeline.cli.option_sources import CommonSettings
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
-from stages.items import Segmentation
+from stages.items import PacingMode, Segmentation
 from stages.text.choices import Actions, Urls
 from stages.voices import VoiceName
 
@@ -225,12 +225,30 @@ class ServeSettings(SpeechSettings):
     wyoming_announce: bool = Field(
         False, description="let Home Assistant find that port by itself, by mDNS"
     )
+    uploads: bool = Field(
+        True,
+        description="take RVC voices from clients with a key; where there are no keys from clients"
+        " on this machine, if it is the only one that reaches the server",
+    )
+    uploads_file_mb: int = Field(
+        500, ge=1, description="the largest file that is taken: a training's checkpoint has 450"
+    )
+    uploads_quota_mb: int = Field(
+        2000,
+        ge=1,
+        description="of all uploads on the disk: thirty voices of 55 MB, or a dozen with an index",
+    )
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
     )
     idle_timeout_s: PositiveSeconds | None = Field(
         None, description="a client that neither says nor hears anything for this long is closed"
+    )
+    pacing: PacingMode = Field(
+        "smooth",
+        description="speech that is made more slowly than it is heard: held back until it can be"
+        " heard without a gap (smooth), or sent as it is made (asap); where a client does not say",
     )
     shutdown_grace_s: float = Field(
         10, ge=0, description="how long what is being said may go on after SIGTERM"

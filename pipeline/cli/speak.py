@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipeline.cli.settings import SpeakSettings
-    from stages.items import Outgoing
+    from stages.items import Outgoing, PacingMode
 
 log = structlog.stdlib.get_logger("server")
 
@@ -50,8 +50,10 @@ async def speak(options: SpeakSettings) -> None:
         raise NothingToSpeak  # before models are read for it
     text = _standard_input() if options.text is None else options.text
     is_typed = options.text is None and sys.stdin.isatty()
+    to_pipe = str(options.output) == STANDARD_STREAM
+    pacing: PacingMode = "smooth" if to_pipe else "asap"  # nobody listens to a file yet
     with closing(output), StartProgress() as start:
-        async with open_service(options, 1, math.inf, start) as service:
+        async with open_service(options, 1, math.inf, tell=start, pacing=pacing) as service:
             start.end()
             if is_typed:
                 log.info("speaking what you type; end with Ctrl-D")

@@ -27,6 +27,7 @@ from stages.items import (
     Cancelled,
     ClientMessage,
     Flushed,
+    PacingMode,
     PcmFrame,
     Prepared,
     Preparing,
@@ -102,6 +103,7 @@ class Config(Manner):
     frame_ms: FrameMs | None = None
     events: bool = False
     words: bool = False
+    pacing: PacingMode = "smooth"
 
 
 class _Query(Config):
@@ -217,6 +219,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                     "max_message_bytes": MAX_MESSAGE_BYTES,
                     "max_pending_bytes": MAX_PENDING_BYTES,
                 },
+                "pacing": {"mode": item.pacing, **_factor(item.real_time_factor)},
             }
         case Preparing():
             return {"event": "preparing", "voice": item.voice}
@@ -232,6 +235,10 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "language": item.segment.language,
                 "pitch_shift": item.segment.style.pitch_shift,
                 "sample_offset": item.sample_offset,
+                "pacing": {
+                    "hold_ms": round(item.pacing.hold_s * 1000, 3),
+                    **_factor(item.pacing.real_time_factor),
+                },
             }
         case WordTimes():
             return {
@@ -263,6 +270,10 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():
             raise TypeError("sound is not sent as text")
+
+
+def _factor(factor: float | None) -> dict[str, Any]:
+    return {"real_time_factor": None if factor is None else round(factor, 4)}
 
 
 def _word(word: Word, rate: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import trio
 from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, PacedListener, RateLimit
 from pipeline.net.request_head import Refused, RequestReader, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
+from pipeline.net.upload_rules import upload_target
 
 if TYPE_CHECKING:
     import ssl
@@ -39,8 +40,11 @@ MAX_ADVICE = 32
 class Answers(Protocol):
     """What answers those whom a port lets in."""
 
-    async def answer(self, stream: ClientStream, request: HttpRequest) -> None:
-        """Answer a request, which was read from the stream. Raises `Refused`."""
+    async def answer(
+        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+    ) -> None:
+        """Answer a request, which this reader has read from the stream, but for the body of an
+        upload. Raises `Refused`."""
 
     def has_listeners(self) -> bool:
         """Whether anybody has asked for speech. A client that has only connected does not count,
@@ -121,7 +125,7 @@ class Port:
             stream.close()
 
     async def _route(self, stream: ClientStream) -> None:
-        reader = RequestReader(stream)
+        reader = RequestReader(stream, lambda request: upload_target(request) is not None)
         try:
             if self._tls is not None:
                 await _start_tls(stream, self._tls)
@@ -131,7 +135,7 @@ class Port:
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
             log.debug("asked", method=method, path=path, upgrade=is_upgrade)
             self._access.check(request)
-            await self.answers.answer(stream, request)
+            await self.answers.answer(stream, request, reader)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
             self._advise(refusal.advice)

@@ -14,6 +14,7 @@ from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
 from pipeline.net.pacing import UNUSED_COST, UNUSED_WITHIN_S, RateLimit
 from pipeline.net.request_head import Refused, check_upgrade
+from pipeline.net.upload_rules import upload_target
 from pipeline.net.websocket import serve_websocket
 from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from pipeline.close_code import CloseCode
     from pipeline.net.http_server import HttpServer
-    from pipeline.net.request_head import HttpRequest
+    from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
+    from pipeline.net.uploads import Uploads
     from pipeline.service import Service
 
 
@@ -42,22 +44,37 @@ class ServeSession(Protocol):
 class ServiceAnswers:
     """The answers of a service: `pipeline.net.port.Answers`."""
 
-    def __init__(self, service: Service, http: HttpServer, limit: RateLimit) -> None:
+    def __init__(
+        self,
+        service: Service,
+        http: HttpServer,
+        limit: RateLimit,
+        uploads: Uploads | None = None,
+    ) -> None:
         """`limit` is the port's, for new connections."""
         self.service = service
         self._http = http
         self._limit = limit
+        self._uploads = uploads
         self._sessions: set[Session] = set()
         self._n_wyoming = 0
 
-    async def answer(self, stream: ClientStream, request: HttpRequest) -> None:
+    async def answer(
+        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+    ) -> None:
+        if (target := upload_target(request)) is not None:
+            if self._uploads is None:
+                raise Refused(403, "uploads_off", "this server takes no uploads")
+            self._uploads.check(request, target, stream.peer)
+            await reader.ask_for_body()
         stream.give_back(request.raw)
         with self.service.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
             if request.is_upgrade or is_socket:
                 await self._serve_websocket(stream, request)
             else:
-                stream.ignores_input = True  # Hypercorn would close, in mid-answer
+                # Hypercorn would take up what comes behind, and close in mid-answer.
+                stream.input_left = request.n_to_come
                 await self._http.serve(stream)
 
     def has_listeners(self, but: Session | None = None) -> bool:

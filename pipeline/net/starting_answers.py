@@ -15,7 +15,7 @@ from pipeline.web.page import FILE_HEADERS, page_file, page_headers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.net.request_head import HttpRequest
+    from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
 
 RETRY_AFTER = ("retry-after", "2")
@@ -32,7 +32,10 @@ class StartingAnswers:
         self._reason = reason
         self._types = MimeTypes()  # Python's own, without looking for the system's
 
-    async def answer(self, stream: ClientStream, request: HttpRequest) -> None:
+    async def answer(
+        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+    ) -> None:
+        del reader  # no upload is taken yet
         is_asked = request.method == "GET" and not request.is_upgrade
         if is_asked and request.path == "/health/live":
             await send_answer(stream, 200, _health("ok", None), JSON)

@@ -38,7 +38,8 @@ class VoiceSource(Generic[V]):
 
     name: str
     stamp: Callable[[], Hashable]
-    """Changes with the voice's files. Called on any thread; costs microseconds."""
+    """Changes with the voice's files; None where they have been removed. Called on any thread;
+    costs microseconds."""
     read: Callable[[], V]
     """Called on the loading thread."""
 
@@ -95,7 +96,11 @@ class KeptVoices(Generic[V]):
         self._loader.close()
 
     def _kept(self, source: VoiceSource[V], stamp: Hashable) -> V | None:
+        """The voice, if it is kept as its files are; or as they were, if they have been removed:
+        who speaks with it goes on, and nobody else can choose it."""
         with self._lock:
+            if stamp is None:
+                return self._voices.peek(source.name)
             return self._voices.get(source.name, stamp)
 
     def _load(self, source: VoiceSource[V], use: Callable[[V], U], *, ahead: bool) -> U:

@@ -42,6 +42,8 @@ NOT_RUN = {
     ".venv/bin/uv pip install ": "would change what is installed here",
     ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
     ".venv/bin/python -m tests.random_": "takes 40 s; other tests write such models, but small",
+    "curl -T ": "needs a server with RVC: tests/rvc/test_upload_server.py has one",
+    "curl -X DELETE ": "removes what that one uploads",
     "sudo deploy/try_in_chroot.sh ": "needs root, and a mirror of Debian's",
 }
 """How commands begin that no test can run, and why."""

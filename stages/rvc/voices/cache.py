@@ -77,5 +77,6 @@ class VoiceCache:
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:
-    """Changes with the voice's files, and with the setting that decides what is loaded."""
-    return entry.stamp, entry.settings.pitch_method
+    """Changes with the voice's files, and with the setting that decides what is loaded. None: the
+    voice has been removed."""
+    return (entry.stamp, entry.settings.pitch_method) if entry.is_there else None
