@@ -130,9 +130,8 @@ class ServerPace:
         if figures is None:
             return Pacer(None)
         factor = figures.rest
-        if (
-            figures.factor * len(self.listeners) > 1 - SLACK
-        ):  # else it is fast enough, whatever others take
+        # Else it is fast enough, whatever others take.
+        if figures.factor * len(self.listeners) > 1 - SLACK:
             factor = self._factor_now(figures, listener)
         if not may_hold or factor <= 1 - SLACK:
             return Pacer(factor, max_hold_s=0.0)

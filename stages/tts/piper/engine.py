@@ -229,9 +229,11 @@ class PiperEngine(Engine):
 
         for place, start, end in word_frames(text.ids, text.places, borders):
             utterance.words.append(SaidWord(place, sample(start), sample(end)))
+        utterance.n_samples += (heard.end - heard.start) * network.hop
         if not utterance.texts:
             request.tell_words(utterance.words)
-        utterance.n_samples += (heard.end - heard.start) * network.hop
+            if not utterance.is_heard:
+                request.tell_length(resampled_length(utterance.n_samples, rate, PIPELINE_RATE))
         prior = prior_of(reading, counts, utterance.draws)
         return SoundStream(network, prior, voice.speaker, chunks(*heard))
 
