@@ -51,6 +51,7 @@ BENCHES = {
     "soprano": "Soprano, random weights",
     "rvc": "RVC, random weights",
     "chain": "Soprano and RVC, random weights",
+    "pacing": "Slower than speech, random weights",
     "soak": "A soak",
     "gpu": "On a GPU, random weights",
 }

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
-from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
+from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
@@ -27,7 +28,7 @@ from pipeline.net.openai_routes import openai_routes
 from pipeline.net.request_head import Refused
 from pipeline.net.speech_response import SpeechResponse
 from pipeline.net.voice_routes import ErrorAnswer, voice_routes
-from pipeline.web.page import add_page
+from pipeline.web.routes import add_page
 from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
@@ -83,7 +84,7 @@ class SpeakRequest(Manner):
 class Health(BaseModel):
     """The server's health, with the reason where it is not well."""
 
-    status: Literal["ok", "unavailable"] = "ok"
+    status: Literal["ok", "starting", "unavailable"] = "ok"
     reason: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""HTTP requests, read whole within a time and a size; and the answer to one that is refused."""
+"""HTTP requests, read whole within a time and a size; and answers without an app behind them."""
 
 from __future__ import annotations
 
@@ -225,19 +225,21 @@ def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 async def send_refusal(stream: ClientStream, refusal: Refused, path: str) -> None:
-    """Send the refusal of a request for this path, and make sure that the client can read it."""
+    """Send the refusal of a request for this path."""
     error = HttpError(refusal.status, refusal.code, str(refusal))
     status, answer = error_answer(path, error)
     body = json.dumps(answer).encode()
-    headers = [
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-        ("connection", "close"),
-        *refusal.headers,
-    ]
+    await send_answer(stream, status, body, ("content-type", "application/json"), *refusal.headers)
+
+
+async def send_answer(
+    stream: ClientStream, status: int, body: bytes, *headers: tuple[str, str]
+) -> None:
+    """Send a whole answer, the last on this stream, and make sure that the client can read it."""
+    headers = ("content-length", str(len(body))), ("connection", "close"), *headers
     writer = h11.Connection(h11.SERVER)
     parts = (
-        h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase),
+        h11.Response(status_code=status, headers=list(headers), reason=HTTPStatus(status).phrase),
         h11.Data(data=body),
         h11.EndOfMessage(),
     )

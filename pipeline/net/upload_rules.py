@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from pipeline.net.access import host_name, is_loopback
 from pipeline.net.request_head import Refused
-from stages.rvc.voices.library import UPLOADED
+from stages.rvc import UPLOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

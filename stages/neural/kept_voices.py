@@ -72,13 +72,18 @@ class KeptVoices(Generic[V]):
         not wait for a thread, and what has changed must not be spoken with."""
         with self._lock:
             self._voice_of[user] = source.name
-        kept = None if ahead else self._kept(source, source.stamp())
+        kept = self._kept(source, source.stamp())
         if kept is None:
             load = partial(self._load, source, use, ahead=ahead)
             return self._loader.load(load, user, ahead=ahead)
+        self._loader.forget(user)  # what it chose before it need not be loaded
         voice = Future[U]()
         settle(voice, partial(use, kept))
         return voice
+
+    def holds(self, source: VoiceSource[V]) -> bool:
+        """Whether the voice is there, as its files are now."""
+        return self._kept(source, source.stamp()) is not None
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""

@@ -61,6 +61,13 @@ def test_words_are_told_before_their_sound(engine: PiperEngine) -> None:
     engine.leave(request)
 
 
+@pytest.mark.parametrize("voice", [PLAIN, MANY, HIGH])
+def test_the_length_is_told_before_its_sound(engine: PiperEngine, voice: str) -> None:
+    """So that who must wait for a slow machine is told for how long (docs/adr/0031-pacing.md)."""
+    request = say(engine, SENTENCE, voice, speed=1.3)
+    assert request.n_told == len(request.sound)
+
+
 def test_the_same_seed_says_the_same(engine: PiperEngine) -> None:
     first, again = (say(engine, SENTENCE, PLAIN, seed=5).sound for _ in range(2))
     other = say(engine, SENTENCE, PLAIN, seed=6).sound

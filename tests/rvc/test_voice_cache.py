@@ -279,3 +279,18 @@ def test_the_memory_of_rmvpe_counts(voice: Path, method: str, fits: bool) -> Non
         load(name).result(PATIENCE_S)
     assert load("anna").done() == fits
     watched.close()
+
+
+def test_what_a_voice_would_take_to_read(watched: Watched) -> None:
+    """Its file, until it is there."""
+    entry = watched.entry("anna")
+    assert watched.cache.to_read(entry) == entry.path.stat().st_size
+    watched.load("listener", "anna").result(PATIENCE_S)
+    assert watched.cache.to_read(entry) == 0
+
+
+def test_a_choice_of_what_is_there_is_there_at_once(watched: Watched) -> None:
+    """However busy the loading thread is: its listener need not be told to wait."""
+    watched.load("listener", "anna").result(PATIENCE_S)
+    watched.hold_up()
+    assert watched.choose("listener", "anna").done()

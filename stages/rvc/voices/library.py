@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.errors import UnusableModel
+from stages.rvc import UPLOADED
 from stages.rvc.voices.file_names import (
     called,
     indexes_among,
@@ -57,13 +58,10 @@ Stamp: TypeAlias = "tuple[tuple[int, int] | None, ...]"
 CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
 """RVC-WebUI's suffix for a voice saved in mid-training, with epochs and steps."""
 
-UPLOADED = "uploaded"
-"""The folder in one of voices where clients' uploads are."""
-
 ARCHIVES = frozenset({".7z", ".rar"})
 TOLD_SUFFIXES = {
     ".onnx": "is an ONNX export, which cannot be streamed: put the .pth there that it was made of"
-    " (a Piper voice belongs into the folder of models, under piper)",
+    " (a Piper voice belongs into models/piper)",
     ".ckpt": "is no RVC voice: those end in .pth",
 }
 """What is said of files that people take for voices."""

@@ -25,6 +25,7 @@ from stages.audio.gain import amplified
 from stages.audio.resample import Resampler, resampled_length
 from stages.engine import Engine, SaidWord
 from stages.errors import SynthesisError
+from stages.file_sizes import size_of
 from stages.neural.kept_voices import KeptVoices, VoiceSource
 from stages.text.letters import in_scripts
 from stages.tts.espeak.scripts import own_scripts
@@ -140,11 +141,18 @@ class PiperEngine(Engine):
             failed = Future[PiperVoice]()
             failed.set_exception(SynthesisError(f"Piper has no voice {style.voice!r}"))
             return failed
-        file = speaking.file
-        read = partial(read_voice, file, self._n_threads)
-        source = VoiceSource(file.name, partial(_stamp, file.model), read)
         use = partial(PiperVoice.spoken_by, speaker=speaking.speaker)
-        return self._kept.load(user, source, use, ahead=ahead)
+        return self._kept.load(user, self._source(speaking.file), use, ahead=ahead)
+
+    def to_read(self, style: Style) -> int:
+        speaking = self._voices.speaking(style.voice)
+        if speaking is None or self._kept.holds(self._source(speaking.file)):
+            return 0
+        return size_of([speaking.file.model])
+
+    def _source(self, file: PiperVoiceFile) -> VoiceSource[PiperVoice]:
+        read = partial(read_voice, file, self._n_threads)
+        return VoiceSource(file.name, partial(_stamp, file.model), read)
 
     def release_voice(self, user: Hashable) -> None:
         self._kept.release(user)
@@ -223,9 +231,11 @@ class PiperEngine(Engine):
 
         for place, start, end in word_frames(text.ids, text.places, borders):
             utterance.words.append(SaidWord(place, sample(start), sample(end)))
+        utterance.n_samples += (heard.end - heard.start) * network.hop
         if not utterance.texts:
             request.tell_words(utterance.words)
-        utterance.n_samples += (heard.end - heard.start) * network.hop
+            if not utterance.is_heard:
+                request.tell_length(resampled_length(utterance.n_samples, rate, PIPELINE_RATE))
         prior = prior_of(reading, counts, utterance.draws)
         return SoundStream(network, prior, voice.speaker, chunks(*heard))
 
