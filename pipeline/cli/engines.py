@@ -180,7 +180,7 @@ def no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     """A sentence: there is no such voice, these have similar names, and these there are; of
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
-    language = Languages(languages).called(name)
+    language = Languages(languages).called(name.partition("+")[0])
     hint = "; there are "
     if near:
         hint = f", did you mean {' or '.join(near)}? There are "
