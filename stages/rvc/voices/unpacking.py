@@ -53,8 +53,8 @@ _COPY_BYTES = 1 << 20
 _UTF_8, _ENCRYPTED = 0x800, 0x1
 """Flags of an entry (APPNOTE.TXT of the zip format, 4.4.4)."""
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""Those that zipfile unpacks piece by piece. What is packed by bzip2 or LZMA it unpacks as a whole
-for each piece that it reads: a kilobyte becomes gigabytes in memory, whatever size the entry has."""
+"""Those that zipfile unpacks piece by piece. With bzip2 and LZMA it unpacks all that it has read at
+once: a kilobyte becomes gigabytes in memory, whatever size the entry says it has."""
 _FAULTS = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL})
 """Errors of the system that an archive's names and numbers lead to, and not the disk."""
 
