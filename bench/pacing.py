@@ -78,7 +78,7 @@ async def measure_all(
     """Both ways, one after the other."""
     results = []
     async with open_chain(files, 1, device, dtype, force_length=n_states) as service:
-        await rehearse(service)
+        await rehearse(service, service.style)
         ways: tuple[PacingMode, ...] = ("asap", "smooth")
         for pacing in ways:
             heard = [

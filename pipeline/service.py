@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
 from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
-from stages.items import AUTO
+from stages.items import AUTO, Style
 from stages.text.letters import outside
 from stages.text.lexicon import pronunciations
 from stages.text.normalise import Buffer, is_prepared, normalise, prepare
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import PacingMode, Remark, Segment, Segmentation, Style
+    from stages.items import PacingMode, Remark, Segment, Segmentation
     from stages.segmenter import SegmenterOptions
     from stages.text.lexicon import WordTable
     from stages.voices import Voice
@@ -97,6 +97,8 @@ class Service:
         self.n_listeners = 0
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
+        self._unknown, self.unknown_styles = trio.open_memory_channel[Style](1)
+        """Styles that were chosen, and of whose engines nobody knows yet how fast they are."""
         self._show_state()
 
     @property
@@ -247,6 +249,9 @@ class Service:
                 loading.append((own.voice, engine.load_voice(listener, own, ahead=True)))
             else:
                 engine.release_voice(listener)
+        if self.pace.factor(style) is None:
+            with suppress(trio.WouldBlock):  # others are: it comes when it is chosen again
+                self._unknown.send_nowait(style)
         return loading
 
     def forget(self, listener: Hashable) -> None:

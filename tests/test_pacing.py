@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from pipeline.close_code import CloseCode
+from pipeline.rehearsal import rehearse_what_is_chosen
 from pipeline.speak_text import speak_text
 from stages.errors import ProtocolError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, Ready, SegmentStarted
@@ -112,6 +114,25 @@ async def test_nothing_is_held_back_while_nobody_knows_how_fast_it_is(
     assert second.pacing.real_time_factor == pytest.approx(3.0, rel=0.01)
     assert second.pacing.hold_s > 5
     assert peer.heard_of(Ready)[0].real_time_factor is None
+
+
+async def test_what_a_listener_chooses_is_rehearsed_where_nobody_knows_how_fast_it_is(
+    autojump_clock: MockClock,
+) -> None:
+    """An RVC voice that is not the default one: the first sentence of the first listener who chose
+    it was sent as it was made, with all its gaps, since only the default voice had been rehearsed.
+    """
+    server = service(TimedModels(), SlowSpeaker(3.0), segmentation="sentence")
+    server.load_ahead("somebody", server.style)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rehearse_what_is_chosen, server)
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(10)  # the listener looks for words
+        peer = TimedPeer(token(SENTENCE), FLUSH)
+        await converse(peer, server)
+        nursery.cancel_scope.cancel()
+    assert Figures(server)("gap_seconds_total") < 0.05
+    assert peer.started[0].pacing.hold_s > 5
 
 
 async def test_what_is_told_by_the_engine_is_believed(autojump_clock: MockClock) -> None:

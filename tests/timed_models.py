@@ -165,5 +165,5 @@ async def slow_service(engine: SlowSpeaker, *, max_listeners: int = 10) -> Servi
     """A service that has measured its engine."""
     models = TimedModels()
     server = service(models, engine, segmentation="sentence", max_listeners=max_listeners)
-    await rehearse(server)
+    await rehearse(server, server.style)
     return server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,7 +16,7 @@ from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
-from pipeline.rehearsal import rehearse
+from pipeline.rehearsal import rehearse, rehearse_what_is_chosen
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -111,7 +112,11 @@ async def open_service(
             )
         if pacing == "smooth":
             tell("the first words: speaking")
-            await rehearse(service)
+            for name in (service.style.voice, *preload):
+                style = replace(service.style, voice=name)
+                if service.pace.factor(style) is None:
+                    await rehearse(service, style)
+            nursery.start_soon(rehearse_what_is_chosen, service)
         _say_who_speaks(service)
         yield service
         nursery.cancel_scope.cancel()
