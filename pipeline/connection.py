@@ -126,6 +126,7 @@ class _Connection:
                 # Drop what was not sent, tell what was heard, and begin anew.
                 self._outbox.drop_speech()
                 self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
+                self._expect(self._conversation.style)  # text that was dropped waits for no voice
                 self._inbox.put_back(replace(cancel, cancel=False))
         except* Disconnected:
             self._life.cancel()

@@ -29,9 +29,9 @@ class Preparation:
     who looks whether its voices are there.
 
     Each is told of as it begins to be waited for and when it is there, whether it was chosen or
-    text needs it. A choice is answered with all that is waited for from then on: so nobody waits
-    for what it chose before. That a voice cannot be read is told of one that was chosen; text that
-    needs it fails by itself."""
+    text needs it. A choice, or a barge-in, is answered with all that is waited for from then on:
+    so nobody waits for what it chose before, nor for what dropped text needed. That a voice cannot
+    be read is told of one that was chosen; text that needs it fails by itself."""
 
     def __init__(self, executor: Executor, tell: Callable[[Preparing | Prepared], None]) -> None:
         self._executor = executor

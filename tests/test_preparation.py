@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from pipeline.dialects.native import render
 from pipeline.executor import open_executor
 from stages.errors import UnusableModel
-from stages.items import ClientMessage, Prepared, Preparing, Ready, SegmentFailed
+from stages.items import Cancelled, ClientMessage, Prepared, Preparing, Ready, SegmentFailed
 from tests.executing import until
 from tests.fakes import FLUSH, ListPeer, TellingEngine, converse, service, token
 
@@ -167,4 +167,21 @@ async def test_who_asks_for_no_events_gets_none() -> None:
         engine.read_all(UnusableModel("other.pth is torn"))
         await wait_all_tasks_blocked()
         assert peer.heard == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_barge_in_is_answered_with_what_is_still_read() -> None:
+    """Text that needed a voice which had left memory was dropped, and the listener was told for
+    ever that this voice is read."""
+    engine, peer = Slow(), ListPeer(ends=False)
+    async with trio.open_nursery() as nursery:
+        await started(engine, peer, nursery)
+        peer.say(ClientMessage(config={"voice": "other"}))
+        await until(lambda: told(peer) == ["other"])
+        peer.say(ClientMessage(cancel=True))
+        await until(lambda: told(peer) == ["other", "other"])
+        at = [type(item) for item in peer.heard]
+        assert at.index(Cancelled) < len(at) - 1 - at[::-1].index(Preparing)
+        engine.read_all()
+        await until(lambda: told(peer) == ["other", "other", "+other"])
         nursery.cancel_scope.cancel()

@@ -67,6 +67,7 @@ class Uploads:
         self._metrics: Metrics = service.metrics
         self._folder = folder / UPLOADED
         self._on_their_way: dict[str, int] = {}  # bytes, by name
+        self._placing = trio.Lock()  # of two that come to their end at once one may be too much
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="uploads", initializer=yield_to_others
         )
@@ -211,9 +212,10 @@ class Uploads:
         left = max(0, self.rules.quota_bytes - self.used_bytes)
         await _in_thread(new.parent.mkdir)
         await self._read(partial(check_voice, sent, new, max_bytes=left))
-        self.rules.check_quota(await _in_thread(partial(_n_bytes, new)), self.used_bytes)
-        await _in_thread(partial(new.rename, self._folder / name))
-        await self._count()
+        async with self._placing:
+            self.rules.check_quota(await _in_thread(partial(_n_bytes, new)), self.used_bytes)
+            await _in_thread(partial(new.rename, self._folder / name))
+            await self._count()
 
     async def _place_index(self, name: str, sent: Path) -> None:
         voice = self._uploaded(name).path
@@ -237,7 +239,7 @@ class Uploads:
         place = self._folder / name
         said = []
         if isinstance(self._voices, Voices):
-            problems = [each for each in self._voices.problems if str(place) in each]
+            problems = [each for each in self._voices.problems if f"{place}/" in each]
             said += [each.replace(f"{self._folder}/", "") for each in problems]
             if name in {left_out.name for left_out in self._voices.left_out}:
                 said.append("this server offers free voices alone: --free-voices-only")

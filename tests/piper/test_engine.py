@@ -14,6 +14,7 @@ from stages.audio.resample import resampled_length
 from stages.errors import SynthesisError
 from stages.tts.piper import engine as engine_module
 from stages.tts.piper.durations import frame_counts
+from stages.tts.piper.network import VoiceNetwork
 from stages.tts.piper.schedule import chunks
 from stages.tts.piper.texts import MAX_PHONEMES
 from stages.tts.piper.voices import MAX_LISTED_SPEAKERS, PiperVoices
@@ -23,6 +24,11 @@ from tests.piper.speaking import SENTENCE, request_for, run_all, say
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import onnxruntime
+
     from stages.tts.piper.engine import PiperEngine
     from stages.tts.piper.voice_file import PiperVoiceFile
     from tests.engine_driver import DrivenRequest
@@ -66,6 +72,27 @@ def test_the_length_is_told_before_its_sound(engine: PiperEngine, voice: str) ->
     """So that who must wait for a slow machine is told for how long (docs/adr/0031-pacing.md)."""
     request = say(engine, SENTENCE, voice, speed=1.3)
     assert request.n_told == len(request.sound)
+
+
+@pytest.mark.parametrize("duration", [-1.0, 1e30])
+def test_durations_that_are_none_fail_one_text(
+    engine: PiperEngine, monkeypatch: pytest.MonkeyPatch, duration: float
+) -> None:
+    """A stranger's network may say anything; numpy's errors about it told nobody what was wrong."""
+    run = VoiceNetwork._run  # noqa: SLF001 - as if the network had made them
+
+    def broken(
+        network: VoiceNetwork,
+        session: onnxruntime.InferenceSession,
+        inputs: Mapping[str, npt.NDArray[np.generic]],
+        speaker: int,
+    ) -> list[npt.NDArray[np.float32]]:
+        made = run(network, session, inputs, speaker)
+        return [np.full_like(made[0], duration), *made[1:]] if len(made) > 1 else made
+
+    monkeypatch.setattr(VoiceNetwork, "_run", broken)
+    with pytest.raises(SynthesisError, match="durations broke down"):
+        say(engine, SENTENCE, PLAIN)
 
 
 def test_the_same_seed_says_the_same(engine: PiperEngine) -> None:

@@ -215,6 +215,7 @@ export class Speaker {
     stopped.split = [spoken, remaining + unsent];
     this.#received = this.#turnOffset = samples;
     this.#player.reset(samples);
+    this.preparing = null; // what is still read is told again
     this.#handlers.changed();
   }
 

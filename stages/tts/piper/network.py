@@ -36,6 +36,8 @@ _FATAL = 4
 
 FRAMES_PER_S = 20, 400
 """Voices have 62 to 94."""
+MAX_FRAMES = 1_000_000
+"""Of one id: hours, and few enough to be counted together."""
 MAX_REACH = 200
 """Frames. Voices have 43 or 45; with many more, most of the work would be context."""
 MEMORY_FACTOR = 3
@@ -86,7 +88,7 @@ class VoiceNetwork:
     def read_text(
         self, ids: Sequence[int], speaker: int, draws: np.random.Generator
     ) -> TextReading:
-        """Run the frontend."""
+        """Run the frontend. Raises `SynthesisError` for durations that are none."""
         inputs: dict[str, npt.NDArray[np.generic]] = {
             graph.IDS: np.array([ids], np.int64),
             graph.LENGTHS: np.array([len(ids)], np.int64),
@@ -96,6 +98,8 @@ class VoiceNetwork:
             noise = draws.standard_normal((len(ids), 2), np.float32)
             inputs[graph.DURATION_NOISE] = noise.T[None]
         w, means, log_scales = self._run(self._frontend, inputs, speaker)
+        if not ((w >= 0) & (w <= MAX_FRAMES)).all():
+            raise SynthesisError("piper's durations broke down on this text")
         return TextReading(w.ravel(), means[0], np.exp(log_scales[0]) * self._noise_scale)
 
     def latent(self, prior: npt.NDArray[np.float32], speaker: int) -> npt.NDArray[np.float32]:
