@@ -129,10 +129,6 @@ class Voices(Mapping[str, Voice]):
             removable=entry.is_uploaded,
         )
 
-    def is_built_in(self, name: str) -> bool:
-        """Whether a synthesizer's own voice has this name, listed or not."""
-        return self._find_own(name) is not None
-
     def _find_own(self, name: str) -> Voice | None:
         return self._own.get(name) or self._unlisted(name)
 

@@ -155,8 +155,9 @@ def _default_voice(
     if preferred.name == PIPER:
         voices = preferred.voices()
         by_language = NeuralVoices(voices, languages)
-        language = [options.language] if options.language not in {None, AUTO} else []
-        for name in [*language, options.espeak_languages[0]]:
+        first, asked = options.espeak_languages[0], options.language
+        any_region = first.partition("-")[0]  # another region's voice, before none
+        for name in [first, any_region] if asked is None or asked == AUTO else [asked, first]:
             voice = by_language.find(name)
             if voice is not None:
                 return voice.name

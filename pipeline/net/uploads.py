@@ -235,8 +235,12 @@ class Uploads:
         if voice is not None and voice.removable:
             return voice
         place = self._folder / name
-        problems = self._voices.problems if isinstance(self._voices, Voices) else ()
-        said = [each.replace(f"{self._folder}/", "") for each in problems if str(place) in each]
+        said = []
+        if isinstance(self._voices, Voices):
+            problems = [each for each in self._voices.problems if str(place) in each]
+            said += [each.replace(f"{self._folder}/", "") for each in problems]
+            if name in {left_out.name for left_out in self._voices.left_out}:
+                said.append("this server offers free voices alone: --free-voices-only")
         await trio.to_thread.run_sync(partial(shutil.rmtree, place, ignore_errors=True))
         await self._count()
         raise Refused(422, "unusable_voice", "; ".join(said) or f"{name} cannot be listed")

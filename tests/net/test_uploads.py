@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -240,6 +241,19 @@ async def test_an_archive_with_a_bad_index_is_refused(
 async def test_what_cannot_be_listed_does_not_stay(server: Server, anna: bytes) -> None:
     archive = archive_of({"a.pth": anna, "voice.toml": b'speaks_with = "nobody"'})
     assert "speaks_with: there is no voice 'nobody'" in await refused(server, "anna", archive)
+
+
+async def test_a_server_of_free_voices_takes_those_that_say_so(server: Server, anna: bytes) -> None:
+    plain = replace(VOICES["plain"], is_free=True)
+    server.voices = server.service.voices = Voices([plain])
+    server.voices.offer_rvc(server.folder, None, "plain", free_only=True)
+    server.uploads.close()
+    server.uploads = Uploads(server.service, server.folder, server.uploads.rules)
+    server.app = create_app(server.service, (), server.uploads)
+    assert "this server offers free voices alone" in await refused(server, "anna", anna)
+    archive = archive_of({"a.pth": anna, "voice.toml": b'licence = "CC0, by Anna"\nfree = true'})
+    answer = await server.ask("PUT", "anna", archive)
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
 ARCHIVES = frozenset({".7z", ".rar"})
 TOLD_SUFFIXES = {
     ".onnx": "is an ONNX export, which cannot be streamed: put the .pth there that it was made of"
-    " (a Piper voice belongs into the folder of models, under piper)",
+    " (a Piper voice belongs into models/piper)",
     ".ckpt": "is no RVC voice: those end in .pth",
 }
 """What is said of files that people take for voices."""
