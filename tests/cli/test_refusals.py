@@ -149,7 +149,7 @@ def test_a_language_by_its_name_says_its_tag() -> None:
     told = complaint(run("speak", "Hello!", "--language", "german"))
     assert "no voice speaks 'german'; German is de; `check` lists" in told
     told = complaint(run("speak", "Hello!", "--espeak-languages", "german"))
-    assert "espeak-ng has no language 'german'; German is de; it has " in told
+    assert told.endswith("espeak-ng has no language 'german'; German is de")
 
 
 def test_an_output_in_no_format_of_ours() -> None:

@@ -119,10 +119,10 @@ class Languages:
         language = self._by_name.get(name)
         if language is None:
             near = difflib.get_close_matches(name, self._by_name, n=4)
-            those = ", ".join(near or sorted(self._by_name))
-            said = f"like it are {those}" if near else f"it has {those}"
+            said = f"like it are {', '.join(near)}" if near else ""
             if (meant := self.called(name)) is not None:
-                said = f"{meant.title} is {meant.tag}; {said}"
+                said = "; ".join(filter(None, [said, f"{meant.title} is {meant.tag}"]))
+            said = said or f"it has {', '.join(sorted(self._by_name))}"
             raise ValueError(f"espeak-ng has no language {name!r}; {said}")
         return language
 
