@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,16 +57,18 @@ class Size:
     speaker_channels: int = 512
     is_stochastic: bool = True
     """Its durations are drawn."""
+    duration_flows: int = 4
 
 
 FULL = Size()
 """``medium``: 15 million parameters."""
 TINY = Size(
-    channels=16, filter_channels=32, n_layers=2, first_channels=32, speaker_channels=8,
+    channels=16, filter_channels=32, n_layers=1, first_channels=32, speaker_channels=8,
+    duration_flows=2,
 )  # fmt: skip
 """For tests."""
-TINY_HIGH = Size(
-    channels=16, filter_channels=32, n_layers=2, first_channels=32, speaker_channels=8,
+TINY_HIGH = replace(
+    TINY,
     rates=(8, 8, 2, 2), kernels=(16, 16, 4, 4), block="1",
     dilations=((1, 3, 5),) * 3, block_kernels=(3, 7, 11),
 )  # fmt: skip
@@ -162,8 +164,11 @@ class _Vits(nn.Module):
             size.channels, size.filter_channels, 2, size.n_layers, 3, 0.0, window_size=4
         )
         self.proj: Any = nn.Conv1d(size.channels, 2 * size.channels, 1)
-        predictor = _StochasticDurations if size.is_stochastic else _Durations
-        self.dp: Any = predictor(size.channels, of_speaker)
+        self.dp: Any = (
+            _StochasticDurations(size.channels, of_speaker, size.duration_flows)
+            if size.is_stochastic
+            else _Durations(size.channels, of_speaker)
+        )
         self.flow: Any = models.ResidualCouplingBlock(
             size.channels, size.channels, 5, 1, 4, gin_channels=of_speaker
         )
@@ -254,7 +259,7 @@ class _Durations(nn.Module):
 class _StochasticDurations(nn.Module):
     """`StochasticDurationPredictor`, in reverse."""
 
-    def __init__(self, channels: int, of_speaker: int, n_flows: int = 4) -> None:
+    def __init__(self, channels: int, of_speaker: int, n_flows: int) -> None:
         super().__init__()
         modules = upstream("lib.infer_pack.modules")
         first = modules.ElementwiseAffine(2)

@@ -6,7 +6,6 @@ step goes on. The same text and voice give bit-identical sound whatever was spok
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from stages.engine import Engine
@@ -19,7 +18,7 @@ from stages.tts.espeak.pace import NORMAL_WPM, pace_for
 from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
 from stages.tts.espeak.words import said_words
-from stages.tts.espeak.writing import written_for
+from stages.tts.espeak.writing import is_speakable, written_for
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
 automatic gain reduces them and the text after them. At 80 the loudest reach 31 000."""
 
-_SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
-_SPEAKABLE_MARKS = frozenset("%&@#§°")
 _PAUSE_MARKS = tuple(".,;:!?…。，、；：！？")
 
 _VARIANTS = {variant.name: variant for variant in VARIANTS}
@@ -121,7 +118,7 @@ class EspeakEngine(Engine):
             raise SynthesisError(f"espeak-ng has no voice {voice!r}")
         written, has_phonemes = written_for(segment, self.languages)
         text = written.text
-        if has_phonemes or _is_speakable(text):
+        if has_phonemes or is_speakable(text):
             _, _, variant = voice.partition("+")
             offset = OffsetRemover(SAMPLE_RATE) if variant in WITH_OFFSET else None
             rate_wpm = pace_for(self._rate_wpm, speed).rate_wpm
@@ -221,13 +218,4 @@ def _voice(name: str, language: LanguageFile, variant: Variant | None = None) ->
         gender="male" if variant is None else variant.gender,
         description=f"{language.title}: {description}",
         sample_rate=SAMPLE_RATE,
-    )
-
-
-def _is_speakable(text: str) -> bool:
-    """Whether there is anything but marks, space and emoji, which espeak would name."""
-    return any(
-        character in _SPEAKABLE_MARKS
-        or unicodedata.category(character).startswith(_SPEAKABLE_CATEGORIES)
-        for character in text
     )

@@ -69,6 +69,11 @@ class Languages:
         """The language of one of espeak-ng's own names: ``fr``, ``fr-fr``, ``en-gb-x-rp``."""
         return self._by_name.get(name)
 
+    def declared(self, name: str) -> LanguageFile | None:
+        """The language of one of espeak-ng's own names, or of a tag that it declares, and of
+        nothing like it."""
+        return self._by_name.get(name) or self._by_tag.get(name)
+
     def find(self, tag: str) -> LanguageFile | None:
         """The language for a tag as people write it, with fallbacks: ``de-AT`` is ``de``, ``zh``
         is ``cmn``, and ``en`` the English that was chosen for this server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import regex
@@ -14,7 +15,7 @@ from stages.tts.espeak.phonemes import phonemes_of
 if TYPE_CHECKING:
     from stages.items import Segment
     from stages.text.normalise import Spoken
-    from stages.tts.espeak.languages import Languages
+    from stages.tts.espeak.languages import LanguageFile, Languages
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, of which espeak takes some for commands (\\x01 and \\x05), and lone
@@ -33,6 +34,8 @@ _IN_ONE_BREATH = re.compile(
 )
 """espeak breaks for 150 ms before most prepositions, but not behind a hyphen. What German writes
 short (z. B., u. a., usw.) is said in one breath with what is before it."""
+_SPEAKABLE_CATEGORIES = ("L", "N", "Sc", "Sm")
+_SPEAKABLE_MARKS = frozenset("%&@#§°")
 _LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]\W")
 
 
@@ -42,33 +45,55 @@ def written_for(segment: Segment, languages: Languages) -> tuple[Spoken, bool]:
     closing_marks, has_phonemes = _CLOSING_MARKS, False
     language = languages.get(segment.style.voice.partition("+")[0])
     if language is not None and INLINE.search(buffer.text) is not None:
-        phonemes = phonemes_of(language.path)
-
-        def say(found: regex.Match[str]) -> str:
-            nonlocal has_phonemes
-            # Other brackets must not become phonemes. Round ones are not said, either.
-            if found["ipa"] is None:
-                return "(" if found[0] == "[" else ")"
-            mnemonics = phonemes.written(found["ipa"])
-            has_phonemes |= bool(mnemonics)
-            # Espeak is silent on brackets that stand behind a mark.
-            return f" {mnemonics}" if mnemonics else str(found["word"])
-
-        buffer.substitute(_FORM_OR_BRACKET, say)
+        has_phonemes = write_sounds(buffer, language)
         closing_marks = _CLOSING_MARKS_BUT_BRACKETS
-    buffer.substitute(_UNSPEAKABLE, lambda _: " ")
-    buffer.substitute(_OUTER_SPACE, lambda _: "")
+    leave_out_unspeakable(buffer)
     buffer.substitute(closing_marks, lambda _: "")
-    _leave_out_pauses(buffer, segment.source)
+    start = soften_stops(buffer, segment.source)
+    buffer.substitute(_IN_ONE_BREATH, lambda found: "-" if found.start() >= start else None)
     return buffer.spoken(), has_phonemes
 
 
-def _leave_out_pauses(buffer: Buffer, source: str) -> None:
+def write_sounds(buffer: Buffer, language: LanguageFile) -> bool:
+    """Write pronunciations as phonemes of a language in double brackets. No other brackets are left
+    that could be taken for such. Says whether there are any phonemes."""
+    phonemes, has_phonemes = phonemes_of(language.path), False
+
+    def say(found: regex.Match[str]) -> str:
+        nonlocal has_phonemes
+        # Other brackets must not become phonemes. Round ones are not said, either.
+        if found["ipa"] is None:
+            return "(" if found[0] == "[" else ")"
+        mnemonics = phonemes.written(found["ipa"])
+        has_phonemes |= bool(mnemonics)
+        # Espeak is silent on brackets that stand behind a mark.
+        return f" {mnemonics}" if mnemonics else str(found["word"])
+
+    buffer.substitute(_FORM_OR_BRACKET, say)
+    return has_phonemes
+
+
+def leave_out_unspeakable(buffer: Buffer) -> None:
+    """Leave out what has no sound and would do harm, and space at the ends."""
+    buffer.substitute(_UNSPEAKABLE, lambda _: " ")
+    buffer.substitute(_OUTER_SPACE, lambda _: "")
+
+
+def soften_stops(buffer: Buffer, source: str) -> int:
     """Full stops become some at which espeak does not pause. Within a segment they end nothing,
     else it would have been cut there (`least_chars` is 0); but behind a list's number a reader
-    pauses."""
+    pauses. Says where the text begins that is said in one."""
     start = 0
     if _LIST_NUMBER.match(source) and (first := _STOP_WITHIN.search(buffer.text)):
         start = first.end()
     buffer.substitute(_STOP_WITHIN, lambda found: _SOFT_STOP if found.start() >= start else None)
-    buffer.substitute(_IN_ONE_BREATH, lambda found: "-" if found.start() >= start else None)
+    return start
+
+
+def is_speakable(text: str) -> bool:
+    """Whether there is anything but marks, space and emoji, which espeak would name."""
+    return any(
+        character in _SPEAKABLE_MARKS
+        or unicodedata.category(character).startswith(_SPEAKABLE_CATEGORIES)
+        for character in text
+    )

@@ -29,6 +29,7 @@ from stages.neural.kept_voices import KeptVoices, VoiceSource
 from stages.tts.espeak.scripts import legible
 from stages.tts.piper.durations import frame_counts
 from stages.tts.piper.phonemes import Phonemizer
+from stages.tts.piper.schedule import Chunk, chunks
 from stages.tts.piper.stream import SoundStream, prior_of
 from stages.tts.piper.texts import texts_of
 from stages.tts.piper.voice import PiperVoice, read_voice
@@ -55,7 +56,10 @@ MAX_TEXT_S = 60
 """Of one text's sound. At half the speed the longest one read aloud takes 40 s; a network that goes
 on for longer has come off its way."""
 
-GAIN_DB = 6.0
+GAIN_DB = 2.3
+"""To be as loud as espeak-ng at its volume of 80: joe's speech lies at -23.3 dB of full scale, that
+of espeak-ng at -21.0 (eight sentences, pauses left out). The package's own gain for each
+utterance's peak is none that a stream can know."""
 
 SPEEDS = 0.5, 2.0
 
@@ -183,17 +187,20 @@ class PiperEngine(Engine):
             counts = np.diff(np.minimum(np.cumsum(counts), most), prepend=0)
             _remark(request, "length")
         borders = list(accumulate(counts.tolist(), initial=0))
+        heard = _heard(text, borders)
 
         def sample(frame: int) -> int:
-            n_samples = utterance.n_samples + frame * network.hop
+            n_frames = min(max(frame, heard.start), heard.end) - heard.start
+            n_samples = utterance.n_samples + n_frames * network.hop
             return resampled_length(n_samples, rate, PIPELINE_RATE)
 
         for place, start, end in word_frames(text.ids, text.places, borders):
             utterance.words.append(SaidWord(place, sample(start), sample(end)))
         if not utterance.texts:
             request.tell_words(utterance.words)
-        utterance.n_samples += borders[-1] * network.hop
-        return SoundStream(network, prior_of(reading, counts, utterance.draws), voice.speaker)
+        utterance.n_samples += (heard.end - heard.start) * network.hop
+        prior = prior_of(reading, counts, utterance.draws)
+        return SoundStream(network, prior, voice.speaker, chunks(*heard))
 
     def _make_chunk(self, request: Request, utterance: _Utterance, stream: SoundStream) -> None:
         if not stream.has_finished:
@@ -205,6 +212,15 @@ class PiperEngine(Engine):
     def _emit(request: Request, samples: Samples) -> None:
         # The limiter is behind the resampler, which overshoots.
         request.emit(amplified(samples, GAIN_DB))
+
+
+def _heard(text: PiperText, borders: Sequence[int]) -> Chunk:
+    """The frames of a text that are to be heard; `borders` has the frame at which each id begins,
+    and their number. The ids of the beginning and the end are silence, which a listener would wait
+    for in vain, and which would tear the words apart where a sentence had to be cut."""
+    starts_silent, ends_silent = text.ids.indices[0] < 0, text.ids.indices[-1] < 0
+    end = borders[-2 if ends_silent and not text.has_pause else -1]
+    return Chunk(borders[1] if starts_silent else 0, end)
 
 
 def _remark(request: Request, remark: Remark) -> None:

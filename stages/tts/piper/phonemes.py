@@ -2,17 +2,60 @@
 
 Phonemes are single code points, as in piper1-gpl's ``phonemize_espeak.py``: IPA from libespeak-ng,
 taken apart (NFD), with stress marks, a space between words, and the mark that ends each clause.
+Voices of `phoneme_type` ``text`` have letters for phonemes.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+import regex
+import structlog
+
+from stages.errors import SynthesisError
+from stages.text.lexicon import INLINE
+from stages.text.normalise import Buffer
+from stages.text.word_breaks import word_breaks
+from stages.tts.espeak.languages import Languages
+from stages.tts.espeak.library import borrow, give_back
+from stages.tts.espeak.writing import (
+    is_speakable,
+    leave_out_unspeakable,
+    soften_stops,
+    write_sounds,
+)
+from stages.tts.piper.clause_marks import mark_of
+from stages.tts.piper.word_places import NO_WORD, words_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stages.items import Segment
+    from stages.text.normalise import Spoken
+    from stages.tts.espeak.languages import LanguageFile
+    from stages.tts.espeak.library import Clause, EspeakLibrary
     from stages.tts.piper.config import PiperConfig
+
+log = structlog.stdlib.get_logger(__name__)
+
+NO_PLACE = -1
+
+_FLAG = re.compile(r"\([^)]+\)")
+"""Round words that are said in another language: ``(en)kˈuːl(de)``. Training leaves it out."""
+_STRETCH = re.compile(r"\S+")
+_SAID = regex.compile(r"[\p{L}\p{M}\p{N}\p{S}%&@#§]")
+_MARKS_BEHIND = regex.compile(r"[^\p{L}\p{M}\p{N}\p{S}%&@#§\]\N{SOFT HYPHEN}]+\Z")
+_COMPANION = " [['papapapa]]"
+"""Behind a word that is translated alone: a letter by itself would be named ("à" as "a grave"), and
+capitals be read as a word where there are no others."""
+_SPACE = re.compile(r"\s+")
+_STRESS_AND_LENGTH = frozenset("ˈˌː")
+BEGINNING, END, PAD = "^", "$", "_"
+MAX_LACKING = 1000
+"""Phonemes that a voice lacks are remembered up to so many, so that they are told once: where every
+character is a phoneme text could have any."""
 
 
 class PhonemeText(NamedTuple):
@@ -21,8 +64,9 @@ class PhonemeText(NamedTuple):
     text: str
     """Each code point is a phoneme."""
     places: Sequence[int]
-    """For each of them where in the segment's `spoken` the word begins that it belongs to; -1 for
-    spaces and the marks behind clauses, which belong to none."""
+    """For each of them where in the segment's `spoken` the word begins that it belongs to, by its
+    first letter (a pronunciation by its bracket); `NO_PLACE` for spaces and the marks behind
+    clauses, which belong to none. The places never fall."""
 
 
 class PhonemeIds(NamedTuple):
@@ -39,26 +83,159 @@ class Phonemizer:
     """Phonemes from libespeak-ng, which is shared with the engine that speaks with it. Everything
     but `load` is called on the model thread."""
 
+    def __init__(self) -> None:
+        self._languages = Languages()
+        self._library: EspeakLibrary | None = None
+
     def load(self) -> None:
-        """Lay out espeak-ng's voice data, on any thread."""
+        """Have espeak-ng's voice data laid out, on any thread."""
+        self._library = borrow()
 
     def phonemes(self, segment: Segment, espeak_voice: str, config: PiperConfig) -> PhonemeText:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
         where espeak-ng has no such voice."""
-        raise NotImplementedError
+        if config.phoneme_type == "text":
+            return _letters(segment)
+        if self._library is None:
+            raise SynthesisError("espeak-ng is not loaded")
+        name = espeak_voice.lower()
+        language = self._languages.declared(name)
+        if language is None:
+            raise SynthesisError(
+                f"this voice takes its phonemes from {espeak_voice!r}, which espeak-ng has not; "
+                'in its .onnx.json, "espeak": {"voice": ...} can name another'
+            )
+        written, has_sounds = _written(segment, language)
+        if not has_sounds and not is_speakable(written.text):
+            return PhonemeText("", ())
+        with self._library.translating(name, language) as translate:
+            return _said(written, translate)
 
     def close(self) -> None:
         """Give back the library."""
+        if self._library is not None:
+            give_back(self._library)
+            self._library = None
 
 
 class Alphabet:
-    """The phonemes that a voice knows. What it does not know is left out, and told in the log once
-    for each."""
+    """The phonemes that a voice knows. What it does not know is left out, as in training, and told
+    in the log once for each."""
 
     def __init__(self, voice: str, config: PiperConfig) -> None:
         """`voice` is its name, for the log."""
+        self._voice = voice
+        self._config = config
+        self._ids = dict(config.phoneme_id_map)
+        self._pad = self._ids.get(PAD, [])
+        self._known: dict[str, list[int]] = {}
+        self._n_lacking = 0
 
     def ids(self, text: str) -> PhonemeIds | None:
         """The ids of phonemes; None where nothing is left to be heard, so that the segment gets the
         remark ``skipped``."""
-        raise NotImplementedError
+        first = [*self._ids.get(BEGINNING, []), *self._pad]
+        ids, indices, is_heard = first, [-1] * len(first), False
+        for index, phoneme in enumerate(text):
+            own = self._ids_of(phoneme)
+            if own:
+                ids += own
+                ids += self._pad
+                indices += [index] * (len(own) + len(self._pad))
+                is_heard = is_heard or (phoneme.isalnum() and phoneme not in _STRESS_AND_LENGTH)
+        last = self._ids.get(END, [])
+        return PhonemeIds([*ids, *last], [*indices, *[-1] * len(last)]) if is_heard else None
+
+    def _ids_of(self, phoneme: str) -> list[int]:
+        known = self._known.get(phoneme)
+        if known is None:
+            others = self._config.phoneme_map.get(phoneme, [phoneme])
+            known = [number for other in others for number in self._ids.get(other, ())]
+            if not known:
+                if self._n_lacking == MAX_LACKING:
+                    return known
+                self._n_lacking += 1
+                log.info("a voice lacks a phoneme", voice=self._voice, phoneme=phoneme)
+            self._known[phoneme] = known
+        return known
+
+
+def _written(segment: Segment, language: LanguageFile) -> tuple[Spoken, bool]:
+    """The text as espeak-ng reads it, and whether there are pronunciations in it."""
+    buffer = Buffer(segment.spoken)
+    has_sounds = write_sounds(buffer, language)
+    leave_out_unspeakable(buffer)
+    buffer.substitute(_SPACE, lambda _: " ")  # an empty line would end a clause
+    soften_stops(buffer, segment.source)
+    return buffer.spoken(with_gaps=True), has_sounds
+
+
+def _said(written: Spoken, translate: Callable[[str], list[Clause]]) -> PhonemeText:
+    """The phonemes of a text, with the places of its words."""
+
+    def alone(word: str) -> list[str]:
+        text = _MARKS_BEHIND.sub("", word) + _COMPANION
+        return " ".join(_plain(clause) for clause in translate(text)).split()[:-1]
+
+    text = written.text
+    breaks = word_breaks(text)
+    said: list[str] = []
+    places: list[int] = []
+    begin = 0
+    for clause in translate(text):
+        words = _words(text, begin, clause.end, breaks)
+        phonemes = _plain(clause)
+        mark = mark_of(text[begin : clause.end], is_last=_SAID.search(text, clause.end) is None)
+        said += phonemes, mark
+        own = [alone(text[slice(*word.span)]) for word in words]
+        places += (
+            NO_PLACE if number == NO_WORD else written.begins[words[number].letter]
+            for number in words_of(phonemes, own)
+        )
+        places += [NO_PLACE] * len(mark)
+        begin = clause.end
+    return PhonemeText("".join(said), places)
+
+
+def _plain(clause: Clause) -> str:
+    return unicodedata.normalize("NFD", _FLAG.sub("", clause.phonemes))
+
+
+class _PlacedWord(NamedTuple):
+    span: tuple[int, int]
+    """With the marks at it."""
+    letter: int
+    """The place of its first letter."""
+
+
+def _words(text: str, begin: int, end: int, breaks: Sequence[int]) -> list[_PlacedWord]:
+    """The words of a clause that may be said."""
+    words = []
+    for stretch in _STRETCH.finditer(text, begin, end):
+        cuts = [stretch.start(), *(cut for cut in breaks if stretch.start() < cut < stretch.end())]
+        for span in zip(cuts, [*cuts[1:], stretch.end()], strict=True):
+            said = _SAID.search(text, *span)
+            if said is not None:
+                words.append(_PlacedWord(span, said.start()))
+    return words
+
+
+def _letters(segment: Segment) -> PhonemeText:
+    """The phonemes of a voice that has letters for such."""
+    buffer = Buffer(segment.spoken)
+    buffer.substitute(INLINE, lambda found: str(found["word"]))
+    leave_out_unspeakable(buffer)
+    written = buffer.spoken(with_gaps=True)
+    text = written.text
+    if not is_speakable(text):
+        return PhonemeText("", ())
+    word_at = [NO_PLACE] * len(text)
+    for (_, behind), first in _words(text, 0, len(text), word_breaks(text)):
+        last = max(said.end() for said in _SAID.finditer(text, first, behind))
+        word_at[first:last] = [written.begins[first]] * (last - first)
+    said, places = [], []
+    for cluster in regex.finditer(r"\P{M}\p{M}*|\p{M}+", text):
+        apart = unicodedata.normalize("NFD", cluster[0])
+        said.append(apart)
+        places += [word_at[cluster.start()]] * len(apart)
+    return PhonemeText("".join(said), places)

@@ -26,10 +26,10 @@ class Chunk(NamedTuple):
         return Chunk(max(0, self.start - reach), min(n_frames, self.end + reach))
 
 
-def chunks(n_frames: int) -> Iterator[Chunk]:
-    """All of a text's frames, in order."""
-    start, length = 0, FIRST_FRAMES
-    while start < n_frames:
-        yield Chunk(start, min(n_frames, start + length))
+def chunks(start: int, end: int) -> Iterator[Chunk]:
+    """The frames that are to be heard, in order."""
+    length = FIRST_FRAMES
+    while start < end:
+        yield Chunk(start, min(end, start + length))
         start += length
         length = min(MOST_FRAMES, 2 * length)

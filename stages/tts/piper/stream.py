@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.tts.piper.schedule import Chunk, chunks
+from stages.tts.piper.schedule import Chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from stages.audio.format import Samples
@@ -21,15 +23,23 @@ class SoundStream:
     Each chunk's flow and decoder see as many frames around it as have a part in its samples
     (`reach.py`), so these do not depend on the chunks."""
 
-    def __init__(self, network: VoiceNetwork, prior: npt.NDArray[np.float32], speaker: int) -> None:
-        """`prior` is z_p: shape (frames, channels)."""
+    def __init__(
+        self,
+        network: VoiceNetwork,
+        prior: npt.NDArray[np.float32],
+        speaker: int,
+        chunks: Iterable[Chunk],
+    ) -> None:
+        """`prior` is z_p: shape (frames, channels). The chunks follow each other; they need not be
+        all of it."""
         self._network = network
         self._speaker = speaker
         self._prior = prior
         self._latent = np.empty_like(prior)
-        self._n_latent = 0  # so many of its frames have been made
-        self._chunks = chunks(len(prior))
+        self._chunks = iter(chunks)
         self._next = next(self._chunks, None)
+        first = self._next or Chunk(0, 0)
+        self._n_latent = first.within(network.decoder_reach, len(prior)).start  # made up to here
 
     @property
     def has_finished(self) -> bool:

@@ -20,6 +20,8 @@ class PiperText(NamedTuple):
     ids: PhonemeIds
     places: Sequence[int]
     """The phonemes' places in the segment's `spoken`."""
+    has_pause: bool
+    """It ends with a mark at which a reader would pause, and not where it had to be cut."""
 
 
 def texts_of(phonemes: PhonemeText, alphabet: Alphabet) -> Iterator[PiperText]:
@@ -28,9 +30,10 @@ def texts_of(phonemes: PhonemeText, alphabet: Alphabet) -> Iterator[PiperText]:
     start = 0
     while start < len(phonemes.text):
         end = _end(phonemes.places, start)
-        ids = alphabet.ids(phonemes.text[start:end])
+        text, places = phonemes.text[start:end], phonemes.places[start:end]
+        ids = alphabet.ids(text)
         if ids is not None:
-            yield PiperText(ids, phonemes.places[start:end])
+            yield PiperText(ids, places, has_pause=places[-1] < 0 and not text.endswith(" "))
         start = end
 
 

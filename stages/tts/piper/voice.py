@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.errors import UnusableModel
 from stages.tts.piper.phonemes import Alphabet
-from stages.tts.piper.schedule import FIRST_FRAMES
+from stages.tts.piper.schedule import FIRST_FRAMES, chunks
 from stages.tts.piper.stream import SoundStream, rest_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,6 @@ def _try_out(network: VoiceNetwork, config: PiperConfig) -> None:
     whole = network.sound(network.latent(prior, speaker), speaker)
     if len(whole) != n_frames * network.hop:
         raise UnusableModel(f"{n_frames} frames become {len(whole)} samples")
-    chunks = rest_of(SoundStream(network, prior, speaker))
-    if np.abs(chunks - whole).max() > MAX_DEVIATION:
+    streamed = rest_of(SoundStream(network, prior, speaker, chunks(0, n_frames)))
+    if np.abs(streamed - whole).max() > MAX_DEVIATION:
         raise UnusableModel("its sound depends on more of its text than it can be streamed with")
