@@ -10,7 +10,8 @@ two cases of one voice mean much: see `bench/judges.py`.
     speed 1.5         the engine's own as far as it goes (espeak-ng's rate, Piper's length scale),
                       and the rest by WSOLA, as ``speed`` has it
     ..., WSOLA        all of the speed by WSOLA
-    ..., Rubber Band  the same change by its finer engine in real-time mode; or with formants kept
+    ..., Rubber Band  the same change by its finer engine (R3) in real-time mode
+    ..., formants kept  by it as well, so that the voice stays as large as it is
     one shot          Piper with the same noise, every chunk computed from the whole text
     in one            shifts and speeds of a sentence that comes whole: the difference from pieces
 
@@ -107,50 +108,52 @@ class Quality:
         self._judges = judges
 
     def cases(self) -> Cases:
+        """What a listener can ask for."""
         cases: Cases = {"as it is": self._as_it_is}
         for semitones in SEMITONES:
-            name = f"{semitones:+} semitones"
-            cases[name] = partial(self._changed, PitchShifter, semitones, 1.0)
-            if not self._beside_rubber_band:
-                continue
-            cases[f"{name}, Rubber Band"] = partial(self._changed, RubberBand, semitones, 1.0)
-            keeping = partial(RubberBand, keeps_formants=True)
-            cases[f"{name}, formants kept"] = partial(self._changed, keeping, semitones, 1.0)
+            case = partial(self._changed, PitchShifter, semitones, 1.0)
+            cases[f"{semitones:+} semitones"] = case
         for speed in SPEEDS:
-            name = f"speed {speed:g}"
-            cases[name] = partial(self._sped, speed)
-            if not self._beside_rubber_band:
-                continue
-            cases[f"{name}, WSOLA"] = partial(self._changed, PitchShifter, 0, speed)
-            cases[f"{name}, Rubber Band"] = partial(self._changed, RubberBand, 0, speed)
+            cases[f"speed {speed:g}"] = partial(self._sped, speed)
         cases["in one"] = self._in_one
         return cases
 
-    @cached_property
-    def plain(self) -> Result:
-        """The judgement of the voice as it is."""
-        return self.judged(self._speaker.speech(0, 1.0))
+    def cases_of_piper(self) -> Cases:
+        """What Piper's voice can be asked for, and ways that we do not go."""
+        cases: Cases = {"one shot": self._one_shot}
+        keeping = partial(RubberBand, keeps_formants=True)
+        for semitones in SEMITONES:
+            for way, make in (("Rubber Band", RubberBand), ("formants kept", keeping)):
+                case = partial(self._changed, make, semitones, 1.0)
+                cases[f"{semitones:+} semitones, {way}"] = case
+        for speed in SPEEDS:
+            for way, make in (("WSOLA", PitchShifter), ("Rubber Band", RubberBand)):
+                cases[f"speed {speed:g}, {way}"] = partial(self._changed, make, 0, speed)
+        return {**self.cases(), **cases}
 
-    def judged(self, speech: Sequence[Samples]) -> Result:
+    @cached_property
+    def _plain(self) -> Result:
+        return self._judged(self._speaker.speech(0, 1.0))
+
+    def _judged(self, speech: Sequence[Samples]) -> Result:
         return self._judges.judge(speech, PIPELINE_RATE, self._speaker.texts)
 
-    def one_shot(self) -> Result:
-        """Of Piper's voice."""
+    def _one_shot(self) -> Result:
         whole = speakers.in_one_shot(self._speaker)
         pairs = zip(self._speaker.requests, whole.requests, strict=True)
-        judged = self.judged(whole.speech(0, 1.0))
+        judged = self._judged(whole.speech(0, 1.0))
         return {
             **judged,
-            "p808_change": round(abs(self.plain["p808"] - judged["p808"]), 4),
+            "p808_change": round(abs(self._plain["p808"] - judged["p808"]), 4),
             "difference": max(largest(a.sound - b.sound) for a, b in pairs),
         }
 
     def _as_it_is(self) -> Result:
         seams = [speakers.seam(request.emitted) for request in self._speaker.requests]
-        return {**self.plain, "seam": round(float(np.mean(seams)), 2)}
+        return {**self._plain, "seam": round(float(np.mean(seams)), 2)}
 
     def _sped(self, speed: float) -> Result:
-        return self.judged(self._speaker.speech(0, speed))
+        return self._judged(self._speaker.speech(0, speed))
 
     def _in_one(self) -> Result:
         rate, speech = self._speaker.rate, self._speaker.requests[0].sound
@@ -177,7 +180,7 @@ class Quality:
             changed.append(np.concatenate(made))
         speech_s = sum(len(request.sound) for request in requests) / rate
         return {
-            **self.judged(changed),
+            **self._judged(changed),
             "cpu_ms": round(1000 * cpu_s / speech_s, 1),
             "ahead_ms": round(1000 * float(np.median(aheads_s))),
         }
@@ -219,8 +222,7 @@ def all_cases(
         speaker = speakers.piper(texts)
         stack.enter_context(ready(speaker.engine))
         if "piper" in engines:
-            quality = Quality(speaker, judges)
-            found = {**quality.cases(), "one shot": quality.one_shot}
+            found = Quality(speaker, judges).cases_of_piper()
             cases |= {f"Piper, {name}": case for name, case in found.items()}
         if "rvc" in engines:
             found = converted_cases(speaker)
