@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+VOICE ?= yes
 
 BIN := .venv/bin
 # The pins are complete, so pip need not ask the packages what they want: some want what cannot
@@ -23,7 +24,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: .venv/.light .venv/.voice ## Start the server; ARGS="--port 9000" are its options
+run: .venv/.light $(if $(filter-out no,$(VOICE)),.venv/.voice) ## Start the server; ARGS="--port 9000" are its options, VOICE=no installs no human voice
 	$(BIN)/python server.py $(ARGS)
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.cli.logs import connect_loggers
-from tests.server_process import running_server
+from tests.server_process import ROOT, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 # One thread a process: tests run servers beside them, and torch's threads wait for each other's
 # cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Programs that tests start speak with espeak-ng where nobody chooses a voice, as they do where the
+# packaged voice is not installed: it is quick, and says the same each time. For those that are to
+# have the voice this variable is empty.
+os.environ["PYTHONPATH"] = str(ROOT / "tests" / "no_voice")
 
 
 def pytest_configure() -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
@@ -70,7 +71,10 @@ class Server:
         self.started_at = time.perf_counter()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", "0", *options], cwd=ROOT, stderr=stderr
+                [sys.executable, "server.py", "--port", "0", *options],
+                cwd=ROOT,
+                env={"VOICE_ENGINE": "espeak-ng"} | os.environ,  # the server is measured
+                stderr=stderr,
             )
         self.process = psutil.Process(self._process.pid)
         self.port = self._wait_for_port(log)

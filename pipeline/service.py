@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pipeline.metrics import Metrics
+from pipeline.neural_voices import NeuralVoices
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
 from stages.intake.conversation import Conversation
@@ -71,6 +72,7 @@ class Service:
         self._segmentation = segmentation
         self.languages = languages or Languages()
         """Those of the built-in voices."""
+        self._neural_voices = NeuralVoices(voices.values(), self.languages)
         self.segmenter_options = segmenter_options
         self.max_listeners = max_listeners
         self.max_pending_bytes = max_pending_bytes
@@ -128,7 +130,8 @@ class Service:
 
     def _speaks(self, style: Style) -> Voice:
         """The synthesizer's voice that speaks text of this style: in another language than its own
-        the built-in one of that language, and of the same variant."""
+        a neural voice makes way for another of that language, if there is one, and else for the
+        built-in one; a built-in voice for that of the same variant."""
         voice = self.voices[style.voice]
         if voice.speaks_with is not None:
             voice = self.voices[voice.speaks_with]
@@ -137,8 +140,12 @@ class Service:
         if f"{voice.language}-".startswith(f"{style.language}-"):
             return voice
         language = self.languages.find(style.language)
-        if language is None or language.tag == voice.language:
+        own = self.languages.find(voice.language or "")
+        if language is None or language == own or language.tag == voice.language:
             return voice
+        if voice.type == "neural":
+            other = self._neural_voices.find(style.language, voice.engine)
+            return other or self.voices[language.tag]
         _, plus, variant = voice.name.partition("+")
         return self.voices[language.tag + plus + variant]
 

@@ -13,7 +13,7 @@ import trio
 from stages import rvc
 from stages.errors import UnusableModel
 from stages.rvc.voices.library import describe, find_voices
-from stages.voices import Voice
+from stages.voices import UNKNOWN_TERMS, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,14 +51,20 @@ class Voices(Mapping[str, Voice]):
         """The files and settings of the RVC voices."""
         self.problems: tuple[str, ...] = ()
         """Faults of files in the folders, a line each."""
+        self.left_out: tuple[Voice, ...] = ()
+        """Voices in the folders that are not free, where only free ones are offered."""
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
+        self._free_only = False
 
-    def offer_rvc(self, folder: Path, webui: Path | None, speaks_with: str) -> None:
-        """Offer the RVC voices of these folders, too. `speaks_with` is the voice that is converted
-        where they name none."""
+    def offer_rvc(
+        self, folder: Path, webui: Path | None, speaks_with: str, *, free_only: bool = False
+    ) -> None:
+        """Offer the RVC voices of these folders, too, or only those whose terms are free.
+        `speaks_with` is the voice that is converted where they name none."""
         self._find = partial(find_voices, [folder], webui)
         self._speaks_with = speaks_with
+        self._free_only = free_only
         self.refresh()
 
     def refresh(self) -> None:
@@ -68,16 +74,23 @@ class Voices(Mapping[str, Voice]):
         found = self._find()
         problems = list(found.problems)
         converted: dict[str, Voice] = {}
+        left_out: list[Voice] = []
         for entry in found.voices.values():
             try:
-                converted[entry.name] = self._voice(entry)
+                voice = self._voice(entry)
             except UnusableModel as error:
                 problems.append(str(error))
+                continue
+            if self._free_only and not voice.is_free:
+                left_out.append(voice)
+            else:
+                converted[entry.name] = voice
         # The engine keeps the entries of voices that have gone, and says that they cannot be read.
         self.entries |= {name: found.voices[name] for name in converted}
         self._known |= converted
         self._offered = self._own | converted
         self.problems = tuple(problems)
+        self.left_out = tuple(left_out)
 
     def _voice(self, entry: VoiceEntry) -> Voice:
         if self._find_own(entry.name) is not None:
@@ -88,6 +101,9 @@ class Voices(Mapping[str, Voice]):
         if base is None:
             raise UnusableModel(f"{entry.toml}: speaks_with: there is no voice {speaks_with!r}")
         config = describe(entry.path)
+        licence = settings.licence or UNKNOWN_TERMS.licence
+        if not base.is_free:
+            licence += f"; it speaks with {base.name}: {base.licence}"
         return Voice(
             name=entry.name,
             engine=rvc.ENGINE,
@@ -99,6 +115,8 @@ class Voices(Mapping[str, Voice]):
             speaks_with=base.name,
             version=config.version,
             has_index=entry.index is not None,
+            licence=licence,
+            is_free=settings.free and base.is_free,
         )
 
     def _find_own(self, name: str) -> Voice | None:

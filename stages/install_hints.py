@@ -9,6 +9,9 @@ from pathlib import Path
 MAKEFILE = Path(__file__).parent.parent / "Makefile"
 """Beside `server.py`. An image has none: `.dockerignore` leaves it out."""
 
+EXAMPLE = "en_GB-alba-medium"
+"""A voice of Piper."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstallHints:
@@ -25,9 +28,15 @@ class InstallHints:
 
     def model(self, folder: Path) -> str:
         """The command for the model of this folder, which has the folder's name."""
+        return f"{self.fetch} {folder.name}{self._where(folder)}"
+
+    def voice(self, folder: Path) -> str:
+        """The command for a voice in the folder of Piper's: an example, of some hundred."""
+        return f"{self.fetch} {folder.name} {EXAMPLE}{self._where(folder)}"
+
+    def _where(self, folder: Path) -> str:
         models = folder.parent
-        where = "" if models == self.models else f" --models {shlex.quote(str(models))}"
-        return f"{self.fetch} {folder.name}{where}"
+        return "" if models == self.models else f" --models {shlex.quote(str(models))}"
 
 
 IN_SOURCE = InstallHints("make setup", ".venv/bin/python server.py fetch", " && ", Path("models"))

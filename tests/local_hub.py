@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGE = (".safetensors", ".pth", ".pt")
+LARGE = (".safetensors", ".pth", ".pt", ".onnx")
 
 LISTING = ""
 """For `LocalHub.faults`: the question what a revision has, rather than a file."""
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_listing(*asked.groups())
         elif asked := re.fullmatch("/(.+)/resolve/([^/]+)/(.+)", path):
             self._answer_file(*asked.groups())
-        elif asked := re.fullmatch("/stored/(.+)/([^/]+)/([^/]+)", path):
+        elif asked := re.fullmatch("/stored/(.+)/([0-9a-f]{40})/(.+)", path):
             repo, commit, name = asked.groups()
             self._note(name, "stored")
             self._send(self.server.hub.repos[repo].commits[commit][name], name)

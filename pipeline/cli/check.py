@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli import devices, processors
 from pipeline.cli.engines import choose_engines
+from pipeline.cli.find_piper import PIPER
 from pipeline.cli.open_service import open_lexicon
 from pipeline.models.store import MANIFEST, SOURCES, StoreError, problems, read_manifest
 from stages.errors import ServerError
 from stages.install_hints import install_hints
+from stages.tts.piper.voice_file import SPEAKER_SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from pipeline.cli.engines import Engines
     from pipeline.cli.settings import SpeechSettings
     from pipeline.models.store import ModelSource
-    from stages.voices import Voice
+    from stages.tts.piper.voice_file import PiperVoiceFile
+    from stages.voices import Terms, Voice
 
 
 def check(options: SpeechSettings) -> None:
@@ -35,7 +38,7 @@ def check(options: SpeechSettings) -> None:
         _write("lexicon", [f"{lexicon.path}: {len(lexicon.lexicon)} words"])
     engines = choose_engines(options, max_listeners=1)
     _write("engines", _engines(engines))
-    _write("voices", _voices(engines.voices))
+    _write("voices", [*map(_piper_voice, engines.piper_voices), *_voices(engines.voices)])
     failures = _load(engines)
     _write("would be used", failures or _use(engines))
     if failures:
@@ -50,7 +53,7 @@ def _write(title: str, lines: Iterator[str] | list[str]) -> None:
 def _devices() -> Iterator[str]:
     yield devices.describe_gpus()
     if find_spec("torch") is None:
-        yield f"no torch: only the built-in engine can run; to get it: {install_hints().packages}"
+        yield f"no torch: only espeak-ng and Piper can run; to get it: {install_hints().packages}"
         return
     import torch  # noqa: PLC0415 - two seconds
 
@@ -92,13 +95,34 @@ def _engines(engines: Engines) -> Iterator[str]:
         yield engines.advice
 
 
+def _piper_voice(file: PiperVoiceFile) -> str:
+    """With its speakers, each of whom is a voice in the lists of clients."""
+    config = file.config
+    language = config.language.code or config.espeak.voice
+    words = [config.language.name_english, language, f"by {PIPER}"]
+    speakers = list(config.speaker_id_map)
+    if config.num_speakers > 1:
+        example = f", such as {file.name}{SPEAKER_SIGN}{speakers[0]}" if speakers else ""
+        words.append(f"{config.num_speakers} speakers{example}")
+    words += [f"{config.audio.sample_rate} Hz", _terms(file.terms)]
+    return f"{file.name}: {', '.join(filter(None, words))}"
+
+
+def _terms(told: Terms | Voice) -> str:
+    return f"{'free' if told.is_free else 'not known to be free'}: {told.licence}"
+
+
 def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
     # The voices from the user's folders come before the many built-in ones.
     for voice in sorted(voices.values(), key=lambda voice: voice.type == "built-in"):
+        if voice.engine == PIPER:
+            continue  # told by its file
         words = [voice.description, voice.language or "", f"by {voice.engine}"]
         if voice.version is not None:
             words.append(f"{voice.version}, {voice.sample_rate} Hz")
             words.append("with an index" if voice.has_index else "without an index")
+        if voice.type != "built-in":
+            words.append(_terms(voice))
         yield f"{voice.name}: {', '.join(filter(None, words))}"
 
 

@@ -6,24 +6,24 @@ never downloads anything by itself.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.cli import processors
-from pipeline.models.store import MANIFEST, SOURCES
+from pipeline.cli.find_piper import PIPER, FoundPiper, find_piper
+from pipeline.cli.missing import SOPRANO, Missing, missing_for_rvc, missing_for_soprano
+from pipeline.models.store import SOURCES
+from pipeline.neural_voices import NeuralVoices
 from pipeline.voices import Voices
 from stages import rvc
 from stages.errors import CannotStart
-from stages.install_hints import install_hints
 from stages.items import AUTO
 from stages.rvc.voices.library import find_voices
 from stages.tts.espeak.engine import EspeakEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import torch
@@ -31,21 +31,19 @@ if TYPE_CHECKING:
     from pipeline.cli.settings import SpeechSettings
     from stages.engine import Engine
     from stages.tts.espeak.languages import Languages
+    from stages.tts.piper.engine import PiperEngine
+    from stages.tts.piper.voice_file import PiperVoiceFile
     from stages.tts.soprano.engine import SopranoEngine
+    from stages.voices import Voice
 
-SOPRANO = "soprano"
-"""The name of the engine, of its voice, and of its model in the store."""
-
-SOPRANO_PACKAGES = ("torch", "transformers", SOPRANO)
-RVC_PACKAGES = ("torch", "transformers", "scipy", "parselmouth")
-"""Packages that the engines import and the light set lacks."""
+    Synthesizer: TypeAlias = SopranoEngine | PiperEngine | EspeakEngine
 
 
 @dataclass(frozen=True)
 class Engines:
     """The engines to install, the preferred synthesizer first, and their voices."""
 
-    synthesizers: tuple[Engine, ...]
+    synthesizers: tuple[Synthesizer, ...]
     voice_converters: tuple[Engine, ...]
     voices: Voices
     languages: Languages
@@ -54,71 +52,109 @@ class Engines:
     """A line for each thing that is there and cannot be used as it is."""
     advice: str | None = None
     """A line about how to get a better engine, where none of it is there."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """The files and packages that an engine lacks, and the commands that get them."""
-
-    engine: str
-    parts: tuple[str, ...]
-    how: str
-    """The commands, in one line."""
-    is_begun: bool
-    """Whether some of it is there, so that somebody wants the engine."""
-
-    def __str__(self) -> str:
-        return f"{self.engine} lacks {', '.join(self.parts)}; to get it: {self.how}"
+    piper_voices: tuple[PiperVoiceFile, ...] = ()
+    """The files of Piper's voices."""
 
 
 def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
-    """The engines for these options on this machine, not loaded yet. Raises `CannotStart`."""
+    """The engines for these options on this machine, not loaded yet. Raises `CannotStart`.
+
+    Their order is Soprano, Piper, espeak-ng. An option that names one does without those before
+    it."""
     options.require("folder", "models", "voices", "rvc_webui")
     options.require("file or folder", "rvc_content")
     try:
         espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
     except ValueError as error:
         raise CannotStart(f"{options.place_of('espeak_languages')}: {error}") from error
-    synthesizers: tuple[EspeakEngine | SopranoEngine, ...] = (espeak,)
-    default_voice = f"{options.espeak_languages[0]}+f3"
-    missing = None
-    if options.engine != espeak.name:
-        missing = _missing_for_soprano(options.models)
-        if missing is None:
-            synthesizers = (_soprano(options, max_listeners), espeak)
-            default_voice = SOPRANO
-        elif options.engine == SOPRANO:
-            raise CannotStart(f"{options.place_of('engine')}: {missing}")
     if options.language not in {None, AUTO} and options.language not in espeak.languages:
         msg = f"{options.place_of('language')}: no voice speaks {options.language!r}"
         raise CannotStart(f"{msg}; `check` lists the languages")
+    synthesizers: list[Synthesizer] = []
+    no_soprano: Missing | None = None
+    found = FoundPiper()
+    if options.engine in {"auto", SOPRANO}:
+        no_soprano = missing_for_soprano(options.models)
+        if no_soprano is None:
+            synthesizers.append(_soprano(options, max_listeners))
+        elif options.engine == SOPRANO:
+            raise CannotStart(f"{options.place_of('engine')}: {no_soprano}")
+    if options.engine != espeak.name:
+        found = find_piper(options, taken=lambda name: name == SOPRANO or espeak.voice(name))
+        if found.engine is not None:
+            synthesizers.append(found.engine)
+        elif options.engine == PIPER:
+            told = "; ".join([str(found.missing), *found.problems, *_left_out(options, found, ())])
+            raise CannotStart(f"{options.place_of('engine')}: {told}")
+    synthesizers.append(espeak)
+
+    def unlisted(name: str) -> Voice | None:
+        piper = None if found.engine is None else found.engine.voice(name)
+        return piper or espeak.voice(name)
+
     listed = [voice for engine in synthesizers for voice in engine.voices()]
-    voices = Voices(listed, espeak.voice)
-    voice_converters, remarks = _rvc(options, voices, default_voice)
-    if options.voice is not None:
-        default_voice = options.voice
+    voices = Voices(listed, unlisted)
+    default_voice = _default_voice(options, synthesizers, espeak.languages)
+    voice_converters, rvc_remarks = _rvc(options, voices, default_voice)
+    remarks = [*found.problems, *rvc_remarks, *_left_out(options, found, voices.left_out)]
+    default_voice = options.voice or default_voice
     if default_voice not in voices:
-        why = [] if missing is None else [str(missing)]
+        why = [str(each) for each in (found.missing, no_soprano) if each is not None]
         no_voice = _no_voice(default_voice, voices, options.espeak_languages)
         told = f"{options.place_of('voice')}: {no_voice}"
         raise CannotStart("; ".join([told, *why, *remarks]))
     advice = None
-    if missing is not None and missing.is_begun:
-        remarks = [str(missing), *remarks]
-    elif missing is not None:
+    if found.missing is not None and found.missing.is_begun:
+        remarks.insert(0, str(found.missing))
+    if no_soprano is not None and no_soprano.is_begun:
+        remarks.insert(0, str(no_soprano))
+    elif no_soprano is not None:
+        speaks = "the built-in engine" if found.engine is None else "Piper"
         advice = (
-            f"the built-in engine speaks; to get {missing.engine}, a neural voice: {missing.how}"
-            f" (missing: {', '.join(missing.parts)})"
+            f"{speaks} speaks; to get {no_soprano.engine}, a neural voice: {no_soprano.how}"
+            f" (missing: {', '.join(no_soprano.parts)})"
         )
     return Engines(
-        synthesizers=synthesizers,
+        synthesizers=tuple(synthesizers),
         voice_converters=voice_converters,
         voices=voices,
         languages=espeak.languages,
         default_voice=default_voice,
         remarks=tuple(remarks),
         advice=advice,
+        piper_voices=found.files,
     )
+
+
+def _default_voice(
+    options: SpeechSettings, synthesizers: Sequence[Synthesizer], languages: Languages
+) -> str:
+    """Who speaks where the options name no voice: of the first engine that has one for the
+    server's language."""
+    preferred = synthesizers[0]
+    if preferred.name == SOPRANO:
+        return SOPRANO
+    if preferred.name == PIPER:
+        voices = preferred.voices()
+        by_language = NeuralVoices(voices, languages)
+        language = [options.language] if options.language not in {None, AUTO} else []
+        for name in [*language, options.espeak_languages[0]]:
+            voice = by_language.find(name)
+            if voice is not None:
+                return voice.name
+        if options.engine == PIPER:
+            return voices[0].name
+    return f"{options.espeak_languages[0]}+f3"
+
+
+def _left_out(
+    options: SpeechSettings, found: FoundPiper, converted: Sequence[Voice]
+) -> Iterator[str]:
+    """A line about the voices that are not offered, since their terms are not known to be free."""
+    told = [f"{file.name} ({file.terms.licence})" for file in found.left_out]
+    told += [f"{voice.name} ({voice.licence})" for voice in converted]
+    if told:
+        yield f"{options.place_of('free_voices_only')} leaves out {'; '.join(told)}"
 
 
 def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
@@ -142,42 +178,13 @@ def _rvc(
     if speaks_with not in voices:
         place = options.place_of("rvc_speaks_with")
         raise CannotStart(f"{place}: {_no_voice(speaks_with, voices, options.espeak_languages)}")
-    missing = _missing_for_rvc(options)
+    missing = missing_for_rvc(_rvc_content(options))
     if missing is not None:
         found = find_voices([options.voices], options.rvc_webui).voices
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
-    voices.offer_rvc(options.voices, options.rvc_webui, speaks_with)
+    free_only = options.free_voices_only
+    voices.offer_rvc(options.voices, options.rvc_webui, speaks_with, free_only=free_only)
     return (_rvc_engine(options, voices),), list(voices.problems)
-
-
-def _missing_for_rvc(options: SpeechSettings) -> Missing | None:
-    content = _rvc_content(options)
-    files = [] if content.exists() else [str(content)]
-    get_files = [install_hints().model(content.parent)]
-    return _missing("RVC", RVC_PACKAGES, files, get_files, is_begun=True)
-
-
-def _missing_for_soprano(models: Path) -> Missing | None:
-    folder = models / SOURCES[SOPRANO].folder
-    files = [name for name in SOURCES[SOPRANO].files if not (folder / name).is_file()]
-    is_begun = folder.is_dir() and any(folder.iterdir())
-    get_files = [install_hints().model(folder)]
-    if is_begun and not (folder / MANIFEST).exists():  # fetch replaces only what it fetched
-        old = shlex.quote(f"{folder}.old")
-        get_files.insert(0, f"mv {shlex.quote(str(folder))} {old}")
-    told = [f"{', '.join(files) if is_begun else 'the model'} in {folder}"] if files else []
-    return _missing("Soprano", SOPRANO_PACKAGES, told, get_files, is_begun=is_begun)
-
-
-def _missing(
-    engine: str, needed: tuple[str, ...], files: list[str], get_files: list[str], *, is_begun: bool
-) -> Missing | None:
-    """The missing files, and the packages that are not installed; None: nothing is missing."""
-    packages = [name for name in needed if find_spec(name) is None]
-    if not files and not packages:
-        return None
-    commands = [install_hints().packages] * bool(packages) + get_files * bool(files)
-    return Missing(engine, (*files, *packages), install_hints().then.join(commands), is_begun)
 
 
 def _rvc_content(options: SpeechSettings) -> Path:

@@ -83,10 +83,20 @@ async def open_service(
             service.words_for = lexicon.tables
             nursery.start_soon(lexicon.watch)
         await service.install_engines()
-        speaks, _ = service.synthesizer_for(service.style)
-        log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, engines.default_voice)
+        _say_who_speaks(service)
         yield service
         nursery.cancel_scope.cancel()
+
+
+def _say_who_speaks(service: Service) -> None:
+    """Log the engine and the voice, and whose voice that is."""
+    speaks, style = service.synthesizer_for(service.style)
+    voice = service.voices[service.style.voice]
+    if voice.speaks_with is None:
+        voice = service.voices[style.voice]  # in another language than its own, another's
+    log.info("%s speaks, on %s, as %s", speaks.name, speaks.runs_on, voice.name)
+    if voice.type != "built-in":
+        log.info("%s: %s", voice.name, voice.licence)
 
 
 def open_lexicon(options: SpeechSettings) -> LexiconFile | None:

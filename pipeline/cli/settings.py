@@ -47,7 +47,8 @@ class SpeechSettings(CommonSettings):
     voice: VoiceName | None = Field(
         None,
         description="who speaks where nobody else is chosen; without it Soprano, and where that is"
-        " not used the first language's +f3",
+        " not used a Piper voice of --language or of the first of --espeak-languages, or else that"
+        " one's +f3",
     )
     voice_aliases: Words = Field(
         [],
@@ -69,8 +70,14 @@ class SpeechSettings(CommonSettings):
         description="cut at pauses too (eager), only where a sentence ends, or as the engine speaks"
         " well (auto); without it eager at /ws/stream, and elsewhere auto",
     )
-    engine: Literal["auto", "soprano", "espeak-ng"] = Field(
-        "auto", description="which one speaks; auto: Soprano if its model is there"
+    engine: Literal["auto", "soprano", "piper", "espeak-ng"] = Field(
+        "auto",
+        description="which one speaks; auto: the first of these that is there. Those behind it are"
+        " there for other voices and languages",
+    )
+    free_voices_only: bool = Field(
+        False,
+        description="leave out every voice whose terms bind who uses it, or are not known",
     )
     device: str = Field(
         "auto",
@@ -107,7 +114,7 @@ class SpeechSettings(CommonSettings):
     rvc_speaks_with: VoiceName | None = Field(
         None,
         description="whose speech becomes that of an RVC voice that does not say so itself; without"
-        " it Soprano's, and where that is not used the first language's +f3",
+        " it the voice that speaks where --voice names none",
     )
     rvc_block_ms: int = Field(
         320,
@@ -251,6 +258,8 @@ class FetchSettings(CommonSettings):
 
     python server.py fetch                    Soprano; a second time: check it, and mend it
     python server.py fetch hubert rmvpe       what RVC needs: a content model and a pitch estimator
+    python server.py fetch piper en_GB-alba-medium de_DE-thorsten-medium      voices of Piper
+    python server.py fetch piper de           which voices of Piper speak German
     python server.py fetch --revision main    move on to the newest one
 
     A fetch that is interrupted is gone on with by the next. HF_ENDPOINT names another hub,
@@ -263,7 +272,7 @@ class FetchSettings(CommonSettings):
     model_config = SettingsConfigDict(cli_prog_name="server.py fetch")
 
     names: CliPositionalArg[list[str]] = Field(
-        ["soprano"], min_length=1, description="which models"
+        ["soprano"], min_length=1, description="which models, and behind piper which voices"
     )
     revision: str | None = Field(
         None,

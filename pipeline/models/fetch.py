@@ -59,18 +59,21 @@ def fetch_model(source: ModelSource, models: Path, revision: str | None) -> None
             log.info("%s", fault)
         if whole_at is not None and whole_at == revision:
             log.info("%s is whole", folder)
+            _tell_terms(source, folder)
             return
-        snapshot = _ask_hub(source, revision or DEFAULT_REVISION)
+        whole_repository = _ask_hub(source, revision or DEFAULT_REVISION)
+        snapshot = whole_repository.under(source.at)
         if whole_at == snapshot.commit:
             log.info("%s is whole, and has commit %s already", folder, snapshot.commit)
             return
-        wanted = _choose_files(source, snapshot)
+        wanted = _choose_files(source, snapshot, whole_repository)
         lacking = _reuse(wanted, folder, staging)
         _check_free_space(source, lacking, staging)
         log.info("%s: commit %s of %s", source.name, snapshot.commit, source.repo)
         for file in lacking:
             _download(snapshot, file, staging)
         _write_manifest(snapshot, wanted, staging)
+        _tell_terms(source, staging)
         _swap_in(staging, folder)
         log.info("wrote %s", folder)
 
@@ -122,10 +125,12 @@ def _is_address(endpoint: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _choose_files(source: ModelSource, snapshot: Snapshot) -> list[HubFile]:
+def _choose_files(
+    source: ModelSource, snapshot: Snapshot, whole_repository: Snapshot
+) -> list[HubFile]:
     missing = [name for name in source.files if name not in snapshot.files]
     if missing:
-        raise StoreError(f"{source.repo} has no {' and no '.join(missing)} at {snapshot.commit}")
+        raise StoreError(source.absence(missing, snapshot.commit, whole_repository.files))
     names = source.files + source.optional
     return [snapshot.files[name] for name in names if name in snapshot.files]
 
@@ -181,6 +186,11 @@ def _download(snapshot: Snapshot, file: HubFile, staging: Path) -> None:
         )
     part.rename(staging / file.name)
     log.info("%s: %s, checksum right", file.name, format_bytes(file.size))
+
+
+def _tell_terms(source: ModelSource, folder: Path) -> None:
+    if (terms := source.terms(folder)) is not None:
+        log.info("%s: %s", source.name, terms)
 
 
 def _write_manifest(snapshot: Snapshot, wanted: list[HubFile], staging: Path) -> None:

@@ -14,7 +14,7 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,11 +68,22 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A repository at one commit."""
+    """A repository at one commit, or a folder of it."""
 
     repo: str
     commit: str
     files: dict[str, HubFile]
+    folder: str = ""
+    """Where their names begin, with a slash behind it."""
+
+    def under(self, folder: str) -> Snapshot:
+        """A folder of it, whose files have names without it. It ends with a slash."""
+        files = {
+            name.removeprefix(folder): replace(file, name=name.removeprefix(folder))
+            for name, file in self.files.items()
+            if name.startswith(folder)
+        }
+        return replace(self, files=files, folder=self.folder + folder)
 
     def download(self, wanted: HubFile, part: Path) -> None:
         """Append to a partial file what it lacks. What has come stays, whatever happens."""
@@ -93,7 +104,7 @@ class Snapshot:
                 if n_done:
                     headers["Range"] = f"bytes={n_done}-"
                     log.info("%s: going on after %s", wanted.name, format_bytes(n_done))
-                url = hf_hub_url(self.repo, wanted.name, revision=self.commit)
+                url = hf_hub_url(self.repo, self.folder + wanted.name, revision=self.commit)
                 timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
                 with get_session().stream("GET", url, headers=headers, timeout=timeout_s) as answer:
                     hf_raise_for_status(answer)

@@ -18,7 +18,7 @@ from stages import rvc
 from stages.tts import soprano
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 MANIFEST = "fetched.json"
@@ -38,9 +38,21 @@ class ModelSource:
     """Under the models folder. A fetch replaces it as a whole."""
     repo: str
     files: tuple[str, ...]
-    """Names at the top of the repository. The model needs all of them."""
+    """Names in the repository's folder. The model needs all of them."""
     optional: tuple[str, ...] = ()
     """Fetched where the repository has them, which not every release does."""
+    at: str = ""
+    """That folder, with a slash behind it; empty: the repository's top."""
+
+    def absence(self, missing: Sequence[str], commit: str, there: Iterable[str]) -> str:
+        """A sentence: these files are missing at a commit, where `there` are all that it has."""
+        del there
+        return f"{self.repo} has no {' and no '.join(missing)} at {commit}"
+
+    def terms(self, folder: Path) -> str | None:
+        """The terms of what was fetched into a folder, where its files tell them."""
+        del folder
+        return None
 
 
 RVC_REPO = "lj1995/VoiceConversionWebUI"

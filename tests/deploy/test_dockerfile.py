@@ -199,7 +199,7 @@ def test_in_an_image_what_is_missing_is_to_be_had_in_other_ways_than_here(tmp_pa
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout
-    assert "  no torch: only the built-in engine can run; to get it: take the image's" in told
+    assert "  no torch: only espeak-ng and Piper can run; to get it: take the image's" in told
     assert "; to get it: run the image with: fetch rmvpe" in told
     assert ": take the image's target cpu, cuda or rocm, then run the image with: fetch" in told
     assert "make" not in told

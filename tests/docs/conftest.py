@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.models.piper_voices import REPO, piper_source
 from pipeline.models.store import RVC_REPO, SOURCES
 from stages import rvc
 from tests.local_hub import LocalHub
@@ -40,7 +41,7 @@ def server(plain_server: ServerProcess) -> ServerProcess:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
-    """It has all that `fetch` knows: RVC's models are tiny, Soprano's are not read."""
+    """It has all that `fetch` knows: RVC's models are tiny, Soprano's and Piper's are not read."""
     made = tmp_path_factory.mktemp("hub")
     build_hubert(made / rvc.HUBERT_FILE, TINY_HUBERT)
     build_rmvpe(made / rvc.RMVPE_FILE, TINY_RMVPE)
@@ -48,6 +49,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     with LocalHub() as hub:
         hub.publish(RVC_REPO, {path.name: path.read_bytes() for path in made.iterdir()})
         hub.publish(soprano.repo, {name: name.encode() for name in soprano.files})
+        voices = filter(None, map(piper_source, ("en_GB-alba-medium", "de_DE-thorsten-medium")))
+        hub.publish(REPO, {f"{each.at}{name}": b"{}" for each in voices for name in each.files})
         yield hub
 
 

@@ -187,11 +187,13 @@ def check_values(values: str, field: Mapping[str, Any]) -> None:
                 assert re.search(rf"(?<![\d.-]){kind[bound]:g}(?![\d.])", values), (values, bound)
 
 
-def read_default(shown: str) -> str | float | None:
+def read_default(shown: str) -> str | float | bool | None:
     """A default as the table shows it: in TOML's form, or none."""
     if shown == "none":
         return None
     word = shown.strip("`")
+    if word in {"true", "false"}:
+        return word == "true"
     return word.strip('"') if word.startswith('"') else float(word)
 
 

@@ -29,7 +29,7 @@ SENTENCES = ("The first sentence is about the weather.", "The second one asks ab
 @contextmanager
 def server() -> Iterator[int]:
     """A server with a key, on a free port, which is given."""
-    command = [PYTHON, "server.py", "--port", "0"]
+    command = [PYTHON, "server.py", "--port", "0", "--engine", "espeak-ng"]
     process = subprocess.Popen(
         command, cwd=ROOT, env={"VOICE_API_KEYS": KEY}, stderr=subprocess.PIPE, text=True
     )

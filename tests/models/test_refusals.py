@@ -39,7 +39,10 @@ def test_a_folder_that_cannot_be_written_is_named(hub: LocalHub) -> None:
 def test_no_such_model() -> None:
     done = run(*PROGRAM, "fetch", "tenor")
     assert done.returncode == 2
-    assert done.stderr == "server.py: there is no model 'tenor'; there are soprano, hubert, rmvpe\n"
+    assert done.stderr == (
+        "server.py: there is no model 'tenor'; there are soprano, hubert, rmvpe, piper with the"
+        " names of voices\n"
+    )
 
 
 def test_no_such_repository(hub: LocalHub) -> None:

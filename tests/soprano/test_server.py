@@ -240,5 +240,5 @@ def test_check_without_a_model_would_use_the_built_in_engine(tmp_path: Path, tor
     assert (
         f"  not in {tmp_path}/soprano; to get it: .venv/bin/python server.py fetch" in done.stdout
     )
-    assert ("no torch: only the built-in engine can run" in done.stdout) == (not torch)
+    assert ("no torch: only espeak-ng and Piper can run" in done.stdout) == (not torch)
     assert done.stdout.endswith("would be used\n  espeak-ng, on cpu, as en-us+f3\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
@@ -36,6 +36,17 @@ class VoiceSettings(ConversionSettings):
     pitch_shift: PitchShift = 0.0
     """Added to the listener's: from that speech's range into this voice's."""
     pitch_method: PitchMethod = "auto"
+    licence: str = Field(default="", max_length=1000)
+    """Whose voice it is, and on what terms."""
+    free: bool = False
+    """Whether everybody may use it for everything."""
+
+    @field_validator("free")
+    @classmethod
+    def _says_why_it_is_free(cls, free: bool, others: ValidationInfo) -> bool:
+        if free and not others.data.get("licence"):
+            raise ValueError('say by which licence, as in: licence = "CC BY 4.0, by Anna"')
+        return free
 
 
 def read_settings(path: Path) -> VoiceSettings:

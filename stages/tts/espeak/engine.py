@@ -19,7 +19,7 @@ from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
 from stages.tts.espeak.words import said_words
 from stages.tts.espeak.writing import is_speakable, written_for
-from stages.voices import Voice
+from stages.voices import Terms, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     _OnSound: TypeAlias = Callable[[npt.NDArray[np.int16]], bool]
 
 ENGINE = "espeak-ng"
+
+TERMS = Terms("nobody's voice: made by rules, free for every use", is_free=True)
+"""Of what it says; the program is under the GPLv3."""
 
 VOLUME = 80
 """The volume, of 100. At 100 loud voices exceed full scale (whisperf 38 000 of 32 767), where an
@@ -218,4 +221,6 @@ def _voice(name: str, language: LanguageFile, variant: Variant | None = None) ->
         gender="male" if variant is None else variant.gender,
         description=f"{language.title}: {description}",
         sample_rate=SAMPLE_RATE,
+        licence=TERMS.licence,
+        is_free=TERMS.is_free,
     )

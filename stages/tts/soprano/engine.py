@@ -42,7 +42,17 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 ENGINE = "soprano"
-VOICE = Voice(ENGINE, ENGINE, "en-us", None, "Soprano-1.1-80M", SAMPLE_RATE, "neural")
+VOICE = Voice(
+    name=ENGINE,
+    engine=ENGINE,
+    language="en-us",
+    gender=None,
+    description="Soprano-1.1-80M",
+    sample_rate=SAMPLE_RATE,
+    type="neural",
+    licence="Soprano's voice, weights: Apache 2.0",
+    is_free=True,
+)
 
 FADE_SAMPLES = SAMPLE_RATE // 16
 """62 ms at the end of what is broken off: no click, and no word is made shorter by it."""
