@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 HEARS_AT = 16_000
 """Hertz: what both were trained on."""
+RATED = 144_160
+"""Samples that DNSMOS looks at together, 9.01 s. What is shorter is repeated, as its authors do, but
+no further: they go on to twice that, and rate up to nine of them."""
 PAUSE_S = 0.3
 """Silence around what the recogniser hears: it wants to hear where speech begins."""
 
@@ -89,7 +92,8 @@ class Judges:
 def judged(speech: Samples, rate: int, text: str) -> Verdict:
     """The verdict on a sentence."""
     heard = np.clip(soxr.resample(speech, rate, HEARS_AT), -1, 1)
-    rating = _dnsmos()(heard, HEARS_AT, is_personalized_MOS=False)
+    rated = np.resize(heard, max(RATED, len(heard)))
+    rating = _dnsmos()(rated, HEARS_AT, is_personalized_MOS=False)
     said = words_of(text)
     kinds = ("p808_mos", "ovrl_mos", "sig_mos", "bak_mos")
     return Verdict(
