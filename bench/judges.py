@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 HEARS_AT = 16_000
 """Hertz: what both were trained on."""
 RATED = 144_160
-"""Samples that DNSMOS looks at together, 9.01 s. What is shorter is repeated, as its authors do, but
-no further: they go on to twice that, and rate up to nine of them."""
+"""Samples that DNSMOS looks at together, 9.01 s. What is shorter is repeated, as its authors do,
+but no further: they go on to twice that, and rate up to nine stretches."""
 PAUSE_S = 0.3
 """Silence around what the recogniser hears: it wants to hear where speech begins."""
 

@@ -54,7 +54,7 @@ if __name__ == "__main__":
 from bench import speakers
 from bench.common import Figure, Result, argument_parser, report
 from bench.judges import Judges
-from bench.rubber_band import RubberBand
+from bench.rubber_band import IS_THERE, RubberBand
 from bench.speakers import Speaker, cut, pushed, ready
 from bench.word_times import SENTENCES
 from stages.audio.format import PIPELINE_RATE
@@ -120,16 +120,21 @@ class Quality:
 
     def cases_of_piper(self) -> Cases:
         """What Piper's voice can be asked for, and ways that we do not go."""
-        cases: Cases = {"one shot": self._one_shot}
+        cases = {**self.cases(), "one shot": self._one_shot}
+        for speed in SPEEDS:
+            cases[f"speed {speed:g}, WSOLA"] = partial(self._changed, PitchShifter, 0, speed)
+        return {**cases, **self._cases_of_rubber_band()} if IS_THERE else cases
+
+    def _cases_of_rubber_band(self) -> Cases:
+        cases: Cases = {}
         keeping = partial(RubberBand, keeps_formants=True)
         for semitones in SEMITONES:
-            for way, make in (("Rubber Band", RubberBand), ("formants kept", keeping)):
-                case = partial(self._changed, make, semitones, 1.0)
-                cases[f"{semitones:+} semitones, {way}"] = case
+            name = f"{semitones:+} semitones"
+            cases[f"{name}, Rubber Band"] = partial(self._changed, RubberBand, semitones, 1.0)
+            cases[f"{name}, formants kept"] = partial(self._changed, keeping, semitones, 1.0)
         for speed in SPEEDS:
-            for way, make in (("WSOLA", PitchShifter), ("Rubber Band", RubberBand)):
-                cases[f"speed {speed:g}, {way}"] = partial(self._changed, make, 0, speed)
-        return {**self.cases(), **cases}
+            cases[f"speed {speed:g}, Rubber Band"] = partial(self._changed, RubberBand, 0, speed)
+        return cases
 
     @cached_property
     def _plain(self) -> Result:

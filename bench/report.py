@@ -51,6 +51,7 @@ BENCHES = {
     "rvc": "RVC, random weights",
     "chain": "Soprano and RVC, random weights",
     "soak": "A soak",
+    "quality": "How it sounds",
     "gpu": "On a GPU, random weights",
 }
 """Every bench with its heading, in the order of the page."""

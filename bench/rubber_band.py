@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from stages.audio.resample import Resampler
 if TYPE_CHECKING:
     from stages.audio.format import Samples
 
+IS_THERE = find_spec("pylibrb") is not None
+"""For Linux on ARM there is no wheel."""
 MAX_SAMPLES = 8_192
 """Taken by one call."""
 
@@ -30,7 +33,6 @@ class RubberBand:
         speed: float = 1.0,
         keeps_formants: bool = False,
     ) -> None:
-        # Not imported above: there is no wheel for Linux on ARM.
         pylibrb: Any = importlib.import_module("pylibrb")
         option = pylibrb.Option
         options = option.PROCESS_REALTIME | option.ENGINE_FINER | option.THREADING_NEVER

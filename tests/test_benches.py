@@ -7,7 +7,10 @@ import sys
 
 from tests.server_process import ROOT
 
-SHARED = {"common.py", "models.py", "serving.py"}
+SHARED = {
+    "common.py", "judges.py", "models.py", "rubber_band.py", "rvc_source.py", "serving.py",
+    "speakers.py",
+}  # fmt: skip
 """What the benches share."""
 
 ASK_ALL = """
