@@ -95,9 +95,11 @@ def judged(speech: Samples, rate: int, text: str) -> Verdict:
     rated = np.resize(heard, max(RATED, len(heard)))
     rating = _dnsmos()(rated, HEARS_AT, is_personalized_MOS=False)
     said = words_of(text)
-    kinds = ("p808_mos", "ovrl_mos", "sig_mos", "bak_mos")
     return Verdict(
-        *(float(rating[kind]) for kind in kinds),
+        p808=float(rating["p808_mos"]),
+        ovrl=float(rating["ovrl_mos"]),
+        sig=float(rating["sig_mos"]),
+        bak=float(rating["bak_mos"]),
         n_errors=word_errors(said, words_of(recognised(heard))),
         n_words=len(said),
     )
