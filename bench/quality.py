@@ -16,16 +16,17 @@ two cases of one voice mean much: see `bench/judges.py`.
     in one            shifts and speeds of a sentence that comes whole: the difference from pieces
 
 ``cpu ms`` is the work for a second of the voice's speech, which comes in pieces of 20 ms, and
-``ahead ms`` what has to come of it before the first sound does. ``difference`` is the largest of
-two samples of full scale 1; ``seam`` the mean step from sample to sample across the borders of an
-engine's pieces, over that within them.
+``ahead ms`` what has to come of it before the first sound does. ``off by 1e-6`` is the largest
+difference of two samples, in millionths of full scale; ``seam`` the mean step from sample to sample
+across the borders of an engine's pieces, over that within them.
 
 **espeak-ng's voice (en-us+f3) and Piper's (joe) are trained.** Soprano's weights are not to be had
 here, so it is not judged. **RVC's voice has random weights**, and is small: its source, a sine at
 the pitch of the speech, needs none, so it is told how well it follows Piper's speech in pitch and
-in time, and nothing of how it sounds. ``cents`` is the median of how far the pitch is off, and
-``follows`` its correlation with the speech's, ``late ms`` where that is highest; ``onset ms`` how
-much later voice is first heard, and ``length`` how many samples there are too many.
+in time, and nothing of how it sounds. Each is the median over the texts: ``cents`` how far its
+median pitch is off, ``follows`` the correlation with the speech's, ``late ms`` where that is
+highest, ``onset ms`` how much later voice is first heard; ``length`` is how many samples there are
+too many, where most.
 
     python bench/quality.py                    everything
     python bench/quality.py --engines piper    one engine, or more
@@ -79,7 +80,7 @@ COLUMNS = {
     "cpu_ms": "cpu ms",
     "ahead_ms": "ahead ms",
     "p808_change": "p808 +-",
-    "difference": "difference",
+    "difference": "off by 1e-6",
     "seam": "seam",
     "cents": "cents",
     "follows": "follows",
@@ -95,9 +96,8 @@ SPEEDS = (0.5, 0.75, 1.25, 1.5, 2.0)
 PIECE_S = 0.02
 IN_ONE = ((3, 1.0), (-6, 1.0), (0, 1.5), (0, 0.5), (3, 1.5))
 """Semitones and speeds."""
-CONVERTED = 3
-"""Texts that RVC's voice says."""
-CONVERTED_BY = (-6, 0, 3)
+CONVERTED_BY = (-6, 0, 12)
+"""Semitones, by RVC. A random voice hums where others of joe's pitch would come to lie."""
 
 
 class Quality:
@@ -150,7 +150,7 @@ class Quality:
         return {
             **judged,
             "p808_change": round(abs(self._plain["p808"] - judged["p808"]), 4),
-            "difference": max(largest(a.sound - b.sound) for a, b in pairs),
+            "difference": round(1e6 * max(largest(a.sound - b.sound) for a, b in pairs), 2),
         }
 
     def _as_it_is(self) -> Result:
@@ -167,7 +167,7 @@ class Quality:
             make = partial(PitchShifter, semitones, rate, PIPELINE_RATE, speed=speed)
             pieces = pushed(make(), cut(speech, round(PIECE_S * rate)))
             differences.append(largest(pushed(make(), [speech]) - pieces))
-        return {"difference": max(differences)}
+        return {"difference": round(1e6 * max(differences), 2)}
 
     def _changed(self, make: Callable[..., Shifts], semitones: float, speed: float) -> Result:
         rate, requests = self._speaker.rate, self._speaker.requests
@@ -203,11 +203,13 @@ def converted_cases(speaker: Speaker) -> Cases:
 
     def case(semitones: float) -> Result:
         followed = []
-        for request in speaker.requests[:CONVERTED]:
+        for request in speaker.requests:
             converted = voice.convert(request.emitted, speaker.rate, semitones)
             followed.append(rvc_source.following(request.sound, speaker.rate, converted, semitones))
-        return {
-            key: round(float(np.mean([each[key] for each in followed])), 3) for key in followed[0]
+        values = {key: [each[key] for each in followed] for key in followed[0]}
+        length = max(values.pop("length"), key=abs)
+        return {"length": length} | {
+            key: round(float(np.median(each)), 3) for key, each in values.items()
         }
 
     return {f"{semitones:+} semitones": partial(case, semitones) for semitones in CONVERTED_BY}
