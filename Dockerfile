@@ -48,7 +48,7 @@ RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"
         -r requirements/torch.txt -c requirements/models.txt
 
 FROM base AS program
-COPY LICENSE server.py deploy/healthcheck.py ./
+COPY LICENSE pyproject.toml server.py deploy/healthcheck.py ./
 COPY pipeline/ pipeline/
 COPY stages/ stages/
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
@@ -71,7 +71,8 @@ LABEL org.opencontainers.image.title="Voice server" \
 USER 10001:10001
 VOLUME ["/models", "/voices"]
 EXPOSE 8765
-# Soprano takes 6 s to start on two quiet cores, a GPU and a slow disk longer.
+# It answers at once and is ready when Soprano is: after 6 s on two quiet cores, a slow disk takes
+# longer.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["/opt/venv/bin/python", "healthcheck.py"]
 ENTRYPOINT ["/opt/venv/bin/python", "server.py"]

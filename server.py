@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from pipeline.cli.check import check
-from pipeline.cli.fetch import fetch
+from pipeline.cli.closed_streams import fill_closed_streams
+from pipeline.cli.ending import end_at_once
 from pipeline.cli.logs import open_log
+from pipeline.cli.near import did_you_mean
 from pipeline.cli.option_sources import S, load, unknown_variables
 from pipeline.cli.settings import (
     CheckSettings,
@@ -22,8 +23,8 @@ from pipeline.cli.settings import (
     SpeakSettings,
     SpeechSettings,
 )
-from pipeline.cli.speak import speak
-from pipeline.models.store import StoreError
+from pipeline.cli.version import versions
+from pipeline.models.errors import StoreError
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
@@ -31,36 +32,66 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger("server")
 
-COMMANDS = "serve", "speak", "fetch", "check"
-
 
 def main(arguments: list[str]) -> None:
     """Run the command that the first word names; without one, serve."""
     ending: str | int | None = None  # Python 3.11.2 makes a group of what except* raises
+    fill_closed_streams()
     try:
         match arguments:
-            case ["speak", *rest]:
-                trio.run(speak, read_options(SpeakSettings, rest))
-            case ["fetch", *rest]:
-                fetch(read_options(FetchSettings, rest))
-            case ["check", *rest]:
-                check(read_options(CheckSettings, rest))
-            case [word, *_] if word not in COMMANDS and not word.startswith("-"):
-                known = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
-                sys.stderr.write(f"server.py: there is no command {word!r}; there are {known}\n")
+            case ["--version"]:
+                sys.stdout.write(f"{versions()}\n")
+            case [word, *rest] if word in COMMANDS:
+                COMMANDS[word](rest)
+            case [word, *_] if not word.startswith("-"):
+                told = f"there is no command {word!r}{did_you_mean([word], COMMANDS) or ';'}"
+                *others, last = COMMANDS
+                sys.stderr.write(f"server.py: {told} there are {', '.join(others)} and {last}\n")
                 ending = 2  # as for every other error of usage
-            case ["serve", *rest] | rest:
-                # Imported here: FastAPI takes a third of a second that `speak` need not wait for.
-                from pipeline.cli.serve import serve  # noqa: PLC0415
-
-                trio.run(serve, read_options(ServeSettings, rest))
+            case options:
+                _serve(options)
     except* BrokenPipeError:
         ending = 128 + signal.SIGPIPE  # the reader of our sound closed the pipe
     except* (ServerError, StoreError, OSError) as failure:
         ending = f"server.py: {'; '.join(_messages(failure))}"
     except* KeyboardInterrupt:
-        ending = 128 + signal.SIGINT  # as shells have it
+        end_at_once(128 + signal.SIGINT)  # as shells have it
     sys.exit(ending)
+
+
+# Each command imports what it needs when it is run: `serve` binds its port before anything that is
+# slow to import, and `speak` needs no HTTP.
+
+
+def _serve(arguments: list[str]) -> None:
+    options = read_options(ServeSettings, arguments)
+    from pipeline.cli.serve import serve  # noqa: PLC0415 - as above
+
+    trio.run(serve, options)
+
+
+def _speak(arguments: list[str]) -> None:
+    options = read_options(SpeakSettings, arguments)
+    from pipeline.cli.speak import speak  # noqa: PLC0415 - as above
+
+    trio.run(speak, options)
+
+
+def _fetch(arguments: list[str]) -> None:
+    options = read_options(FetchSettings, arguments)
+    from pipeline.cli.fetch import fetch  # noqa: PLC0415 - as above
+
+    fetch(options)
+
+
+def _check(arguments: list[str]) -> None:
+    options = read_options(CheckSettings, arguments)
+    from pipeline.cli.check import check  # noqa: PLC0415 - as above
+
+    check(options)
+
+
+COMMANDS = {"serve": _serve, "speak": _speak, "fetch": _fetch, "check": _check}
 
 
 def read_options(settings: type[S], arguments: list[str]) -> S:

@@ -26,6 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ from tests.soprano.reference import Reference
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from stages.audio.format import Samples
     from stages.items import Outgoing
@@ -155,10 +156,30 @@ async def chain(
     files: Files, n_listeners: list[int], runs: int, device: torch.device, dtype: torch.dtype
 ) -> list[Result]:
     """Text in, audio out, through the stages and the model thread."""
+    results = []
+    async with open_chain(
+        files, max(n_listeners), device, dtype, force_length=lambda _: SENTENCE_STATES
+    ) as service:
+        for n in n_listeners:
+            measured = [await _listen(service, n) for _ in range(1 + runs)]
+            results.append({"case": f"{n} at once", **median_of(measured)})
+    return results
+
+
+@asynccontextmanager
+async def open_chain(
+    files: Files,
+    n_listeners: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    force_length: Callable[[str], int],
+) -> AsyncIterator[Service]:
+    """A service whose voice is Soprano with RVC. `force_length`: see `SopranoEngine`."""
     soprano = SopranoEngine(
         files.soprano,
-        SopranoOptions(device=device, dtype=dtype, n_slots=max(n_listeners)),
-        force_length=lambda _: SENTENCE_STATES,
+        SopranoOptions(device=device, dtype=dtype, n_slots=n_listeners),
+        force_length=force_length,
     )
     voices = Voices(soprano.voices())
     voices.offer_rvc(files.voice.parent, None, "soprano")
@@ -166,7 +187,6 @@ async def chain(
         voices.entries,
         RvcOptions(files.hubert, files.hubert.with_name("rmvpe.pt"), device, dtype),
     )
-    results = []
     async with open_executor() as executor:
         service = Service(
             executor=executor,
@@ -176,15 +196,12 @@ async def chain(
             voices=voices,
             style=Style("anna", segmentation="sentence"),
             segmenter_options=SegmenterOptions(),
-            max_listeners=max(n_listeners),
+            max_listeners=n_listeners,
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=float("inf"),
         )
         await service.install_engines()
-        for n in n_listeners:
-            measured = [await _listen(service, n) for _ in range(1 + runs)]
-            results.append({"case": f"{n} at once", **median_of(measured)})
-    return results
+        yield service
 
 
 async def _listen(service: Service, n_listeners: int) -> Result:
@@ -197,7 +214,7 @@ async def _listen(service: Service, n_listeners: int) -> Result:
                 playback.play(item.n_samples, time.perf_counter())
             await trio.lowlevel.checkpoint()
 
-        await speak_text(service, SENTENCE, hear, {"index_rate": 0.0})
+        await speak_text(service, SENTENCE, hear, {"index_rate": 0.0, "pacing": "asap"})
 
     began = time.perf_counter()
     async with trio.open_nursery() as nursery:

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
 
+from pipeline.close_code import CloseCode
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
+from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from stages.errors import Disconnected, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
@@ -33,11 +34,13 @@ from stages.items import (
     Segment,
     SegmentEnded,
     SegmentFailed,
+    SegmentStarted,
     Speech,
 )
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
+from stages.sender.framing import MIN_MESSAGE_MS
 from stages.sender.packing import Packer
 from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Token
+    from stages.items import ClientMessage, Outgoing, Style, Token
+    from stages.sender.pacer import Pacer
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -57,15 +61,6 @@ SEGMENTS_WAITING = 2
 CHUNKS_WAITING = 4
 """Chunks between TTS, RVC and sender: enough that neither waits for the other's turn on the
 loop, and little for a barge-in to throw away."""
-
-
-class CloseCode(IntEnum):
-    """The reason why a connection ended, as RFC 6455 numbers it."""
-
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    MESSAGE_TOO_BIG = 1009
-    INTERNAL_ERROR = 1011
 
 
 class Peer(Messages, Protocol):
@@ -93,17 +88,21 @@ class _Connection:
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
+        self._preparation = Preparation(service.executor, self._tell)
+        self._held_since: float | None = None  # of the segment whose start was told last
+        self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
     async def run(self) -> CloseCode:
         self._service.ledgers.add(self._ledger)
-        self._service.load_ahead(self, self._conversation.style)
+        self._service.pace.listeners.add(self)
         try:
             return await self._live()
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
+            self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
 
     async def _live(self) -> CloseCode:
@@ -114,6 +113,7 @@ class _Connection:
                     writing.start_soon(self._write)
                     if self._conversation.events:
                         self._outbox.answer(self._conversation.ready)
+                    self._expect(self._conversation.style)
                     await self._talk()
                     self._outbox.close()
                 background.cancel_scope.cancel()
@@ -136,7 +136,7 @@ class _Connection:
         to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
-        service, models, clock = self._service, self._service.executor, self._ledger.clock
+        service, models, clock = self._service, self._preparation, self._ledger.clock
         segmenter = self._segmenter = self._new_segmenter(self._segmenter.next_index)
 
         async with trio.open_nursery() as turn:
@@ -144,13 +144,17 @@ class _Connection:
             start(segment_text, tokens, to_tts, segmenter, service.said)
             start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
-            start(send_speech, converted, self._outbox.send, self._new_packer, self._ledger.packed)
+            heard_at = self._ledger.heard_at
+            send = partial(
+                send_speech, new_pacer=self._new_pacer, heard_at=heard_at, playback=clock
+            )
+            start(send, converted, self._outbox.send, self._new_packer, self._ledger.packed)
             cancel = await take_in(
                 self._inbox,
                 self._conversation,
                 say=partial(self._say, tokens),
                 answer=self._outbox.answer,
-                expect=partial(self._service.load_ahead, self),
+                expect=self._expect,
             )
             if cancel is None:
                 tokens.close()
@@ -158,6 +162,17 @@ class _Connection:
                 self._cancels_taken_in.append(trio.current_time())
                 turn.cancel_scope.cancel()
         return cancel
+
+    def _expect(self, style: Style) -> None:
+        """Have the voices of a style read that may be spoken with soon."""
+        self._preparation.choose(self._service.load_ahead(self, style))
+
+    def _tell(self, item: Answer) -> None:
+        """Answer from outside of the intake."""
+        try:
+            self._outbox.answer(item)
+        except Disconnected:
+            self._life.cancel()
 
     def _new_segmenter(self, first_index: int = 0) -> Segmenter:
         service = self._service
@@ -172,6 +187,13 @@ class _Connection:
         stream_format = self._conversation.stream_format
         self._ledger.sample_rate = stream_format.sample_rate
         return Packer(stream_format, self._ledger.start, tells_words=self._conversation.words)
+
+    def _new_pacer(self, segment: Segment) -> Pacer:
+        may_hold = self._conversation.pacing == "smooth"
+        message_ms = self._conversation.stream_format.exact_ms or MIN_MESSAGE_MS
+        return self._service.pace.pacer(
+            segment, self, message_s=message_ms / 1000, may_hold=may_hold
+        )
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""
@@ -189,8 +211,20 @@ class _Connection:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
         the client to go on."""
         now = trio.current_time()
-        waits_for_client = self._ledger.waits_for_client(self._segmenter.n_given)
-        return min(now, self._ledger.clock.dry_at) if waits_for_client else now
+        return min(now, self._ledger.clock.dry_at) if self._waits_for_client else now
+
+    @property
+    def _waits_for_client(self) -> bool:
+        return self._ledger.waits_for_client(self._segmenter.n_given)
+
+    @property
+    def style(self) -> Style:
+        """See `pipeline.pace.Listener`."""
+        return self._conversation.style
+
+    def is_spoken_to(self, now: float) -> bool:
+        """See `pipeline.pace.Listener`."""
+        return self._ledger.clock.dry_at > now or not self._waits_for_client
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""
@@ -209,11 +243,17 @@ class _Connection:
         match item:
             case PcmFrame():
                 self._note_sound(item)
+            case SegmentStarted(segment=segment, pacing=pacing):
+                self._held_since = trio.current_time() if pacing.hold_s else None
+                if pacing.hold_s:
+                    self._service.pace.warn(segment)
             case SegmentEnded(segment=segment):
                 rate = self._conversation.stream_format.sample_rate
                 metrics.ended(segment.style.voice, item.n_samples / rate)
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
+                if segment.index != self._failed:
+                    self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(
                     "spoken",
                     segment=segment.index,
@@ -226,6 +266,8 @@ class _Connection:
                 taken_in_at = self._cancels_taken_in.popleft()
                 metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
             case SegmentFailed(error=error) | (ServerError() as error):
+                if isinstance(item, SegmentFailed):
+                    self._failed = item.segment.index
                 metrics.errors.labels(error.code).inc()
                 if error.fatal:
                     self._close_code = CloseCode.INTERNAL_ERROR
@@ -240,6 +282,8 @@ class _Connection:
             return
         if timing.sent is None:
             timing.sent = now
+            if self._held_since is not None:
+                metrics.hold_seconds.observe(now - self._held_since)
             metrics.began(timing, was_waiting=dry_at <= timing.arrived)
         elif dry_at < now:
             metrics.gap(now - dry_at)

@@ -102,12 +102,12 @@ class ContextPeer:
                     if self._pads_flushes:
                         await self._send_sound(self._silence(PAD_S))
                     await self._tell(item)
+                    self._sent_at = trio.current_time()
                 case TooMuchText():
                     self._n_owed = 0  # the flush that was refused will never be done
                     await self._tell(item)
                 case _:
                     await self._tell(item)
-            self._sent_at = trio.current_time()
 
     async def keep_alive(self, is_sending: Callable[[], bool]) -> None:
         """Send a little silence whenever the client has waited for sound for a while. One that does
@@ -131,6 +131,7 @@ class ContextPeer:
             frame = replace(frame, data=await self._encoded.push(frame.data))
         if frame.data:
             await self._tell(frame)
+        self._sent_at = trio.current_time()
 
     async def _tell(self, item: Outgoing | Answer) -> None:
         for told in self._dialect.tell(self._opening.context, item):

@@ -19,12 +19,13 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 import trio
 
 from pipeline.metrics import Metrics
+from pipeline.real_time import WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone, ServerError
@@ -45,6 +46,13 @@ STOP_WITHIN_S = 2.0
 
 HAS_ENDED = "the model thread has ended"
 
+Tell: TypeAlias = "Callable[[str], None]"
+"""Told what is under way, in words that people read: ``Soprano, 280 MB: reading``."""
+
+
+def tell_nobody(_: str) -> None:
+    """Nobody waits to be told."""
+
 
 class Executor:
     """The model thread, which runs the steps of all engines. Made by `open_executor`."""
@@ -62,6 +70,8 @@ class Executor:
         self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
         self._spare_time = SpareTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
+        self.meters: dict[Engine, WorkMeter] = {}
+        """How fast each engine is, by its steps."""
         self.step_under_way: tuple[Engine, float] | None = None
         """The engine that is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
@@ -69,11 +79,17 @@ class Executor:
 
     # Called on the Trio thread.
 
-    async def add(self, engine: Engine) -> None:
+    async def add(self, engine: Engine, tell: Tell = tell_nobody) -> None:
         """Load an engine off the model thread, then install it there; engines are added in
-        the order of the data. Raises whatever the engine does."""
-        await trio.to_thread.run_sync(engine.load)
+        the order of the data. Raises whatever the engine does. Cancelled, it leaves the engine
+        loading behind: nothing can stop it."""
+        if engine.reads:
+            tell(f"{engine.reads}: reading")
+        await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
+        if engine.reads:
+            tell(f"{engine.reads}: warming up")
         installed = Future[None]()
+        self.meters[engine] = WorkMeter()
         self._loaded.append((engine, installed))
         self.wake()
         if self._has_ended:  # looked at after the append, so that one of the two sees the engine
@@ -93,7 +109,7 @@ class Executor:
                 request.give_up(EngineGone(self.fault))
             else:
                 self._open.add(request)
-                voice = engine.load_voice(request, segment.style)
+                voice = request.loading = engine.load_voice(request, segment.style)
                 voice.add_done_callback(partial(self._arrive, request))
             yield request
         finally:
@@ -206,6 +222,7 @@ class Executor:
 
     def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
         batch = able
+        n_before = {request: request.n_samples for request in able}
         now = self._clock.current_time()
         began = time.perf_counter()
         self.step_under_way = engine, began
@@ -221,6 +238,14 @@ class Executor:
         finally:
             self.step_under_way = None
             took_s = time.perf_counter() - began
+            if not any(request.is_dead for request in batch):  # whose sound was thrown away
+                begun_s: list[float] = []
+                more_s: list[float] = []
+                for request in batch:
+                    n_made = request.n_samples - n_before[request]
+                    pieces_s = more_s if n_before[request] else begun_s
+                    pieces_s.append(n_made / engine.sample_rate)
+                self.meters[engine].stepped(took_s, begun_s, more_s)
             for request in batch:
                 request.steps_s += took_s
             self._spare_time.stepped(able, now, took_s)

@@ -213,6 +213,12 @@ class Ledger:
             self.clock.sent(frame.n_samples / self.sample_rate, now)
         return is_heard
 
+    def heard_at(self, sample: int, now: float) -> float:
+        """When the stream up to this sample will have been heard, if what was not sent yet of it is
+        sent now."""
+        unsent_s = max(0, sample - self._sent_to) / self.sample_rate
+        return max(self.clock.dry_at, now) + unsent_s
+
     def cancel(self, played_ms: float | None, now: float) -> Cancelled:
         """Drop all that has not left, and begin anew; returns what was heard.
 
@@ -252,6 +258,11 @@ class Ledger:
         else:
             n_units = units[-1] * n_heard // (entry.end - entry.start)
         return _back_to_border(text, bisect_right(units, n_units))
+
+
+def n_units(text: str) -> int:
+    """A text's length in what takes `UNITS_PER_S` of a second."""
+    return len(text) + (SYLLABLE_UNITS - 1) * len(_SYLLABLE.findall(text))
 
 
 def _back_to_border(text: str, n_chars: int) -> int:

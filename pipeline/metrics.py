@@ -30,6 +30,9 @@ LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5
 FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.5, 2.0, 5.0)
 """Buckets that are close together below 1, where it is decided whether speech keeps up."""
 
+HOLDS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Buckets up to the longest that sound is held back."""
+
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The shapes that models run in."""
 
@@ -57,6 +60,7 @@ class Metrics:
         self.admitted = counter("admitted", "Listeners who were given a place")
         self.refused = counter("refused", "Requests that were turned away", "reason")
         self.errors = counter("errors", "Errors that clients were told", "code")
+        self.uploads = counter("uploads", "Uploads of voices and indexes", "outcome")
         self._first_audio = histogram(
             "first_audio_seconds",
             "From the text that ends a segment to its first sound at the kernel, for listeners"
@@ -73,6 +77,11 @@ class Metrics:
         )
         self._gap_seconds = counter(
             "gap_seconds", "Silence in mid-segment, if clients play at once"
+        )
+        self.hold_seconds = histogram(
+            "hold_seconds",
+            "Sound held back so that it is heard without a gap, from when there was some",
+            buckets=HOLDS_S,
         )
         self._segments = counter("segments", "Segments that came to their end", "voice")
         self._speech = counter("speech_seconds", "Sound of these segments", "voice")
@@ -98,6 +107,10 @@ class Metrics:
         self.listeners = gauge("listeners", "Places taken")
         self.tasks = gauge("tasks", "Trio's tasks")
         self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
+        self.load = gauge("load", "What those who are spoken to need of the model thread's time")
+        self.factor_now = gauge(
+            "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
+        )
         self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
 
     def render(self) -> bytes:

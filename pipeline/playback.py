@@ -13,10 +13,13 @@ class PlaybackClock:
     """A listener that plays what it is sent, stops when it runs dry, goes on when more comes.
 
     Times are seconds on Trio's clock. Written on the Trio thread only; the model thread
-    reads `deadline`, which looks at one float, and `has_left`, which is only ever set."""
+    reads `deadline`, which looks at two floats, and `has_left`, which is only ever set."""
 
     def __init__(self) -> None:
         self.dry_at = -math.inf
+        self.needed_at = -math.inf
+        """When more is needed of a sentence that is held back: as what is made of it will have been
+        heard."""
         self.has_left = False
         """The listener has gone, and will want nothing more."""
 
@@ -33,6 +36,8 @@ class PlaybackClock:
         self.dry_at = min(self.dry_at, now)
 
     def deadline(self, arrived: float) -> float:
-        """When work that arrived then is late: as the listener runs dry or, for one who
-        had nothing to hear as it arrived, `NEWCOMER_S` after that."""
-        return self.dry_at if self.dry_at > arrived else arrived + NEWCOMER_S
+        """When work that arrived then is late: as the listener runs dry or, for one who had nothing
+        to hear as it arrived, `NEWCOMER_S` after that. What is held back is not late before it is
+        needed: else it would starve those who are in mid-sentence."""
+        due_at = self.dry_at if self.dry_at > arrived else arrived + NEWCOMER_S
+        return max(due_at, self.needed_at)

@@ -12,6 +12,7 @@ from stages.errors import EngineGone, ServerError, SynthesisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from stages.audio.format import Samples
     from stages.engine import Engine, Playback, SaidWord
@@ -41,6 +42,8 @@ class QueuedRequest:
         self.segment = segment
         self.playback = playback
         self.voice: Any = None
+        self.loading: Future[Any] | None = None
+        """Done when there is a voice, or it cannot be loaded; None: nobody loads it."""
         self.is_dead = False
         self.input_ended = False
         self.has_ended = False
@@ -54,6 +57,7 @@ class QueuedRequest:
             timing.opened = trio.current_time()
         self._arrived = timing.opened
         self.words: Sequence[SaidWord] = ()
+        self.length_s: float | None = None
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
         self._error: SynthesisError | None = None
@@ -87,6 +91,9 @@ class QueuedRequest:
 
     def tell_words(self, words: Sequence[SaidWord]) -> None:
         self.words = words
+
+    def tell_length(self, n_samples: int) -> None:
+        self.length_s = n_samples / self.engine.sample_rate
 
     def finish(self) -> None:
         self._end(None)

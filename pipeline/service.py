@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+from pipeline.executor import tell_nobody
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
+from pipeline.pace import ServerPace
 from pipeline.voice_names import VoiceNames
 from stages.errors import Overloaded
+from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO
 from stages.text.letters import outside
@@ -23,11 +26,12 @@ from stages.tts.espeak.scripts import language_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
-    from pipeline.executor import Executor
+    from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
     from stages.engine import Engine
-    from stages.items import Remark, Segment, Segmentation, Style
+    from stages.items import PacingMode, Remark, Segment, Segmentation, Style
     from stages.segmenter import SegmenterOptions
     from stages.text.lexicon import WordTable
     from stages.voices import Voice
@@ -60,6 +64,7 @@ class Service:
         idle_timeout_s: float,
         metrics: Metrics | None = None,
         languages: Languages | None = None,
+        pacing: PacingMode = "smooth",
     ) -> None:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
@@ -70,6 +75,8 @@ class Service:
         self.style = style
         self.voice_names = VoiceNames(voices, style.voice, aliases or {})
         self._segmentation = segmentation
+        self.pacing = pacing
+        """Of conversations that do not choose it."""
         self.languages = languages or Languages()
         """Those of the built-in voices."""
         self._neural_voices = NeuralVoices(voices.values(), self.languages)
@@ -82,6 +89,7 @@ class Service:
         """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
+        self.pace = ServerPace(self.engines_for, executor.meters, voices)
         self.closing = trio.Event()
         """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()
@@ -96,17 +104,31 @@ class Service:
         """All engines, in the order of the data."""
         return *self.synthesizers.values(), self.converter, *self.voice_converters.values()
 
-    async def install_engines(self) -> None:
-        """Load and warm up the engines and the default voice. Raises what they raise."""
+    async def install_engines(
+        self, preload: Sequence[str] = (), tell: Tell = tell_nobody
+    ) -> list[str]:
+        """Load and warm up the engines, the default voice and those to `preload`; `tell` gets each
+        part as it begins. Raises what the engines raise. Returns the names of voices for which
+        there is no room beside the others."""
+        tell("engines: starting")
         for engine in self._engines:
-            await self.executor.add(engine)
-        for engine, style in self._engines_for(self.style):
-            voice = engine.load_voice(self, style, ahead=True)
-            await trio.to_thread.run_sync(voice.result)
-        self.forget(self)
+            await self.executor.add(engine, tell)
+        chosen = [replace(self.style, voice=name) for name in (self.style.voice, *preload)]
+        warm = [each for style in chosen for each in self.engines_for(style)]
+        for user, (engine, style) in enumerate(warm):
+            n_bytes = engine.to_read(style)
+            if n_bytes:
+                tell(f"{style.voice}, {megabytes(n_bytes)}: reading")
+            # Each by a user of its own: none makes room for another.
+            voice = engine.load_voice((self, user), style, ahead=True)
+            await trio.to_thread.run_sync(voice.result, abandon_on_cancel=True)
+        left_out = [style.voice for engine, style in warm if engine.to_read(style)]
+        for user, (engine, _) in enumerate(warm):
+            engine.release_voice((self, user))
         speaks = self._speaks(self.style).language or ""
         for language in {speaks, *(chosen.tag for chosen in self.languages.chosen.values())}:
-            self._prepare(language)
+            await trio.to_thread.run_sync(self._prepare, language, abandon_on_cancel=True)
+        return left_out
 
     def _prepare(self, language: str) -> None:
         """Compile what text of a language needs, on any thread."""
@@ -118,7 +140,9 @@ class Service:
         """The settings that a conversation begins with: cut as its protocol promises, unless the
         server was told how to cut."""
         style = replace(self.style, segmentation=self._segmentation or segmentation)
-        return Conversation(self.voices, style, self.languages)
+        return Conversation(
+            self.voices, style, self.languages, pacing=self.pacing, factor=self.pace.factor
+        )
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
@@ -205,20 +229,25 @@ class Service:
             return self.voice_converters[voice.engine], style
         return (self.converter, style) if style.pitch_shift or style.speed != 1.0 else None
 
-    def _engines_for(self, style: Style) -> Iterator[tuple[Engine, Style]]:
+    def engines_for(self, style: Style) -> Iterator[tuple[Engine, Style]]:
+        """The engines that text of this style goes through, each with its own style."""
         yield self.synthesizer_for(style)
         converter = self.converter_for(style)
         if converter is not None:
             yield converter
 
-    def load_ahead(self, listener: Hashable, style: Style) -> None:
-        """Load the voices of the style that a listener has just chosen and may use soon."""
-        chosen = dict(self._engines_for(style))
+    def load_ahead(self, listener: Hashable, style: Style) -> list[tuple[str, Future[Any]]]:
+        """Load the voices of the style that a listener has just chosen and may use soon; returns
+        their names, and what is done when they are loaded."""
+        chosen = dict(self.engines_for(style))
+        loading = []
         for engine in self._engines:
             if engine in chosen:
-                engine.load_voice(listener, chosen[engine], ahead=True)
+                own = chosen[engine]
+                loading.append((own.voice, engine.load_voice(listener, own, ahead=True)))
             else:
                 engine.release_voice(listener)
+        return loading
 
     def forget(self, listener: Hashable) -> None:
         """Release the voices of a listener that has gone."""
@@ -233,14 +262,18 @@ class Service:
         return self.executor.fault
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """A place for one listener. Raises `Overloaded` where there is none."""
+    def admit(self, style: Style | None = None) -> Iterator[None]:
+        """A place for one listener, who begins in this style. Raises `Overloaded` where there is
+        none, or where those who are being spoken to would starve."""
         if self.closing.is_set():
             self.metrics.refused.labels("closing").inc()
             raise Overloaded("the server is shutting down")
         if self.n_listeners >= self.max_listeners:
             self.metrics.refused.labels("full").inc()
             raise Overloaded(f"all {self.max_listeners} places are taken")
+        if not self.pace.has_room(style or self.style):
+            self.metrics.refused.labels("busy").inc()
+            raise Overloaded("the machine can speak to no more listeners now")
         self.metrics.admitted.inc()
         self.n_listeners += 1
         try:
@@ -264,7 +297,10 @@ class Service:
         metrics.listeners.set_function(lambda: self.n_listeners)
         metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
         metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
+        metrics.load.set_function(self.pace.load)
         for engine in self._engines:
+            factor = metrics.factor_now.labels(engine.name)
+            factor.set_function(partial(self.pace.engine_factor, engine))
             queued = metrics.queued.labels(engine.name)
             queued.set_function(partial(self.executor.n_queued, engine))
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from pipeline.connection import CloseCode, hold_conversation
+from pipeline.close_code import CloseCode
+from pipeline.connection import hold_conversation
 from pipeline.context_peer import ContextPeer
 from pipeline.dialects.dialect import POOLED_S, Close, Drop, Finish, Open, Say, Tell
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
@@ -168,7 +169,7 @@ class Session:
         form = {} if opening.form is None else opening.form.config
         conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
-        place.enter_context(self._service.admit())
+        place.enter_context(self._service.admit(conversation.style))
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
         context = _OpenContext(conversation, place, *channel, opening)
         self._contexts[context.name] = context

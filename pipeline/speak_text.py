@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.connection import CloseCode, hold_conversation
+from pipeline.close_code import CloseCode
+from pipeline.connection import hold_conversation
 from stages.errors import Disconnected, Overloaded, ServerError
 from stages.items import (
     ClientMessage,
@@ -91,7 +92,7 @@ async def speak_text(
     conversation = service.new_conversation("auto")
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
-    with service.admit():
+    with service.admit(conversation.style):
         code = await hold_conversation(peer, service, conversation)
     if peer.error is not None:
         raise peer.error

@@ -13,6 +13,7 @@ import trio
 from stages import rvc
 from stages.errors import UnusableModel
 from stages.rvc.voices.library import describe, find_voices
+from stages.rvc.voices.unpacking import Archives
 from stages.voices import UNKNOWN_TERMS, Voice
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ async def list_voices(voices: Mapping[str, Voice]) -> list[Voice]:
     """The voices that are listed. Folders are searched anew, so that a voice which was put there
     can be asked for from now on."""
     if isinstance(voices, Voices):
-        await trio.to_thread.run_sync(voices.refresh)
+        # One search at a time: what one has unpacked or found no other undoes, and while an
+        # archive is unpacked those who wait take no thread.
+        await trio.to_thread.run_sync(voices.refresh, limiter=voices.search_limit)
     return list(voices.values())
 
 
@@ -53,6 +56,11 @@ class Voices(Mapping[str, Voice]):
         """Faults of files in the folders, a line each."""
         self.left_out: tuple[Voice, ...] = ()
         """Voices in the folders that are not free, where only free ones are offered."""
+        self.converts = False
+        """Whether RVC voices can be spoken with."""
+        self.lacks = "this server has no RVC"
+        """Why not, and what to do about it."""
+        self.search_limit = trio.CapacityLimiter(1)
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
         self._free_only = False
@@ -62,7 +70,8 @@ class Voices(Mapping[str, Voice]):
     ) -> None:
         """Offer the RVC voices of these folders, too, or only those whose terms are free.
         `speaks_with` is the voice that is converted where they name none."""
-        self._find = partial(find_voices, [folder], webui)
+        self._find = partial(find_voices, [folder], webui, Archives())
+        self.converts = True
         self._speaks_with = speaks_with
         self._free_only = free_only
         self.refresh()
@@ -117,6 +126,7 @@ class Voices(Mapping[str, Voice]):
             has_index=entry.index is not None,
             licence=licence,
             is_free=settings.free and base.is_free,
+            removable=entry.is_uploaded,
         )
 
     def _find_own(self, name: str) -> Voice | None:

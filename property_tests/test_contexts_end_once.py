@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.dialect import Close, Dialect, Drop, Finish, Handshake, Open, Say, Tell
 from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput

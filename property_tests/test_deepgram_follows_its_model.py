@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
 from pipeline.dialects.dialect import Close, Finish, Handshake, Say, Tell

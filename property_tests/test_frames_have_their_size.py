@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stages.audio.format import SAMPLE_RATES, StreamFormat
+from stages.audio.choices import SAMPLE_RATES
+from stages.audio.format import StreamFormat
 from stages.sender.framing import (
     MAX_MESSAGE_MS,
     MAX_MESSAGE_VALUES,

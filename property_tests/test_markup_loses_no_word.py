@@ -11,13 +11,14 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.markup import Markup, MarkupOptions, Urls
+from stages.text.markup import Markup, MarkupOptions
 from tests.segmenter.cutting import segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stages.items import Segmentation
+    from stages.text.choices import Urls
 
 _WORD = regex.compile(r"[vh][b-df-j]{3}q")
 

@@ -1,11 +1,13 @@
-"""The law: whatever is changed in a voice or an index, it is read or refused, in bounded time and
-memory. Nothing else is raised."""
+"""The law: whatever is changed in a voice, an index or an archive, it is read or refused, in
+bounded time and memory. Nothing else is raised, and nothing is written outside of its folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +15,10 @@ from stages.errors import UnusableModel
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.header import read_header
 from stages.rvc.voices.index import read_index
-from tests.hostile_rvc import pickle_of, replace_pickle
-from tests.random_rvc import TINY, build_index, build_voice
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from stages.rvc.voices.unpacking import unpack
+from tests.hostile_rvc import archive_of, pickle_of, replace_pickle
+from tests.random_rvc import TINY, build_index, build_safetensors, build_voice, checkpoint
+from tests.random_rvc import voice as random_voice
 
 WIDTH = 4
 CHANGES = st.lists(
@@ -31,6 +32,10 @@ IN_THE_SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     build_voice(folder / "good.pth", size=TINY)
+    build_safetensors(folder / "good.safetensors", random_voice(size=TINY))
+    torch.save(checkpoint(size=TINY), folder / "G_1.pth")
+    archive = archive_of({"a/x.pth": bytes(500), "a/x.index": b"", "b.zip": archive_of({})})
+    (folder / "good.zip").write_bytes(archive)
     build_index(folder / "good.index", WIDTH, n_vectors=100)
     return folder
 
@@ -61,6 +66,54 @@ def test_a_changed_voice_is_read_or_refused(
         read_voice(path)
     except UnusableModel as error:
         assert str(path) in str(error)  # noqa: PT017
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # pickletools'
+@IN_THE_SAME_FOLDER
+@given(CHANGES)
+def test_a_changed_checkpoint_is_described_or_refused(
+    folder: Path, changes: list[tuple[float, int, bytes]]
+) -> None:
+    good, path = folder / "G_1.pth", folder / "G_2.pth"
+    path.write_bytes(good.read_bytes())
+    replace_pickle(path, changed(pickle_of(good), changes, reach=10**6))
+    try:
+        read_header(path)
+    except UnusableModel as error:
+        assert str(path) in str(error)  # noqa: PT017
+
+
+@IN_THE_SAME_FOLDER
+@given(CHANGES, st.sampled_from([20, 2000, 60_000]))
+def test_a_changed_file_of_safetensors_is_read_or_refused(
+    folder: Path, changes: list[tuple[float, int, bytes]], reach: int
+) -> None:
+    path = folder / "changed.safetensors"
+    path.write_bytes(changed((folder / "good.safetensors").read_bytes(), changes, reach))
+    try:
+        read_voice(path)
+    except UnusableModel as error:
+        assert str(path) in str(error)  # noqa: PT017
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+@IN_THE_SAME_FOLDER
+@given(CHANGES)
+def test_a_changed_archive_is_unpacked_or_refused(
+    folder: Path, changes: list[tuple[float, int, bytes]]
+) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as outer:
+        path, into = Path(outer, "changed.zip"), Path(outer, "inner", "into")
+        path.write_bytes(changed((folder / "good.zip").read_bytes(), changes, 10**6))
+        try:
+            unpack(path, into, max_bytes=10_000)
+        except UnusableModel as error:
+            assert str(path) in str(error)  # noqa: PT017
+        except OSError:  # a name that no file can have
+            pass
+        written = [each for each in Path(outer).rglob("*") if each.is_file() and each != path]
+        assert all(each.is_relative_to(into) for each in written)
+        assert sum(each.stat().st_size for each in written) <= 10_000
 
 
 @IN_THE_SAME_FOLDER

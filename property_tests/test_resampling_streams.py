@@ -11,7 +11,7 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.audio.format import SAMPLE_RATES
+from stages.audio.choices import SAMPLE_RATES
 from stages.audio.pitch_shift import PitchShifter
 from stages.audio.resample import LOW_RATE, Resampler, resampled_length
 from stages.audio.stretch import Stretcher

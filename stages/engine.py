@@ -78,6 +78,10 @@ class Request(Protocol):
         """Say when each word is said, in order, once all of them are known: before `finish`. An
         engine that does not know it does not call this, and the times are estimated."""
 
+    def tell_length(self, n_samples: int) -> None:
+        """Say how much sound will be emitted in all, as soon as that is known and before the first
+        of it. A synthesizer that does not know it does not call this, and it is estimated."""
+
     def finish(self) -> None:
         """All of this segment's sound has been emitted."""
 
@@ -102,6 +106,12 @@ class Engine(ABC):
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
+
+    @property
+    def reads(self) -> str:
+        """What `load` reads, and its size, for whoever waits for it: ``Soprano, 280 MB``; empty
+        where nobody has to."""
+        return ""
 
     def load(self) -> None:
         """Read and check what is slow to read, on a worker thread."""
@@ -133,6 +143,12 @@ class Engine(ABC):
         voice = Future[Any]()
         voice.set_result(None)
         return voice
+
+    def to_read(self, style: Style) -> int:
+        """The bytes of files that `load_voice` would have to read for this style now; 0: the voice
+        is there."""
+        del style
+        return 0
 
     def release_voice(self, user: Hashable) -> None:
         """This user needs no voice any more: what has not begun to be loaded for it need not be,
@@ -183,6 +199,10 @@ class Job(Protocol):
     @property
     def words(self) -> Sequence[SaidWord]:
         """What the engine told of its words; empty before, and where it does not know."""
+
+    @property
+    def length_s(self) -> float | None:
+        """The length of all its sound in seconds, as the engine told it; None: it did not."""
 
     def __aiter__(self) -> AsyncIterator[Samples]:
         """The sound, as it comes off the engine.

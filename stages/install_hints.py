@@ -21,6 +21,8 @@ class InstallHints:
     """Installs the packages that models need."""
     fetch: str
     """Fetches the model whose name follows."""
+    gpu_torch: str
+    """Installs a torch for the GPU's driver."""
     then: str
     """Joins two commands."""
     models: Path
@@ -39,11 +41,19 @@ class InstallHints:
         return "" if models == self.models else f" --models {shlex.quote(str(models))}"
 
 
-IN_SOURCE = InstallHints("make setup", ".venv/bin/python server.py fetch", " && ", Path("models"))
+IN_SOURCE = InstallHints(
+    "make setup",
+    ".venv/bin/python server.py fetch",
+    ".venv/bin/uv pip install --torch-backend=auto --reinstall-package torch"
+    " -r requirements/torch.txt",
+    " && ",
+    Path("models"),
+)
 
 IN_IMAGE = InstallHints(
     "take the image's target cpu, cuda or rocm",
     "run the image with: fetch",
+    "take the image's target cuda or rocm",
     ", then ",
     Path("/models"),
 )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Segmentation: TypeAlias = Literal["eager", "sentence", "auto"]
 
+PacingMode: TypeAlias = Literal["smooth", "asap"]
+"""Whether slow speech waits until it is heard without a gap, or goes out as it is made."""
+
 AUTO = "auto"
 """The language of a style whose text decides itself."""
 
@@ -107,6 +110,8 @@ class Timing:
     """The first converted speech left the RVC stage."""
     sent: float | None = None
     """The first message with sound of this segment was handed to the kernel."""
+    length_s: float | None = None
+    """No point in time: how long its sound will be by itself, if its engine knows beforehand."""
 
     def spans_s(self) -> dict[str, float | None]:
         """The seconds in each part of the way to the first sound; None where it was not."""
@@ -211,6 +216,11 @@ class AudioChunk:
     is_last: bool
     """True on exactly one chunk of each segment, which may be empty."""
 
+    @property
+    def duration_s(self) -> float:
+        """In seconds."""
+        return len(self.samples) / self.sample_rate
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentFailed:
@@ -236,12 +246,24 @@ class PcmFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Pacing:
+    """How long a segment's sound is held back so that it is heard without a gap, and why."""
+
+    hold_s: float
+    """Seconds from its start until its first sound goes out, as far as can be told."""
+    real_time_factor: float | None
+    """Seconds in which a second of it is expected to be made; None: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentStarted:
-    """The start of a segment: the next sample is its first."""
+    """The start of a segment: the next sample is its first. It goes out as soon as there is some of
+    its sound, which may be held back."""
 
     segment: Segment
     sample_offset: int
     """Samples per channel of this connection's stream before it."""
+    pacing: Pacing = Pacing(hold_s=0.0, real_time_factor=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +308,25 @@ class Ready:
     engine: str
     style: Style
     stream_format: StreamFormat
+    pacing: PacingMode = "smooth"
+    real_time_factor: float | None = None
+    """Seconds of work for a second of sound in this style, of late; None: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """A voice of the listener has to be read first: one that it chose or that its text needs, or
+    the one whose speech is converted into it."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The end of that wait: the voice is there, or it cannot be read."""
+
+    voice: str
+    error: ServerError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +341,10 @@ class Cancelled:
 Outgoing: TypeAlias = PcmFrame | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
 """The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
-Event: TypeAlias = Ready | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
+Event: TypeAlias = (
+    Ready | Preparing | Prepared | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
+)
 """Messages for clients that have asked for events."""
 
-Answer: TypeAlias = Ready | Cancelled | ServerError
-"""The answer to a client's message. It is never dropped."""
+Answer: TypeAlias = Ready | Preparing | Prepared | Cancelled | ServerError
+"""The answer to a client's message, and what becomes of it later. It is never dropped."""

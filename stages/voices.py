@@ -59,3 +59,5 @@ class Voice:
     """See `Terms.licence`."""
     is_free: bool = UNKNOWN_TERMS.is_free
     """See `Terms.is_free`."""
+    removable: bool = False
+    """Whether a client has uploaded it, so that clients may remove it."""

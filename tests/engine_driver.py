@@ -39,6 +39,7 @@ class DrivenRequest:
     error: SynthesisError | None = None
     voice: Any = None
     words: Sequence[SaidWord] = ()
+    n_told: int | None = None
 
     @property
     def is_dead(self) -> bool:
@@ -61,6 +62,10 @@ class DrivenRequest:
     def tell_words(self, words: Sequence[SaidWord]) -> None:
         assert not self.finished
         self.words = words
+
+    def tell_length(self, n_samples: int) -> None:
+        assert not self.emitted
+        self.n_told = n_samples
 
     def finish(self) -> None:
         assert not self.finished

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 import trio
 
-from pipeline.connection import CloseCode, hold_conversation
+from pipeline.connection import hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
@@ -35,6 +35,7 @@ from tests.inline_models import InlineModels
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from pipeline.close_code import CloseCode
     from pipeline.executor import Executor
     from stages.audio.format import Samples
     from stages.engine import Request

@@ -11,6 +11,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pipeline.real_time import WorkMeter
     from stages.audio.format import Samples
     from stages.engine import Engine, Job, Playback, SaidWord
     from stages.errors import SynthesisError
@@ -23,6 +24,7 @@ class InlineModels:
 
     def __init__(self, delays: Iterator[float] | None = None) -> None:
         self.fault: str | None = None
+        self.meters: dict[Engine, WorkMeter] = {}
         self.open_requests = 0
         self._delays = delays or itertools.repeat(0.0)
 
@@ -34,7 +36,7 @@ class InlineModels:
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[Job]:
         """See `stages.engine.ModelThread`."""
         del playback
-        request = _InlineRequest(engine, segment, self._delays)
+        request = self._new_request(engine, segment)
         self.open_requests += 1
         try:
             yield request
@@ -43,16 +45,23 @@ class InlineModels:
             engine.leave(request)
             self.open_requests -= 1
 
+    def _new_request(self, engine: Engine, segment: Segment) -> InlineRequest:
+        return InlineRequest(engine, segment, self._delays)
 
-class _InlineRequest:
+
+class InlineRequest:
+    """One segment in one engine."""
+
     def __init__(self, engine: Engine, segment: Segment, delays: Iterator[float]) -> None:
         self.segment, self._engine, self._delays = segment, engine, delays
         self.voice: Any = None
+        self.loading = None
         self.is_dead = self.input_ended = self._ended = False
         self._inputs: list[AudioChunk] = []
-        self._outputs: list[Samples] = []
+        self.outputs: list[Samples] = []
         self._error: SynthesisError | None = None
         self.words: Sequence[SaidWord] = ()
+        self.length_s: float | None = None
         self._pushed = trio.lowlevel.ParkingLot()
 
     @property
@@ -65,10 +74,13 @@ class _InlineRequest:
 
     def emit(self, samples: Samples) -> None:
         if len(samples):
-            self._outputs.append(samples)
+            self.outputs.append(samples)
 
     def tell_words(self, words: Sequence[SaidWord]) -> None:
         self.words = words
+
+    def tell_length(self, n_samples: int) -> None:
+        self.length_s = n_samples / self._engine.sample_rate
 
     def finish(self) -> None:
         self._ended = True
@@ -81,18 +93,18 @@ class _InlineRequest:
         self.input_ended = chunk.is_last
         self._pushed.unpark_all()
 
-    def __aiter__(self) -> _InlineRequest:
+    def __aiter__(self) -> InlineRequest:
         return self
 
     async def __anext__(self) -> Samples:
-        while not self._outputs and not self._ended:
+        while not self.outputs and not self._ended:
             await trio.sleep(next(self._delays))
             if not self._engine.can_step(self):
                 await self._pushed.park()
                 continue
             self._engine.step([self])
-        if self._outputs:
-            return self._outputs.pop(0)
+        if self.outputs:
+            return self.outputs.pop(0)
         if self._error is not None:
             raise self._error
         raise StopAsyncIteration

@@ -15,6 +15,7 @@ classes. What they initialise so that nothing would be heard or tested is set he
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import sys
 import warnings
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from tests.rvc_upstream import synthesizer
 
@@ -102,15 +104,11 @@ def voice(
 ) -> dict[str, Any]:
     """What is in a voice file."""
     config = config_of(version, rate, size)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        network = synthesizer(version, config, has_pitch=has_pitch)
-        _make_audible(network, has_pitch=has_pitch)
-        weights = {
-            name: weight.half() if fp16 else weight
-            for name, weight in network.state_dict().items()
-            if not name.startswith("enc_q.")
-        }
+    weights = {
+        name: weight.half() if fp16 else weight
+        for name, weight in _weights(version, config, has_pitch=has_pitch, seed=seed).items()
+        if not name.startswith("enc_q.")
+    }
     return {
         "weight": weights,
         "config": config,
@@ -119,6 +117,52 @@ def voice(
         "f0": int(has_pitch),
         "version": version,
     }
+
+
+def checkpoint(
+    version: Version = "v2",
+    rate: Rate = "48k",
+    *,
+    has_pitch: bool = True,
+    size: Size = FULL,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What is in the file ``G_2333333.pth`` of a training, with the same weights in float32."""
+    weights = _weights(version, config_of(version, rate, size), has_pitch=has_pitch, seed=seed)
+    moments = {
+        number: {"step": torch.tensor(7.0), "exp_avg": weight * 0, "exp_avg_sq": weight * 0}
+        for number, weight in enumerate(weights.values())
+    }
+    group = {"lr": 1e-4, "betas": (0.8, 0.99), "eps": 1e-9, "params": [*moments]}
+    return {
+        "model": weights,
+        "iteration": 300,
+        "optimizer": {"state": moments, "param_groups": [group]},
+        "learning_rate": 1e-4,
+    }
+
+
+def build_safetensors(path: Path, saved: Mapping[str, Any], *, has_metadata: bool = True) -> Path:
+    """Write what is in a voice file as w-okada's voice changer does: its config in JSON, what else
+    stands beside the weights as text."""
+    others = {key: value for key, value in saved.items() if key != "weight"}
+    metadata = {
+        key: json.dumps(value) if isinstance(value, list) else str(value)
+        for key, value in others.items()
+    }
+    weights = {name: weight.contiguous() for name, weight in saved["weight"].items()}
+    save_file(weights, path, {"format": "pt", **(metadata if has_metadata else {})})
+    return path
+
+
+def _weights(
+    version: Version, config: list[Any], *, has_pitch: bool, seed: int
+) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        network = synthesizer(version, config, has_pitch=has_pitch)
+        _make_audible(network, has_pitch=has_pitch)
+        return dict(network.state_dict())
 
 
 def config_of(version: Version, rate: Rate, size: Size = FULL) -> list[Any]:

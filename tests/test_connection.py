@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from stages.errors import EngineGone, ProtocolError, SynthesisError, TooMuchText, UnknownVoice
 from stages.intake.conversation import Conversation
 from stages.items import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from tests.fakes import ListPeer, converse, service, text_of, token
 from tests.inline_models import InlineModels
 

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.context_peer import KEEP_ALIVE_S, PAD_S
 from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.dialect import Handshake

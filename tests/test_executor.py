@@ -18,7 +18,16 @@ from pipeline.scheduling import FAR_AHEAD_S, SPARE_SHARE
 from stages.audio.format import Samples
 from stages.errors import SynthesisError
 from tests.executing import say, until
-from tests.fakes import HangingEngine, Negating, TellingEngine, chunk, segment, sound_of, text_of
+from tests.fakes import (
+    SAMPLES_PER_CHAR,
+    HangingEngine,
+    Negating,
+    TellingEngine,
+    chunk,
+    segment,
+    sound_of,
+    text_of,
+)
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -229,3 +238,29 @@ async def test_engines_are_closed_at_the_end_on_their_thread() -> None:
         await executor.add(engine)
         await say(executor, engine, "a")
     assert engine.closed_on in engine.threads
+
+
+class Dawdling(TellingEngine):
+    """Needs twice as long for a character as it is heard."""
+
+    name = "dawdling"
+
+    def step(self, batch: Sequence[Request]) -> None:
+        time.sleep(2 * SAMPLES_PER_CHAR / self.sample_rate * len(batch))
+        super().step(batch)
+
+
+async def test_an_engines_factor_is_measured_while_it_works() -> None:
+    """Of two at once each waits for the steps of both, and takes its part of them."""
+    engine = Dawdling(width=2)
+    async with open_executor() as executor:
+        await executor.add(engine)
+        assert executor.meters[engine].figures is None
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(say, executor, engine, "a" * 400)
+        figures = executor.meters[engine].figures
+    assert figures is not None
+    assert figures.factor > 2  # a busy machine makes it slower, and nothing makes it quicker
+    assert figures.load is not None
+    assert 2 <= figures.load < figures.factor

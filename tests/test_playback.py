@@ -47,3 +47,13 @@ def test_work_for_a_listener_who_hears_nothing_is_due_soon_after_it_came() -> No
     assert clock.deadline(arrived=11.0) == 11.0 + NEWCOMER_S
     clock.sent(1.0, now=1.0)
     assert clock.deadline(arrived=11.0) == 11.0 + NEWCOMER_S
+
+
+def test_what_is_held_back_is_due_when_it_is_needed() -> None:
+    """Work for a newcomer whose sentence waits until it can be heard in one is not more urgent than
+    that for somebody who is in the middle of one."""
+    newcomer, heard = PlaybackClock(), PlaybackClock()
+    heard.sent(3.0, now=10.0)
+    assert newcomer.deadline(arrived=11.0) < heard.deadline(arrived=9.0)
+    newcomer.needed_at = 20.0
+    assert newcomer.deadline(arrived=11.0) == 20.0

@@ -8,10 +8,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pipeline.cli import devices, processors
+from pipeline.cli.closed_streams import require_output
 from pipeline.cli.engines import choose_engines
 from pipeline.cli.find_piper import PIPER
 from pipeline.cli.open_service import open_lexicon
-from pipeline.models.store import MANIFEST, SOURCES, StoreError, problems, read_manifest
+from pipeline.cli.progress import StartProgress
+from pipeline.cli.terminal import LAST_LINE
+from pipeline.models.errors import StoreError
+from pipeline.models.store import MANIFEST, SOURCES, problems, read_manifest
 from stages.errors import ServerError
 from stages.install_hints import install_hints
 from stages.tts.piper.voice_file import SPEAKER_SIGN
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.engines import Engines
     from pipeline.cli.settings import SpeechSettings
+    from pipeline.executor import Tell
     from pipeline.models.store import ModelSource
     from stages.tts.piper.voice_file import PiperVoiceFile
     from stages.voices import Terms, Voice
@@ -30,22 +35,26 @@ if TYPE_CHECKING:
 def check(options: SpeechSettings) -> None:
     """Write each part to standard output as it is found out. Raises `ServerError` where the server
     could not start."""
+    require_output()
     _write("devices", _devices())
     for source in SOURCES.values():
         _write(f"model {source.name}", _model(source, options.models))
     lexicon = open_lexicon(options)
     if lexicon is not None:
         _write("lexicon", [f"{lexicon.path}: {len(lexicon.lexicon)} words"])
-    engines = choose_engines(options, max_listeners=1)
-    _write("engines", _engines(engines))
-    _write("voices", [*map(_piper_voice, engines.piper_voices), *_voices(engines.voices)])
-    failures = _load(engines)
+    with StartProgress() as progress:
+        engines = choose_engines(options, max_listeners=1)
+        _write("engines", _engines(engines))
+        piper_voices = map(_piper_voice, engines.piper_voices)
+        _write("voices", [*piper_voices, *_voices(engines.voices)])
+        failures = _load(engines, progress)
     _write("would be used", failures or _use(engines))
     if failures:
         raise ServerError("; ".join(failures))
 
 
 def _write(title: str, lines: Iterator[str] | list[str]) -> None:
+    LAST_LINE.clear()
     sys.stdout.write(title + "\n" + "".join(f"  {line}\n" for line in lines))
     sys.stdout.flush()
 
@@ -126,10 +135,11 @@ def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
         yield f"{voice.name}: {', '.join(filter(None, words))}"
 
 
-def _load(engines: Engines) -> list[str]:
+def _load(engines: Engines, tell: Tell) -> list[str]:
     """Read each engine's files, as the server would; returns what went wrong."""
     failures = []
     for engine in (*engines.synthesizers, *engines.voice_converters):
+        tell(f"{engine.reads or engine.name}: reading")
         try:
             engine.load()
         except ServerError as error:

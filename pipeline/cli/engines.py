@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.cli import processors
+from pipeline.cli import devices, processors
 from pipeline.cli.find_piper import PIPER, FoundPiper, find_piper
 from pipeline.cli.missing import SOPRANO, Missing, missing_for_rvc, missing_for_soprano
 from pipeline.models.store import SOURCES
@@ -18,9 +18,11 @@ from pipeline.neural_voices import NeuralVoices
 from pipeline.voices import Voices
 from stages import rvc
 from stages.errors import CannotStart
+from stages.install_hints import install_hints
 from stages.items import AUTO
 from stages.rvc.voices.library import find_voices
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.languages import Languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import SpeechSettings
     from stages.engine import Engine
-    from stages.tts.espeak.languages import Languages
     from stages.tts.piper.engine import PiperEngine
     from stages.tts.piper.voice_file import PiperVoiceFile
     from stages.tts.soprano.engine import SopranoEngine
@@ -63,13 +64,8 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     it."""
     options.require("folder", "models", "voices", "rvc_webui")
     options.require("file or folder", "rvc_content")
-    try:
-        espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
-    except ValueError as error:
-        raise CannotStart(f"{options.place_of('espeak_languages')}: {error}") from error
-    if options.language not in {None, AUTO} and options.language not in espeak.languages:
-        msg = f"{options.place_of('language')}: no voice speaks {options.language!r}"
-        raise CannotStart(f"{msg}; `check` lists the languages")
+    _check_device(options)
+    espeak = _espeak(options)
     synthesizers: list[Synthesizer] = []
     no_soprano: Missing | None = None
     found = FoundPiper()
@@ -94,14 +90,14 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
 
     listed = [voice for engine in synthesizers for voice in engine.voices()]
     voices = Voices(listed, unlisted)
-    default_voice = _default_voice(options, synthesizers, espeak.languages)
-    voice_converters, rvc_remarks = _rvc(options, voices, default_voice)
+    preferred = _default_voice(options, synthesizers, espeak.languages)
+    voice_converters, rvc_remarks = _rvc(options, voices, preferred)
     remarks = [*found.problems, *rvc_remarks, *_left_out(options, found, voices.left_out)]
-    default_voice = options.voice or default_voice
+    default_voice = options.voice or preferred
     if default_voice not in voices:
         why = [str(each) for each in (found.missing, no_soprano) if each is not None]
-        no_voice = _no_voice(default_voice, voices, options.espeak_languages)
-        told = f"{options.place_of('voice')}: {no_voice}"
+        there_is = no_voice(default_voice, voices, options.espeak_languages)
+        told = f"{options.place_of('voice')}: {there_is}"
         raise CannotStart("; ".join([told, *why, *remarks]))
     advice = None
     if found.missing is not None and found.missing.is_begun:
@@ -109,7 +105,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     if no_soprano is not None and no_soprano.is_begun:
         remarks.insert(0, str(no_soprano))
     elif no_soprano is not None:
-        speaks = "the built-in engine" if found.engine is None else "Piper"
+        speaks = "Piper" if voices[preferred].engine == PIPER else "the built-in engine"
         advice = (
             f"{speaks} speaks; to get {no_soprano.engine}, a neural voice: {no_soprano.how}"
             f" (missing: {', '.join(no_soprano.parts)})"
@@ -124,6 +120,28 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
         advice=advice,
         piper_voices=found.files,
     )
+
+
+def _check_device(options: SpeechSettings) -> None:
+    """Raises `CannotStart` for a GPU that is not there, whether or not an engine would use it."""
+    if options.device.startswith("cuda"):
+        problem = devices.gpu_problem(options.device, devices.torch_build(), devices.gpu_names())
+        if problem is not None:
+            raise CannotStart(f"{options.place_of('device')}: {problem}")
+
+
+def _espeak(options: SpeechSettings) -> EspeakEngine:
+    """The built-in engine. Raises `CannotStart` for a language that it does not speak."""
+    try:
+        espeak = EspeakEngine(options.espeak_languages, rate_wpm=options.espeak_rate)
+    except ValueError as error:
+        raise CannotStart(f"{options.place_of('espeak_languages')}: {error}") from error
+    if options.language not in {None, AUTO} and options.language not in espeak.languages:
+        msg = f"{options.place_of('language')}: no voice speaks {options.language!r}"
+        if (language := espeak.languages.called(options.language or "")) is not None:
+            msg = f"{msg}; {language.title} is {language.tag}"
+        raise CannotStart(f"{msg}; `check` lists the languages")
+    return espeak
 
 
 def _default_voice(
@@ -157,17 +175,28 @@ def _left_out(
         yield f"{options.place_of('free_voices_only')} leaves out {'; '.join(told)}"
 
 
-def _no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
+def no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     """A sentence: there is no such voice, these have similar names, and these there are; of
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
-    hint = f", did you mean {' or '.join(near)}? There are " if near else "; there are "
+    language = Languages(languages).called(name)
+    hint = "; there are "
+    if near:
+        hint = f", did you mean {' or '.join(near)}? There are "
+    elif language is not None:
+        tag = language.tag
+        fetch = f"{install_hints().fetch} piper {tag.partition('-')[0]}"
+        hint = (
+            f"; for {language.title} choose --voice {tag} or --language {tag}, or a neural voice"
+            f" of those that this lists: {fetch}. There are "
+        )
     own = [
         voice.name
         for voice in voices.values()
         if voice.engine != EspeakEngine.name or voice.language in languages
     ]
-    return f"there is no voice {name!r}{hint}{', '.join(own)}, and one for each language's tag"
+    there = f"{', '.join(own)}, and one for each language's tag, as de for German"
+    return f"there is no voice {name!r}{hint}{there}"
 
 
 def _rvc(
@@ -177,9 +206,10 @@ def _rvc(
     speaks_with = options.rvc_speaks_with or speaks_with
     if speaks_with not in voices:
         place = options.place_of("rvc_speaks_with")
-        raise CannotStart(f"{place}: {_no_voice(speaks_with, voices, options.espeak_languages)}")
+        raise CannotStart(f"{place}: {no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = missing_for_rvc(_rvc_content(options))
     if missing is not None:
+        voices.lacks = str(missing)
         found = find_voices([options.voices], options.rvc_webui).voices
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     free_only = options.free_voices_only

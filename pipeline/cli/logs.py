@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
+
+from pipeline.cli.terminal import LAST_LINE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,11 +48,19 @@ def open_log(level: str, log_format: LogFormat, *, show_texts: bool) -> None:
     finish.append(
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if is_json else _as_text
     )
-    handler = logging.StreamHandler()
+    handler = _AboveLastLine()
     for_libraries: list[Processor] = [structlog.contextvars.merge_contextvars]
     handler.setFormatter(ProcessorFormatter(foreign_pre_chain=for_libraries, processors=finish))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     sys.excepthook = _tell_uncaught
+
+
+class _AboveLastLine(logging.StreamHandler[TextIO]):
+    """Writes to standard error, above the line that shows how far something is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        LAST_LINE.clear()
+        super().emit(record)
 
 
 def connect_loggers() -> None:

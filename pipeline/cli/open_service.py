@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from pipeline.cli.engines import choose_engines
+from pipeline.cli.engines import choose_engines, no_voice
 from pipeline.cli.settings import SpeakSettings
 from pipeline.dialects.native import MAX_PENDING_BYTES
-from pipeline.executor import open_executor
+from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import BadLexicon, LexiconFile
 from pipeline.metrics import Metrics
+from pipeline.rehearsal import rehearse
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -23,20 +24,34 @@ from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from pipeline.cli.settings import SpeechSettings
+    from pipeline.executor import Tell
+    from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
 
 
 @asynccontextmanager
 async def open_service(
-    options: SpeechSettings, max_listeners: int, idle_timeout_s: float
+    options: SpeechSettings,
+    max_listeners: int,
+    idle_timeout_s: float,
+    *,
+    tell: Tell = tell_nobody,
+    preload: Sequence[str] = (),
+    pacing: PacingMode = "smooth",
 ) -> AsyncIterator[Service]:
-    """The service for these options, ready to admit listeners."""
-    lexicon = open_lexicon(options)
-    engines = choose_engines(options, max_listeners)
+    """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
+    each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
+    them is not there. Where listeners are to hear no gap, it has spoken a little by then, and knows
+    how fast it is."""
+    lexicon = await trio.to_thread.run_sync(open_lexicon, options, abandon_on_cancel=True)
+    # It imports torch, where an engine needs that.
+    engines = await trio.to_thread.run_sync(
+        choose_engines, options, max_listeners, abandon_on_cancel=True
+    )
     for remark in engines.remarks:
         log.info("%s", remark)
     if engines.advice is not None:
@@ -47,6 +62,10 @@ async def open_service(
         aliases = read_aliases(options.voice_aliases, engines.voices)
     except ValueError as error:
         raise CannotStart(f"{options.place_of('voice_aliases')}: {error}") from None
+    for name in preload:
+        if name not in engines.voices:
+            told = no_voice(name, engines.voices, options.espeak_languages)
+            raise CannotStart(f"{options.place_of('preload')}: {told}")
     metrics = Metrics()
     async with open_executor(metrics) as executor, trio.open_nursery() as nursery:
         service = Service(
@@ -78,11 +97,21 @@ async def open_service(
             max_pending_bytes=MAX_PENDING_BYTES,
             idle_timeout_s=idle_timeout_s,
             metrics=metrics,
+            pacing=pacing,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables
             nursery.start_soon(lexicon.watch)
-        await service.install_engines()
+        for name in await service.install_engines(preload, tell):
+            log.warning(
+                "--preload: there is no room for %s beside the others in --rvc-memory-mb %d; it is"
+                " read when it is needed",
+                name,
+                options.rvc_memory_mb,
+            )
+        if pacing == "smooth":
+            tell("the first words: speaking")
+            await rehearse(service)
         _say_who_speaks(service)
         yield service
         nursery.cancel_scope.cancel()

@@ -11,9 +11,8 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from pydantic import Field, PrivateAttr, ValidationError
 from pydantic_settings import (
@@ -23,9 +22,11 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from pipeline.cli.logs import LogFormat
+from pipeline.cli.near import did_you_mean
 from pipeline.net.access import KEYS_VARIABLE
 from stages.error_text import complaints
 from stages.errors import CannotStart
@@ -83,6 +84,7 @@ class CommonSettings(BaseSettings):
         cli_avoid_json=True,
         cli_parse_none_str="(none)",  # the default, None, is a word that may be spoken
         cli_prog_name="server.py",
+        cli_exit_on_error=False,  # but raises, so that we can add a hint
     )
 
     config: Path | None = Field(
@@ -124,6 +126,12 @@ class CommonSettings(BaseSettings):
 
 S = TypeVar("S", bound=CommonSettings)
 
+PARSING = "error parsing CLI: "
+"""What pydantic-settings puts before argparse's messages."""
+
+UNRECOGNIZED = "unrecognized arguments: "
+"""argparse's words before flags that there are not."""
+
 UNKNOWN = "extra_forbidden"
 """pydantic's word for a key that is no option. Only the file can have one: argparse refuses such a
 flag, and a variable may be another program's."""
@@ -138,13 +146,31 @@ def load(settings: type[S], arguments: list[str]) -> S:
     except ValidationError as error:
         errors = error.errors()
         sources = flags.settings_sources_data
-        told = f"server.py: {complaints(errors, lambda each: _place_of_error(each, sources))}"
-        if not any(each["type"] == UNKNOWN for each in errors):
-            sys.exit(told)
-        sys.stderr.write(f"{told}\n")
-        sys.exit(2)
+        told = complaints(errors, lambda each: _place_of_error(each, sources))
+        unknown = [str(each["loc"][0]) for each in errors if each["type"] == UNKNOWN]
+        if not unknown:
+            sys.exit(f"server.py: {told}")
+        _end_as_misused(told + did_you_mean(unknown, _all_options()))
+    except SettingsError as error:
+        _end_as_misused(_with_hint(str(error).removeprefix(PARSING), settings))
     options._sources = flags.settings_sources_data  # noqa: SLF001 - the class is of this module
     return options
+
+
+def _end_as_misused(told: str) -> NoReturn:
+    """End the program as argparse does."""
+    sys.stderr.write(f"server.py: {told}\n")
+    sys.exit(2)
+
+
+def _with_hint(told: str, settings: type[CommonSettings]) -> str:
+    """argparse's message, with the flags that are like those which it names."""
+    names = settings.model_fields
+    switches = [name for name, field in names.items() if field.annotation is bool]
+    known = [*map(as_flag, names), *(as_flag(f"no_{name}") for name in switches)]
+    wrong = [word.partition("=")[0] for word in told.split() if word.startswith("--")]
+    hint = did_you_mean(wrong, known) if told.startswith(UNRECOGNIZED) else ""
+    return f"error: {told}{hint or '; see --help'}"
 
 
 def _place(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
@@ -182,8 +208,7 @@ def unknown_variables(environment: Iterable[str]) -> Iterator[str]:
         bare = name.upper().removeprefix(PREFIX)
         if not name.upper().startswith(PREFIX) or bare in known:
             continue
-        near = get_close_matches(bare, sorted(known), n=1)
-        hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+        hint = did_you_mean([bare], known, PREFIX)
         yield f"the environment has {name}, which is no option{hint}"
 
 

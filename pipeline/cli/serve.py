@@ -1,10 +1,12 @@
-"""The command ``server.py serve``: the service behind the port, until a signal ends it."""
+"""The command ``server.py serve``: the port is bound at once, tells that it is starting while the
+models are read, and then serves until a signal ends it.
+
+What takes time to import is imported by `pipeline.cli.serving`, on a thread, behind the bound port.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import math
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -13,12 +15,12 @@ import structlog
 import trio
 
 from pipeline.cli import devices
-from pipeline.cli.open_service import open_service
+from pipeline.cli.ending import end_at_once
+from pipeline.cli.progress import StartProgress
 from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.net.announcement import announce
-from pipeline.net.http_api import create_app
-from pipeline.net.http_server import HttpServer
 from pipeline.net.port import Port
+from pipeline.net.starting_answers import StartingAnswers
 from pipeline.net.tls import server_context
 from pipeline.web.page import page_url
 from stages.errors import CannotStart
@@ -26,7 +28,9 @@ from stages.errors import CannotStart
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pipeline.cli.serving import AnswersOpener
     from pipeline.cli.settings import ServeSettings
+    from pipeline.net.service_answers import ServiceAnswers
     from pipeline.service import Service
 
 log = structlog.stdlib.get_logger("server")
@@ -45,40 +49,84 @@ timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
-    ends that wait."""
+    ends that wait; one that comes before the service is warm ends the program at once."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
-    log.info("%s", devices.describe_gpus())
-    idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
-    async with open_service(options, options.max_listeners, idle_timeout_s) as service:
-        http = HttpServer(create_app(service, options.allowed_origins))
-        # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
-        # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.
-        gc.collect()
-        gc.freeze()
-        port = Port(service, http, access, tls=tls, write_stall_s=options.write_stall_s)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            sockets = await _listen(options.host, options.port)
+    is_warm = False
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        sockets = await _listen(options.host, options.port)
+        wyoming = None
+        if options.wyoming_port is not None:
+            wyoming = await _listen(options.host, options.wyoming_port)
+        with StartProgress() as progress:
+            port = Port(
+                StartingAnswers(lambda: progress.part),
+                access,
+                tls=tls,
+                write_stall_s=options.write_stall_s,
+            )
+            page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
                 await nursery.start(port.serve, sockets)
-                if options.wyoming_port is not None:
-                    await _serve_wyoming(port, nursery, options, options.wyoming_port)
-                hosts = [socket.socket.getsockname()[0] for socket in sockets]
-                number = sockets[0].socket.getsockname()[1]
-                page = page_url(options.host, number, is_secure=tls is not None)
-                log.info("listening on port %d of %s: %s", number, " and ".join(hosts), page)
-                await anext(signals)
-                log.info("closing; %d listeners may finish", service.n_listeners)
-                service.closing.set()
-                await _wait_idle(service, options.shutdown_grace_s, signals)
-                service.grace_over.set()
-                with trio.move_on_after(LAST_WORDS_S):
-                    await service.wait_idle()
-                port.abort()
-                nursery.cancel_scope.cancel()
+                log.info("starting; how far it is: %shealth/ready", page)
+                log.info("%s", devices.describe_gpus())
+                told_to_end, told_again = trio.Event(), trio.Event()
+                nursery.start_soon(_note_signals, signals, told_to_end, told_again)
+                watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
+                open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
+                async with open_answers(options, access, port.limit, progress) as answers:
+                    watch.cancel()
+                    is_warm = True
+                    progress.end()
+                    port.answers = answers
+                    if wyoming is not None:
+                        await _serve_wyoming(port, answers, nursery, options, wyoming)
+                    told = _number(sockets), " and ".join(_hosts(sockets)), page
+                    log.info("listening on port %d of %s: %s", *told)
+                    await told_to_end.wait()
+                    await _finish(answers.service, options.shutdown_grace_s, told_again)
+                    port.abort()
+                    nursery.cancel_scope.cancel()
+    if not is_warm:
+        log.info("closed before it was ready")
+        end_at_once(0)
     log.info("closed")
+
+
+async def _note_signals(signals: AsyncIterator[int], first: trio.Event, second: trio.Event) -> None:
+    await anext(signals)
+    first.set()
+    await anext(signals)
+    second.set()
+
+
+async def _cancel_at(
+    event: trio.Event, scope: trio.CancelScope, *, task_status: trio.TaskStatus[trio.CancelScope]
+) -> None:
+    """Cancel at the event, until the scope that it tells is cancelled itself."""
+    with trio.CancelScope() as watching:
+        task_status.started(watching)
+        await event.wait()
+        scope.cancel()
+
+
+def _importer() -> AnswersOpener:
+    """What takes a while to import, and half a minute from a cold disk."""
+    from pipeline.cli.serving import open_answers  # noqa: PLC0415 - behind the bound port
+
+    return open_answers
+
+
+async def _finish(service: Service, grace_s: float, hurry: trio.Event) -> None:
+    """Take in nothing more, and let what was begun come to its end."""
+    log.info("closing; %d listeners may finish", service.n_listeners)
+    service.closing.set()
+    await _wait_idle(service, grace_s, hurry)
+    service.grace_over.set()
+    with trio.move_on_after(LAST_WORDS_S):
+        await service.wait_idle()
 
 
 def open_access(options: ServeSettings) -> Access:
@@ -117,15 +165,27 @@ def check_wyoming(options: ServeSettings) -> None:
 
 
 async def _serve_wyoming(
-    port: Port, nursery: trio.Nursery, options: ServeSettings, number: int
+    port: Port,
+    answers: ServiceAnswers,
+    nursery: trio.Nursery,
+    options: ServeSettings,
+    sockets: list[trio.SocketListener],
 ) -> None:
-    sockets = await _listen(options.host, number)
-    await nursery.start(port.serve_wyoming, sockets)
-    hosts = [socket.socket.getsockname()[0] for socket in sockets]
-    number = sockets[0].socket.getsockname()[1]
+    """Serve those who wait in the kernel's queue since the start, and all who come."""
+    await nursery.start(port.accept, sockets, answers.serve_wyoming)
+    hosts, number = _hosts(sockets), _number(sockets)
     log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))
     if options.wyoming_announce:
         nursery.start_soon(announce, number, hosts)
+
+
+def _hosts(sockets: list[trio.SocketListener]) -> list[str]:
+    return [socket.socket.getsockname()[0] for socket in sockets]
+
+
+def _number(sockets: list[trio.SocketListener]) -> int:
+    number: int = sockets[0].socket.getsockname()[1]
+    return number
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:
@@ -145,15 +205,10 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     return listeners
 
 
-async def _wait_idle(service: Service, grace_s: float, signals: AsyncIterator[int]) -> None:
-    """Return once nobody is being served, the grace is over, or another signal comes."""
+async def _wait_idle(service: Service, grace_s: float, hurry: trio.Event) -> None:
+    """Return once nobody is being served, the grace is over, or there is to be no more of it."""
     async with trio.open_nursery() as nursery:
-
-        async def give_up_at_signal() -> None:
-            await anext(signals)
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(give_up_at_signal)
+        await nursery.start(_cancel_at, hurry, nursery.cancel_scope)
         with trio.move_on_after(grace_s):
             await service.wait_idle()
         nursery.cancel_scope.cancel()

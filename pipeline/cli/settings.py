@@ -12,11 +12,11 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.dialects.native import LanguageTag, SampleRate, Speed, Volume
-from stages.audio.format import SAMPLE_RATES, LinearEncoding
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
-from stages.items import Segmentation
-from stages.text.markup import Actions, Urls
+from stages.items import PacingMode, Segmentation
+from stages.text.choices import Actions, Urls
 from stages.voices import VoiceName
 
 MAX_BLOCK_MS = 640
@@ -33,6 +33,9 @@ def _split(words: object) -> object:
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list of words; flags and environment variables have commas between them."""
+
+VoiceNameList = Annotated[list[VoiceName], NoDecode, BeforeValidator(_split)]
+"""Likewise, of voices."""
 
 Origin = Annotated[
     str, StringConstraints(pattern=r"(?i)^[a-z][a-z0-9+.-]*://[^/\s]+$", to_lower=True)
@@ -168,6 +171,7 @@ class ServeSettings(SpeechSettings):
     python server.py speak TEXT [options]   speak to a file or a pipe; see speak --help
     python server.py fetch [options]        get models from the Hugging Face hub; see fetch --help
     python server.py check [options]        say what there is, and what would be used
+    python server.py --version              say what this is
 
     python server.py --port 9000 --voice en-us+m3
     python server.py --host 0.0.0.0 --api-keys-file keys
@@ -176,6 +180,11 @@ class ServeSettings(SpeechSettings):
     the TOML file (espeak_rate). A flag beats the variable, which beats the file.
     """
 
+    preload: VoiceNameList = Field(
+        [],
+        description="voices that are read before anybody is served, with commas between them; the"
+        " others are read when somebody chooses them",
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
     api_keys_file: Path | None = Field(
@@ -216,12 +225,30 @@ class ServeSettings(SpeechSettings):
     wyoming_announce: bool = Field(
         False, description="let Home Assistant find that port by itself, by mDNS"
     )
+    uploads: bool = Field(
+        True,
+        description="take RVC voices from clients with a key; where there are no keys from clients"
+        " on this machine, if it is the only one that reaches the server",
+    )
+    uploads_file_mb: int = Field(
+        500, ge=1, description="the largest file that is taken: a training's checkpoint has 450"
+    )
+    uploads_quota_mb: int = Field(
+        2000,
+        ge=1,
+        description="of all uploads on the disk: thirty voices of 55 MB, or a dozen with an index",
+    )
     max_listeners: int = Field(256, ge=1, description="at a time; further ones get a 503")
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
     )
     idle_timeout_s: PositiveSeconds | None = Field(
         None, description="a client that neither says nor hears anything for this long is closed"
+    )
+    pacing: PacingMode = Field(
+        "smooth",
+        description="speech that is made more slowly than it is heard: held back until it can be"
+        " heard without a gap (smooth), or sent as it is made (asap); where a client does not say",
     )
     shutdown_grace_s: float = Field(
         10, ge=0, description="how long what is being said may go on after SIGTERM"
@@ -234,8 +261,9 @@ class SpeakSettings(SpeechSettings):
     python server.py speak "Hello there!" -o hello.wav
     my-language-model | python server.py speak -o - | aplay -f S16_LE -r 48000
 
-    Ends with 0 when all was spoken, 1 when something failed, 2 for an option that does not exist,
-    130 after Ctrl-C, and 141 where whoever reads the sound has had enough.
+    Ends with 0 when all was spoken, 1 when something failed or there was nothing to speak, 2 for an
+    option that does not exist, 130 after Ctrl-C, and 141 where whoever reads the sound has had
+    enough.
     """
 
     model_config = SettingsConfigDict(
@@ -245,7 +273,8 @@ class SpeakSettings(SpeechSettings):
     text: CliPositionalArg[str | None] = Field(None, description="without it: standard input")
     output: Path = Field(
         Path("speech.wav"),
-        description="a WAV file, or - for bare PCM on standard output",
+        description="a file: .wav, .mp3, .opus or .ogg, .flac, .aac; or - for bare PCM on standard"
+        " output",
     )
     encoding: LinearEncoding = Field("s16le", description="of bare PCM")
     sample_rate: SampleRate = Field(

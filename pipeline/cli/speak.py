@@ -7,59 +7,72 @@ import logging
 import math
 import os
 import sys
-import wave
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
 from pipeline.cli.open_service import open_service
-from pipeline.cli.progress import Progress
+from pipeline.cli.progress import Progress, StartProgress
+from pipeline.cli.sound_output import STANDARD_STREAM, sound_output
+from pipeline.cli.terminal import LAST_LINE
 from pipeline.speak_text import speak_text
+from stages.errors import ServerError
 from stages.items import PcmFrame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator
 
     from pipeline.cli.settings import SpeakSettings
-    from stages.items import Outgoing
+    from stages.items import Outgoing, PacingMode
 
 log = structlog.stdlib.get_logger("server")
-
-STANDARD_STREAM = Path("-")
 
 READ_BYTES = 4096
 """The most that one read of standard input takes; text is handed on as it arrives."""
 
 
+class NothingToSpeak(ServerError):
+    """There was no text, or none of it can be spoken."""
+
+    code = "nothing_to_speak"
+
+    def __init__(self) -> None:
+        super().__init__("there was nothing to speak")
+
+
 async def speak(options: SpeakSettings) -> None:
-    """Speak the text, or standard input as it arrives, to a file or a pipe."""
+    """Speak the text, or standard input as it arrives, to a file or a pipe. Raises `ServerError`,
+    also where there is nothing to speak: then no file is made."""
+    output = sound_output(options)
+    if options.text is not None and not options.text.strip():
+        raise NothingToSpeak  # before models are read for it
     text = _standard_input() if options.text is None else options.text
     is_typed = options.text is None and sys.stdin.isatty()
-    if is_typed:
-        log.info("speaking what you type; end with Ctrl-D")
-    to_pipe = options.output == STANDARD_STREAM
-    encoding = options.encoding if to_pipe else "s16le"  # what WAV has in every player
-    with ExitStack() as stack:
-        async with open_service(options, 1, math.inf) as service:
-            write = _to_pipe if to_pipe else stack.enter_context(_wav_file(options))
+    to_pipe = str(options.output) == STANDARD_STREAM
+    pacing: PacingMode = "smooth" if to_pipe else "asap"  # nobody listens to a file yet
+    with closing(output), StartProgress() as start:
+        async with open_service(options, 1, math.inf, tell=start, pacing=pacing) as service:
+            start.end()
+            if is_typed:
+                log.info("speaking what you type; end with Ctrl-D")
             # Typed text is on the terminal already, and must not be written over.
             progress = Progress(is_shown=log.isEnabledFor(logging.INFO) and not is_typed)
-            stack.callback(progress.clear)
 
             async def hear(item: Outgoing) -> None:
                 if isinstance(item, PcmFrame):
-                    # In a thread, since a pipe may block for as long as a player likes.
-                    await trio.to_thread.run_sync(write, item.data, abandon_on_cancel=True)
-                    progress.add(item.n_samples / options.sample_rate)
+                    await output.write(item.data)
+                    progress.add(item.n_samples / output.config["sample_rate"])
 
-            config = {"encoding": encoding, "sample_rate": options.sample_rate}
-            await speak_text(service, text, hear, config)
+            try:
+                await speak_text(service, text, hear, output.config)
+                await output.end()
+            finally:
+                LAST_LINE.clear()
     if not progress.sound_s:
-        log.warning("there was nothing to speak")
-    if not to_pipe:
+        raise NothingToSpeak
+    if str(options.output) != STANDARD_STREAM:
         log.info("wrote %s: %s", options.output, progress)
 
 
@@ -74,19 +87,3 @@ async def _standard_input() -> AsyncIterator[str]:
             yield text
     if text := decoder.decode(b"", final=True):
         yield text
-
-
-def _to_pipe(data: bytes) -> None:
-    """Write past Python's buffer, in which sound would wait for what is said next, and whose lock
-    an abandoned thread would hold when the program ends."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(sys.stdout.fileno(), rest) :]
-
-
-@contextmanager
-def _wav_file(options: SpeakSettings) -> Iterator[Callable[[bytes], object]]:
-    # Opened here, since wave leaves half an object with warnings where it cannot open a file.
-    with options.output.open("wb") as file, wave.open(file, "wb") as wav:
-        wav.setparams((1, 2, options.sample_rate, 0, "NONE", ""))
-        yield wav.writeframes

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipeline.dialects.native import LanguageTag, SampleRate, Speed
 from pipeline.dialects.openai_speech import voice_asked_for
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed
 from stages.items import WordTimes
 
 if TYPE_CHECKING:

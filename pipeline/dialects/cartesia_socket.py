@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects import cartesia
 from pipeline.dialects.cartesia import RawFormat, Wishes
 from pipeline.dialects.dialect import POOLED_S, Dialect, Drop, Finish, Open, Say, Tell

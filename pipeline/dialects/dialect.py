@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

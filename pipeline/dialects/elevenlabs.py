@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dialects.characters import CharacterTime, CharacterTimer
-from pipeline.dialects.native import LanguageTag, Seed, Speed
+from pipeline.dialects.native import Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Base64Run, Body, Speech, WholeText
+from pipeline.dialects.values import LanguageTag, Speed
 from stages.errors import ProtocolError
 from stages.items import SegmentEnded, WordTimes
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.dialect import Close, Dialect, Drop, Finish, Open, Say, Tell
 from pipeline.dialects.elevenlabs import (
     DEFAULT_FORMAT,
@@ -20,7 +20,7 @@ from pipeline.dialects.elevenlabs import (
     given,
     sound_form,
 )
-from pipeline.dialects.native import LanguageTag, Seed, Text
+from pipeline.dialects.native import Seed, Text
 from pipeline.dialects.reading import (
     ContextName,
     FailedContexts,
@@ -28,6 +28,7 @@ from pipeline.dialects.reading import (
     json_object,
     named_context,
 )
+from pipeline.dialects.values import LanguageTag
 from stages.errors import ProtocolError, ServerError
 from stages.items import ClientMessage, PcmFrame, SegmentFailed
 

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
 
 from pipeline.dialects.dialect import Dialect, Open, Say
-from stages.audio.format import SAMPLE_RATES, Encoding
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from stages.audio.format import Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
 from stages.errors import ProtocolError, ServerError
@@ -28,7 +27,10 @@ from stages.items import (
     Cancelled,
     ClientMessage,
     Flushed,
+    PacingMode,
     PcmFrame,
+    Prepared,
+    Preparing,
     Ready,
     Segmentation,
     SegmentEnded,
@@ -59,12 +61,6 @@ LONG_FRAME_BYTES = 65_535
 """The longest payloads of frames with headers of 2 and of 4 bytes; the others have 10."""
 
 
-def _known_rate(rate: int) -> int:
-    if rate not in SAMPLE_RATES:
-        raise ValueError(f"must be one of {', '.join(map(str, SAMPLE_RATES))}")
-    return rate
-
-
 def _without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL")
@@ -72,23 +68,9 @@ def _without_nul(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
-SampleRate = Annotated[int, AfterValidator(_known_rate)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Speed = Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)]
-"""Times as fast as the voice speaks by itself."""
-Volume = Annotated[
-    float,
-    Field(ge=-40, le=20, allow_inf_nan=False),
-    BeforeValidator(lambda value: 0.0 if value is None else value),
-]
-"""Decibels; null is 0."""
-LanguageTag = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8}){0,6}$", to_lower=True),
-    AfterValidator(lambda tag: tag.replace("_", "-")),
-]
 
 
 class Manner(ConversionSettings):
@@ -121,6 +103,7 @@ class Config(Manner):
     frame_ms: FrameMs | None = None
     events: bool = False
     words: bool = False
+    pacing: PacingMode = "smooth"
 
 
 class _Query(Config):
@@ -236,7 +219,13 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                     "max_message_bytes": MAX_MESSAGE_BYTES,
                     "max_pending_bytes": MAX_PENDING_BYTES,
                 },
+                "pacing": {"mode": item.pacing, **_factor(item.real_time_factor)},
             }
+        case Preparing():
+            return {"event": "preparing", "voice": item.voice}
+        case Prepared(error=error):
+            told = {"event": "prepared", "voice": item.voice}
+            return told if error is None else _fields(error)
         case SegmentStarted():
             return {
                 "event": "segment_start",
@@ -246,6 +235,10 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "language": item.segment.language,
                 "pitch_shift": item.segment.style.pitch_shift,
                 "sample_offset": item.sample_offset,
+                "pacing": {
+                    "hold_ms": round(item.pacing.hold_s * 1000, 3),
+                    **_factor(item.pacing.real_time_factor),
+                },
             }
         case WordTimes():
             return {
@@ -277,6 +270,10 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():
             raise TypeError("sound is not sent as text")
+
+
+def _factor(factor: float | None) -> dict[str, Any]:
+    return {"real_time_factor": None if factor is None else round(factor, 4)}
 
 
 def _word(word: Word, rate: int) -> dict[str, Any]:

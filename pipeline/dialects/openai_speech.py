@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from pipeline.dialects.native import LanguageTag
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Body, Speech, WholeText
+from pipeline.dialects.values import LanguageTag
 from stages.audio.format import PIPELINE_RATE
 
 if TYPE_CHECKING:

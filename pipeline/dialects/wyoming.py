@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.dialect import Close, Dialect, Finish, Open, Say, Tell
-from pipeline.dialects.native import LanguageTag, Text
+from pipeline.dialects.native import Text
+from pipeline.dialects.values import LanguageTag
 from pipeline.dialects.wyoming_events import decode, encode
 from stages.audio.format import PIPELINE_RATE
 from stages.error_text import complaints

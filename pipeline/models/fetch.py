@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from pipeline.models.errors import StoreError
 from pipeline.models.store import (
     MANIFEST,
     FetchedFile,
     Manifest,
-    StoreError,
     format_bytes,
     problems,
     read_manifest,

@@ -30,7 +30,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, tqdm
 
-from pipeline.models.store import StoreError, format_bytes, git_blob_id, sha256, writing
+from pipeline.models.errors import StoreError
+from pipeline.models.store import format_bytes, git_blob_id, sha256, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

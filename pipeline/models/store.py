@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+from pipeline.models.errors import StoreError
 from stages import rvc
 from stages.tts import soprano
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "fetched.json"
 """The name of that list."""
-
-
-class StoreError(Exception):
-    """A model cannot be fetched or used: one line for the person who asked for it."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ class Access:
         self._origins = {_canonical(origin) for origin in origins}
         self._open_paths = OPEN_PATHS | LISTS if open_lists else OPEN_PATHS
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether clients need a key."""
+        return bool(self._digests)
+
     def check(self, request: HttpRequest) -> None:
         """Raises `Refused` for a request that must not be answered. The refusal has the headers by
         which a browser lets a page that may use the server read the reason (Fetch, CORS)."""
@@ -113,11 +118,10 @@ class Access:
 
     def _check_host(self, request: HttpRequest) -> None:
         for host in filter(None, request.values(b"host")):  # HTTP/1.0, and no browser, has none
-            parts = _HOST.fullmatch(host)
-            name = _canonical(parts[1] or parts[2]) if parts else ""
+            name = host_name(host)
             # A URL with an address in it cannot be rebound: only this server answers there.
             is_ours = name in self._hosts or _is_local_name(name) or _address(name) is not None
-            if not parts or not is_ours:
+            if not name or not is_ours:
                 option = _option("--allowed-hosts", name, _NAME)
                 msg = f"this server does not go by that name; it would with {option}, or with keys"
                 raise Refused(403, "foreign_host", msg, advice=msg)
@@ -179,6 +183,12 @@ def read_keys(file: Path | None, variable: str) -> list[str]:
                 f" it needs {MIN_KEY_CHARS} characters of ASCII or more, and no space"
             )
     return keys
+
+
+def host_name(host: str) -> str:
+    """The address or the name in a `Host` header, in lower case; empty where there is none."""
+    parts = _HOST.fullmatch(host)
+    return _canonical(parts[1] or parts[2]) if parts else ""
 
 
 def is_loopback(host: str) -> bool:

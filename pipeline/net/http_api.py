@@ -17,29 +17,32 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
-from pipeline.dialects.native import LanguageTag, Manner, SampleRate, Seed, Speed, Volume
+from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
+from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
+from pipeline.net.request_head import Refused
 from pipeline.net.speech_response import SpeechResponse
-from pipeline.voices import list_voices
-from pipeline.web.page import add_page
+from pipeline.net.voice_routes import ErrorAnswer, voice_routes
+from pipeline.web.routes import add_page
 from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
 from stages.errors import Overloaded, ProtocolError, ServerError
 from stages.text.lexicon import ConnectionWords
-from stages.voices import Voice, VoiceName
+from stages.voices import VoiceName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI
 
+    from pipeline.net.uploads import Uploads
     from pipeline.service import Service
 
 SpokenFormat: TypeAlias = Literal["wav", "s16le", "f32le", "mp3", "opus", "flac", "aac"]
@@ -78,30 +81,19 @@ class SpeakRequest(Manner):
         return Speech(self.text, config, SoundForm(self.format, self.sample_rate))
 
 
-class ErrorAnswer(BaseModel):
-    """An error, for people and for programs."""
-
-    error: str
-    code: str
-
-
-class VoicesAnswer(BaseModel):
-    """The voices, and the one that speaks where none is chosen."""
-
-    default: str
-    voices: list[Voice]
-
-
 class Health(BaseModel):
     """The server's health, with the reason where it is not well."""
 
-    status: Literal["ok", "unavailable"] = "ok"
+    status: Literal["ok", "starting", "unavailable"] = "ok"
     reason: str | None = None
 
 
-def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
-    """The ASGI app of a service. `origins` are the pages of other hosts that may use it; keys and
-    origins have been checked by the time a request comes here (`pipeline.net.access`)."""
+def create_app(
+    service: Service, origins: Sequence[str] = (), uploads: Uploads | None = None
+) -> FastAPI:
+    """The ASGI app of a service, and of its uploads if it takes any. `origins` are the pages of
+    other hosts that may use it; keys and origins have been checked by the time a request comes here
+    (`pipeline.net.access`)."""
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
@@ -114,7 +106,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["*"],  # keys have many names, and some libraries send what they are
             expose_headers=["retry-after"],
         )
@@ -138,14 +130,8 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
     app.include_router(deepgram_routes(service), dependencies=[key])
     app.include_router(openai_routes(service), dependencies=[key])
     app.include_router(cartesia_routes(service), dependencies=[key])
+    app.include_router(voice_routes(service, uploads), dependencies=[key])
     add_page(app)
-
-    @app.get("/api/voices", dependencies=[key])
-    async def voices() -> VoicesAnswer:
-        """The voices that can be asked for. Folders are searched anew, so that a voice which was
-        put there can be asked for from now on."""
-        listed = await list_voices(service.voices)
-        return VoicesAnswer(default=service.style.voice, voices=listed)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
     async def metrics() -> Response:
@@ -173,9 +159,11 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> FastAPI:
         answer = JSONResponse(content, status)
         if isinstance(error, Overloaded):
             answer.headers["retry-after"] = str(error.retry_after_s)
+        if isinstance(error, Refused):
+            answer.headers.update(dict(error.headers))
         return answer
 
-    for kind in (RequestValidationError, HTTPException, ServerError):
+    for kind in (RequestValidationError, HTTPException, ServerError, Refused):
         app.add_exception_handler(kind, tell_error)
     return app
 
@@ -197,6 +185,8 @@ def _told(request: Request, error: Exception) -> HttpError:
         case RequestValidationError():
             msg = complaints(error.errors(), _key_in_body)
             return HttpError(422, ProtocolError.code, msg)
+        case Refused():
+            return HttpError(error.status, error.code, str(error))
         case ProtocolError():
             return HttpError(422, error.code, str(error))
         case Overloaded():

@@ -1,4 +1,4 @@
-"""HTTP requests, read whole within a time and a size; and the answer to one that is refused."""
+"""HTTP requests, read whole within a time and a size; and answers without an app behind them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import trio
 from pipeline.dialects.error_shapes import HttpError, error_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.net.stream import ClientStream
 
 REQUEST_WITHIN_S = 5.0
@@ -60,6 +62,8 @@ class HttpRequest:
 
     head: h11.Request
     raw: bytes = b""
+    n_to_come: int = 0
+    """Bytes of the body that are still to be read from the stream: it is an upload."""
 
     @property
     def method(self) -> str:
@@ -95,18 +99,27 @@ class HttpRequest:
         return [word.lower() for word in self.listed(name)]
 
 
+def _never(_: HttpRequest) -> bool:
+    return False
+
+
 class RequestReader:
     """The reader of the one request in a stream."""
 
-    def __init__(self, stream: ClientStream) -> None:
+    def __init__(
+        self, stream: ClientStream, is_upload: Callable[[HttpRequest], bool] = _never
+    ) -> None:
+        """Of an upload only the head is read, and what came with it."""
         self.path = ""
         """What is asked for, as soon as it is known; a refusal has the shape that goes with it."""
         self._n_received = 0
         self._stream = stream
+        self._is_upload = is_upload
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def read(self) -> HttpRequest | None:
-        """Read the request, body and all; None: the client left without sending anything.
+        """Read the request, body and all unless it is an upload; None: the client left without
+        sending anything.
 
         Raises `Refused` for one that is malformed, too large or too slow."""
         with trio.move_on_after(REQUEST_WITHIN_S):
@@ -133,6 +146,8 @@ class RequestReader:
                             raise Refused(431, "too_large", msg)
                         if head.http_version not in {b"1.0", b"1.1"}:
                             raise Refused(400, "bad_request", "only HTTP/1.1 is spoken here")
+                        if self._is_upload(HttpRequest(head)):
+                            return self._begun(head, behind)
                     case h11.Data() as part:
                         body += part.data
                         if len(body) > MAX_BODY_BYTES:
@@ -143,11 +158,15 @@ class RequestReader:
         except h11.RemoteProtocolError as error:
             raise Refused(error.error_status_hint, "bad_request", str(error)) from None
 
-    async def _receive(self) -> bool:
-        """Read on; False: the client has closed its side."""
+    async def ask_for_body(self) -> None:
+        """Tell a client that waits to be told so that its body is wanted."""
         if self._parser.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[])
             await self._stream.send_all(self._parser.send(go_on) or b"")
+
+    async def _receive(self) -> bool:
+        """Read on; False: the client has closed its side."""
+        await self.ask_for_body()
         data = await self._stream.receive_some()
         self._n_received += len(data)
         if self._n_received > MAX_REQUEST_BYTES:
@@ -159,13 +178,15 @@ class RequestReader:
         if HttpRequest(head).is_upgrade:
             behind, _ = self._parser.trailing_data
             return HttpRequest(head, _written(head, list(head.headers)) + behind)
-        # Written anew: without what concerns this connection alone, since Hypercorn would
-        # follow an upgrade to HTTP/2, and without what comes behind, which it would answer.
-        headers = [(name, value) for name, value in head.headers if name not in HOP_BY_HOP]
-        if not any(name == b"host" for name, _ in headers):
-            headers.append((b"host", b""))  # HTTP/1.0 has none
-        headers.append((b"content-length", b"%d" % len(body)))
-        return HttpRequest(head, _written(head, headers) + body)
+        return HttpRequest(head, _written_anew(head, len(body)) + body)
+
+    def _begun(self, head: h11.Request, behind: bytes) -> HttpRequest:
+        """An upload: its head, and the beginning of its body. Whoever checks it sees to it that
+        its length is told."""
+        lengths = HttpRequest(head).values(b"content-length")
+        length = int(lengths[0]) if lengths else 0
+        body = behind[:length]
+        return HttpRequest(head, _written_anew(head, length) + body, length - len(body))
 
 
 def check_upgrade(request: HttpRequest) -> None:
@@ -187,25 +208,38 @@ def check_upgrade(request: HttpRequest) -> None:
         raise Refused(400, "bad_request", "this is no WebSocket upgrade as RFC 6455 has it")
 
 
+def _written_anew(head: h11.Request, n_bytes: int) -> bytes:
+    """A head for a body of so many bytes, without what concerns this connection alone, since
+    Hypercorn would follow an upgrade to HTTP/2. What comes behind the body it would answer: that
+    is not handed on."""
+    headers = [(name, value) for name, value in head.headers if name not in HOP_BY_HOP]
+    if not any(name == b"host" for name, _ in headers):
+        headers.append((b"host", b""))  # HTTP/1.0 has none
+    headers.append((b"content-length", b"%d" % n_bytes))
+    return _written(head, headers)
+
+
 def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
     request = h11.Request(method=head.method, target=head.target, headers=headers)
     return h11.Connection(h11.CLIENT).send(request) or b""
 
 
 async def send_refusal(stream: ClientStream, refusal: Refused, path: str) -> None:
-    """Send the refusal of a request for this path, and make sure that the client can read it."""
+    """Send the refusal of a request for this path."""
     error = HttpError(refusal.status, refusal.code, str(refusal))
     status, answer = error_answer(path, error)
     body = json.dumps(answer).encode()
-    headers = [
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-        ("connection", "close"),
-        *refusal.headers,
-    ]
+    await send_answer(stream, status, body, ("content-type", "application/json"), *refusal.headers)
+
+
+async def send_answer(
+    stream: ClientStream, status: int, body: bytes, *headers: tuple[str, str]
+) -> None:
+    """Send a whole answer, the last on this stream, and make sure that the client can read it."""
+    headers = ("content-length", str(len(body))), ("connection", "close"), *headers
     writer = h11.Connection(h11.SERVER)
     parts = (
-        h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase),
+        h11.Response(status_code=status, headers=list(headers), reason=HTTPStatus(status).phrase),
         h11.Data(data=body),
         h11.EndOfMessage(),
     )

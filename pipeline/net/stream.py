@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING
 
 import trio
@@ -62,8 +63,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._read_ahead = b""
         self.is_sending = False
         """Whether a send waits for the client to read."""
-        self.ignores_input = False
-        """Whether what the client sends is thrown away. Its leaving is still reported."""
+        self.input_left = sys.maxsize
+        """Bytes from the client that are still handed on; what it sends beyond them is thrown away.
+        Its leaving is still reported."""
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -93,6 +95,15 @@ class ClientStream(trio.abc.HalfCloseableStream):
         """The socket, of which Hypercorn asks the addresses."""
         return self._tcp.socket
 
+    @property
+    def peer(self) -> str:
+        """The address of the client; empty where it has gone."""
+        try:
+            host: str = self._tcp.socket.getpeername()[0]
+        except OSError:
+            return ""
+        return host
+
     def give_back(self, data: bytes) -> None:
         """Let these bytes be read again, before all others."""
         self._read_ahead = data + self._read_ahead
@@ -103,10 +114,12 @@ class ClientStream(trio.abc.HalfCloseableStream):
             size = len(self._read_ahead) if max_bytes is None else max_bytes
             given, self._read_ahead = self._read_ahead[:size], self._read_ahead[size:]
             return given
-        data = await self._stream.receive_some(max_bytes)
-        while data and self.ignores_input:
-            data = await self._stream.receive_some(max_bytes)
-        return bytes(data)
+        while data := await self._stream.receive_some(max_bytes):
+            taken = bytes(data[: self.input_left])
+            self.input_left -= len(taken)
+            if taken:
+                return taken
+        return b""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See `trio.abc.SendStream`.

@@ -18,7 +18,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection
 from wsproto.utilities import LocalProtocolError
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
 from pipeline.net.pacing import PacedStream

@@ -17,7 +17,7 @@ from stages.errors import Disconnected, ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pipeline.connection import CloseCode
+    from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Message
     from pipeline.net.stream import ClientStream
     from stages.errors import ServerError

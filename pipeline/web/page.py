@@ -1,40 +1,36 @@
-"""The page at `/`, served from the files in `static/`: there is no build step."""
+"""The page at `/`, served from the files in `static/`: there is no build step. It is
+served before there is an app, too: `pipeline.web.routes` has the app's routes."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI, Request
-    from starlette.responses import Response
 
 WEB = Path(__file__).with_name("static")
+INDEX = WEB / "index.html"
 
 PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 """A name or an address with an optional port: nothing that could add to a header."""
 
-HEADERS = {
+FILE_HEADERS = {
     # Revalidated each time, mostly with a 304, so that modules of two versions do not mix.
     "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
 }
 
 
-def add_page(app: FastAPI) -> None:
-    """Add the routes of the page, at `/`, and of its files, under `/web`."""
+def page_file(path: str) -> Path | None:
+    """The file that a request for this path gets; None: there is no such file."""
+    if path == "/":
+        return INDEX
+    files = {f"/web/{file.relative_to(WEB)}": file for file in WEB.rglob("*") if file.is_file()}
+    return files.get(path)
 
-    async def page(request: Request) -> FileResponse:
-        policy = content_security_policy(request.headers.get("host", ""))
-        headers = {**HEADERS, "content-security-policy": policy, "referrer-policy": "no-referrer"}
-        return FileResponse(WEB / "index.html", headers=headers)
 
-    app.add_route("/", page, include_in_schema=False)
-    app.mount("/web", _Files(directory=WEB))
+def page_headers(host: str) -> dict[str, str]:
+    """The headers of the page itself, which was asked for under this name or address."""
+    policy = content_security_policy(host)
+    return {**FILE_HEADERS, "content-security-policy": policy, "referrer-policy": "no-referrer"}
 
 
 def content_security_policy(host: str) -> str:
@@ -54,13 +50,6 @@ def content_security_policy(host: str) -> str:
             "frame-ancestors 'none'",
         )
     )
-
-
-class _Files(StaticFiles):
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 - handed on
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(HEADERS)
-        return response
 
 
 def page_url(host: str, port: int, *, is_secure: bool) -> str:

@@ -8,13 +8,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from stages.audio.choices import LinearEncoding
+
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Mono sound: float32 in [-1, 1], shape (n_samples,)."""
 
 NO_SAMPLES: Samples = np.empty(0, np.float32)
-
-LinearEncoding: TypeAlias = Literal["f32le", "s16le"]
-"""Samples as numbers, little-endian: float32, or signed 16 bit."""
 
 PcmEncoding: TypeAlias = Literal[LinearEncoding, "mulaw", "alaw"]
 """Encodings that make each sample into bytes by itself; the last two are ITU-T G.711's."""
@@ -24,8 +23,6 @@ Encoding: TypeAlias = Literal[PcmEncoding, "opus"]
 
 PIPELINE_RATE = 48_000
 """Hertz of all sound behind the RVC stage."""
-
-SAMPLE_RATES = (8_000, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 """The rates that Opus takes in (RFC 6716, 2.1.3); a decoder gives out any of them."""

@@ -13,9 +13,9 @@ from stages.intake.halves import HalfJoiner
 from stages.items import AUTO, Flush, Ready, Style, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping
 
-    from stages.items import ClientMessage
+    from stages.items import ClientMessage, PacingMode
     from stages.voices import Voice
 
 CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
@@ -36,18 +36,27 @@ class Conversation:
     """The settings that a connection's messages have made so far. Pure."""
 
     def __init__(
-        self, voices: Mapping[str, Voice], style: Style, languages: Container[str] = ()
+        self,
+        voices: Mapping[str, Voice],
+        style: Style,
+        languages: Container[str] = (),
+        *,
+        pacing: PacingMode = "smooth",
+        factor: Callable[[Style], float | None] = lambda _: None,
     ) -> None:
-        """`languages`: the tags that can be asked for."""
+        """`languages`: the tags that can be asked for. `factor`: a style's real-time factor, as
+        measured lately."""
         self.style = style
         self.stream_format = StreamFormat()
         self.events = False
         self.words = False
         """The times of words are told, among the events."""
+        self.pacing = pacing
         self.has_begun = False
         """Something was said, or a flush asked for."""
         self._voices = voices
         self._languages = languages
+        self._factor = factor
         self._n_flushes = 0
         self._halves = HalfJoiner()
 
@@ -77,6 +86,7 @@ class Conversation:
         self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = stream_format
         self.events, self.words = events, words
+        self.pacing = changes.get("pacing", self.pacing)
 
     def take(self, message: ClientMessage) -> list[Token | Flush]:
         """Apply a message, its cancel aside; returns what it asks to be spoken."""
@@ -106,7 +116,13 @@ class Conversation:
     @property
     def ready(self) -> Ready:
         """The settings as they hold now."""
-        return Ready(self._voices[self.style.voice].engine, self.style, self.stream_format)
+        return Ready(
+            self._voices[self.style.voice].engine,
+            self.style,
+            self.stream_format,
+            self.pacing,
+            self._factor(self.style),
+        )
 
 
 def _check_format(stream_format: StreamFormat) -> None:

@@ -47,8 +47,8 @@ async def take_in(
             answer(error)
             continue
         if message.config is not None:
-            expect(conversation.style)
             if conversation.events:
                 answer(conversation.ready)
+            expect(conversation.style)
         for item in said:
             say(item)

@@ -56,6 +56,12 @@ MAX_NUMBER = 2**63 - 1
 _END_BYTES = 56 + 20 + 22
 """The records that end an archive: two for large ones, which torch always writes, and one."""
 
+_LAST = b"PK\5\6"
+_LAST_BYTES = 22
+"""The last of them, without a comment behind it."""
+MAX_COMMENT_BYTES = 65_535
+
+_NO_ARCHIVE = "is not a zip archive, or it is cut short"
 _NO_TORCH_FILE = "is not what torch.save writes, or it is cut short"
 _OLD_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 """The number that stands in front in torch.save's format before 1.6 (torch/serialization.py)."""
@@ -121,7 +127,7 @@ def checked_pickle(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, int]
             file.seek(0)
             if _OLD_MAGIC in file.read(32):
                 raise UnusableModel(f"{path} {_OLD_FORMAT}")
-            _check_directory(path, file, size)
+            check_directory(path, file)
             with zipfile.ZipFile(file) as archive:
                 data, sizes = _unpacked(path, archive)
     except OSError as error:
@@ -132,19 +138,25 @@ def checked_pickle(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, int]
     return data, sizes
 
 
-def _check_directory(path: Path, file: BinaryIO, n_bytes: int) -> None:
+def check_directory(path: Path | str, file: BinaryIO, *, may_have_comment: bool = False) -> None:
     """Refuse an archive of very many files before their names are read. The records at the end
-    say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16)."""
-    file.seek(max(0, n_bytes - _END_BYTES))
-    end = file.read().rjust(_END_BYTES, b"\0")
-    large, locator, last = end[:56], end[56:76], end[76:]
+    say how many there are (APPNOTE.TXT of the zip format, 4.3.14 to 4.3.16); what zipfile takes
+    for that end is looked at. torch writes no comment behind it, in which another could hide.
+    Raises `UnusableModel`."""
+    n_bytes = file.seek(0, io.SEEK_END)
+    file.seek(max(0, n_bytes - _END_BYTES - MAX_COMMENT_BYTES * may_have_comment))
+    end = bytes(_END_BYTES) + file.read()
+    last_at = len(end) - _LAST_BYTES
+    if may_have_comment and not (end.startswith(_LAST, last_at) and end.endswith(b"\0\0")):
+        last_at = end.rfind(_LAST)
+    large, locator, last = end[: last_at - 20][-56:], end[:last_at][-20:], end[last_at:]
     is_large = locator.startswith(b"PK\6\7")
     if (
-        not last.startswith(b"PK\5\6")
-        or not last.endswith(b"\0\0")  # no comment after it, in which another could hide
+        not last.startswith(_LAST)
+        or (not may_have_comment and not last.endswith(b"\0\0"))
         or (is_large and not large.startswith(b"PK\6\6"))
     ):
-        raise UnusableModel(f"{path} {_NO_TORCH_FILE}")
+        raise UnusableModel(f"{path} {_NO_ARCHIVE if may_have_comment else _NO_TORCH_FILE}")
     n_files, directory_bytes = (
         struct.unpack_from("<QQ", large, 32) if is_large else struct.unpack_from("<HI", last, 10)
     )

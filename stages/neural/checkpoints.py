@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """The largest files known are HuBERT base's with 378 MB in float32, and RMVPE's with 362. Soprano's
-decoder has 118, an RVC voice 55, or 150 in float32 with `enc_q` left in."""
+decoder has 118. RVC voices have a bound of their own: there are checkpoints of trainings."""
 
 
-def load_pickle(path: Path, *, stand_ins: Mapping[str, type] | None = None) -> Any:  # noqa: ANN401 - a pickle holds anything
+def load_pickle(
+    path: Path, *, stand_ins: Mapping[str, type] | None = None, max_bytes: int = MAX_BYTES
+) -> Any:  # noqa: ANN401 - a pickle holds anything
     """Read what torch.save wrote, onto the CPU. Raises `UnusableModel`.
 
     Nothing but tensors and plain containers is read, and for the classes that are named in
     `stand_ins` an object of another class, which must be harmless with any attributes."""
-    checked_pickle(path, max_bytes=MAX_BYTES)
+    checked_pickle(path, max_bytes=max_bytes)
     allowed: list[Any] = [(cls, name) for name, cls in (stand_ins or {}).items()]
     try:
         with torch.serialization.safe_globals(allowed):

@@ -38,7 +38,8 @@ class VoiceSource(Generic[V]):
 
     name: str
     stamp: Callable[[], Hashable]
-    """Changes with the voice's files. Called on any thread; costs microseconds."""
+    """Changes with the voice's files; None where they have been removed. Called on any thread;
+    costs microseconds."""
     read: Callable[[], V]
     """Called on the loading thread."""
 
@@ -71,13 +72,18 @@ class KeptVoices(Generic[V]):
         not wait for a thread, and what has changed must not be spoken with."""
         with self._lock:
             self._voice_of[user] = source.name
-        kept = None if ahead else self._kept(source, source.stamp())
+        kept = self._kept(source, source.stamp())
         if kept is None:
             load = partial(self._load, source, use, ahead=ahead)
             return self._loader.load(load, user, ahead=ahead)
+        self._loader.forget(user)  # what it chose before it need not be loaded
         voice = Future[U]()
         settle(voice, partial(use, kept))
         return voice
+
+    def holds(self, source: VoiceSource[V]) -> bool:
+        """Whether the voice is there, as its files are now."""
+        return self._kept(source, source.stamp()) is not None
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""
@@ -90,7 +96,11 @@ class KeptVoices(Generic[V]):
         self._loader.close()
 
     def _kept(self, source: VoiceSource[V], stamp: Hashable) -> V | None:
+        """The voice, if it is kept as its files are; or as they were, if they have been removed:
+        who speaks with it goes on, and nobody else can choose it."""
         with self._lock:
+            if stamp is None:
+                return self._voices.peek(source.name)
             return self._voices.get(source.name, stamp)
 
     def _load(self, source: VoiceSource[V], use: Callable[[V], U], *, ahead: bool) -> U:

@@ -32,7 +32,7 @@ class BackgroundLoader:
     call this."""
 
     def __init__(self, name: str) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_yield_to_others)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=yield_to_others)
         self._lock = threading.Lock()
         self._needed: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
         self._ahead: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
@@ -83,7 +83,8 @@ def settle(future: Future[T], task: Callable[[], T]) -> None:
         future.set_exception(error)
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
+    """Let all other threads go first, from here on."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         nicest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # it can only rise

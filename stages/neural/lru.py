@@ -40,6 +40,11 @@ class LruCache(Generic[T]):
         self._entries.move_to_end(key)
         return entry.value
 
+    def peek(self, key: Hashable) -> T | None:
+        """The value under this key, of whatever files it was made."""
+        entry = self._entries.get(key)
+        return entry.value if entry is not None else None
+
     def put(
         self,
         key: Hashable,

@@ -16,6 +16,7 @@ from stages import rvc
 from stages.audio.format import PIPELINE_RATE
 from stages.audio.stretch import Stretcher
 from stages.engine import Engine
+from stages.file_sizes import megabytes, size_of
 from stages.neural import accelerator
 from stages.rvc.conversion import Converter
 from stages.rvc.network.content import ContentEncoder
@@ -105,6 +106,10 @@ class RvcEngine(Engine):
         )
         self._conversions: dict[Request, _Conversion] = {}
 
+    @property
+    def reads(self) -> str:
+        return f"RVC's content model, {megabytes(size_of([self._options.content]))}"
+
     @torch.inference_mode()
     def load(self) -> None:
         """Read and check the content model. Raises `UnusableModel`."""
@@ -117,6 +122,9 @@ class RvcEngine(Engine):
         self, user: Hashable, style: Style, *, ahead: bool = False
     ) -> Future[LoadedVoice]:
         return self._voices.load(user, self._entries[style.voice], style, ahead=ahead)
+
+    def to_read(self, style: Style) -> int:
+        return self._voices.to_read(self._entries[style.voice])
 
     def release_voice(self, user: Hashable) -> None:
         self._voices.release(user)

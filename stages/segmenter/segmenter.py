@@ -26,13 +26,14 @@ from stages.segmenter.boundaries import Verdict, judge
 from stages.segmenter.marks import MARKS
 from stages.segmenter.open_text import OpenText, Place
 from stages.segmenter.spoken import is_audible, spoken_of
-from stages.text.markup import Actions, Markup, MarkupOptions, Urls
+from stages.text.markup import Markup, MarkupOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stages.items import Token
     from stages.segmenter.open_text import Stop
+    from stages.text.choices import Actions, Urls
 
 _BEFORE_CHARS = 32  # enough to know an abbreviation
 _MARK_OR_LINE = regex.compile(f"[\n{regex.escape(''.join(MARKS))}]")

@@ -18,6 +18,7 @@ from stages.items import (
     AudioChunk,
     Flush,
     Flushed,
+    Pacing,
     PcmFrame,
     SegmentEnded,
     SegmentFailed,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples, StreamFormat
     from stages.items import Outgoing, Segment, Speech
+
+UNPACED = Pacing(hold_s=0.0, real_time_factor=None)
 
 
 class Packer:
@@ -63,13 +66,13 @@ class Packer:
         """Everything that leaves because of this item."""
         match item:
             case AudioChunk():
-                yield from self._begin(item.segment)
+                yield from self.begin(item.segment)
                 yield from self._push(self._resampler.push(item.samples))
                 if item.is_last:
                     yield from self._finish()
                     yield from self._end(item.segment)
             case SegmentFailed():
-                yield from self._begin(item.segment)
+                yield from self.begin(item.segment)
                 yield from self._finish()
                 yield item
                 yield from self._end(item.segment)
@@ -81,7 +84,18 @@ class Packer:
         """No text is pending, or the client flushed: nothing is held back."""
         yield from self._frames(self._framer.end_utterance())
 
-    def _begin(self, segment: Segment) -> Iterator[Outgoing]:
+    @property
+    def offset(self) -> int:
+        """The end of what has been given out, padding included."""
+        return self._given_out
+
+    @property
+    def is_between_segments(self) -> bool:
+        """Whether the next sound is the first of a segment."""
+        return self._segment is None
+
+    def begin(self, segment: Segment, pacing: Pacing = UNPACED) -> Iterator[Outgoing]:
+        """Tell a segment's start, unless it has been told."""
         if self._leads_in:
             # The client's decoder is where the barge-in left it, and our encoder is a new one. A
             # packet of silence brings them together; else the first sound may be a burst.
@@ -90,7 +104,7 @@ class Packer:
         if self._segment is None:
             self._segment = segment
             self._resampler = Resampler(PIPELINE_RATE, self._format.sample_rate)
-            started = SegmentStarted(segment, self._pushed)
+            started = SegmentStarted(segment, self._pushed, pacing)
             self._started.append(started)
             yield started
 

@@ -64,6 +64,8 @@ async def _speak(
         async for samples in job:
             if segment.timing.speech is None:
                 segment.timing.speech = trio.current_time()
+                if job.length_s is not None:
+                    segment.timing.length_s = scale.seconds(job.length_s * rate)
             await speech.send(AudioChunk(segment, samples, rate, is_last=False))
             if not _wind(segment, job, scale):
                 envelope.push(samples)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.cli import devices
+from pipeline.cli.devices import TorchBuild, gpu_problem
+from stages.install_hints import IN_SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +73,44 @@ def test_gpus_are_described_in_a_line(
 
 def test_this_machine_can_be_asked() -> None:
     assert devices.describe_gpus().startswith("Found ")
+
+
+CPU_BUILD = TorchBuild("2.13.0+cpu", None, 0)
+
+
+def test_a_gpu_that_torch_sees_is_no_problem() -> None:
+    both = TorchBuild("2.13.0+cu130", "CUDA 13.0", 2)
+    for wanted in ("cuda", "cuda:0", "cuda:1"):
+        assert gpu_problem(wanted, both, ["NVIDIA H200"]) is None
+
+
+def test_a_torch_for_cpus_is_told_and_how_to_get_another() -> None:
+    told = gpu_problem("cuda", CPU_BUILD, ["NVIDIA H200"])
+    assert told is not None
+    assert told.startswith(
+        "there is no cuda: torch 2.13.0+cpu, made for CPUs alone, sees of GPUs none"
+    )
+    assert "the drivers here know NVIDIA H200" in told
+    assert told.endswith(IN_SOURCE.gpu_torch)
+
+
+def test_without_a_driver_no_torch_helps() -> None:
+    told = gpu_problem("cuda", TorchBuild("2.13.0+rocm7.2", "ROCm 7.2", 0), [])
+    assert told is not None
+    assert "made for ROCm 7.2" in told
+    assert "the drivers here know none; install the GPU's driver" in told
+
+
+def test_a_number_beyond_the_last_gpu() -> None:
+    one = TorchBuild("2.13.0+cu130", "CUDA 13.0", 1)
+    told = gpu_problem("cuda:7", one, ["NVIDIA H200"])
+    assert told is not None
+    assert told.startswith("there is no cuda:7: ")
+    assert told.endswith(
+        "sees of GPUs cuda:0; the drivers here know NVIDIA H200; choose one that it sees"
+    )
+
+
+def test_without_torch_there_is_no_gpu() -> None:
+    told = gpu_problem("cuda", None, ["NVIDIA H200"])
+    assert told == f"cuda needs torch, which is not installed; to get it: {IN_SOURCE.packages}"

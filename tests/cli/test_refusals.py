@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.program import complaint, run
+from tests.cli.program import PROGRAM, complaint, run
 from tests.server_process import PATIENCE_S, ROOT
 
 if TYPE_CHECKING:
@@ -103,6 +103,99 @@ def test_an_argument_that_there_is_not(arguments: list[str]) -> None:
     assert arguments[-1] in last
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--prot", "1"], "--port"),
+        (["--prot=1"], "--port"),
+        (["speak", "Hello!", "--voise=de"], "--voice"),
+        (["speak", "Hello!", "--no-skip-markdwon"], "--no-skip-markdown"),
+        (["check", "--devise", "cpu"], "--device"),
+    ],
+)
+def test_a_misspelt_flag_is_told_which_one_was_meant(arguments: list[str], meant: str) -> None:
+    """The list of all seventy would hide it."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    (told,) = done.stderr.decode().splitlines()
+    assert told.endswith(f"; did you mean {meant}?")
+
+
+def test_a_flag_without_its_value_is_no_other_flag() -> None:
+    done = run("--port")
+    assert done.returncode == 2
+    assert done.stderr == b"server.py: error: argument --port: expected one argument; see --help\n"
+
+
+@pytest.mark.parametrize(
+    ("voice", "way"),
+    [
+        ("german", "for German choose --voice de or --language de"),
+        ("de_DE", "for German choose --voice de or --language de"),
+        ("de-AT", "for German choose --voice de or --language de"),
+        ("French", "for French (France) choose --voice fr-fr or --language fr-fr"),
+        ("de+f33", "did you mean de+f3 "),
+        ("nobody", "one for each language's tag, as de for German"),
+    ],
+)
+def test_a_voice_that_there_is_not_says_how_to_get_a_language(voice: str, way: str) -> None:
+    told = complaint(run("speak", "Hello!", "--voice", voice))
+    assert told.startswith(f"server.py: --voice: there is no voice {voice!r}")
+    assert way in told
+
+
+def test_a_language_by_its_name_says_its_tag() -> None:
+    told = complaint(run("speak", "Hello!", "--language", "german"))
+    assert "no voice speaks 'german'; German is de; `check` lists" in told
+    told = complaint(run("speak", "Hello!", "--espeak-languages", "german"))
+    assert "espeak-ng has no language 'german'; German is de; it has " in told
+
+
+def test_an_output_in_no_format_of_ours() -> None:
+    told = complaint(run("speak", "Hello!", "-o", "out.m4a"))
+    assert told.startswith(
+        "server.py: --output: out.m4a: nothing is written as .m4a; there are .wav"
+    )
+    assert ".mp3" in told
+    assert not Path("out.m4a").exists()
+
+
+def test_a_rate_that_the_format_has_not() -> None:
+    told = complaint(run("speak", "Hello!", "-o", "out.ogg", "--sample-rate", "44100"))
+    assert told.startswith("server.py: sample_rate: opus has 8000, ")
+
+
+def test_a_voice_to_preload_that_there_is_not() -> None:
+    told = complaint(run("--port", "0", "--preload", "en-us+m1,en-us+f33"))
+    assert told.startswith("server.py: --preload: there is no voice 'en-us+f33', did you mean ")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("speak <&-", "there was nothing to speak"),
+        ("speak Hello -o - >&-", "standard output is closed"),
+        ("check >&-", "standard output is closed"),
+    ],
+)
+def test_streams_that_a_shell_has_closed(command: str, told: str) -> None:
+    line = f'"$0" -W error "$1" {command}'
+    done = subprocess.run(
+        ["sh", "-c", line, PROGRAM[0], PROGRAM[-1]],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert complaint(done) == f"server.py: {told}"
+
+
+def test_speaking_does_not_need_standard_error() -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" "$1" speak Hello 2>&-', PROGRAM[0], PROGRAM[-1]],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert Path("speech.wav").stat().st_size > 10_000
+
+
 def test_a_misspelt_command_is_named() -> None:
     ended = subprocess.run(
         [sys.executable, "server.py", "spaek", "hi"],
@@ -110,8 +203,8 @@ def test_a_misspelt_command_is_named() -> None:
     )  # fmt: skip
     assert ended.returncode == 2
     assert (
-        ended.stderr
-        == "server.py: there is no command 'spaek'; there are serve, speak, fetch and check\n"
+        ended.stderr == "server.py: there is no command 'spaek'; did you mean speak?"
+        " there are serve, speak, fetch and check\n"
     )
 
 

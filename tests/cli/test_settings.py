@@ -214,7 +214,7 @@ def test_an_unknown_key_in_the_file_is_named(
         load(ServeSettings, [])
     assert ending.value.code == 2
     told = capsys.readouterr().err
-    assert told.endswith("; voice-server.toml: prot: unknown key\n")
+    assert told.endswith("; voice-server.toml: prot: unknown key; did you mean port?\n")
     assert len(told.splitlines()) == 1
 
 
@@ -247,7 +247,7 @@ def test_an_unknown_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         load(ServeSettings, ["--prot", "1001"])
     assert ending.value.code == 2
     told = capsys.readouterr().err.splitlines()
-    assert told[-1] == "server.py: error: unrecognized arguments: --prot 1001"
+    assert told[-1] == "server.py: error: unrecognized arguments: --prot 1001; did you mean --port?"
 
 
 @pytest.mark.parametrize("text", ["None", "null", "true", "5", "[1, 2]", '{"a": 1}', "a, b", ""])

@@ -8,6 +8,7 @@ import time
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from stages.audio.resample import resampled_length
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.library import SAMPLE_RATE
 from tests import engine_driver
-from tests.cli.program import hear, run, says, started, tell
+from tests.cli.program import complaint, hear, run, says, started, tell
 from tests.server_process import PATIENCE_S, ROOT
 
 
@@ -103,14 +104,46 @@ def test_what_is_not_utf_8_does_not_end_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "... 🙂"])
-def test_a_text_without_words_makes_an_empty_file(text: str) -> None:
-    for done in (run("speak", text, "-o", "out.wav"), run("speak", "-o", "-", text=text)):
-        assert done.returncode == 0
-        assert done.stdout == b""
-        (told,) = [line for line in done.stderr.splitlines() if b" WARNING " in line]
-        assert told.endswith(b"there was nothing to speak")
+def test_a_text_without_words_is_an_error_and_leaves_what_was_there(text: str) -> None:
+    Path("old.wav").write_bytes(b"from before")
+    for done in (
+        run("speak", text, "-o", "old.wav"),
+        run("speak", "-o", "new.mp3", text=text),
+        run("speak", "-o", "-", text=text),
+    ):
+        assert complaint(done) == "server.py: there was nothing to speak"
+    assert Path("old.wav").read_bytes() == b"from before"
+    assert not Path("new.mp3").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("out.mp3", "mp3float"),
+        ("out.MP3", "mp3float"),
+        ("out.ogg", "opus"),
+        ("out.opus", "opus"),
+        ("out.flac", "flac"),
+        ("out.aac", "aac"),
+    ],
+)
+def test_a_file_is_written_as_its_name_ends(name: str, codec: str) -> None:
+    """Whole: to the end of what the WAV file has, as an ordinary player decodes it."""
+    text = "First, this one. And then another!"
+    assert run("speak", text, "-o", name).returncode == 0
+    assert run("speak", text, "-o", "out.wav").returncode == 0
     with wave.open("out.wav", "rb") as wav:
-        assert wav.getnframes() == 0
+        wav_s = wav.getnframes() / wav.getframerate()
+    with av.open(name) as file:
+        stream = file.streams.audio[0]
+        assert stream.codec_context.name == codec
+        sound_s = sum(frame.samples / frame.sample_rate for frame in file.decode(stream))
+    assert wav_s - 0.03 < sound_s < wav_s + 0.1
+
+
+def test_a_file_without_an_end_is_wav() -> None:
+    assert run("speak", "Hello!", "-o", "out").returncode == 0
+    assert Path("out").read_bytes()[:4] == b"RIFF"
 
 
 def test_options_come_from_the_file_in_the_folder() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.cartesia import OutputFormat, SpeechStream, Wishes
 from pipeline.dialects.cartesia_socket import Cartesia
 from pipeline.dialects.dialect import Drop, Finish, Handshake, Open, Say, Tell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.deepgram.over_http import HttpAsked
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.deepgram.speak_v2 import DeepgramV2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.dialect import Close, Drop, Finish, Handshake, Open, Say, Tell
 from pipeline.dialects.elevenlabs import TimedLines, TimedWhole, sound_form
 from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput

@@ -14,6 +14,7 @@ from stages.items import (
     Cancelled,
     ClientMessage,
     Flushed,
+    Pacing,
     PcmFrame,
     Ready,
     Segment,
@@ -220,7 +221,15 @@ def test_ready_tells_the_settings_and_the_limits() -> None:
         "segmentation": "eager", "language": None, "speed": 1.0, "volume": 0.0,
         "encoding": "s16le", "sample_rate": 24_000, "channels": 1, "frame_ms": None,
         "limits": {"max_message_bytes": 65_536, "max_pending_bytes": 262_144},
+        "pacing": {"mode": "smooth", "real_time_factor": None},
     }  # fmt: skip
+
+
+def test_a_listener_is_told_how_fast_speech_is_made_and_how_long_it_is_held_back() -> None:
+    ready = native.render(Ready("soprano", STYLE, StreamFormat(), "asap", 2.98768))
+    assert json.loads(ready)["pacing"] == {"mode": "asap", "real_time_factor": 2.9877}
+    start = native.render(SegmentStarted(SEGMENT, 0, Pacing(9.8765432, 3.0)))
+    assert json.loads(start)["pacing"] == {"hold_ms": 9876.543, "real_time_factor": 3.0}
 
 
 def test_ready_tells_how_long_a_message_of_opus_is() -> None:
@@ -236,6 +245,7 @@ def test_a_segments_events_tell_where_it_lies_and_what_it_took() -> None:
         "event": "segment_start", "segment": 3, "text": "Hello *you*!", "spoken": "Hello you!",
         "language": None,
         "pitch_shift": 2.5, "sample_offset": 480,
+        "pacing": {"hold_ms": 0.0, "real_time_factor": None},
     }  # fmt: skip
     assert json.loads(native.render(SegmentEnded(SEGMENT, 480, 960))) == {
         "event": "segment_end", "segment": 3, "sample_offset": 480, "samples": 960,

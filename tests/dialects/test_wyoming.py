@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.connection import CloseCode
+from pipeline.close_code import CloseCode
 from pipeline.dialects.dialect import Close, Finish, Open, Say, Tell
 from pipeline.dialects.wyoming import MAX_UTTERANCES, Wyoming, home_assistants_tag
 from pipeline.dialects.wyoming_events import MAX_EVENT_BYTES, EventReader, decode, encode, type_of

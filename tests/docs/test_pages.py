@@ -42,10 +42,13 @@ OTHERS_FLAGS = {
     "--only": "bench/report.py's",
     "--profile": "docker's",
     "--read-only": "docker's",
+    "--reinstall-package": "uv's",
     "--rm": "docker's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
+    "--torch-backend": "uv's",
     "--url": "the examples'",
+    "--version": "every program's",
 }
 """Flags that the pages name and the server does not have."""
 

@@ -39,8 +39,11 @@ NOT_RUN = {
     "docker ": "needs a container engine",
     "VOICE_ALLOW_NO_KEY=true docker ": "needs a container engine",
     "PUBLISH=0.0.0.0:8765 docker ": "needs a container engine",
+    ".venv/bin/uv pip install ": "would change what is installed here",
     ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
     ".venv/bin/python -m tests.random_": "takes 40 s; other tests write such models, but small",
+    "curl -T ": "needs a server with RVC: tests/rvc/test_upload_server.py has one",
+    "curl -X DELETE ": "removes what that one uploads",
     "sudo deploy/try_in_chroot.sh ": "needs root, and a mirror of Debian's",
 }
 """How commands begin that no test can run, and why."""

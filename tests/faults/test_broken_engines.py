@@ -13,7 +13,9 @@ from pipeline.executor import open_executor
 from pipeline.net.access import Access
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
+from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, RateLimit
 from pipeline.net.port import Port
+from pipeline.net.service_answers import ServiceAnswers
 from tests.fakes import HangingEngine, TellingEngine, service
 from tests.faults.raw_client import ask, get, post, websocket
 from tests.faults.raw_frames import TEXT
@@ -32,7 +34,8 @@ async def listening(engine: Engine) -> AsyncIterator[int]:
         await executor.add(engine)
         server = service(executor, engine)
         http = HttpServer(create_app(server))
-        port = Port(server, http, Access(), tls=None, write_stall_s=30)
+        answers = ServiceAnswers(server, http, RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS))
+        port = Port(answers, Access(), tls=None, write_stall_s=30)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(port.serve, listeners)
         yield listeners[0].socket.getsockname()[1]

@@ -54,7 +54,7 @@ MAX_MESSAGE_BYTES = 32 * 2**20
 """A screenshot comes as one message."""
 
 HEIGHT = 900
-"""Of the screen, in CSS pixels."""
+"""Of the screen, in CSS pixels, where nothing else is asked for."""
 
 CONTROL = 2
 """The modifier, as Input.dispatchKeyEvent has it."""
@@ -252,6 +252,28 @@ class Page:
         )
         await self.call("Input.insertText", {"text": text})
 
+    async def drop(self, *files: Path) -> None:
+        """Drop files in the middle of the page."""
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": 200, "y": 200, "data": data}
+            await self.call("Input.dispatchDragEvent", event)
+
+    async def give_files(self, selector: str, *files: Path) -> None:
+        """Choose files for a field, as its dialog would."""
+        await self.call("DOM.enable")
+        root = await self.call("DOM.getDocument")
+        query = {"nodeId": root["root"]["nodeId"], "selector": selector}
+        field = await self.call("DOM.querySelector", query)
+        paths = [str(file) for file in files]
+        await self.call("DOM.setFileInputFiles", {"files": paths, "nodeId": field["nodeId"]})
+
+    async def download_to(self, folder: Path) -> None:
+        """Keep what is downloaded from now on in this folder."""
+        behaviour = {"behavior": "allow", "downloadPath": str(folder)}
+        where = {"browserContextId": self._context}
+        await self.call("Browser.setDownloadBehavior", behaviour | where)
+
     async def screenshot(self, file: Path) -> None:
         """Write a picture of the whole page, as PNG."""
         shot = await self.call(
@@ -267,14 +289,15 @@ async def open_page(
     *,
     before: str = "",
     width: int = 1000,
+    height: int = HEIGHT,
     is_dark: bool = False,
 ) -> AsyncIterator[Page]:
-    """A page at this URL, on a screen so many CSS pixels wide."""
+    """A page at this URL, on a screen so many CSS pixels wide and high."""
     settings: dict[str, Mapping[str, Any]] = {
         "Emulation.setFocusEmulationEnabled": {"enabled": True},
         "Emulation.setDeviceMetricsOverride": {
             "width": width,
-            "height": HEIGHT,
+            "height": height,
             "deviceScaleFactor": 1,
             "mobile": False,
         },

@@ -19,6 +19,9 @@ IMAGES = ROOT / "docs" / "images"
 IN_THE_MIDDLE_S = 4.0
 """Of the text that the page begins with, which takes 9 s."""
 
+WIDE = 1150
+"""Of the screen, in CSS pixels: the settings stand beside the text."""
+
 CHARTS_S = 25.0
 """Until there is something to see in them."""
 
@@ -26,7 +29,7 @@ CHARTS_S = 25.0
 async def speak(page: Page) -> None:
     """Until about the middle of the text."""
     await page.click("#speak")
-    await page.wait_for("document.querySelector('#transcript [data-state=now]')")
+    await page.wait_for("document.querySelector('#transcript [data-word=now]')")
     await trio.sleep(IN_THE_MIDDLE_S)
 
 
@@ -39,22 +42,22 @@ async def take(page: Page, name: str) -> None:
 async def main() -> None:
     """All four."""
     with running_browser() as browser:
-        async with open_server() as server:
+        async with open_server("--engine", "piper") as server:
             visitor = Visitor(browser, server.http_url)
-            async with visitor.at() as page:
+            async with visitor.at(width=WIDE) as page:
                 await speak(page)
                 await take(page, "light")
-            async with visitor.at(is_dark=True) as page:
+            async with visitor.at(width=WIDE, is_dark=True) as page:
                 await speak(page)
                 await page.click("#stop")
                 await wait_status(page, "stopped")
                 await page.wait_for("document.querySelector('[data-state=unheard]')")
-                await page.click("summary")
+                await page.click("#segments-card summary")
                 await take(page, "dark")
             async with visitor.at(width=360) as page:
                 await speak(page)
                 await take(page, "phone")
-            async with visitor.at("/#/listeners", may_complain=True) as page:
+            async with visitor.at("/#/listeners", width=WIDE, may_complain=True) as page:
                 await page.click("#crowd-start")
                 await trio.sleep(CHARTS_S)
                 await take(page, "listeners")

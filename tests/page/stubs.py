@@ -36,21 +36,66 @@ window.fetch = (path, options) => {{
 }};
 """
 
-MANY_VOICES = """
+ANSWERS = """
+window.asked = [];
+window.answers = {};
 const open = fetch;
-const voice = (name, engine, language, type = "built-in") =>
-  ({ name, engine, language, type, description: `the voice ${name}` });
-window.fetch = (path, options) =>
-  path !== "/api/voices" ? open(path, options) : Promise.resolve(Response.json({
-    default: "en-us",
-    voices: [
-      voice("ann", "rvc", null, "rvc"), voice("soprano", "soprano", "en"),
-      voice("en-us", "espeak-ng", "en-us"), voice("en-us+f3", "espeak-ng", "en-us"),
-      voice("ja", "espeak-ng", "ja"), voice("en-gb-x-rp", "espeak-ng", "en-gb-x-rp"),
-      voice("de", "espeak-ng", "de"),
-    ],
-  }));
+window.fetch = async (path, options = {}) => {
+  const { method = "GET", body } = options;
+  window.asked.push({ method, path, body: body && JSON.parse(body) });
+  const answer = window.answers[path];
+  return answer === undefined ? open(path, options) : answer();
+};
 """
+"""Keeps what the page asks by HTTP in `asked`; what is put in `answers` is answered in place of the
+server, by path."""
+
+MANY_VOICES = (
+    ANSWERS
+    + """
+const voice = (name, engine, language, type = "built-in", more = {}) => ({
+  name, engine, language, type, gender: null, description: `the voice ${name}`,
+  licence: "unknown", is_free: false, removable: false, speaks_with: null, ...more });
+window.voices = {
+  default: "en-us",
+  uploads: null,
+  voices: [
+    voice("en-us", "espeak-ng", "en-us"), voice("en-us+f3", "espeak-ng", "en-us"),
+    voice("ja", "espeak-ng", "ja"), voice("en-gb-x-rp", "espeak-ng", "en-gb-x-rp"),
+    voice("de", "espeak-ng", "de"), voice("cy", "espeak-ng", "cy"),
+    voice("joe", "piper", "en-us", "neural", { gender: "male", licence: "Joe's, for no trade" }),
+    voice("soprano", "soprano", "en", "neural", { licence: "Apache 2.0", is_free: true }),
+    voice("ann", "rvc", "en-us", "rvc", { speaks_with: "joe" }),
+    voice("bea", "rvc", "de", "rvc", { speaks_with: "de", removable: true }),
+  ],
+};
+window.answers["/api/voices"] = () => Response.json(window.voices);
+"""
+)
+"""Voices of each kind, of which the server has the built-in ones alone. What is in `voices` is what
+the page gets when it asks the next time."""
+
+FAKE_SOCKET = """
+window.sockets = [];
+window.WebSocket = class {
+  static OPEN = 1;
+  readyState = 0;
+  constructor(url) {
+    this.url = String(url);
+    window.sockets.push(this);
+    setTimeout(() => {
+      this.readyState = 1;
+      this.onopen();
+    });
+  }
+  send(data) { window.sent.push(JSON.parse(data)); }
+  close() {}
+};
+const receive = (data) => window.sockets.at(-1).onmessage({ data });
+window.tell = (message) => receive(JSON.stringify(message));
+window.sound = (seconds) => receive(new Float32Array(seconds * 48000).fill(0.1).buffer);
+"""
+"""A WebSocket that is open at once and never answers: `tell` and `sound` are what comes from it."""
 
 WITHOUT_METRICS = """
 const open = fetch;

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.page.browser import CONTROL
-from tests.page.stubs import WITH_METRICS, WITHOUT_METRICS
-from tests.page.visitor import TEXT, wait_status
+from tests.page.stubs import MANY_VOICES, WITH_METRICS, WITHOUT_METRICS
+from tests.page.visitor import TEXT, choose_voice, turn, wait_status
 
 if TYPE_CHECKING:
     from tests.page.browser import Page
@@ -64,7 +64,7 @@ async def tab_to(page: Page, target: str) -> None:
 
 async def test_everything_can_be_done_by_keyboard(visitor: Visitor) -> None:
     async with visitor.at(before=WITHOUT_METRICS) as page:
-        for control in ("theme", "tab-speak", "text", "voice", "pitch", "speak"):
+        for control in ("theme", "tab-speak", "text", "voice", "preview", "speak"):
             await tab_to(page, control)
         await page.press("Enter")
         await wait_status(page, "speaking")
@@ -80,6 +80,70 @@ async def test_everything_can_be_done_by_keyboard(visitor: Visitor) -> None:
         assert await page.evaluate("document.querySelector('#view-speak').hidden")
         await tab_to(page, "crowd-size")
         await wait_status(page, "ended")
+
+
+async def test_a_voice_is_chosen_and_heard_by_keyboard(visitor: Visitor) -> None:
+    checked = "document.querySelector('#voice-list :checked').value"
+    async with visitor.at() as page:
+        await page.evaluate("document.querySelector('#voice').focus()")
+        await page.press("Enter")
+        await page.wait_for(f"{FOCUSED} === 'voice-search'")
+        await page.call("Input.insertText", {"text": "german"})
+        await page.wait_for("document.querySelector('#voice-count').textContent === '1 voice'")
+        await page.press("ArrowDown")
+        await page.press(" ")
+        assert await page.evaluate(checked) == "de"
+        await page.press("Tab")
+        assert await page.evaluate("document.activeElement.ariaLabel") == "Hear de"
+        await page.press("Enter")
+        await page.wait_for("document.activeElement.dataset.preview === 'heard'")
+        await page.press("Escape")
+        await page.wait_for("!document.querySelector('#voice-dialog').open")
+        assert await page.evaluate(FOCUSED) == "voice"
+        assert await page.evaluate("document.querySelector('#voice').value") == "de"
+
+
+@pytest.mark.parametrize("path", ["/#/speak", "/#/listeners"])
+async def test_what_is_pressed_is_large_enough_for_fingers(visitor: Visitor, path: str) -> None:
+    """44 CSS pixels high, as WCAG's criterion 2.5.5 has it."""
+    async with visitor.at(path, width=PHONE, before=MANY_VOICES) as page:
+        await page.evaluate(
+            "document.querySelectorAll('details').forEach((one) => one.open = true)"
+        )
+        if path == "/#/speak":
+            await choose_voice(page, "bea")  # has RVC's sliders
+            await turn(page, "protect", 0.2)  # and now a button to take that back
+            await page.click("#voice")
+        small = await page.evaluate(
+            "[...document.querySelectorAll('button, select, input, summary, #voice-list label')]"
+            ".filter((one) => one.checkVisibility() && one.type !== 'radio')"
+            ".filter((one) => one.getBoundingClientRect().height < 44)"
+            ".map((one) => one.outerHTML)"
+        )
+        assert small == []
+
+
+async def test_on_a_phone_what_is_spoken_is_seen_at_once(visitor: Visitor) -> None:
+    """Speak used to be at the end of the screen, and all that it did below that."""
+    async with visitor.at(width=PHONE, height=640) as page:
+        await page.click("#speak")
+        await page.wait_for("document.querySelector('#transcript [data-word=now]')")
+        for place in ("#speak", "#status", "#waveform", "#transcript [data-word=now]"):
+            box = await page.evaluate(
+                f"document.querySelector('{place}').getBoundingClientRect().toJSON()"
+            )
+            assert box["top"] >= 0, place
+            assert box["bottom"] <= 640, place
+
+
+async def test_who_wants_no_motion_gets_none(visitor: Visitor) -> None:
+    async with visitor.at() as page:
+        await page.evaluate("document.querySelector('#preview').dataset.preview = 'waiting'")
+        moving = "getComputedStyle(document.querySelector('#preview')).animationName"
+        assert await page.evaluate(moving) == "pulse"
+        features = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+        await page.call("Emulation.setEmulatedMedia", {"features": features})
+        assert await page.evaluate(moving) == "none"
 
 
 async def test_all_controls_and_regions_have_names(visitor: Visitor) -> None:

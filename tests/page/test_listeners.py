@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.page.stubs import WITH_METRICS, WITHOUT_METRICS
+from tests.page.stubs import MANY_VOICES, WITH_METRICS, WITHOUT_METRICS
 
 if TYPE_CHECKING:
     from tests.page.visitor import Visitor
@@ -38,25 +38,60 @@ async def test_a_server_without_metrics_is_said_to_be_one(visitor: Visitor) -> N
         await page.wait_for("document.querySelector('#metrics-state').textContent.includes('no /')")
 
 
-async def test_metrics_are_drawn_whatever_they_are(visitor: Visitor) -> None:
+CHART = (
+    "(title) => [...document.querySelectorAll('.chart')]"
+    ".find((chart) => chart.querySelector('figcaption').textContent === title)"
+)
+
+
+async def test_four_charts_are_seen_and_the_rest_is_folded(visitor: Visitor) -> None:
     async with visitor.at("/#/listeners", before=WITH_METRICS) as page:
-        chart = (
-            "(title) => [...document.querySelectorAll('.chart')]"
-            ".find((chart) => chart.querySelector('figcaption').textContent === title)"
-            "?.querySelector('ul').textContent"
+
+        def legend(title: str) -> str:
+            return f"({CHART})('{title}')?.querySelector('ul').textContent"
+
+        await page.wait_for(f"{legend('Listeners')} === '3'")
+        await page.wait_for(f"{legend('First audio')} === 'p50 5.0 msp95 9.5 ms'")
+        await page.wait_for(f"/^overloaded [1-9]/.test({legend('errors, a second')})")
+        await page.wait_for(f"{legend('ready for newcomers')} === 'yes'")
+        await page.wait_for(f"{legend('batch size')} === 'a mean 2'")
+        titles, folded = await page.evaluate(
+            "['#charts', '#metrics'].map((place) =>"
+            " [...document.querySelectorAll(`${place} figcaption`)].map((one) => one.textContent))"
         )
-        await page.wait_for(f"({chart})('listeners') === '3'")
-        await page.wait_for(f"/^overloaded [1-9]/.test(({chart})('errors, a second'))")
-        await page.wait_for(f"({chart})('first audio') === 'p50 5.0 msp95 9.5 ms'")
-        await page.wait_for(f"({chart})('ready for newcomers') === 'yes'")
-        await page.wait_for(f"({chart})('batch size') === 'a mean 2'")
-        titles = await page.evaluate(
-            "[...document.querySelectorAll('.chart figcaption')].map((one) => one.textContent)"
-        )
-        assert titles[2:] == [
-            "listeners",
+        assert titles == ["First audio", "Real-time factor", "Listeners", "Gaps, a second"]
+        assert folded == [
+            "first audio, here",
+            "speech, here",
             "errors, a second",
-            "first audio",
             "ready for newcomers",
             "batch size",
         ]
+        assert not await page.evaluate("document.querySelector('#metrics').checkVisibility()")
+        await page.click("#all-metrics summary")
+        assert await page.evaluate("document.querySelector('#metrics').checkVisibility()")
+
+
+async def test_charts_have_axes_with_units_and_times(visitor: Visitor) -> None:
+    async with visitor.at("/#/listeners", before=WITH_METRICS) as page:
+        texts = (
+            f"(place) => [...({CHART})('First audio').querySelectorAll(`${{place}} span`)]"
+            ".map((one) => one.textContent)"
+        )
+        await page.wait_for(f"({texts})('.values')[0] === '10 ms'")
+        assert await page.evaluate(f"({texts})('.values')") == ["10 ms", "5.0 ms", "0"]
+        assert await page.evaluate(f"({texts})('.times')") == ["90 s ago", "45 s", "now"]
+        tops = await page.evaluate(
+            "import('/web/chart.js').then(({ axisTop }) =>"
+            " [0, NaN, 1, 1.1, 0.21, 0.021, 7, 999, 2e6].map(axisTop))"
+        )
+        assert tops == [1, 1, 1, 2, 0.5, 0.05, 10, 1000, 2e6]
+
+
+async def test_the_voices_are_offered_in_the_same_groups(visitor: Visitor) -> None:
+    async with visitor.at("/#/listeners", before=MANY_VOICES) as page:
+        groups = await page.evaluate(
+            "[...document.querySelectorAll('#crowd-voice optgroup')].map((group) => group.label)"
+        )
+        assert groups[:2] == ["Your RVC voices", "Neural voices"]
+        assert await page.evaluate("document.querySelector('#crowd-voice').value") == "en-us"

@@ -99,7 +99,7 @@ async def test_text_in_parts_is_the_same_text(visitor: Visitor, text: str) -> No
     assert all(len(piece.encode("utf-16-le")) <= 2000 for piece in pieces)
 
 
-async def test_silence_between_segments_is_no_underrun(visitor: Visitor) -> None:
+async def test_silence_between_segments_is_no_gap(visitor: Visitor) -> None:
     async with visitor.at() as page:
         found = await page.evaluate("""
             import("/web/utterance.js").then(({ Utterance }) => {
@@ -111,9 +111,9 @@ async def test_silence_between_segments_is_no_underrun(visitor: Visitor) -> None
               utterance.segmentStarted({ segment: 1, text: " No.", sample_offset: 150 });
               utterance.resumed(100, 9, 3);
               utterance.resumed(150, 9, 4);
-              const before = utterance.nUnderruns;
+              const before = utterance.nGaps;
               utterance.resumed(170, 0.5, 5);
-              return [utterance.firstSoundAt, before, utterance.nUnderruns, utterance.underrunS,
+              return [utterance.firstSoundAt, before, utterance.nGaps, utterance.gapS,
                 utterance.segments[0].remarks];
             })
         """)

@@ -6,7 +6,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.page.browser import Page, open_page
+from tests.page.browser import HEIGHT, Page, open_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,18 +44,32 @@ class Visitor:
         *,
         before: str = "",
         width: int = 1000,
+        height: int = HEIGHT,
         is_dark: bool = False,
         may_complain: bool = False,
     ) -> AsyncIterator[Page]:
         """The page, when it is connected and knows its voices. Afterwards nothing may be on its
         console, unless it may complain."""
         async with open_page(
-            self._browser, self._url + path, before=RECORD + before, width=width, is_dark=is_dark
+            self._browser,
+            self._url + path,
+            before=RECORD + before,
+            width=width,
+            height=height,
+            is_dark=is_dark,
         ) as page:
             await page.wait_for(f"{CONNECTED} && {VOICES}")
             yield page
             if not may_complain:
                 assert page.problems == [], page.problems
+
+
+@asynccontextmanager
+async def loading_anew(page: Page) -> AsyncIterator[None]:
+    """What is done here makes the page load once more, which is awaited."""
+    await page.evaluate("window.isBefore = true")
+    yield
+    await page.wait_for("!window.isBefore && document.readyState === 'complete'")
 
 
 async def wait_status(page: Page, state: str) -> None:
@@ -78,3 +92,20 @@ async def marked(page: Page, state: str) -> str:
     )
     assert isinstance(text, str)
     return text
+
+
+async def choose_voice(page: Page, name: str) -> None:
+    """Choose a voice in the dialog."""
+    await page.click("#voice")
+    await page.click(f"#voice-list [value={json.dumps(name)}]")
+    await page.wait_for("!document.querySelector('#voice-dialog').open")
+    assert await page.evaluate(VOICES) == name
+
+
+async def turn(page: Page, key: str, value: float) -> None:
+    """Move a slider."""
+    await page.evaluate(
+        f"(() => {{ const dial = document.querySelector('#dial-{key}');"
+        f" dial.closest('details').open = true; dial.valueAsNumber = {value};"
+        " dial.dispatchEvent(new Event('input', { bubbles: true })) })()"
+    )

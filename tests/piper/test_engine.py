@@ -60,6 +60,13 @@ def test_words_are_told_before_their_sound(engine: PiperEngine) -> None:
     engine.leave(request)
 
 
+@pytest.mark.parametrize("voice", [PLAIN, MANY, HIGH])
+def test_the_length_is_told_before_its_sound(engine: PiperEngine, voice: str) -> None:
+    """So that who must wait for a slow machine is told for how long (docs/adr/0031-pacing.md)."""
+    request = say(engine, SENTENCE, voice, speed=1.3)
+    assert request.n_told == len(request.sound)
+
+
 def test_the_same_seed_says_the_same(engine: PiperEngine) -> None:
     first, again = (say(engine, SENTENCE, PLAIN, seed=5).sound for _ in range(2))
     other = say(engine, SENTENCE, PLAIN, seed=6).sound
@@ -157,9 +164,9 @@ def test_a_chunk_is_no_longer_than_its_place_says(engine: PiperEngine) -> None:
     request = say(engine, SENTENCE, PLAIN)
     hop = request.voice.network.hop * PIPELINE_RATE / 22_050
     frames = [len(piece) / hop for piece in request.emitted[:-1]]
-    assert frames[0] == pytest.approx(24, abs=8), "but for what the resampler holds"
-    assert frames[1] == pytest.approx(48, abs=8)
-    assert [chunk.end - chunk.start for chunk in chunks(3, 300)] == [24, 48, 96, 96, 33]
+    assert frames[0] == pytest.approx(20, abs=8), "but for what the resampler holds"
+    assert frames[1] == pytest.approx(40, abs=8)
+    assert [chunk.end - chunk.start for chunk in chunks(3, 300)] == [20, 40, 80, 96, 61]
 
 
 def test_what_cannot_be_said_is_silent(engine: PiperEngine) -> None:

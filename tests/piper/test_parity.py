@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
     from stages.tts.piper.voice_file import PiperVoiceFile
 
-ROUNDING = 3e-6
+ROUNDING = 1e-5
+"""-100 dB of full scale; 3e-6 is what was seen."""
 IDS = [1, 0, *(number for place in range(60) for number in (14 + place * 7 % 100, 0)), 2]
 
 
@@ -56,7 +57,7 @@ def test_chunks_are_what_the_whole_graph_makes(
     speaker = file.config.num_speakers - 1
     expected = at_once(file, network, speaker, seed=7)
     made = streamed(network, speaker, seed=7)
-    assert len(made) == len(expected) > 2 * 24 * network.hop, "there are several chunks"
+    assert len(made) == len(expected) > 3 * 20 * network.hop, "there are several chunks"
     assert np.abs(expected).max() > 0.1, "something is heard"
     assert np.abs(made - expected).max() < ROUNDING
 

@@ -170,12 +170,80 @@ def test_capitals_in_a_suffix_change_nothing(tmp_path: Path) -> None:
     assert found(tmp_path) == {"Anna": ("Anna.PTH", "Anna.INDEX")}
 
 
-@pytest.mark.parametrize("name", ["bert.zip", "bert.RAR", "choir/bert.7z"])
+@pytest.mark.parametrize("name", ["bert.7z", "bert.RAR", "choir/bert.7z"])
 def test_an_archive_that_was_left_packed_is_a_problem(tmp_path: Path, name: str) -> None:
     put(tmp_path, "anna.pth", name)
     archive = tmp_path / name
     assert find_voices([tmp_path], None).problems == (
         f"{archive} is an archive: unpack it into {archive.with_suffix('')}",
+    )
+
+
+def test_webuis_archives_are_told_to_be_unpacked(tmp_path: Path) -> None:
+    put(tmp_path, "assets/weights/anna.zip")
+    archive = tmp_path / "assets/weights/anna.zip"
+    assert find_voices([], tmp_path).problems == (
+        f"{archive} is an archive: unpack it into {archive.with_suffix('')}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("bert.onnx", "is an ONNX export, which cannot be streamed: put the .pth there"),
+        ("bert.ckpt", "is no RVC voice: those end in .pth"),
+        ("3/params.json", "is not read: write its settings to a voice.toml"),
+        ("bert/D_2333333.pth", "is a training's discriminator, which is not a voice"),
+    ],
+)
+def test_what_people_take_for_a_voice_is_told_to_be_none(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    put(tmp_path, "anna.pth", name)
+    catalogue = find_voices([tmp_path], None)
+    assert list(catalogue.voices) == ["anna"]
+    assert len(catalogue.problems) == 1
+    assert catalogue.problems[0].startswith(f"{tmp_path / name} {told}")
+
+
+def test_a_checkpoint_is_a_voice_where_nothing_else_is(tmp_path: Path) -> None:
+    """As training leaves them: the small model counts, and else what was saved last."""
+    put(tmp_path, "anna/anna.pth", "anna/G_2333333.pth", "anna/added_anna.index")
+    put(tmp_path, "bert/logs/bert/G_800.pth", "bert/logs/bert/G_1600.pth")
+    catalogue = find_voices([tmp_path], None)
+    assert {name: voice.path.name for name, voice in catalogue.voices.items()} == {
+        "anna": "anna.pth",
+        "bert": "G_1600.pth",
+    }
+    left_out = "is a checkpoint of a training, left out for"
+    logs = tmp_path / "bert/logs/bert"
+    assert catalogue.problems == (
+        f"{tmp_path}/anna/G_2333333.pth {left_out} {tmp_path}/anna/anna.pth",
+        f"{logs}/G_800.pth {left_out} {logs}/G_1600.pth",
+    )
+
+
+def test_a_voice_in_two_formats_is_one_voice(tmp_path: Path) -> None:
+    put(tmp_path, "7/anna.pth", "7/anna.safetensors", "bert.safetensors")
+    catalogue = find_voices([tmp_path], None)
+    assert {name: voice.path.name for name, voice in catalogue.voices.items()} == {
+        "7": "anna.pth",
+        "bert": "bert.safetensors",
+    }
+    told = f"{tmp_path}/7/anna.safetensors is the same voice as {tmp_path}/7/anna.pth"
+    assert catalogue.problems == (f"{told}, which is used",)
+
+
+def test_what_was_uploaded_comes_last(tmp_path: Path) -> None:
+    put(tmp_path, "anna.pth", "uploaded/anna/x.pth", "uploaded/bert/bert.pth")
+    put(tmp_path, "uploaded/.unfinished-1/carl/carl.pth")
+    catalogue = find_voices([tmp_path], None)
+    assert {name: voice.is_uploaded for name, voice in catalogue.voices.items()} == {
+        "anna": False,
+        "bert": True,
+    }
+    assert catalogue.problems == (
+        f"{tmp_path}/uploaded/anna/x.pth has the same name as {tmp_path}/anna.pth, which is used",
     )
 
 

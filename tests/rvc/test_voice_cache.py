@@ -83,7 +83,7 @@ class Watched:
     def finish(self) -> None:
         """Until nothing waits to be loaded: what was chosen is loaded in its order."""
         self.go_on.set()
-        missing = replace(self.entry("first"), path=self.path.with_name("none.pth"))
+        missing = replace(self.entry("first"), name="none", path=self.path.with_name("none.pth"))
         end = self.cache.load("last", missing, Style("none"), ahead=True)
         assert isinstance(end.exception(PATIENCE_S), UnusableModel)
         self.cache.release("last")
@@ -200,6 +200,22 @@ def test_a_voice_that_cannot_be_read_is_told_to_who_speaks_with_it(
     assert watched.is_loaded("request", "anna")
 
 
+def test_a_voice_whose_file_was_removed_stays_with_who_speaks_with_it(watched: Watched) -> None:
+    """Until it has to make room; a file that comes in its place is another voice."""
+    entry = watched.entry("dora")
+    voice = watched.cache.load("request", entry, Style("dora")).result(PATIENCE_S)
+    entry.path.unlink()
+    still = watched.cache.load("request", entry, Style("dora"))
+    assert still.done()
+    assert still.result().synthesizer is voice.synthesizer
+    new = watched.cache.load("request", watched.entry("dora"), Style("dora")).result(PATIENCE_S)
+    assert new.synthesizer is voice.synthesizer  # a link to the same file: nothing has changed
+    entry.path.unlink()
+    entry.path.write_bytes(watched.path.read_bytes())
+    new = watched.cache.load("request", entry, Style("dora")).result(PATIENCE_S)
+    assert new.synthesizer is not voice.synthesizer
+
+
 def test_a_speaker_that_a_voice_has_not_is_told(watched: Watched) -> None:
     style = Style("anna", conversion={"speaker": 5000})
     for _ in ("while it is loaded", "once it is"):
@@ -263,3 +279,18 @@ def test_the_memory_of_rmvpe_counts(voice: Path, method: str, fits: bool) -> Non
         load(name).result(PATIENCE_S)
     assert load("anna").done() == fits
     watched.close()
+
+
+def test_what_a_voice_would_take_to_read(watched: Watched) -> None:
+    """Its file, until it is there."""
+    entry = watched.entry("anna")
+    assert watched.cache.to_read(entry) == entry.path.stat().st_size
+    watched.load("listener", "anna").result(PATIENCE_S)
+    assert watched.cache.to_read(entry) == 0
+
+
+def test_a_choice_of_what_is_there_is_there_at_once(watched: Watched) -> None:
+    """However busy the loading thread is: its listener need not be told to wait."""
+    watched.load("listener", "anna").result(PATIENCE_S)
+    watched.hold_up()
+    assert watched.choose("listener", "anna").done()

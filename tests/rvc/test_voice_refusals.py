@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from stages.errors import UnusableModel
-from stages.neural import checkpoints
 from stages.rvc.voices import file, header
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.header import read_header
@@ -168,12 +167,6 @@ def test_missing_and_superfluous_tensors_are_named(voice: Path) -> None:
     assert "it has also a b" in complaint(voice)
 
 
-def test_a_checkpoint_of_a_training_is_told_apart(tmp_path: Path) -> None:
-    path = tmp_path / "G_2333333.pth"
-    torch.save({"model": {"a": torch.zeros(1)}, "optimizer": {}, "iteration": 3}, path)
-    assert "a checkpoint of a training, not a voice; extract a small model" in complaint(path)
-
-
 def test_other_files_of_torchs_are_not_voices(tmp_path: Path) -> None:
     path = tmp_path / "rmvpe.pth"
     torch.save({"fc.weight": torch.zeros(1)}, path)
@@ -189,19 +182,8 @@ def test_a_missing_file_is_an_error_of_its_own(tmp_path: Path) -> None:
 
 def test_too_large_a_file_is_refused(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = voice.stat().st_size
-    monkeypatch.setattr(checkpoints, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(header, "MAX_VOICE_BYTES", size - 1)
     assert f"has {size} bytes; the largest such file known has {size - 1}" in complaint(voice)
-
-
-def test_a_checkpoint_of_a_training_may_be_larger_and_is_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "G_2333333.pth"
-    torch.save({"model": {}, "optimizer": {"a": torch.zeros(1000)}}, path)
-    monkeypatch.setattr(checkpoints, "MAX_BYTES", 1000)
-    assert "is a checkpoint of a training, not a voice" in complaint(path)
-    monkeypatch.setattr(header, "MAX_CHECKPOINT_BYTES", 1000)
-    assert "the largest such file known has 1000" in complaint(path)
 
 
 def test_a_file_that_changes_between_looks_is_refused(

@@ -197,7 +197,8 @@ def test_check_tells_what_there_is_and_would_be_used(models: Path) -> None:
     told = done.stdout.split("\n")
     assert "devices" in told
     assert f"  {models}/soprano, not fetched by us: it has no fetched.json" in told
-    assert "  soprano: Soprano-1.1-80M, en-us, by soprano" in told
+    terms = "free: Soprano's voice, weights: Apache 2.0"
+    assert f"  soprano: Soprano-1.1-80M, en-us, by soprano, {terms}" in told
     assert told[-3:] == ["would be used", "  soprano, on cpu in float32, as soprano", ""]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.dialects.native import SampleRate, Speed
+from pipeline.dialects.values import SampleRate, Speed
 from stages.error_text import complaints
 from stages.errors import ProtocolError
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.dialects.deepgram.asked import ModelAsked, PcmName, usual_rate
-from pipeline.dialects.native import SampleRate
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import Body, Speech, WholeText
+from pipeline.dialects.values import SampleRate
 from stages.audio.encoders.plain import G711_TAGS, g711_wav_head
 from stages.audio.format import PIPELINE_RATE
 from stages.errors import ProtocolError

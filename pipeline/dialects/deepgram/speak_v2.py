@@ -30,14 +30,14 @@ from pipeline.dialects.deepgram.told import (
     warning,
 )
 from pipeline.dialects.dialect import POOLED_S, Close, Dialect, Finish, Open, Say, Tell
-from pipeline.dialects.native import Speed
+from pipeline.dialects.values import Speed
 from stages.errors import ProtocolError, ServerError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pipeline.connection import CloseCode
+    from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Action, Handshake, Message
     from pipeline.voice_names import VoiceNames
     from stages.items import Answer, Outgoing

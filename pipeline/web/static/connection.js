@@ -4,6 +4,7 @@ import { streamUrl, whyRefused } from "./server.js";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5_000; // a server that restarts is found again soon, and not besieged
+const START_LOOK_MS = 1_000; // how often a server that starts is asked how far it is
 
 /** The closes that a server gives a reason for; docs/protocol.md, part 4. */
 const CLOSE_WORDS = new Map([
@@ -13,8 +14,10 @@ const CLOSE_WORDS = new Map([
 ]);
 
 /**
- * @typedef {"asleep" | "connecting" | "open" | "waiting"} ConnectionState
+ * @typedef {"asleep" | "connecting" | "open" | "waiting" | "starting" | "locked"} ConnectionState
  * Asleep: closed on purpose, until `open` is called. Waiting: lost, and tried again soon.
+ * Starting: the server is, and is tried when it has. Locked: it wants a key, or another one, and
+ * is tried when `open` is called.
  *
  * @typedef {object} ConnectionHandlers
  * @property {(state: ConnectionState, why: string) => void} state
@@ -27,22 +30,27 @@ export class Connection {
   state = "asleep";
   /** Why it is not open, in words. */
   why = "";
+  /** Whether, where it is locked, there was a key. */
+  isKeyWrong = false;
+  /** What cannot be set later, by name; counts from the next `open` on. @type {Record<string, string>} */
+  config;
   #handlers;
   /** @type {WebSocket | null} */
   #socket = null;
   #retryMs = FIRST_RETRY_MS;
   #retry = 0;
 
-  /** @param {ConnectionHandlers} handlers */
-  constructor(handlers) {
+  /** @param {ConnectionHandlers} handlers @param {Record<string, string>} config */
+  constructor(handlers, config) {
     this.#handlers = handlers;
+    this.config = config;
   }
 
   /** Connect, now. */
   open() {
     if (this.state === "open" || this.state === "connecting") return;
     clearTimeout(this.#retry);
-    const socket = new WebSocket(streamUrl());
+    const socket = new WebSocket(streamUrl(this.config));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#retryMs = FIRST_RETRY_MS;
@@ -76,17 +84,35 @@ export class Connection {
   }
 
   /** @param {number} code */
-  async #lost(code) {
+  #lost(code) {
     const wasOpen = this.state === "open";
-    const socket = this.#socket;
     if (wasOpen && code === 1000) return this.sleep(); // too long idle, says the server
     this.#retry = setTimeout(() => this.open(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     const words = CLOSE_WORDS.get(code) ?? "The connection to the server broke.";
     this.#become("waiting", wasOpen ? words : this.why || words);
-    if (wasOpen) return;
-    const why = await whyRefused();
-    if (this.#socket === socket && this.state === "waiting") this.#become("waiting", why);
+    if (!wasOpen) this.#ask();
+  }
+
+  /** Find out why it is refused, and wait for what may change that. */
+  async #ask() {
+    const { state } = this;
+    const socket = this.#socket;
+    const { kind, words } = await whyRefused();
+    if (this.#socket !== socket || this.state !== state) return; // it was opened or put to sleep
+    if (kind === "starting") {
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#ask(), START_LOOK_MS);
+      this.#become("starting", words);
+    } else if (kind === "key-needed" || kind === "key-wrong") {
+      clearTimeout(this.#retry);
+      this.isKeyWrong = kind === "key-wrong";
+      this.#become("locked", words);
+    } else if (state === "starting") {
+      this.open(); // it has started
+    } else {
+      this.#become("waiting", words);
+    }
   }
 
   /** @param {ConnectionState} state @param {string} why */

@@ -14,13 +14,19 @@ export function element(id) {
 
 /**
  * A new element with a class and a text.
- * @param {string} tag @param {string} className @param {string} text
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag @param {string} className @param {string} text
  */
 export function make(tag, className = "", text = "") {
   const made = document.createElement(tag);
   if (className !== "") made.className = className;
   made.textContent = text;
   return made;
+}
+
+/** Put a text in an element with this id, if it is another one. @param {string} id @param {string} text */
+export function show(id, text) {
+  if (element(id).textContent !== text) element(id).textContent = text;
 }
 
 /** A number of milliseconds, or a dash. @param {number | null | undefined} ms */
@@ -37,5 +43,6 @@ export function asFactor(factor) {
 /** @param {number} n */
 export function inBytes(n) {
   if (n < 1e3) return `${n.toFixed(0)} B`;
-  return n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
+  if (n < 1e6) return `${(n / 1e3).toFixed(1)} kB`;
+  return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`;
 }

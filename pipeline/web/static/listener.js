@@ -19,7 +19,7 @@ export class Listener {
   #nextSample;
   #began;
   #timer = 0;
-  #nPastUnderruns = 0;
+  #nPastGaps = 0;
   /** @type {number | null} */
   #lastFactor = null;
   /** Whose beginning, and whose end, was noted last. */
@@ -49,7 +49,7 @@ export class Listener {
 
   /** In a word. */
   get state() {
-    if (this.#speaker.connection.state === "waiting") return "refused";
+    if (["waiting", "starting", "locked"].includes(this.#speaker.connection.state)) return "refused";
     return this.#speaker.utterance?.state ?? "arriving";
   }
 
@@ -57,9 +57,9 @@ export class Listener {
     return this.#speaker.utterance?.realTimeFactor ?? this.#lastFactor;
   }
 
-  get nUnderruns() {
+  get nGaps() {
     const { utterance } = this.#speaker;
-    return this.#nPastUnderruns + (utterance === this.#ended ? 0 : (utterance?.nUnderruns ?? 0));
+    return this.#nPastGaps + (utterance === this.#ended ? 0 : (utterance?.nGaps ?? 0));
   }
 
   leave() {
@@ -71,7 +71,8 @@ export class Listener {
 
   #speakNext() {
     const text = SAMPLES[this.#nextSample++ % SAMPLES.length];
-    this.#speaker.speak({ text, pitchShift: 0, ...this.#style });
+    const { voice, tokensPerS } = this.#style;
+    this.#speaker.speak({ text, config: { voice }, tokensPerS });
   }
 
   /** @param {Float32Array} samples */
@@ -87,7 +88,7 @@ export class Listener {
   #changed() {
     const { utterance } = this.#speaker;
     if (utterance === null || !utterance.isOver || utterance === this.#ended) return;
-    this.#nPastUnderruns = this.nUnderruns;
+    this.#nPastGaps = this.nGaps;
     this.#ended = utterance;
     this.#lastFactor = utterance.realTimeFactor;
     const isWhole = utterance.state === "ended";

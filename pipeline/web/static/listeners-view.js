@@ -1,8 +1,9 @@
 // The view of many simulated listeners: how quickly each of them is answered.
 
 import { Chart } from "./chart.js";
-import { asFactor, element, inMs, make } from "./dom.js";
+import { asFactor, element, inMs, make, show } from "./dom.js";
 import { Listener } from "./listener.js";
+import { groupsOf, languageOf } from "./voice-groups.js";
 
 const EVERY_MS = 500;
 const RECENT_MS = 5_000; // what the charts' quantiles are taken over
@@ -17,10 +18,12 @@ export class ListenersView {
   #receivedS = 0;
   #timer = 0;
   #lastLook = 0;
-  #waits = new Chart("first audio, here", "over the last 5 s, as these listeners had it", inMs);
-  #speech = new Chart("speech, here", "received by these listeners", (s) => `${s.toFixed(1)} s/s`);
+  #waits = new Chart("first audio, here", "over the last 5 s, as these listeners had it", inMs, EVERY_MS / 1000);
+  #speech = new Chart("speech, here", "received by these listeners", (s) => `${s.toFixed(1)} s/s`, EVERY_MS / 1000);
 
-  constructor() {
+  /** @param {import("./voices.js").Voices} voices */
+  constructor(voices) {
+    voices.watch(() => offer(voices));
     element("metrics").append(this.#waits.element, this.#speech.element);
     const form = /** @type {HTMLFormElement} */ (element("crowd"));
     form.onsubmit = (submit) => {
@@ -88,7 +91,7 @@ export class ListenersView {
     show("crowd-p50", inMs(share(waits, 0.5)));
     show("crowd-p95", inMs(share(waits, 0.95)));
     show("crowd-factor", asFactor(share(factors.sort((a, b) => a - b), 0.5)));
-    show("crowd-underruns", String(sum((listener) => listener.nUnderruns)));
+    show("crowd-gaps", String(sum((listener) => listener.nGaps)));
     show("crowd-errors", String(sum((listener) => listener.nErrors)));
     element("crowd-error").textContent =
       listeners.findLast((listener) => listener.error !== "")?.error ?? "";
@@ -112,8 +115,8 @@ function row(number) {
 
 /** @param {Element} row @param {Listener} listener */
 function fill(row, listener) {
-  const { state, firstAudioMs, realTimeFactor, nUnderruns, nSpoken } = listener;
-  const texts = [state, inMs(firstAudioMs), asFactor(realTimeFactor), `${nUnderruns}`, `${nSpoken}`];
+  const { state, firstAudioMs, realTimeFactor, nGaps, nSpoken } = listener;
+  const texts = [state, inMs(firstAudioMs), asFactor(realTimeFactor), `${nGaps}`, `${nSpoken}`];
   /** @type {HTMLElement} */ (row).dataset.state = state;
   texts.forEach((text, at) => {
     const cell = row.children[at + 1];
@@ -121,7 +124,19 @@ function fill(row, listener) {
   });
 }
 
-/** @param {string} id @param {string} text */
-function show(id, text) {
-  element(id).textContent = text;
+/** Offer the voices that there are. @param {import("./voices.js").Voices} voices */
+function offer(voices) {
+  const select = /** @type {HTMLSelectElement} */ (element("crowd-voice"));
+  const chosen = voices.get(select.value)?.name ?? voices.preset;
+  select.replaceChildren(
+    ...groupsOf(voices.all).map(({ label, voices: of }) => {
+      const group = make("optgroup");
+      group.label = label;
+      group.append(
+        ...of.map((voice) => new Option([voice.name, languageOf(voice)].join(" · "), voice.name)),
+      );
+      return group;
+    }),
+  );
+  select.value = chosen;
 }

@@ -1,4 +1,5 @@
-// Live charts of whatever the server measures.
+// Live charts of what the server measures: four that tell how its listeners fare, and all others
+// behind a fold.
 
 import { Chart } from "./chart.js";
 import { element, inBytes, inMs } from "./dom.js";
@@ -8,6 +9,13 @@ import { ask } from "./server.js";
 const EVERY_MS = 1_000;
 const WINDOW = 6; // polls, over which rates and quantiles are taken
 const PREFIX = "voice_";
+/** Shown at first, with what they are called on the page, whose words are docs/metrics.md's. */
+const MAIN = new Map([
+  ["voice_first_audio_seconds", ["First audio", "histogram"]],
+  ["voice_real_time_factor", ["Real-time factor", "histogram"]],
+  ["voice_listeners", ["Listeners", "gauge"]],
+  ["voice_gaps_total", ["Gaps, a second", "counter"]],
+]);
 const TITLES = new Map([ // where the name says little to who has not read docs/metrics.md
   ["voice_ready", "ready for newcomers"],
   ["voice_admitted_total", "new listeners, a second"],
@@ -20,6 +28,14 @@ export class MetricsView {
   /** @type {{at: number, metrics: import("./metrics.js").Metrics}[]} */
   #polls = [];
   #timer = 0;
+
+  constructor() {
+    for (const [name, [title, type]] of MAIN) {
+      const chart = new Chart(title, "", formatOf(name, type), EVERY_MS / 1000);
+      element("charts").append(chart.element);
+      this.#charts.set(name, chart);
+    }
+  }
 
   start() {
     this.stop();
@@ -60,8 +76,13 @@ export class MetricsView {
 
   /** @param {import("./metrics.js").Family} family */
   #chart({ name, type, help }) {
-    const chart = this.#charts.get(name) ?? new Chart(titleOf(name, type), help, formatOf(name, type));
-    if (!this.#charts.has(name)) element("metrics").append(chart.element);
+    const known = this.#charts.get(name);
+    if (known !== undefined) {
+      known.help = help;
+      return known;
+    }
+    const chart = new Chart(titleOf(name, type), help, formatOf(name, type), EVERY_MS / 1000);
+    element("metrics").append(chart.element);
     this.#charts.set(name, chart);
     return chart;
   }

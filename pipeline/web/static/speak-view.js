@@ -1,9 +1,17 @@
 // The view in which one listens oneself.
 
-import { SAMPLE_RATE, outputLatencyS } from "./audio.js";
-import { asFactor, element, inMs } from "./dom.js";
+import { SAMPLE_RATE } from "./audio.js";
+import { ChosenVoice } from "./chosen-voice.js";
+import { element, show } from "./dom.js";
+import { download } from "./download.js";
+import { DraftKeeper, readDraft } from "./draft.js";
+import { drawFigures } from "./figures.js";
+import { HoldView, gapWarning } from "./hold-view.js";
+import { KeyForm } from "./key-form.js";
 import { createPlayer } from "./player.js";
-import { fillSegmentTable } from "./segment-table.js";
+import { Preview } from "./preview.js";
+import { Settings } from "./settings.js";
+import { SnippetsView } from "./snippets-view.js";
 import { Speaker } from "./speaker.js";
 import { Transcript } from "./transcript.js";
 import { Waveform } from "./waveform.js";
@@ -28,6 +36,8 @@ const CONNECTION_WORDS = {
   connecting: "Connecting",
   open: "Connected",
   waiting: "Reconnecting",
+  starting: "Starting",
+  locked: "Key needed",
 };
 
 /** @param {import("./voices.js").Voices} voices */
@@ -41,8 +51,18 @@ class SpeakView {
   #player;
   #voices;
   #speaker;
+  #chosen;
+  #preview;
+  #settings = new Settings();
+  #snippets = new SnippetsView(() => this.#saying());
+  #draft = new DraftKeeper(() => this.#kept());
+  #keyForm = new KeyForm(() => this.#speaker.connection.open());
   #transcript = new Transcript(element("transcript"));
   #waveform = new Waveform(element("waveform"));
+  #hold = new HoldView();
+  #form = /** @type {HTMLFormElement} */ (element("say"));
+  #text = /** @type {HTMLTextAreaElement} */ (element("text"));
+  #downloading = new AbortController();
   #restTimer = 0;
   #leaveTimer = 0;
 
@@ -55,99 +75,205 @@ class SpeakView {
     this.#context = context;
     this.#player = player;
     this.#voices = voices;
-    this.#speaker = new Speaker(player, {
-      changed: () => this.#changed(),
+    this.#speaker = new Speaker(
+      player,
+      {
+        changed: () => this.#changed(),
+        error: (message) => this.#tell(message),
+        sound: (samples, offset) => this.#waveform.add(samples, offset),
+      },
+      { words: "true" },
+    );
+    this.#preview = new Preview(context, {
+      changed: (name, isHeard) => this.#previewed(name, isHeard),
       error: (message) => this.#tell(message),
-      sound: (samples, offset) => this.#waveform.add(samples, offset),
     });
+    this.#chosen = new ChosenVoice(voices, {
+      changed: (isByPerson) => this.#voiceChanged(isByPerson),
+      preview: (voice) => this.#tryVoice(voice),
+      closed: () => this.#preview.stop(),
+    });
+    voices.watch(() => this.#settings.offerLanguages(voices.all));
     element("player").textContent = player.name;
+    this.#restore(readDraft());
     this.#bind();
     this.#speaker.connection.open();
     this.#frame();
   }
 
   #bind() {
-    const form = /** @type {HTMLFormElement} */ (element("say"));
+    const form = this.#form;
     form.onsubmit = (submit) => {
       submit.preventDefault();
-      this.#speak(new FormData(form), submit.timeStamp);
+      this.#speak(submit.timeStamp);
     };
-    element("text").onkeydown = (event) => {
+    // The sound card starts while the button is still being pressed.
+    element("speak").onpointerdown = () => this.#context.resume();
+    this.#text.onkeydown = (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     };
     element("stop").onclick = () => this.#speaker.stop();
     document.addEventListener("keydown", ({ key }) => {
-      if (key === "Escape") this.#speaker.stop();
+      if (key !== "Escape" || this.#chosen.isBeingChosen) return;
+      this.#speaker.stop();
+      this.#preview.stop();
     });
-    const pitch = /** @type {HTMLInputElement} */ (element("pitch"));
-    pitch.oninput = () => {
-      const n = pitch.valueAsNumber;
-      element("semitones").textContent = `${n > 0 ? "+" : ""}${n}`;
-      pitch.setAttribute("aria-valuetext", `${n} semitones`);
+    form.oninput = () => this.#edited();
+    this.#settings.onchange = () => {
+      this.#usePacing();
+      this.#edited();
     };
-    const voice = /** @type {HTMLSelectElement} */ (element("voice"));
-    voice.onchange = () => {
-      element("voice-description").textContent = this.#voices.describe(voice.value);
-    };
+    element("arrival").oninput = () => this.#edited();
+    for (const format of /** @type {const} */ (["wav", "mp3"])) {
+      element(`download-${format}`).onclick = () => this.#download(format);
+    }
     document.addEventListener("visibilitychange", () => this.#seen(!document.hidden));
   }
 
-  /** @param {FormData} form @param {number} pressedAt */
-  #speak(form, pressedAt) {
-    clearTimeout(this.#restTimer);
+  /** What is to be said, and how, as far as that is not the default. */
+  #saying() {
+    const { config, voice } = this.#chosen;
+    return { text: this.#text.value, config: { ...config, ...this.#settings.chosen(voice) } };
+  }
+
+  #edited() {
+    this.#draft.touch();
+    this.#snippets.draw();
+  }
+
+  /** @returns {import("./draft.js").Draft} */
+  #kept() {
+    const { tokensPerS, isTrickling } = arrival();
+    const { wanted: voice } = this.#chosen;
+    return { text: this.#text.value, voice, settings: this.#settings.kept, tokensPerS, isTrickling };
+  }
+
+  /** @param {import("./draft.js").Draft} draft */
+  #restore({ text, voice, settings, tokensPerS, isTrickling }) {
+    if (typeof text === "string") this.#text.value = text;
+    if (typeof voice === "string") this.#chosen.wanted = voice;
+    this.#settings.restore(settings ?? {});
+    if (tokensPerS > 0) /** @type {HTMLInputElement} */ (element("rate")).value = String(tokensPerS);
+    /** @type {HTMLInputElement} */ (element("trickle")).checked = isTrickling === true;
+  }
+
+  /** @param {number} pressedAt */
+  #speak(pressedAt) {
     this.#context.resume();
+    this.#preview.stop();
     this.#tell("");
     this.#waveform.clear();
+    const { config: chosen, voice } = this.#chosen;
+    const { tokensPerS, isTrickling } = arrival();
+    const config = { ...chosen, ...this.#settings.config(voice) };
     this.#speaker.speak(
-      {
-        text: String(form.get("text")),
-        voice: String(form.get("voice")),
-        pitchShift: Number(form.get("pitch")),
-        tokensPerS: form.get("arrival") === "trickle" ? Number(form.get("rate")) : null,
-      },
+      { text: this.#text.value, config, tokensPerS: isTrickling ? tokensPerS : null },
       pressedAt,
     );
+    element("stage").scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {boolean} isByPerson */
+  #voiceChanged(isByPerson) {
+    const { name, voice } = this.#chosen;
+    this.#settings.fit(voice);
+    this.#speaker.prepare(name); // or the first press waits for it
+    if (isByPerson) this.#draft.touch();
+    this.#snippets.draw();
+  }
+
+  /** @param {import("./voices.js").Voice} voice */
+  #tryVoice(voice) {
+    this.#context.resume();
+    this.#speaker.stop();
+    this.#tell("");
+    this.#preview.toggle(voice);
+  }
+
+  /** @param {string | null} name @param {boolean} isHeard */
+  #previewed(name, isHeard) {
+    this.#chosen.previewed(name, isHeard);
+    this.#restLater();
+  }
+
+  /** @param {"wav" | "mp3"} format */
+  async #download(format) {
+    this.#downloading.abort();
+    this.#downloading = new AbortController();
+    const { signal } = this.#downloading;
+    try {
+      await download(format, this.#saying(), signal, (words) => show("download-told", words));
+    } catch (error) {
+      if (signal.aborted) return; // another one was asked for
+      show("download-told", `No file: ${/** @type {Error} */ (error).message}`);
+    }
   }
 
   #changed() {
-    const { utterance, connection, isBusy } = this.#speaker;
+    const { utterance, connection, isBusy, pacing, preparing } = this.#speaker;
     /** @type {HTMLButtonElement} */ (element("stop")).disabled = !isBusy;
     this.#showConnection(connection);
+    this.#usePacing();
+    show("pacing-warning", gapWarning(pacing, this.#chosen.voice));
+    const words = utterance === null ? "Ready." : STATE_WORDS[utterance.state];
+    show("status", preparing === null ? words : `Preparing the voice ${preparing}…`);
+    const isBusyForUs = preparing !== null || utterance?.state === "waiting";
+    element("status").toggleAttribute("data-busy", isBusyForUs);
     if (utterance !== null) {
-      element("status").textContent = STATE_WORDS[utterance.state];
       element("status").dataset.state = utterance.state;
       this.#draw(); // what is said and what is marked agree
     }
+    this.#restLater();
+  }
+
+  /** As it is set, where the server has said that it paces. */
+  #usePacing() {
+    const isKnown = this.#speaker.pacing !== null;
+    this.#settings.offerPacing(isKnown);
+    if (isKnown) this.#speaker.usePacing(this.#settings.pacing);
+  }
+
+  #restLater() {
     clearTimeout(this.#restTimer);
-    if (!isBusy) this.#restTimer = setTimeout(() => this.#context.suspend(), REST_AFTER_MS);
+    if (this.#speaker.isBusy || this.#preview.voice !== null) return;
+    this.#restTimer = setTimeout(() => this.#context.suspend(), REST_AFTER_MS);
   }
 
   /** @param {import("./connection.js").Connection} connection */
-  #showConnection({ state, why }) {
+  #showConnection({ state, why, isKeyWrong }) {
     const place = element("connection");
     place.title = why;
     if (state === "waiting" && !this.#speaker.isBusy) this.#tell(why);
+    show("starting", state === "starting" ? why : "");
     if (place.dataset.state === state) return;
     place.dataset.state = state;
     place.textContent = CONNECTION_WORDS[state];
-    if (state === "open") this.#tell("");
+    if (state === "locked") this.#keyForm.ask(isKeyWrong);
+    if (state === "starting" || state === "locked") this.#tell("");
+    if (state === "open") {
+      this.#tell("");
+      this.#keyForm.hide();
+      this.#snippets.draw();
+    }
     if (state === "open" || state === "waiting") this.#voices.load();
   }
 
   /** @param {boolean} isSeen */
   #seen(isSeen) {
     clearTimeout(this.#leaveTimer);
+    const { connection } = this.#speaker;
     if (isSeen) {
-      this.#speaker.connection.open();
+      if (["asleep", "waiting"].includes(connection.state)) connection.open();
     } else {
-      const leave = () => this.#speaker.isBusy || this.#speaker.connection.sleep();
+      const leave = () => this.#speaker.isBusy || connection.sleep();
       this.#leaveTimer = setTimeout(leave, LEAVE_AFTER_MS);
     }
   }
 
   /** @param {string} message of an error; empty: there is none */
   #tell(message) {
-    if (element("error").textContent !== message) element("error").textContent = message;
+    show("error", message);
+    if (this.#chosen.isBeingChosen || message === "") show("voice-error", message);
   }
 
   #frame() {
@@ -156,34 +282,24 @@ class SpeakView {
   }
 
   #draw() {
-    const { utterance } = this.#speaker;
+    const { utterance, bufferedS, isBusy } = this.#speaker;
     const heardTo = utterance?.heardTo ?? this.#player.heard();
     const cuts = utterance?.segments.map((segment) => segment.offset) ?? [];
     this.#waveform.draw(heardTo, cuts);
     if (utterance === null) return;
     this.#transcript.draw(utterance, heardTo);
-    fillSegmentTable(element("segments"), utterance.segments);
-    this.#drawFigures(utterance);
+    this.#hold.draw(utterance, bufferedS * 1000, this.#chosen.voice);
+    drawFigures(utterance, bufferedS, this.#context);
     const waitedMs = performance.now() - utterance.askedAt;
-    if (this.#context.state !== "running" && this.#speaker.isBusy && waitedMs > SILENT_CARD_MS) {
+    if (this.#context.state !== "running" && isBusy && waitedMs > SILENT_CARD_MS) {
       this.#tell("The browser does not start its sound. Is there a sound card?");
     }
   }
+}
 
-  /** @param {import("./utterance.js").Utterance} utterance */
-  #drawFigures(utterance) {
-    const { askedAt, firstSoundAt, firstAudioMs, nUnderruns, underrunS } = utterance;
-    const cardMs = outputLatencyS(this.#context) * 1000;
-    const figures = {
-      "first-sound": inMs(firstSoundAt && firstSoundAt - askedAt),
-      "first-audio": inMs(firstAudioMs),
-      "card-latency": inMs(cardMs),
-      "real-time-factor": asFactor(utterance.realTimeFactor),
-      buffered: `${Math.max(0, this.#speaker.bufferedS).toFixed(1)} s`,
-      underruns: nUnderruns ? `${nUnderruns} (${inMs(underrunS * 1000)})` : "0",
-    };
-    for (const [id, text] of Object.entries(figures)) {
-      if (element(id).textContent !== text) element(id).textContent = text;
-    }
-  }
+/** How fast the text is to come. */
+function arrival() {
+  const { valueAsNumber } = /** @type {HTMLInputElement} */ (element("rate"));
+  const { checked: isTrickling } = /** @type {HTMLInputElement} */ (element("trickle"));
+  return { tokensPerS: valueAsNumber || 20, isTrickling };
 }

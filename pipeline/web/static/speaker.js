@@ -12,12 +12,20 @@ const AHEAD_S = 30; // sound that may lie before the listener until more text is
  * @property {() => void} changed the utterance or the connection is in another state
  * @property {(message: string) => void} error in words
  * @property {(samples: Float32Array, offset: number) => void} [sound] before it is played
+ *
+ * @typedef {object} Pacing
+ * @property {"smooth" | "asap"} mode
+ * @property {number | null} real_time_factor
  */
 
 export class Speaker {
   /** The one under way, or the last one. @type {Utterance | null} */
   utterance = null;
   connection;
+  /** The voice that the server reads for us now. @type {string | null} */
+  preparing = null;
+  /** How the server paces the sound; null: it has not said. @type {Pacing | null} */
+  pacing = null;
   #player;
   #handlers;
   /** @type {Feeder | null} */
@@ -28,17 +36,25 @@ export class Speaker {
   #received = 0; // of the stream, in samples
   #turnOffset = 0; // where played_ms counts from
   #endTimer = 0;
+  #isOutdated = false; // the connection has another config than it should have
 
-  /** @param {import("./player.js").Player} player @param {SpeakerHandlers} handlers */
-  constructor(player, handlers) {
+  /**
+   * @param {import("./player.js").Player} player
+   * @param {SpeakerHandlers} handlers
+   * @param {Record<string, string>} config of the connection, beside the events
+   */
+  constructor(player, handlers, config = {}) {
     this.#player = player;
     this.#handlers = handlers;
     player.onresume = (offset, silentS, at) => this.utterance?.resumed(offset, silentS, at);
-    this.connection = new Connection({
-      state: () => this.#connectionChanged(),
-      message: (message) => this.#onMessage(message),
-      sound: (samples) => this.#onSound(samples),
-    });
+    this.connection = new Connection(
+      {
+        state: () => this.#connectionChanged(),
+        message: (message) => this.#onMessage(message),
+        sound: (samples) => this.#onSound(samples),
+      },
+      { events: "true", ...config },
+    );
   }
 
   get isBusy() {
@@ -51,12 +67,34 @@ export class Speaker {
   }
 
   /**
+   * Have the server read this voice before there is a text for it. While it speaks it is left
+   * alone, since what follows would be said in this voice.
+   * @param {string} voice
+   */
+  prepare(voice) {
+    if (this.connection.state === "open" && !this.isBusy) this.connection.send({ config: { voice } });
+  }
+
+  /**
+   * Have the sound of later texts paced so. A connection keeps its pacing: the next text gets
+   * another one.
+   * @param {string} mode
+   */
+  usePacing(mode) {
+    const { config, state } = this.connection;
+    this.#isOutdated ||= state !== "asleep" && (config.pacing ?? "smooth") !== mode;
+    this.connection.config = { ...config, pacing: mode };
+  }
+
+  /**
    * Say this, instead of whatever is being said.
    * @param {import("./utterance.js").SpeakRequest} request
    * @param {number} askedAt
    */
   speak(request, askedAt = performance.now()) {
     this.stop();
+    if (this.#isOutdated) this.connection.sleep();
+    this.#isOutdated = false;
     this.utterance = new Utterance(request, askedAt);
     if (this.connection.state === "open") this.#begin(this.utterance);
     else this.connection.open();
@@ -91,8 +129,8 @@ export class Speaker {
       this.#player.reset(0);
       this.#isNewStream = false;
     }
-    const { text, voice, pitchShift, tokensPerS } = utterance.request;
-    let first = /** @type {object} */ ({ config: { voice, pitch_shift: pitchShift } });
+    const { text, config, tokensPerS } = utterance.request;
+    let first = /** @type {object} */ ({ config });
     const hasRoom = () => this.bufferedS + utterance.nUnspokenChars / CHARS_PER_S < AHEAD_S;
     this.#feeder = new Feeder(text, tokensPerS, hasRoom, (token, flush) => {
       utterance.sent(token);
@@ -108,6 +146,7 @@ export class Speaker {
     } else {
       this.#cancelled = [];
       this.#isNewStream = true;
+      this.preparing = null;
       if (utterance?.state === "speaking") this.#playOut(utterance);
     }
     this.#handlers.changed();
@@ -137,14 +176,35 @@ export class Speaker {
   #onMessage(message) {
     const { utterance } = this;
     if (message.event === "cancelled") return this.#onCancelled(message);
-    if (this.#cancelled.length > 0 || utterance === null || utterance.isOver) return;
+    if (["ready", "preparing", "prepared"].includes(message.event)) return this.#onVoice(message);
+    if (this.#cancelled.length > 0) return;
+    if (utterance === null || utterance.isOver) {
+      // Of what was asked for between texts; of a segment that is past nobody wants to know.
+      if (message.error !== undefined && message.segment === undefined) this.#tellError(message.error);
+      return;
+    }
     if (message.error !== undefined) return this.#onError(utterance, message);
     if (message.event === "segment_start") utterance.segmentStarted(message);
+    if (message.event === "words") utterance.wordsTold(message);
     if (message.event === "segment_end") utterance.segmentEnded(message);
     if (message.event === "flushed") {
       utterance.endOffset = message.samples;
       this.#endWhenHeard(utterance);
     }
+  }
+
+  /** @param {any} message */
+  #onVoice({ event, voice, pacing }) {
+    if (event === "ready") this.pacing = pacing ?? null;
+    else this.preparing = event === "preparing" ? voice : null;
+    this.#handlers.changed();
+  }
+
+  /** @param {string} error */
+  #tellError(error) {
+    this.preparing = null;
+    this.#handlers.error(error);
+    this.#handlers.changed();
   }
 
   /** @param {any} message */
@@ -160,6 +220,7 @@ export class Speaker {
 
   /** @param {Utterance} utterance @param {any} message */
   #onError(utterance, { error, segment }) {
+    this.preparing = null;
     if (segment === undefined) {
       this.#quit(utterance, "failed");
       this.#handlers.error(error);

@@ -6,17 +6,30 @@ import { SAMPLE_RATE } from "./audio.js";
 /**
  * @typedef {object} SpeakRequest
  * @property {string} text
- * @property {string} voice
- * @property {number} pitchShift semitones
+ * @property {object} config as the wire has it, with every key that another request may have set
  * @property {number | null} tokensPerS how fast the text trickles in; null: all at once
+ *
+ * @typedef {object} Word
+ * @property {number} begin where it stands in the text of its segment
+ * @property {number} end
+ * @property {number} from the offset of its sound
+ * @property {number} to
+ * @property {boolean} isExact else its times are estimated
  *
  * @typedef {object} Segment
  * @property {number} index
  * @property {string} text as it was sent
+ * @property {string} spoken as the engine got it
  * @property {number} offset
  * @property {number | null} samples null: not all has come
+ * @property {Word[]} words those whose times have come
  * @property {string[]} remarks
  * @property {Record<string, number | null>} latencyMs what the server says
+ *
+ * @typedef {object} Hold sound that is held back, so that it plays without a gap
+ * @property {number} until
+ * @property {number} ms the whole of it
+ * @property {number | null} factor seconds of work for one of speech
  *
  * @typedef {"waiting" | "speaking" | "ended" | "stopped" | "lost" | "failed"} UtteranceState
  * Waiting: for a connection. Stopped: by the listener. Lost: with the connection.
@@ -28,6 +41,8 @@ export class Utterance {
   /** @type {Segment[]} */
   segments = [];
   sentText = "";
+  /** The last one. @type {Hold | null} */
+  hold = null;
   /** @type {number | null} */
   firstMessageAt = null;
   /** When its first sample was given to the audio clock. @type {number | null} */
@@ -38,8 +53,8 @@ export class Utterance {
   isCut = false;
   /** Where the ear was as it was over. @type {number | null} */
   heardTo = null;
-  nUnderruns = 0;
-  underrunS = 0;
+  nGaps = 0;
+  gapS = 0;
   /** What was heard and what was not, once it is over. @type {[string, string] | null} */
   split = null;
   #busyMs = 0;
@@ -89,8 +104,28 @@ export class Utterance {
   }
 
   /** @param {any} event a segment_start */
-  segmentStarted({ segment, text, sample_offset: offset }) {
-    this.segments.push({ index: segment, text, offset, samples: null, remarks: [], latencyMs: {} });
+  segmentStarted({ segment, text, spoken, sample_offset: offset, pacing }) {
+    this.segments.push({
+      index: segment, text, spoken, offset, samples: null, words: [], remarks: [], latencyMs: {},
+    });
+    const { hold_ms: ms = 0, real_time_factor: factor = null } = pacing ?? {};
+    this.hold = ms > 0 ? { until: performance.now() + ms, ms, factor } : null;
+  }
+
+  /** @param {any} event */
+  wordsTold({ segment: index, words }) {
+    const segment = this.segments.find((one) => one.index === index);
+    if (segment === undefined) return;
+    const at = unitsOf(segment.text);
+    segment.words.push(
+      ...words.map((/** @type {any} */ word) => ({
+        begin: at(word.char[0]),
+        end: at(word.char[1]),
+        from: word.start_sample,
+        to: word.end_sample,
+        isExact: word.exact,
+      })),
+    );
   }
 
   /** @param {any} event a segment_end */
@@ -122,8 +157,8 @@ export class Utterance {
     if (this.firstSoundAt === null) {
       this.firstSoundAt = at;
     } else if (!this.segments.some((one) => one.offset + (one.samples ?? NaN) === offset)) {
-      this.nUnderruns += 1; // between segments it only waits for text
-      this.underrunS += silentS;
+      this.nGaps += 1; // between segments it only waits for text
+      this.gapS += silentS;
     }
   }
 
@@ -148,4 +183,17 @@ export class Utterance {
   #nSegmented() {
     return this.segments.reduce((n, { text }) => n + text.length, 0);
   }
+}
+
+/**
+ * From the place of a character, as the server counts, to that in a JavaScript string, where some
+ * characters are two units long.
+ * @param {string} text
+ * @returns {(place: number) => number}
+ */
+function unitsOf(text) {
+  if (!/[\uD800-\uDFFF]/.test(text)) return (place) => place;
+  const ends = [0];
+  for (const char of text) ends.push((ends.at(-1) ?? 0) + char.length);
+  return (place) => ends[place];
 }

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from stages.audio.choices import SAMPLE_RATES
 from stages.audio.encoders.opus import DEFAULT_BIT_RATE, OggOpus
 from stages.audio.encoders.packeted import aac, flac, mp3
 from stages.audio.encoders.plain import BarePcm, wav_head
-from stages.audio.format import OPUS_RATES, PIPELINE_RATE, SAMPLE_RATES, PcmEncoding
+from stages.audio.format import OPUS_RATES, PIPELINE_RATE, PcmEncoding
 from stages.audio.resample import Resampler
 
 if TYPE_CHECKING:

@@ -46,9 +46,17 @@ class VoiceCache:
         self, user: Hashable, entry: VoiceEntry, style: Style, *, ahead: bool = False
     ) -> Future[LoadedVoice]:
         """The voice as this style sets it; see `stages.engine.Engine.load_voice`."""
-        source = VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry))
         use = partial(LoadedVoice.styled, entry=entry, style=style)
-        return self._kept.load(user, source, use, ahead=ahead)
+        return self._kept.load(user, self._source(entry), use, ahead=ahead)
+
+    def to_read(self, entry: VoiceEntry) -> int:
+        """See `stages.engine.Engine.to_read`."""
+        if self._kept.holds(self._source(entry)):
+            return 0
+        return sum(n_bytes for stamp in entry.stamp if stamp for _, n_bytes in [stamp])
+
+    def _source(self, entry: VoiceEntry) -> VoiceSource[LoadedVoice]:
+        return VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry))
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""
@@ -69,5 +77,6 @@ class VoiceCache:
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:
-    """Changes with the voice's files, and with the setting that decides what is loaded."""
-    return entry.stamp, entry.settings.pitch_method
+    """Changes with the voice's files, and with the setting that decides what is loaded. None: the
+    voice has been removed."""
+    return (entry.stamp, entry.settings.pitch_method) if entry.is_there else None

@@ -9,18 +9,25 @@ A voice file is a dict that torch.save wrote:
     sr, info            for people
     vocoder, embedder_model     Applio's
 
+A checkpoint of a training has ``model`` in the place of `weight`, with `enc_q`, an ``optimizer``
+beside it, and no config (stages/rvc/voices/derived.py). A file of safetensors has the tensors, and
+all else as metadata, as w-okada's voice changer writes it: a config in JSON, other values as text.
+
 There is no torch here: a server without it lists voices, too.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.conversion_settings import MAX_SPEAKERS
 from stages.errors import UnusableModel
 from stages.neural.archives import TensorOutline, check_shapes, read_outline
+from stages.neural.safetensors_outline import is_safetensors, read_safetensors_outline
 from stages.rvc.network.config import FRAMES_PER_SECOND, VoiceConfig, tensor_shapes
+from stages.rvc.voices.derived import NotDerived, derived
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +49,8 @@ MAX_STAGES = 8
 MAX_VALUES = 150_000_000
 """The most in all tensors, 600 MB in float32: five times the largest real voice."""
 
-MAX_CHECKPOINT_BYTES = 2_000_000_000
-"""A training's checkpoint has 450 MB. It is to be told apart, and not only called too large."""
+MAX_VOICE_BYTES = 1_000_000_000
+"""The largest file: a voice has 55 MB, a training's checkpoint 450, its discriminator 860."""
 MAX_SHOWN = 40
 """Characters of a value in an error."""
 DTYPES = ("float16", "bfloat16", "float32")
@@ -59,22 +66,23 @@ class _Unfit(Exception):
     """A voice's config cannot be used; says why, without the file's name."""
 
 
+EXTRACT = "extract a small model from it, in RVC-WebUI's tab `ckpt Processing`"
+
+
 def read_header(path: Path) -> VoiceConfig:
     """The config of a voice, if the names, shapes and types of all its tensors agree with it.
     Raises `UnusableModel`."""
-    saved = read_outline(path, max_bytes=MAX_CHECKPOINT_BYTES)
+    saved = _saved(path)
     if not isinstance(saved, dict):
         raise UnusableModel(f"{path} is not an RVC voice: it holds {_shown(saved)}")
-    if "model" in saved and "weight" not in saved:
-        raise UnusableModel(
-            f"{path} is a checkpoint of a training, not a voice;"
-            " extract a small model from it first, with what trained it"
-        )
-    tensors = needed_tensors(path, saved, TensorOutline)
+    all_tensors = _all_tensors(path, saved, TensorOutline)
+    tensors = _without_training(path, all_tensors)
     speakers = tensors.get("emb_g.weight")
     if speakers is None or len(speakers.shape) != 2:
         raise UnusableModel(f"{path} is not an RVC voice: it misses emb_g.weight")
     try:
+        if "config" not in saved:
+            saved |= _derived(saved, all_tensors)
         config = _config(saved, speakers.shape[0])
         _check_sense(config)
     except _Unfit as complaint:
@@ -90,20 +98,66 @@ def read_header(path: Path) -> VoiceConfig:
 
 
 def needed_tensors(path: Path, saved: object, kind: type[T]) -> dict[str, T]:
-    """A voice's tensors, all of this kind, but for those that only training needs. The halves of a
-    normed weight get their old names, `weight_g` and `weight_v`, which newer versions of torch have
-    changed. Raises `UnusableModel`."""
-    weights = saved.get("weight") if isinstance(saved, dict) else None
+    """A voice's tensors, all of this kind, but for those that only training needs. Raises
+    `UnusableModel`."""
+    return _without_training(path, _all_tensors(path, saved, kind))
+
+
+def _without_training(path: Path, tensors: Mapping[str, T]) -> dict[str, T]:
+    if any(name.startswith("discriminators.") for name in tensors):
+        raise UnusableModel(
+            f"{path} is a training's discriminator, which is not a voice: that is in the file"
+            " beside it whose name begins with G"
+        )
+    return {name: weight for name, weight in tensors.items() if not name.startswith("enc_q.")}
+
+
+def _all_tensors(path: Path, saved: object, kind: type[T]) -> dict[str, T]:
+    """All tensors of a state dict. The halves of a normed weight get their old names, `weight_g`
+    and `weight_v`, which newer versions of torch have changed."""
+    weights = saved.get("weight", saved.get("model")) if isinstance(saved, dict) else None
     if not isinstance(weights, dict):
         raise UnusableModel(f"{path} is not an RVC voice: its weight is not a state dict")
     tensors = {}
     for name, weight in weights.items():
         if not isinstance(name, str) or not isinstance(weight, kind):
             raise UnusableModel(f"{path} is not an RVC voice: its weight is not a state dict")
-        if not name.startswith("enc_q."):
-            layer, _, half = name.rpartition(".parametrizations.weight.")
-            tensors[f"{layer}.{HALVES[half]}" if half in HALVES else name] = weight
+        layer, _, half = name.rpartition(".parametrizations.weight.")
+        tensors[f"{layer}.{HALVES[half]}" if half in HALVES else name] = weight
     return tensors
+
+
+def is_of_safetensors(path: Path) -> bool:
+    """Whether a file is one of safetensors, whatever its name. Raises `UnusableModel`."""
+    try:
+        with path.open("rb") as file:
+            return is_safetensors(file.read(9))
+    except OSError as error:
+        raise UnusableModel(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _saved(path: Path) -> Any:  # noqa: ANN401 - a pickle holds anything
+    if not is_of_safetensors(path):
+        return read_outline(path, max_bytes=MAX_VOICE_BYTES)
+    metadata, tensors = read_safetensors_outline(path, max_bytes=MAX_VOICE_BYTES)
+    saved: dict[str, Any] = {**metadata, "weight": tensors}
+    for key in ("config", "f0"):
+        if key in metadata:
+            try:
+                saved[key] = json.loads(metadata[key])
+            except (ValueError, RecursionError):
+                raise UnusableModel(f"{path}: its {key} is not JSON") from None
+    return saved
+
+
+def _derived(saved: Mapping[str, Any], tensors: Mapping[str, TensorOutline]) -> dict[str, Any]:
+    rate = saved.get("sr")
+    shapes = {name: outline.shape for name, outline in tensors.items()}
+    try:
+        return derived(shapes, RATES.get(rate) if isinstance(rate, str) else None)
+    except NotDerived as lack:
+        what = "has no config" if "weight" in saved else "is a checkpoint of a training"
+        raise _Unfit(f"it {what}, and {lack}; {EXTRACT}") from None
 
 
 def _config(saved: Mapping[Any, Any], n_speakers: int) -> VoiceConfig:

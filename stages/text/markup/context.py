@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from regex import Match, Pattern
 
+    from stages.text.choices import Actions, Urls
     from stages.text.markup.pieces import Kind, TextPiece
-
-Urls: TypeAlias = Literal["host", "all", "link"]
-Actions: TypeAlias = Literal["spoken", "silent", "pause"]
 
 
 @dataclass(frozen=True, slots=True)

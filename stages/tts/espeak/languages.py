@@ -57,6 +57,7 @@ class Languages:
     def __init__(self, chosen: Sequence[str] = ()) -> None:
         """Raises `ValueError`, with suggestions, for a chosen language that is unknown."""
         self._by_name, self._by_tag = _read(Path(espeakng_loader.get_data_path()))
+        self.chosen: Mapping[str, LanguageFile] = {}
         self.chosen = {name: self._chosen(name) for name in chosen}
         """By the names they were chosen by."""
 
@@ -86,6 +87,17 @@ class Languages:
             tag = tag.rpartition("-")[0]
         return None
 
+    def called(self, name: str) -> LanguageFile | None:
+        """The language that somebody means who does not name it as we do: ``German``, ``de_DE`` or
+        a longer name that begins with a tag. Of several the one with the shortest tag."""
+        title = name.casefold()
+        titled = [
+            own
+            for own in set(self._by_name.values())
+            if title in {own.title.casefold(), own.title.partition(" (")[0].casefold()}
+        ]
+        return min(titled, key=lambda own: (len(own.tag), own.tag), default=self.find(name))
+
     def __contains__(self, tag: object) -> bool:
         """Whether `find` finds it."""
         return isinstance(tag, str) and self.find(tag) is not None
@@ -104,6 +116,8 @@ class Languages:
             near = difflib.get_close_matches(name, self._by_name, n=4)
             those = ", ".join(near or sorted(self._by_name))
             said = f"like it are {those}" if near else f"it has {those}"
+            if (meant := self.called(name)) is not None:
+                said = f"{meant.title} is {meant.tag}; {said}"
             raise ValueError(f"espeak-ng has no language {name!r}; {said}")
         return language
 

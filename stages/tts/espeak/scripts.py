@@ -43,6 +43,13 @@ def legible(text: str, language: str) -> str:
     return in_scripts(text, _read_by(language.partition("-")[0], has_greek_word(text)))
 
 
+def own_scripts(language: str) -> frozenset[str]:
+    """The scripts that a language is written in, and Latin, by their names in Unicode."""
+    base = language.partition("-")[0]
+    own = _table().own
+    return frozenset({_LATIN, *(script for script, languages in own.items() if base in languages)})
+
+
 def language_for(text: str, language: str) -> str | None:
     """The tag of the language whose script most of the text is in, where that is none of this
     language's; None: this language's voice is to speak it."""

@@ -25,8 +25,10 @@ from stages.audio.gain import amplified
 from stages.audio.resample import Resampler, resampled_length
 from stages.engine import Engine, SaidWord
 from stages.errors import SynthesisError
+from stages.file_sizes import size_of
 from stages.neural.kept_voices import KeptVoices, VoiceSource
-from stages.tts.espeak.scripts import legible
+from stages.text.letters import in_scripts
+from stages.tts.espeak.scripts import own_scripts
 from stages.tts.piper.durations import frame_counts
 from stages.tts.piper.phonemes import Phonemizer
 from stages.tts.piper.schedule import Chunk, chunks
@@ -56,16 +58,20 @@ MAX_TEXT_S = 60
 """Of one text's sound. At half the speed the longest one read aloud takes 40 s; a network that goes
 on for longer has come off its way."""
 
+MOST_READ = 4
+"""Texts in a row: 100 to 200 ms."""
+
 GAIN_DB = 2.3
 """To be as loud as espeak-ng at its volume of 80: joe's speech lies at -23.3 dB of full scale, that
 of espeak-ng at -21.0 (eight sentences, pauses left out). The package's own gain for each
 utterance's peak is none that a stream can know."""
 
 SPEEDS = 0.5, 2.0
+"""All that can be asked for. Sound with these durations is better than stretched sound."""
 
 
 @dataclass(slots=True, eq=False)
-class _Utterance:
+class _PiperRequest:
     """A request on its way."""
 
     texts: deque[PiperText]
@@ -75,6 +81,8 @@ class _Utterance:
     speed: float
     stream: SoundStream | None = None
     """The sound of the text under way; None: it has not been read."""
+    is_heard: bool = False
+    """Some of its sound has been made."""
     n_samples: int = 0
     """Of the texts that were read, at the voice's rate."""
     words: list[SaidWord] = field(default_factory=list)
@@ -99,8 +107,9 @@ class PiperEngine(Engine):
         self._voices = PiperVoices(voices)
         self._n_threads = n_threads
         self._kept = KeptVoices[PiperVoice](lambda: max_voice_bytes)
-        self._phonemizer = Phonemizer()
-        self._utterances: dict[Request, _Utterance] = {}
+        self.phonemizer = Phonemizer()
+        self._utterances: dict[Request, _PiperRequest] = {}
+        self._n_read = 0  # texts, since a chunk was last made
 
     def voices(self) -> tuple[Voice, ...]:
         """Those that are listed: each file, and the speakers of those that have few."""
@@ -115,13 +124,12 @@ class PiperEngine(Engine):
         return min(max(speed, SPEEDS[0]), SPEEDS[1])
 
     def legible(self, text: str, language: str) -> str:
-        """The text without letters that espeak-ng, which makes the phonemes, would name one by
-        one."""
-        return legible(text, language)
+        """The text without letters of other scripts than its language's, and Latin."""
+        return in_scripts(text, own_scripts(language))
 
     def load(self) -> None:
         """Make ready what makes phonemes. Voices are loaded as they are asked for."""
-        self._phonemizer.load()
+        self.phonemizer.load()
 
     def load_voice(
         self, user: Hashable, style: Style, *, ahead: bool = False
@@ -131,22 +139,47 @@ class PiperEngine(Engine):
             failed = Future[PiperVoice]()
             failed.set_exception(SynthesisError(f"Piper has no voice {style.voice!r}"))
             return failed
-        file = speaking.file
-        read = partial(read_voice, file, self._n_threads)
-        source = VoiceSource(file.name, partial(_stamp, file.model), read)
         use = partial(PiperVoice.spoken_by, speaker=speaking.speaker)
-        return self._kept.load(user, source, use, ahead=ahead)
+        return self._kept.load(user, self._source(speaking.file), use, ahead=ahead)
+
+    def to_read(self, style: Style) -> int:
+        speaking = self._voices.speaking(style.voice)
+        if speaking is None or self._kept.holds(self._source(speaking.file)):
+            return 0
+        return size_of([speaking.file.model])
+
+    def _source(self, file: PiperVoiceFile) -> VoiceSource[PiperVoice]:
+        read = partial(read_voice, file, self._n_threads)
+        return VoiceSource(file.name, partial(_stamp, file.model), read)
 
     def release_voice(self, user: Hashable) -> None:
         self._kept.release(user)
+
+    def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """The most urgent; but while nobody who has been heard is more urgent, texts are read
+        before first sounds are made.
+
+        So those who come at once get their first sounds shortly one after the other, and nobody's
+        has been played before the others let him go on. No more than `MOST_READ` are read in a row,
+        so that whoever waits is not passed over for ever."""
+        if self._n_read < MOST_READ:
+            for request in requests:
+                utterance = self._utterances.get(request)
+                if utterance is None:
+                    return [request]
+                if utterance.is_heard:
+                    break
+        return requests[:1]
 
     def step(self, batch: Sequence[Request]) -> None:
         """Begin a text, or make the next chunk of one."""
         for request in batch:
             utterance = self._utterances.get(request) or self._take_up(request)
             if utterance.stream is not None:
+                self._n_read = 0
                 self._make_chunk(request, utterance, utterance.stream)
             elif utterance.texts:
+                self._n_read += 1
                 utterance.stream = self._read_text(request, utterance)
             if utterance.stream is None and not utterance.texts:
                 self._emit(request, utterance.resampler.flush())
@@ -159,15 +192,15 @@ class PiperEngine(Engine):
     def close(self) -> None:
         """Load no more voices, and give back what makes phonemes."""
         self._kept.close()
-        self._phonemizer.close()
+        self.phonemizer.close()
         self._utterances.clear()
 
-    def _take_up(self, request: Request) -> _Utterance:
+    def _take_up(self, request: Request) -> _PiperRequest:
         """Its texts, as phonemes; none where nothing of it can be said."""
         segment, voice = request.segment, request.voice
-        phonemes = self._phonemizer.phonemes(segment, voice.config.espeak.voice, voice.config)
+        phonemes = self.phonemizer.phonemes(segment, voice.config.espeak.voice, voice.config)
         seed = segment.style.seed
-        utterance = self._utterances[request] = _Utterance(
+        utterance = self._utterances[request] = _PiperRequest(
             texts=deque(texts_of(phonemes, voice.alphabet)),
             draws=np.random.default_rng(None if seed is None else seed % 2**64),
             resampler=Resampler(voice.config.audio.sample_rate, PIPELINE_RATE),
@@ -175,7 +208,7 @@ class PiperEngine(Engine):
         )
         return utterance
 
-    def _read_text(self, request: Request, utterance: _Utterance) -> SoundStream:
+    def _read_text(self, request: Request, utterance: _PiperRequest) -> SoundStream:
         """Run the frontend over the next text: its words' times and its prior are known then."""
         voice: PiperVoice = request.voice
         network, rate = voice.network, voice.config.audio.sample_rate
@@ -196,13 +229,16 @@ class PiperEngine(Engine):
 
         for place, start, end in word_frames(text.ids, text.places, borders):
             utterance.words.append(SaidWord(place, sample(start), sample(end)))
+        utterance.n_samples += (heard.end - heard.start) * network.hop
         if not utterance.texts:
             request.tell_words(utterance.words)
-        utterance.n_samples += (heard.end - heard.start) * network.hop
+            if not utterance.is_heard:
+                request.tell_length(resampled_length(utterance.n_samples, rate, PIPELINE_RATE))
         prior = prior_of(reading, counts, utterance.draws)
         return SoundStream(network, prior, voice.speaker, chunks(*heard))
 
-    def _make_chunk(self, request: Request, utterance: _Utterance, stream: SoundStream) -> None:
+    def _make_chunk(self, request: Request, utterance: _PiperRequest, stream: SoundStream) -> None:
+        utterance.is_heard = True
         if not stream.has_finished:
             self._emit(request, utterance.resampler.push(stream.advance()))
         if stream.has_finished:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import regex
@@ -20,6 +21,7 @@ from stages.text.normalise import Buffer
 from stages.text.word_breaks import word_breaks
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import borrow, give_back
+from stages.tts.espeak.scripts import own_scripts
 from stages.tts.espeak.writing import (
     is_speakable,
     leave_out_unspeakable,
@@ -51,6 +53,10 @@ _COMPANION = " [['papapapa]]"
 """Behind a word that is translated alone: a letter by itself would be named ("à" as "a grave"), and
 capitals be read as a word where there are no others."""
 _SPACE = re.compile(r"\s+")
+_MANY_MARKS = regex.compile(r"(?<=\p{M}{4})\p{M}+")
+"""More marks than any letter has."""
+_TIED_SYMBOL = regex.compile(r"(?<=[^\p{L}\p{M}\p{N}\s\]])[-\N{SOFT HYPHEN}]+(?=\w)")
+"""A hyphen between a symbol and a letter, at which libespeak-ng writes beyond a word's end."""
 _STRESS_AND_LENGTH = frozenset("ˈˌː")
 BEGINNING, END, PAD = "^", "$", "_"
 MAX_LACKING = 1000
@@ -95,7 +101,7 @@ class Phonemizer:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
         where espeak-ng has no such voice."""
         if config.phoneme_type == "text":
-            return _letters(segment)
+            return _letters(segment, config)
         if self._library is None:
             raise SynthesisError("espeak-ng is not loaded")
         name = espeak_voice.lower()
@@ -164,10 +170,24 @@ def _written(segment: Segment, language: LanguageFile) -> tuple[Spoken, bool]:
     """The text as espeak-ng reads it, and whether there are pronunciations in it."""
     buffer = Buffer(segment.spoken)
     has_sounds = write_sounds(buffer, language)
+    buffer.substitute(_unread(own_scripts(language.tag)), lambda _: " ")
+    buffer.substitute(_MANY_MARKS, lambda _: "")
+    buffer.substitute(_TIED_SYMBOL, lambda _: " ")
     leave_out_unspeakable(buffer)
     buffer.substitute(_SPACE, lambda _: " ")  # an empty line would end a clause
     soften_stops(buffer, segment.source)
     return buffer.spoken(with_gaps=True), has_sounds
+
+
+@cache
+def _unread(scripts: frozenset[str]) -> regex.Pattern[str]:
+    """What a voice of a language in these scripts was not trained to say: other scripts' letters,
+    symbols, and what is no character. Of letters of several scripts in one text libespeak-ng
+    (1.52.0) overruns its buffers, and ends the process."""
+    named = "".join(rf"\p{{{script}}}" for script in sorted(scripts | {"Inherited"}))
+    marks = r"\p{P}\p{Sc}\s\N{SOFT HYPHEN}+<=>|~^`°²³µ±×÷"
+    digits = "0-9٠-٩۰-۹"
+    return regex.compile(f"[^{named}{marks}{digits}ー]+")
 
 
 def _said(written: Spoken, translate: Callable[[str], list[Clause]]) -> PhonemeText:
@@ -220,8 +240,8 @@ def _words(text: str, begin: int, end: int, breaks: Sequence[int]) -> list[_Plac
     return words
 
 
-def _letters(segment: Segment) -> PhonemeText:
-    """The phonemes of a voice that has letters for such."""
+def _letters(segment: Segment, config: PiperConfig) -> PhonemeText:
+    """The phonemes of a voice that has letters for such; small where it lacks the capital."""
     buffer = Buffer(segment.spoken)
     buffer.substitute(INLINE, lambda found: str(found["word"]))
     leave_out_unspeakable(buffer)
@@ -236,6 +256,9 @@ def _letters(segment: Segment) -> PhonemeText:
     said, places = [], []
     for cluster in regex.finditer(r"\P{M}\p{M}*|\p{M}+", text):
         apart = unicodedata.normalize("NFD", cluster[0])
+        apart = "".join(
+            char if char in config.phoneme_id_map else char.lower()[:1] for char in apart
+        )
         said.append(apart)
         places += [word_at[cluster.start()]] * len(apart)
     return PhonemeText("".join(said), places)

@@ -20,6 +20,7 @@ import torch
 
 from stages.engine import Engine
 from stages.errors import SynthesisError
+from stages.file_sizes import megabytes, size_of
 from stages.neural import accelerator
 from stages.text.normalise.letters import LetterStyle
 from stages.tts.soprano import checkpoint
@@ -115,6 +116,10 @@ class SopranoEngine(Engine):
         """The text without letters that are not Latin, which is all that the model knows."""
         del language
         return legible(text)
+
+    @property
+    def reads(self) -> str:
+        return f"Soprano, {megabytes(size_of([self._folder]))}"
 
     def load(self) -> None:
         """Read, check and lay out the model. Raises `UnusableModel`."""

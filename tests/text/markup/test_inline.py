@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from stages.text.markup import Actions, MarkupOptions, Urls
+from stages.text.markup import MarkupOptions
 from tests.text.markup.reading import readings_of, spoken_of
+
+if TYPE_CHECKING:
+    from stages.text.choices import Actions, Urls
 
 LINKS = {
     "See [the docs](https://a.b/c_(d)?e=1) now": "See the docs now",

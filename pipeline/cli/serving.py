@@ -1,0 +1,73 @@
+"""The service behind the port, and all that it imports."""
+
+from __future__ import annotations
+
+import gc
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from pipeline.cli.open_service import open_service
+from pipeline.net.access import is_loopback
+from pipeline.net.http_api import create_app
+from pipeline.net.http_server import HttpServer
+from pipeline.net.service_answers import ServiceAnswers
+from pipeline.net.upload_rules import UploadRules
+from pipeline.net.uploads import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from pipeline.cli.settings import ServeSettings
+    from pipeline.executor import Tell
+    from pipeline.net.access import Access
+    from pipeline.net.pacing import RateLimit
+
+
+class AnswersOpener(Protocol):
+    """`open_answers`."""
+
+    def __call__(
+        self, options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+    ) -> AbstractAsyncContextManager[ServiceAnswers]:
+        """See there."""
+
+
+@asynccontextmanager
+async def open_answers(
+    options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+) -> AsyncIterator[ServiceAnswers]:
+    """The answers of the service for these options, which is warm. `limit` is the port's, for new
+    connections; `tell` gets the parts of the start, each as it begins."""
+    idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
+    limits = options.max_listeners, idle_timeout_s
+    opening = open_service(
+        options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
+    )
+    async with opening as service:
+        uploads = Uploads(service, options.voices, upload_rules(options, access))
+        tell("the HTTP API: laying out")
+        app = await trio.to_thread.run_sync(
+            create_app, service, options.allowed_origins, uploads, abandon_on_cancel=True
+        )
+        http = HttpServer(app)
+        # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
+        # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.
+        gc.collect()
+        gc.freeze()
+        yield ServiceAnswers(service, http, limit, uploads)
+        uploads.close()
+
+
+def upload_rules(options: ServeSettings, access: Access) -> UploadRules:
+    """The rules for voices that clients upload."""
+    return UploadRules(
+        is_on=options.uploads,
+        has_keys=access.has_keys,
+        is_private=is_loopback(options.host) and not options.allow_no_key,
+        max_bytes=options.uploads_file_mb * 1_000_000,
+        quota_bytes=options.uploads_quota_mb * 1_000_000,
+    )

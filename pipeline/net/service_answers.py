@@ -1,0 +1,151 @@
+"""The answers of a service that is warm: its WebSockets, its HTTP API, and Wyoming."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+import trio
+
+from pipeline.dialects.dialect import Handshake
+from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
+from pipeline.dialects.wyoming import Wyoming
+from pipeline.net.access import KEY_PARAMETERS
+from pipeline.net.pacing import UNUSED_COST, UNUSED_WITHIN_S, RateLimit
+from pipeline.net.request_head import Refused, check_upgrade
+from pipeline.net.upload_rules import upload_target
+from pipeline.net.websocket import serve_websocket
+from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
+from pipeline.session import Session
+from pipeline.voices import list_voices
+from stages.errors import Overloaded, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pipeline.close_code import CloseCode
+    from pipeline.net.http_server import HttpServer
+    from pipeline.net.request_head import HttpRequest, RequestReader
+    from pipeline.net.stream import ClientStream
+    from pipeline.net.uploads import Uploads
+    from pipeline.service import Service
+
+
+class ServeSession(Protocol):
+    """The serving of one session on a client's stream, which is then closed."""
+
+    async def __call__(
+        self, serve: Callable[[Any], Awaitable[CloseCode]], are_others: Callable[[], bool]
+    ) -> None:
+        """`serve` is `Session.run`, `are_others` is as for `PacedStream`."""
+
+
+class ServiceAnswers:
+    """The answers of a service: `pipeline.net.port.Answers`."""
+
+    def __init__(
+        self,
+        service: Service,
+        http: HttpServer,
+        limit: RateLimit,
+        uploads: Uploads | None = None,
+    ) -> None:
+        """`limit` is the port's, for new connections."""
+        self.service = service
+        self._http = http
+        self._limit = limit
+        self._uploads = uploads
+        self._sessions: set[Session] = set()
+        self._n_wyoming = 0
+
+    async def answer(
+        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+    ) -> None:
+        if (target := upload_target(request)) is not None:
+            if self._uploads is None:
+                raise Refused(403, "uploads_off", "this server takes no uploads")
+            self._uploads.check(request, target, stream.peer)
+            await reader.ask_for_body()
+        stream.give_back(request.raw)
+        with self.service.serving():
+            is_socket = request.method == "GET" and dialect_at(request.path) is not None
+            if request.is_upgrade or is_socket:
+                await self._serve_websocket(stream, request)
+            else:
+                # Hypercorn would take up what comes behind, and close in mid-answer.
+                stream.input_left = request.n_to_come
+                await self._http.serve(stream)
+
+    def has_listeners(self, but: Session | None = None) -> bool:
+        """Whether anybody has asked for speech, of all sessions `but` one."""
+        return any(other.has_begun for other in self._sessions if other is not but)
+
+    def count_refused(self, code: str) -> None:
+        if code != Overloaded.code:  # the service has counted that, with its reason
+            self.service.metrics.refused.labels(code).inc()
+
+    async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
+        if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
+            msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
+            upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
+            raise Refused(426, "upgrade_required", msg, headers=upgrade)
+        check_upgrade(request)
+        try:
+            url = urlsplit(request.target)
+        except ValueError as error:
+            raise Refused(400, "bad_request", f"the target is no URL: {error}") from None
+        dialect = dialect_at(url.path)
+        if dialect is None:
+            raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
+        query = parse_qsl(url.query, keep_blank_values=True)
+        shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
+        handshake = Handshake(url.path, shown)
+        # Twice as many as may listen: some wait in a client's pool, without a conversation.
+        most = 2 * self.service.max_listeners
+        if len(self._sessions) >= most:
+            self.service.metrics.refused.labels("full").inc()
+            full = Overloaded(f"{most} connections are open, the most")
+            later = ("retry-after", str(full.retry_after_s))
+            raise Refused(503, full.code, str(full), headers=(later,))
+        try:
+            session = Session(dialect(handshake, self.service.voice_names), self.service)
+            with session.begin():
+                serve = partial(serve_websocket, stream, silent_s=session.silent_s)
+                await self._serve_session(session, serve)
+        except ProtocolError as error:
+            raise Refused(400, error.code, str(error)) from None
+        except Overloaded as error:
+            later = ("retry-after", str(error.retry_after_s))
+            raise Refused(503, error.code, str(error), headers=(later,)) from None
+
+    async def serve_wyoming(self, stream: ClientStream) -> None:
+        """Serve a client of the Wyoming port."""
+        # Twice as many as may listen: Home Assistant asks for the voices at any time.
+        most = 2 * self.service.max_listeners
+        with self.service.serving():
+            if self._n_wyoming >= most:
+                self.service.metrics.refused.labels("full").inc()
+                await refuse_wyoming(stream, Overloaded(f"{most} connections are open, the most"))
+                return
+            self._n_wyoming += 1
+            try:
+                session = Session(Wyoming(self.service.voice_names), self.service)
+                refresh = partial(list_voices, self.service.voices)
+                with session.begin(looks=False):
+                    serve = partial(serve_wyoming, stream, refresh=refresh)
+                    await self._serve_session(session, serve)
+            finally:
+                self._n_wyoming -= 1
+
+    async def _serve_session(self, session: Session, serve: ServeSession) -> None:
+        began_at = trio.current_time()
+        self._sessions.add(session)
+        try:
+            await serve(session.run, are_others=lambda: self.has_listeners(but=session))
+        finally:
+            self._sessions.discard(session)
+            now = trio.current_time()
+            was_unused = not session.has_begun and now < began_at + UNUSED_WITHIN_S
+            if was_unused and self.has_listeners():
+                self._limit.charge(UNUSED_COST, now)

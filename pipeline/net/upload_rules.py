@@ -1,0 +1,141 @@
+"""The rules for voices that clients upload: who may, under which names, and how much. Pure: they
+read a request's head and decide.
+
+An upload fills the disk of whoever runs the server, and everybody can speak with it. So it takes a
+key; where the server has none, it takes a client on the same machine, of a server that can be
+reached from nowhere else. A proxy there makes everybody's requests its own, and mostly says so.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from pipeline.net.access import host_name, is_loopback
+from pipeline.net.request_head import Refused
+from stages.rvc import UPLOADED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.net.request_head import HttpRequest
+
+FOLDER = "/api/voices/"
+INDEX = "index"
+
+MAX_NAME_CHARS, MAX_NAME_BYTES = 100, 200
+"""A file's name has up to 255 bytes."""
+
+PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers that say that a request was passed on."""
+
+
+class UploadTarget(NamedTuple):
+    """What an upload is for."""
+
+    name: str
+    """A voice's, in Unicode's form NFC; not checked yet."""
+    is_index: bool
+    """Its index, and not the voice itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRules:
+    """The rules of one server."""
+
+    is_on: bool = True
+    has_keys: bool = False
+    """Every request that comes this far has shown one."""
+    is_private: bool = False
+    """Only this machine reaches the server, and it was not told to let everybody in."""
+    max_bytes: int = 500_000_000
+    """The largest file."""
+    quota_bytes: int = 2_000_000_000
+    """The most in all files together."""
+
+    def check_client(self, peer: str, values: Callable[[str], list[str]]) -> None:
+        """Raises `Refused` for a client that may not upload. `peer` is its address, `values` gives
+        the values of a header by its name in lower case."""
+        if not self.is_on:
+            raise Refused(403, "uploads_off", "uploads are off here: --no-uploads")
+        if self.has_keys:
+            return
+        hosts = [host_name(host) for host in values("host") if host]
+        is_passed_on = any(values(header) for header in PROXIES)
+        if not (
+            self.is_private
+            and _is_this_machine(peer)
+            and all(map(is_loopback, hosts))
+            and not is_passed_on
+        ):
+            msg = (
+                "without keys only a client on this machine may upload, and only where the server"
+                " listens on nothing else: give the server keys, by --api-keys-file"
+            )
+            raise Refused(403, "uploads_need_a_key", msg)
+
+    def check_size(self, request: HttpRequest) -> int:
+        """The bytes of an upload, which its head must tell. Raises `Refused`."""
+        if request.values(b"content-encoding"):
+            raise Refused(415, "bad_request", "send the file as it is, without Content-Encoding")
+        lengths = request.values(b"content-length")
+        if request.values(b"transfer-encoding") or not lengths:
+            msg = "say by Content-Length how large the file is; it is not taken in chunks"
+            raise Refused(411, "length_required", msg)
+        return self.check_length(int(lengths[0]))
+
+    def check_length(self, n_bytes: int) -> int:
+        """The same, for so many bytes."""
+        if n_bytes == 0:
+            raise Refused(422, "unusable_voice", "the body is empty: it should be the file")
+        if n_bytes > self.max_bytes:
+            msg = f"the file has {n_bytes} bytes, and at most {self.max_bytes} are taken"
+            raise Refused(413, "too_large", msg)
+        return n_bytes
+
+    def check_quota(self, n_bytes: int, used_bytes: int) -> None:
+        """Raises `Refused` where so many more bytes are too many."""
+        left = max(0, self.quota_bytes - used_bytes)
+        if n_bytes > left:
+            msg = (
+                f"this takes {n_bytes} bytes, and of the {self.quota_bytes} for uploads {left} are"
+                " left: remove a voice (DELETE), or raise --uploads-quota-mb"
+            )
+            raise Refused(507, "quota_exceeded", msg)
+
+
+def upload_target(request: HttpRequest) -> UploadTarget | None:
+    """What a request uploads; None: it does not."""
+    if request.method != "PUT" or not request.path.startswith(FOLDER):
+        return None
+    name, slash, part = request.path.removeprefix(FOLDER).partition("/")
+    if (slash and part != INDEX) or not name:
+        return None
+    # What is not UTF-8 becomes a character that no name may hold.
+    decoded = unquote_to_bytes(name).decode(errors="replace")
+    return UploadTarget(unicodedata.normalize("NFC", decoded), is_index=bool(slash))
+
+
+def check_name(name: str) -> None:
+    """Raises `Refused` for a name that no uploaded voice can have."""
+    if not 1 <= len(name) <= MAX_NAME_CHARS or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        why = f"it has 1 to {MAX_NAME_CHARS} characters, of at most {MAX_NAME_BYTES} bytes in UTF-8"
+    elif not name.isprintable() or "\ufffd" in name or any(char in name for char in "/\\:"):
+        why = "it has no slash, no colon, and nothing that cannot be printed"
+    elif name != name.strip() or name.startswith((".", "__MACOSX")) or name == UPLOADED:
+        why = f"it neither begins with a dot nor ends in spaces, and is not {UPLOADED!r}"
+    else:
+        return
+    raise Refused(422, "bad_name", f"this cannot be the name of a voice: {why}")
+
+
+def _is_this_machine(peer: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

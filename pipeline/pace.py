@@ -1,0 +1,219 @@
+"""How fast this server speaks, and what follows from it.
+
+How long a sentence is held back so that it is heard without a gap, and whether one more listener
+can be spoken to.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+import trio
+
+from pipeline.ledger import UNITS_PER_S, n_units
+from pipeline.real_time import WorkFigures
+from stages.sender.pacer import SLACK, Pacer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pipeline.real_time import WorkMeter
+    from stages.engine import Engine
+    from stages.items import Segment, Style
+    from stages.voices import Voice
+
+log = structlog.stdlib.get_logger(__name__)
+
+MAX_STRETCH = 2.0
+"""The most that a synthesizer's sound is shortened to be heard: a speed of 2."""
+
+
+class SpeakingRate:
+    """How much text of a voice a second holds, learnt from what it has said. Pure."""
+
+    _KEPT = 0.9
+    _FIRST_UNITS = 30.0  # what the rate that is taken before anything was said counts for
+    _FIRST_SPREAD = 0.1
+    _MAX_SPREAD = 0.3
+    _SPREADS = 1.5  # seven sentences of eight are no longer than so many mean deviations
+
+    def __init__(self) -> None:
+        self._units = self._FIRST_UNITS
+        self._seconds = self._FIRST_UNITS / UNITS_PER_S
+        self._spread = self._FIRST_SPREAD
+
+    def learn(self, units: float, seconds: float) -> None:
+        """Enter that so much text took so long, at speed 1."""
+        error = abs(seconds * self._units / (units * self._seconds) - 1)
+        weight = (1 - self._KEPT) * min(1.0, units / self._FIRST_UNITS)
+        self._spread += weight * (min(error, self._MAX_SPREAD) - self._spread)
+        self._units = self._KEPT * self._units + units
+        self._seconds = self._KEPT * self._seconds + seconds
+
+    def longest_s(self, units: float) -> float:
+        """How long so much text will take at the most, as far as its like can tell."""
+        return units * self._seconds / self._units * (1 + self._SPREADS * self._spread)
+
+
+class Listener(Protocol):
+    """Somebody who is spoken to now and then."""
+
+    @property
+    def style(self) -> Style:
+        """The style that it has chosen."""
+
+    def is_spoken_to(self, now: float) -> bool:
+        """Whether there is text to speak to it now, or sound that it has not heard yet."""
+
+
+class ServerPace:
+    """What is known of the engines' speed and the voices' rate; it grows while they speak."""
+
+    def __init__(
+        self,
+        engines_for: Callable[[Style], Iterator[tuple[Engine, Style]]],
+        meters: Mapping[Engine, WorkMeter],
+        voices: Mapping[str, Voice],
+    ) -> None:
+        """`engines_for`: the engines that a style's text goes through, with their own styles.
+        `meters`: in the order of the data, better engines before quicker ones."""
+        self._engines_for = engines_for
+        self._meters = meters
+        self._voices = voices
+        self.listeners: set[Listener] = set()
+        """All that there are."""
+        self._rates: dict[str, SpeakingRate] = {}  # by the voice that speaks
+        self._warned: set[tuple[str, ...]] = set()  # of chains of engines
+
+    def chain(self, style: Style) -> WorkFigures | None:
+        """What a second of sound in this style takes of all its engines; None: nobody knows."""
+        (engine, own), *converters = self._engines_for(style)
+        figures = self._figures(engine)
+        for converter, _ in converters:
+            after = self._figures(converter)
+            if figures is None or after is None:
+                return None
+            # Who is made faster afterwards takes more than a second of speech for a second.
+            speed = style.speed / engine.own_speed(own.speed)
+            load = after.load
+            if load is not None and figures.load is not None:
+                load += figures.load * speed
+            factor = figures.factor * speed + after.factor
+            rest = figures.rest * speed + after.rest
+            figures = WorkFigures(factor, rest, load, after.piece_s)
+        return figures
+
+    def _figures(self, engine: Engine) -> WorkFigures | None:
+        meter = self._meters.get(engine)
+        return None if meter is None else meter.figures
+
+    def factor(self, style: Style) -> float | None:
+        """Seconds of work for a second of sound in this style; None: nobody knows yet."""
+        figures = self.chain(style)
+        return None if figures is None else figures.factor
+
+    def engine_factor(self, engine: Engine) -> float:
+        """One engine's; not a number where nobody knows yet."""
+        figures = self._figures(engine)
+        return math.nan if figures is None else figures.factor
+
+    # One listener.
+
+    def pacer(
+        self, segment: Segment, listener: Listener, *, message_s: float, may_hold: bool
+    ) -> Pacer:
+        """The pacer of a segment of which there is some sound. `message_s`: see `Pacer`."""
+        style = segment.speaking_style
+        figures = self.chain(style)
+        if figures is None:
+            return Pacer(None)
+        factor = figures.rest
+        # Else it is fast enough, whatever others take.
+        if figures.factor * len(self.listeners) > 1 - SLACK:
+            factor = self._factor_now(figures, listener)
+        if not may_hold or factor <= 1 - SLACK:
+            return Pacer(factor, max_hold_s=0.0)
+        length_s = segment.timing.length_s
+        if length_s is None:
+            pause_s, units = segment.pause_s, n_units(segment.spoken)
+            length_s = (pause_s + self._rate(style).longest_s(units)) / style.speed
+        return Pacer(factor, length_s=length_s, piece_s=figures.piece_s, message_s=message_s)
+
+    def _factor_now(self, figures: WorkFigures, listener: Listener) -> float:
+        """A chain's factor for this listener beside all others who are being spoken to: by what
+        they leave it, and by an equal part at the least."""
+        needs = self._needs(trio.current_time(), but=listener)
+        left = max(1 - sum(needs), 1 / (1 + len(needs)))
+        return max(figures.rest, (figures.load or 0.0) / left if needs else 0.0)
+
+    def _rate(self, style: Style) -> SpeakingRate:
+        (_, own), *_ = self._engines_for(style)
+        return self._rates.setdefault(own.voice, SpeakingRate())
+
+    def spoken(self, segment: Segment, sound_s: float) -> None:
+        """Learn from a segment that came well to its end."""
+        style, units = segment.speaking_style, n_units(segment.spoken)
+        seconds = sound_s * style.speed - segment.pause_s
+        if units and seconds > 0 and not segment.remarks:
+            self._rate(style).learn(units, seconds)
+
+    def warn(self, segment: Segment) -> None:
+        """Say in the log, once for each chain of engines, that it is too slow for speech without a
+        wait, and what helps."""
+        style = segment.speaking_style
+        factor = self.factor(style)
+        engines = [engine for engine, _ in self._engines_for(style)]
+        names = tuple(engine.name for engine in engines)
+        if factor is None or factor <= 1 or names in self._warned:
+            return
+        self._warned.add(names)
+        log.warning(
+            "%s takes %.1f s for a second of sound on %s, so sentences wait until they can be heard"
+            " without a gap. What is quicker: %s",
+            " with ".join(names),
+            factor,
+            engines[-1].runs_on,
+            self._ways_out(engines),
+        )
+
+    def _ways_out(self, engines: list[Engine]) -> str:
+        ways = []
+        if len(engines) > 1:
+            ways.append(f"{engines[0].name} without {engines[-1].name}")
+        if all(engine.runs_on.startswith("cpu") for engine in engines):
+            ways.append("a GPU (--device)")
+        quicker = list(self._meters)[list(self._meters).index(engines[0]) + 1 :]
+        for engine in quicker:
+            for voice in self._voices.values():
+                if voice.engine == engine.name and voice.speaks_with is None:
+                    return ", ".join([*ways, f"a voice of {engine.name} (--voice {voice.name})"])
+        return ", ".join(ways)
+
+    # All listeners.
+
+    def load(self) -> float:
+        """The part of the model thread's time that those need who are being spoken to, as far as is
+        known; above 1 they need more than there is."""
+        return sum(self._needs(trio.current_time()))
+
+    def has_room(self, style: Style) -> bool:
+        """Whether a newcomer of this style could be spoken to beside all who are now. True where
+        nobody is, and where nobody knows what they need."""
+        loads = [meter.figures.load or 0.0 for meter in self._meters.values() if meter.figures]
+        if sum(loads) * MAX_STRETCH * (len(self.listeners) + 1) <= 1:
+            return True  # all of it for everybody: seen at a glance
+        needs = self._needs(trio.current_time())
+        return not needs or sum(needs) + self._need(style) <= 1
+
+    def _needs(self, now: float, but: Listener | None = None) -> list[float]:
+        return [
+            self._need(own.style)
+            for own in self.listeners
+            if own is not but and own.is_spoken_to(now)
+        ]
+
+    def _need(self, style: Style) -> float:
+        figures = self.chain(style)
+        return 0.0 if figures is None or figures.load is None else figures.load

@@ -1,0 +1,334 @@
+"""Voices in zip archives are used as they were downloaded, and no archive does harm."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import stat
+import struct
+import unicodedata
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stages.errors import UnusableModel
+from stages.rvc.voices import unpacking
+from stages.rvc.voices.library import find_voices
+from stages.rvc.voices.unpacking import Archives, unpack
+from tests.hostile_rvc import archive_of
+from tests.server_process import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+INDEX = "added_IVF256_Flat_nprobe_1_model_v2.index"
+
+
+def pack(path: Path, *names: str, **files: bytes) -> Path:
+    """An archive of files with these names."""
+    contents = dict.fromkeys(names, b"a voice") | files
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(archive_of(contents, method=zipfile.ZIP_DEFLATED))
+    return path
+
+
+def found(folder: Path) -> Mapping[str, tuple[str, str | None]]:
+    """By name the voice file and the index, as paths in the archive; without any problem."""
+    catalogue = find_voices([folder], None)
+    assert not catalogue.problems
+    return {
+        name: (
+            "/".join(voice.path.relative_to(folder).parts[2:]),
+            "/".join(voice.index.relative_to(folder).parts[2:]) if voice.index else None,
+        )
+        for name, voice in catalogue.voices.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["model.pth", INDEX],
+        ["Bert/model.PTH", f"Bert/{INDEX}", "Bert/readme.txt"],
+        ["weights/model.pth", f"logs/model/{INDEX}", "logs/model/trained_x.index"],
+        ["model.pth", INDEX, "__MACOSX/._model.pth", "__MACOSX/x.pth", ".DS_Store", "picture.png"],
+        ["a\\b\\model.pth", f"a\\b\\{INDEX}"],
+        ["model.safetensors", INDEX],
+        ["model.pth", "G_2333333.pth.txt", INDEX],
+    ],
+)
+def test_an_archive_of_one_voice_names_it(tmp_path: Path, names: list[str]) -> None:
+    pack(tmp_path / "Bert B 🎤.zip", *names)
+    ((name, (path, index)),) = found(tmp_path).items()
+    assert name == "Bert B 🎤"
+    assert path.lower().endswith(("model.pth", "model.safetensors"))
+    assert index is not None
+    assert index.endswith(INDEX)
+
+
+def test_an_archive_of_several_voices_names_each_by_its_file(tmp_path: Path) -> None:
+    pack(tmp_path / "choir.ZIP", "alto.pth", "deep/er/bass.pth", "added_alto.index")
+    assert found(tmp_path) == {
+        "alto": ("choir/alto.pth", "choir/added_alto.index"),
+        "deep": ("choir/deep/er/bass.pth", None),
+    }
+
+
+def test_an_archive_in_an_archive_is_unpacked_too(tmp_path: Path) -> None:
+    inner = archive_of({"x.pth": b"a voice", "x.index": b"an index"})
+    pack(tmp_path / "bert.zip", **{"voice/inner.zip": inner})
+    assert found(tmp_path) == {
+        "bert": ("bert/voice/inner/x.pth", "bert/voice/inner/x.index"),
+    }
+
+
+def test_an_archive_in_a_folder_is_like_a_folder_there(tmp_path: Path) -> None:
+    pack(tmp_path / "choir/anna.zip", "x.pth")
+    pack(tmp_path / "choir/bert.zip", "x.pth")
+    assert found(tmp_path) == {"anna": ("anna/x.pth", None), "bert": ("bert/x.pth", None)}
+
+
+def test_settings_and_an_index_may_lie_beside_an_archive(tmp_path: Path) -> None:
+    pack(tmp_path / "anna.zip", "x.pth", "other.index")
+    (tmp_path / "anna.toml").write_text("speaker = 3")
+    (tmp_path / "added_anna.index").touch()
+    voice = find_voices([tmp_path], None).voices["anna"]
+    assert voice.settings.speaker == 3
+    assert voice.index == tmp_path / "added_anna.index"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_from_macos_are_what_they_look_like(tmp_path: Path, form: str) -> None:
+    """It writes UTF-8 and does not say so, so that it was read as another encoding."""
+    name = unicodedata.normalize(form, "José")  # type: ignore[arg-type] # a Literal, of a list
+    data = archive_of({f"{name}.pth": b"", f"added_{name}.index": b"", "x.pth": b""})
+    for flags in (b"PK\3\4", b"PK\1\2"):  # unsay it
+        parts = data.split(flags)
+        at = 2 if flags == b"PK\3\4" else 4
+        data = flags.join(
+            [parts[0]]
+            + [
+                part[:at] + struct.pack("<H", struct.unpack_from("<H", part, at)[0] & ~0x800)
+                + part[at + 2 :]
+                for part in parts[1:]
+            ]
+        )  # fmt: skip
+    (tmp_path / "two.zip").write_bytes(data)
+    voices = find_voices([tmp_path], None).voices
+    assert list(voices) == ["José", "x"]
+    assert voices["José"].index is not None
+
+
+def test_an_archive_is_unpacked_once_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = []
+
+    def count(archive: Path, into: Path, *, max_bytes: int) -> None:
+        times.append(archive.name)
+        unpack(archive, into, max_bytes=max_bytes)
+
+    monkeypatch.setattr(unpacking, "unpack", count)
+    archives = Archives()
+    path = pack(tmp_path / "bert.zip", "x.pth")
+    first = find_voices([tmp_path], None, archives).voices["bert"]
+    assert find_voices([tmp_path], None, archives).voices["bert"] == first
+    assert find_voices([tmp_path], None).voices["bert"] == first  # another server
+    assert times == ["bert.zip"]
+    stamp = first.stamp
+    pack(path, "x.pth", "more.index")
+    second = find_voices([tmp_path], None, archives).voices["bert"]
+    assert times == ["bert.zip"] * 2
+    assert second.stamp != stamp
+    assert not first.is_there  # what it was before has gone
+    path.unlink()
+    assert not find_voices([tmp_path], None, archives).voices
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_archive_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bert.zip").write_bytes(b"PK\3\4 nothing")
+    archives = Archives()
+    told = find_voices([tmp_path], None, archives).problems
+    assert told == (f"{tmp_path}/bert.zip is not a zip archive, or it is cut short",)
+    monkeypatch.setattr(unpacking, "unpack", None)
+    assert find_voices([tmp_path], None, archives).problems == told
+
+
+def test_what_a_server_left_unfinished_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    cache = tmp_path / ".unpacked"
+    for name, age_s in (("old", 7200), ("new", 0)):
+        folder = cache / f".unfinished-{name}"
+        folder.mkdir(parents=True)
+        seen = folder.stat().st_mtime - age_s
+        os.utime(folder, (seen, seen))
+    find_voices([tmp_path], None)
+    assert [path.name for path in cache.iterdir()] == [".unfinished-new"]
+
+
+def test_where_nothing_can_be_written_it_is_unpacked_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is mounted to be read. (A file takes the cache's place: root may write
+    everywhere.)"""
+    (tmp_path / ".unpacked").touch()
+    pack(tmp_path / "bert.zip", "x.pth")
+    archives = Archives()
+    voice = find_voices([tmp_path], None, archives).voices["bert"]
+    assert voice.path.exists()
+    assert not voice.path.is_relative_to(tmp_path)
+    assert find_voices([tmp_path], None, archives).voices["bert"].path == voice.path
+    (tmp_path / "bert.zip").unlink()
+    find_voices([tmp_path], None, archives)
+    assert not voice.path.exists()
+    elsewhere = voice.path.parents[2]
+    elsewhere.mkdir(exist_ok=True)
+    del archives  # as at the end of a server
+    assert not elsewhere.exists()
+
+
+def refusal(folder: Path) -> str:
+    """What is said of the one archive in a folder, of which nothing is left."""
+    catalogue = find_voices([folder], None)
+    assert not catalogue.voices
+    (said,) = catalogue.problems
+    assert said.startswith(f"{folder}/bert.zip ")
+    assert "\n" not in said
+    left = [path.name for path in folder.rglob("*")]
+    assert left in (["bert.zip"], ["bert.zip", ".unpacked"], [".unpacked", "bert.zip"])
+    return said
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.pth", "a/../../evil.pth", "/tmp/evil.pth", "C:/evil.pth", "..\\evil.pth",  # noqa: S108
+     "../evil.txt"],
+)  # fmt: skip
+def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    pack(tmp_path / "bert.zip", "x.pth", name)
+    assert "is not safe to unpack: " in refusal(tmp_path)
+    assert not (tmp_path / "evil.pth").exists()
+    assert not (tmp_path.parent / "evil.pth").exists()
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("x.pth")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "bert.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert "is not safe to unpack: x.pth is a link" in refusal(tmp_path)
+
+
+def test_a_bomb_is_refused_before_it_swells(tmp_path: Path) -> None:
+    """1 kB for each MB of zeros."""
+    pack(tmp_path / "bert.zip", **{"x.pth": bytes(50_000_000)})
+    assert "would swell to more than 30 times its size" in refusal(tmp_path)
+
+
+def test_a_bomb_that_lies_about_its_size_gives_what_it_said(tmp_path: Path) -> None:
+    data = bytearray(archive_of({"x.pth": bytes(50_000_000)}, method=zipfile.ZIP_DEFLATED))
+    for signature, at in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        struct.pack_into("<I", data, data.index(signature) + at, 10)
+    (tmp_path / "bert.zip").write_bytes(data)
+    assert "cannot be unpacked: Bad CRC-32" in refusal(tmp_path)
+
+
+def test_a_bomb_in_an_archive_counts_with_it(tmp_path: Path) -> None:
+    inner = archive_of({"x.pth": bytes(50_000_000)}, method=zipfile.ZIP_DEFLATED)
+    pack(tmp_path / "bert.zip", **{f"{number}.zip": inner for number in range(3)})
+    assert "would swell to more than" in refusal(tmp_path)
+
+
+def test_too_much_is_refused_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 10)
+    pack(tmp_path / "bert.zip", **{"x.pth": b"12345678901"})
+    assert "would unpack to more than 10 bytes" in refusal(tmp_path)
+
+
+def test_too_many_files_are_refused(tmp_path: Path) -> None:
+    pack(tmp_path / "bert.zip", *(f"{number}.pth" for number in range(1001)))
+    assert "holds more than 1000 files of voices" in refusal(tmp_path)
+
+
+def test_a_directory_of_many_files_is_not_read(tmp_path: Path) -> None:
+    pack(tmp_path / "bert.zip", *(f"{number}.txt" for number in range(10_001)))
+    assert "is an archive of more than 10000 files" in refusal(tmp_path)
+
+
+def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+    pack(tmp_path / "bert.zip", "a/" * 1000 + "x.pth")
+    assert "lies too deep" in refusal(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    pack(tmp_path / "bert.zip", "x" * 300 + ".pth")
+    assert "cannot be unpacked: File name too long" in refusal(tmp_path)
+
+
+def test_what_is_packed_three_times_is_refused(tmp_path: Path) -> None:
+    innermost = archive_of({"x.pth": b"a voice"})
+    pack(tmp_path / "bert.zip", **{"a.zip": archive_of({"b.zip": innermost})})
+    assert "is packed three times: unpack b.zip yourself" in refusal(tmp_path)
+
+
+def test_an_inner_archive_that_is_none_is_told(tmp_path: Path) -> None:
+    pack(tmp_path / "bert.zip", **{"a.zip": b"PK\3\4"})
+    assert "is not a zip archive, or it is cut short" in find_voices([tmp_path], None).problems[0]
+
+
+def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
+    data = archive_of({"x.pth": b"a voice", "y.pth": b"another"})
+    (tmp_path / "bert.zip").write_bytes(data.replace(b"y.pth", b"x.pth"))
+    assert "cannot be unpacked: File exists" in refusal(tmp_path)
+
+
+def test_an_encrypted_archive_is_told(tmp_path: Path) -> None:
+    data = bytearray(archive_of({"x.pth": b"a voice"}))
+    for signature, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + at] |= 1
+    (tmp_path / "bert.zip").write_bytes(data)
+    assert "is encrypted: unpack it into a folder, with its password" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.7, 0.99])
+def test_a_torn_archive_is_told(tmp_path: Path, keep: float) -> None:
+    """Or one that is still being copied: it is looked at again when it has grown."""
+    path = pack(tmp_path / "bert.zip", "x.pth", "y.index")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * keep)])
+    said = refusal(tmp_path)
+    assert "is not a zip archive, or it is cut short" in said or "not a zip file" in said
+    path.write_bytes(whole)
+    assert list(find_voices([tmp_path], None).voices) == ["bert"]
+
+
+def test_an_archive_with_a_comment_is_read(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x.pth", "a voice")
+        archive.comment = b"packed by hand"
+    (tmp_path / "bert.zip").write_bytes(file.getvalue())
+    assert list(find_voices([tmp_path], None).voices) == ["bert"]
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    pack(tmp_path / "bert.zip", "x.pth")
+    assert "cannot be unpacked: No space left on device" in refusal(tmp_path)
+
+
+def test_an_archive_that_goes_meanwhile_is_told(tmp_path: Path) -> None:
+    archives = Archives()
+    with pytest.raises(UnusableModel, match="cannot be read: No such file"):
+        archives.unpacked(tmp_path, tmp_path / "gone.zip")
+    archives.sweep(tmp_path, [tmp_path / "gone.zip"])
+
+
+def test_the_cache_is_not_kept_by_git() -> None:
+    assert ".unpacked/" in (ROOT / ".gitignore").read_text()
