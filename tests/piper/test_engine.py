@@ -13,6 +13,7 @@ from stages.audio.format import PIPELINE_RATE
 from stages.audio.resample import resampled_length
 from stages.errors import SynthesisError
 from stages.tts.piper import engine as engine_module
+from stages.tts.piper.durations import frame_counts
 from stages.tts.piper.schedule import chunks
 from stages.tts.piper.texts import MAX_PHONEMES
 from stages.tts.piper.voices import MAX_LISTED_SPEAKERS, PiperVoices
@@ -81,7 +82,7 @@ def test_any_seed_will_do(engine: PiperEngine, seed: int) -> None:
     assert len(say(engine, "Hello.", PLAIN, seed=seed).sound)
 
 
-@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 1.6])
 def test_speed_is_kept(engine: PiperEngine, speed: float) -> None:
     """It used to be the length scale, and rounding each phoneme up to whole frames made speech at
     twice the speed a quarter too long."""
@@ -90,6 +91,23 @@ def test_speed_is_kept(engine: PiperEngine, speed: float) -> None:
     assert len(say(engine, SENTENCE, PLAIN, speed=speed).sound) == pytest.approx(
         plain / speed, rel=0.05
     )
+
+
+def test_what_is_too_fast_is_left_to_the_stretcher(engine: PiperEngine) -> None:
+    assert engine.own_speed(2.0) == 1.6
+    fast, faster = (say(engine, SENTENCE, PLAIN, speed=speed).sound for speed in (1.6, 2.0))
+    assert np.array_equal(fast, faster)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.6, 2.0, 10.0])
+def test_no_phoneme_is_lost_at_any_speed(speed: float) -> None:
+    """Where half of the frames were fewer than the phonemes, all of them once got none, and the
+    sentence was silent."""
+    w = np.random.default_rng(0).uniform(0.1, 3, 200).astype(np.float32)
+    counts = frame_counts(w, speed)
+    assert counts.min() >= 1
+    wanted = max(len(w), np.ceil(w).sum() / speed)
+    assert counts.sum() == pytest.approx(wanted, abs=1)
 
 
 def test_speakers_are_voices(engine: PiperEngine) -> None:

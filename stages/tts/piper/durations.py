@@ -19,7 +19,7 @@ def frame_counts(w: npt.NDArray[np.float32], speed: float) -> npt.NDArray[np.int
     At speed 1 they are rounded up, as VITS does. Rounding up makes ids longer by half a frame on
     average, whatever the speed, which is a sixth of them: so at other speeds durations are
     multiplied by what makes the whole as long as it should be, and not by ``1 / speed``. Whatever
-    is heard at all keeps a frame."""
+    is heard at all keeps a frame, even if that makes the whole longer."""
     counts = np.ceil(w)
     if speed == 1.0:
         return counts.astype(np.int64)
@@ -31,5 +31,5 @@ def frame_counts(w: npt.NDArray[np.float32], speed: float) -> npt.NDArray[np.int
             most = factor
         else:
             least = factor
-    scaled: npt.NDArray[np.int64] = np.ceil(w * np.float32(least)).astype(np.int64)
+    scaled: npt.NDArray[np.int64] = np.ceil(w * np.float32(least or most)).astype(np.int64)
     return scaled
