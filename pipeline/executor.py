@@ -238,16 +238,14 @@ class Executor:
         finally:
             self.step_under_way = None
             took_s = time.perf_counter() - began
-            if not any(request.is_dead for request in batch):  # whose sound was thrown away
-                begun_s: list[float] = []
-                more_s: list[float] = []
-                for request in batch:
-                    n_made = request.n_samples - n_before[request]
-                    pieces_s = more_s if n_before[request] else begun_s
-                    pieces_s.append(n_made / engine.sample_rate)
-                self.meters[engine].stepped(took_s, begun_s, more_s)
+            begun_s: list[float] = []
+            more_s: list[float] = []
             for request in batch:
+                n_made = request.n_samples - n_before[request]
+                pieces_s = more_s if n_before[request] else begun_s
+                pieces_s.append(n_made / engine.sample_rate)
                 request.steps_s += took_s
+            self.meters[engine].stepped(took_s, begun_s, more_s)
             self._spare_time.stepped(able, now, took_s)
             self._metrics.stepped(engine.name, len(batch), took_s)
 

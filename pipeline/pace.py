@@ -171,18 +171,19 @@ class ServerPace:
         self._warned.add(names)
         log.warning(
             "%s takes %.1f s for a second of sound on %s, so sentences wait until they can be heard"
-            " without a gap. What is quicker: %s",
+            " without a gap%s",
             " with ".join(names),
             factor,
             engines[-1].runs_on,
-            self._ways_out(engines),
+            f". What is quicker: {ways}" if (ways := self._ways_out(engines)) else "",
         )
 
     def _ways_out(self, engines: list[Engine]) -> str:
+        """Empty where there is none."""
         ways = []
         if len(engines) > 1:
             ways.append(f"{engines[0].name} without {engines[-1].name}")
-        if all(engine.runs_on.startswith("cpu") for engine in engines):
+        if any(engine.can_use_gpu and engine.runs_on.startswith("cpu") for engine in engines):
             ways.append("a GPU (--device)")
         quicker = list(self._meters)[list(self._meters).index(engines[0]) + 1 :]
         for engine in quicker:

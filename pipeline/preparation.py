@@ -28,9 +28,10 @@ class Preparation:
     """The model thread as one listener's stages see it (`stages.engine.ModelThread`), with somebody
     who looks whether its voices are there.
 
-    Each is told of once, as it begins to be waited for and when it is there, whether it was chosen
-    or text needs it. That it cannot be read is told of a voice that was chosen; text that needs it
-    fails by itself."""
+    Each is told of as it begins to be waited for and when it is there, whether it was chosen or
+    text needs it. A choice is answered with all that is waited for from then on: so nobody waits
+    for what it chose before. That a voice cannot be read is told of one that was chosen; text that
+    needs it fails by itself."""
 
     def __init__(self, executor: Executor, tell: Callable[[Preparing | Prepared], None]) -> None:
         self._executor = executor
@@ -41,13 +42,9 @@ class Preparation:
 
     def choose(self, voices: Iterable[tuple[str, Future[Any]]]) -> None:
         """The listener has chosen these, and waits for no others that it chose before."""
-        voices = list(voices)
-        chosen = {name for name, _ in voices}
-        self._waited_for = {
-            name: since for name, since in self._waited_for.items() if name in chosen
-        }
+        before, self._waited_for = self._waited_for, {}
         for name, voice in voices:
-            self._look(name, voice, is_chosen=True)
+            self._look(name, voice, is_chosen=True, since=before.get(name))
 
     @contextmanager
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
@@ -57,11 +54,13 @@ class Preparation:
                 self._look(segment.style.voice, request.loading, is_chosen=False)
             yield request
 
-    def _look(self, name: str, voice: Future[Any], *, is_chosen: bool) -> None:
+    def _look(
+        self, name: str, voice: Future[Any], *, is_chosen: bool, since: float | None = None
+    ) -> None:
         if voice.done():
             return
         if name not in self._waited_for:
-            self._waited_for[name] = trio.current_time()
+            self._waited_for[name] = trio.current_time() if since is None else since
             self._tell(Preparing(name))
         voice.add_done_callback(partial(self._end_soon, name, is_chosen=is_chosen))
 

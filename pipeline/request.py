@@ -84,8 +84,8 @@ class QueuedRequest:
         return [self._inputs.popleft() for _ in range(len(self._inputs))]
 
     def emit(self, samples: Samples) -> None:
+        self.n_samples += len(samples)
         if not self.is_dead and len(samples):
-            self.n_samples += len(samples)
             self._outputs.append(samples)
             self._trio_soon(self._unpark)
 

@@ -97,6 +97,8 @@ class Engine(ABC):
     """Hertz, of what is emitted."""
     runs_on: str = "cpu"
     """The device, and the precision where there is a choice, in words."""
+    can_use_gpu: bool = False
+    """It would run on a GPU, where there is one."""
     least_chars: int = 0
     """The shortest text that it speaks well, which ``auto`` segmentation goes by."""
     letters: LetterStyle = LetterStyle.HYPHENED

@@ -264,3 +264,27 @@ async def test_an_engines_factor_is_measured_while_it_works() -> None:
     assert figures.factor > 2  # a busy machine makes it slower, and nothing makes it quicker
     assert figures.load is not None
     assert 2 <= figures.load < figures.factor
+
+
+class Lingering(TellingEngine):
+    """Has said everything in one step, and is still in it when whoever listened has left."""
+
+    def step(self, batch: Sequence[Request]) -> None:
+        [request] = batch
+        request.emit(np.zeros(2 * self.sample_rate, np.float32))
+        request.finish()
+        while not request.is_dead:
+            time.sleep(0.001)
+
+
+async def test_the_last_step_of_a_request_is_measured_though_its_listener_has_left() -> None:
+    """It has left since it has all: mostly before the step returns. Such steps were taken for ones
+    whose sound nobody wanted, so that a server that had rehearsed did not know how fast it was."""
+    engine = Lingering()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("a"), PlaybackClock()) as job:
+            async for _ in job:
+                pass
+        await until(lambda: executor.step_under_way is None)
+        await until(lambda: executor.meters[engine].figures)

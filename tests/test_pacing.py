@@ -252,12 +252,24 @@ async def test_listeners_who_share_a_slow_machine_hear_no_gap_in_a_sentence(
 async def test_the_log_says_once_that_an_engine_is_slow_and_what_helps(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = await slow_service(SlowSpeaker(3.0))
+    engine = SlowSpeaker(3.0)
+    engine.can_use_gpu = True
+    server = await slow_service(engine)
     for _ in range(2):
         await converse(TimedPeer(token(SENTENCE * 2), FLUSH), server)
     [warning] = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert "slow takes 3.0 s for a second of sound on cpu" in warning
     assert "a GPU (--device)" in warning
+
+
+async def test_what_runs_on_the_cpu_alone_is_promised_nothing_of_a_gpu(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who was slow with Piper or espeak-ng was told to get a GPU, which they do not use."""
+    await converse(TimedPeer(token(SENTENCE * 2), FLUSH), await slow_service(SlowSpeaker(3.0)))
+    [warning] = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "GPU" not in warning
+    assert "quicker" not in warning
 
 
 async def test_an_answer_over_http_loses_nothing(autojump_clock: MockClock) -> None:

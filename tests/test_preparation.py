@@ -143,6 +143,23 @@ async def test_another_choice_ends_the_wait() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_a_choice_that_leaves_the_wait_as_it_is_tells_of_it_again() -> None:
+    """A listener who waited for a voice, and then chose one that was there, could not tell that
+    from one who had changed the speed: the page waited for ever. Now what is waited for is what is
+    told behind the last `ready`."""
+    engine, peer = Slow(), ListPeer(ends=False)
+    async with trio.open_nursery() as nursery:
+        await started(engine, peer, nursery, voice="other")
+        peer.say(ClientMessage(config={"speed": 1.5}))
+        await until(lambda: told(peer) == ["other", "other"])
+        assert isinstance(peer.heard[-2], Ready)
+        engine.read_all()
+        await until(lambda: told(peer) == ["other", "other", "+other"])
+        await wait_all_tasks_blocked()
+        assert told(peer) == ["other", "other", "+other"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_asks_for_no_events_gets_none() -> None:
     engine, peer = Slow(), ListPeer(ends=False)
     async with trio.open_nursery() as nursery:

@@ -18,6 +18,7 @@ from pipeline.models.errors import StoreError
 from pipeline.models.store import MANIFEST, SOURCES, problems, read_manifest
 from stages.errors import ServerError
 from stages.install_hints import install_hints
+from stages.items import Style
 from stages.tts.piper.voice_file import SPEAKER_SIGN
 
 if TYPE_CHECKING:
@@ -136,12 +137,17 @@ def _voices(voices: Mapping[str, Voice]) -> Iterator[str]:
 
 
 def _load(engines: Engines, tell: Tell) -> list[str]:
-    """Read each engine's files, as the server would; returns what went wrong."""
+    """Read each engine's files, and the Piper voice that would speak, as the server would; returns
+    what went wrong."""
     failures = []
+    voice = engines.voices[engines.default_voice]
+    speaks = engines.voices[voice.speaks_with or voice.name]
     for engine in (*engines.synthesizers, *engines.voice_converters):
         tell(f"{engine.reads or engine.name}: reading")
         try:
             engine.load()
+            if engine.name == speaks.engine == PIPER:
+                engine.load_voice(speaks, Style(speaks.name)).result()
         except ServerError as error:
             failures.append(str(error))
         finally:

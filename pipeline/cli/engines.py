@@ -155,8 +155,9 @@ def _default_voice(
     if preferred.name == PIPER:
         voices = preferred.voices()
         by_language = NeuralVoices(voices, languages)
-        language = [options.language] if options.language not in {None, AUTO} else []
-        for name in [*language, options.espeak_languages[0]]:
+        first, asked = options.espeak_languages[0], options.language
+        any_region = first.partition("-")[0]  # another region's voice, before none
+        for name in [first, any_region] if asked is None or asked == AUTO else [asked, first]:
             voice = by_language.find(name)
             if voice is not None:
                 return voice.name
@@ -179,7 +180,7 @@ def no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
     """A sentence: there is no such voice, these have similar names, and these there are; of
     espeak-ng's those of the chosen languages."""
     near = get_close_matches(name, voices, n=2)
-    language = Languages(languages).called(name)
+    language = Languages(languages).called(name.partition("+")[0])
     hint = "; there are "
     if near:
         hint = f", did you mean {' or '.join(near)}? There are "

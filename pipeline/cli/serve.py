@@ -55,11 +55,14 @@ async def serve(options: ServeSettings) -> None:
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     is_warm = False
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        sockets = await _listen(options.host, options.port)
+    with (
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        contextlib.ExitStack() as bound,
+    ):
+        sockets = await _listen(options.host, options.port, bound)
         wyoming = None
         if options.wyoming_port is not None:
-            wyoming = await _listen(options.host, options.wyoming_port)
+            wyoming = await _listen(options.host, options.wyoming_port, bound)
         with StartProgress() as progress:
             port = Port(
                 StartingAnswers(lambda: progress.part),
@@ -188,7 +191,8 @@ def _number(sockets: list[trio.SocketListener]) -> int:
     return number
 
 
-async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+async def _listen(host: str, port: int, bound: contextlib.ExitStack) -> list[trio.SocketListener]:
+    """The sockets of a port, which are closed with `bound` at the latest."""
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
@@ -199,6 +203,7 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
         with contextlib.suppress(OSError):
             listeners += await trio.open_tcp_listeners(port, host=LOOPBACK_V6)
     for listener in listeners:
+        bound.callback(listener.socket.close)
         listener.socket.setsockopt(
             trio.socket.IPPROTO_TCP, trio.socket.TCP_MAXSEG, MAX_SEGMENT_BYTES
         )

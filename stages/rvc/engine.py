@@ -88,6 +88,7 @@ class RvcEngine(Engine):
 
     name = rvc.ENGINE
     sample_rate = PIPELINE_RATE
+    can_use_gpu = True
 
     _converter: Converter
     _warmth: WarmUp

@@ -134,7 +134,8 @@ def test_a_flag_without_its_value_is_no_other_flag() -> None:
         ("de_DE", "for German choose --voice de or --language de"),
         ("de-AT", "for German choose --voice de or --language de"),
         ("French", "for French (France) choose --voice fr-fr or --language fr-fr"),
-        ("de+f33", "did you mean de+f3 "),
+        ("de+f33", "for German choose --voice de or --language de"),
+        ("en-us+f33", ", did you mean en-us+f3 or "),
         ("nobody", "one for each language's tag, as de for German"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ from stages.errors import SynthesisError
 from stages.tts.espeak.data import VARIANTS
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.library import SAMPLE_RATE
+from stages.tts.espeak.writing import written_for
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
+from tests.server_process import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,3 +250,43 @@ def test_close_leaves_nothing_behind_and_may_come_early_or_twice(engine: EspeakE
     request = DrivenRequest(make_segment("Hi."))
     engine.step([request])
     assert isinstance(request.error, SynthesisError)
+
+
+HARMFUL = """
+import sys
+from stages.tts.espeak.engine import EspeakEngine
+from tests.engine_driver import DrivenRequest, make_segment
+
+engine = EspeakEngine(["vi"])
+engine.load()
+engine.install()
+for text in sys.argv[1:]:
+    request = DrivenRequest(make_segment(text, "vi"))
+    engine.step([request])
+    assert request.finished, text
+"""
+
+
+def test_no_mark_before_a_letter_ends_the_process() -> None:
+    """In Vietnamese libespeak-ng writes beyond a word's end at a hyphen between a mark and a
+    letter, as in a quotation, and at a grave accent behind a mark. In a process of its own: what
+    goes wrong there ends it."""
+    texts = [
+        *("§-j", '"-ăn', "(-a)", ")-a", "€-đ", "- §--j", "§-\u00adj", '"-_a', '"-\x01a'),
+        *("a.`", "1,`", 'ba.``"', "a. `", "(a?`)", "a\N{EN DASH}`"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", HARMFUL, *texts],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_minus_is_still_said_behind_a_mark(engine: EspeakEngine) -> None:
+    """What does no harm is left as it is."""
+    assert written_for(make_segment("(-5) well-known a`b"), engine.languages)[0].text == (
+        "(-5) well-known a`b"
+    )

@@ -76,6 +76,17 @@ async def test_a_voice_that_is_read_is_waited_for_with_words(visitor: Visitor) -
         assert await page.text("#error") == "ann cannot be read"
 
 
+async def test_who_chooses_a_voice_that_is_there_waits_for_no_other(visitor: Visitor) -> None:
+    """ "Preparing the voice ann…" stood there for ever."""
+    async with visitor.at(before=MANY_VOICES + FAKE_SOCKET) as page:
+        await choose_voice(page, "ann")
+        await page.evaluate("window.tell({ event: 'preparing', voice: 'ann' })")
+        assert await page.evaluate(IS_BUSY)
+        await page.evaluate(READY % "smooth")
+        assert not await page.evaluate(IS_BUSY)
+        assert "Preparing" not in await page.evaluate(STATUS)
+
+
 async def test_a_machine_slower_than_speech_is_told_with_the_wait_and_a_way_out(
     visitor: Visitor,
 ) -> None:

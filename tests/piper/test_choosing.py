@@ -57,6 +57,9 @@ def test_without_a_voice_the_built_in_engine_speaks() -> None:
     [
         ([JOE], [], JOE),
         ([ALBA, JOE], [], JOE),
+        ([ALBA], [], ALBA),
+        ([ALBA, THORSTEN], ["--language=de"], THORSTEN),
+        ([ALBA], ["--language=en-us"], "en-us+f3"),
         ([ALBA, THORSTEN], ["--espeak-languages=en-gb"], ALBA),
         ([JOE, THORSTEN], ["--language=de-AT"], THORSTEN),
         ([JOE, THORSTEN], ["--language=auto"], JOE),
@@ -73,7 +76,8 @@ def test_without_a_voice_the_built_in_engine_speaks() -> None:
 def test_the_voice_is_a_human_one_of_the_servers_language(
     models: Path, there: list[str], arguments: list[str], default: str
 ) -> None:
-    """Of a language without one espeak-ng speaks, as it did before."""
+    """Of a language without one espeak-ng speaks, as it did before. A region without one is no
+    such language: who had fetched en_GB-alba-medium alone heard a robot from America."""
     for name in there:
         put_voice(models, name)
     assert choose(*arguments).default_voice == default

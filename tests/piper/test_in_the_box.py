@@ -14,7 +14,7 @@ import pytest
 from stages.tts.piper.voice_files import PACKAGED, packaged_folder
 from tests.faults.raw_client import websocket
 from tests.faults.raw_frames import events, sound
-from tests.piper.folders import CARD
+from tests.piper.folders import CARD, put_voice
 from tests.random_piper import build
 from tests.random_rvc import TINY, build_voice
 from tests.random_rvc_features import TINY as TINY_HUBERT
@@ -124,6 +124,18 @@ def test_check_lists_the_voices_with_languages_speakers_rates_and_terms(models: 
     ) in told
     assert f"  {GERMAN}: German, de_DE, by piper, 16000 Hz, not known to be free: unknown\n" in told
     assert told.endswith(f"would be used\n  piper, on cpu, as {ENGLISH}\n")
+
+
+def test_check_reads_the_voice_that_would_speak(tmp_path: Path) -> None:
+    """It named a torn file as what would be used, and the server then could not start."""
+    model = put_voice(tmp_path, "en_US-torn-medium")
+    model.write_bytes(b"\x08" + bytes(1000))
+    done = subprocess.run(
+        [sys.executable, "server.py", "check", "--models", str(tmp_path), "--voice", model.stem],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "en_US-torn-medium.onnx is no voice of Piper" in done.stderr
 
 
 def test_with_only_free_voices_check_says_which_were_left_out(models: Path, voices: Path) -> None:

@@ -90,6 +90,8 @@ def test_names_are_compared_in_one_form(tmp_path: Path) -> None:
         (b"\x08\x07", "{", "a.onnx.json: message: Invalid JSON"),
         (b"\x08\x07", "{}", "a.onnx.json: phoneme_id_map: is missing"),
         (b"\x08\x07", '{"phoneme_type": "pinyin", "phoneme_id_map": {"a": [1]}}', "phoneme_type:"),
+        # With all that a config can hold one letter would be 400,000 ids.
+        (b"\x08\x07", '{"phoneme_id_map": {"a": [1, 1, 1, 1, 1, 1, 1, 1, 1]}}', "at most 8 items"),
     ],
 )
 def test_a_broken_voice_is_told_in_a_line_and_the_others_are_there(

@@ -236,6 +236,18 @@ def test_a_bomb_that_lies_about_its_size_gives_what_it_said(tmp_path: Path) -> N
     assert "cannot be unpacked: Bad CRC-32" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_swells_in_memory_is_refused(
+    tmp_path: Path, method: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """zipfile unpacks what it has read of such an entry as a whole: 1.6 kB took 4 GB, though the
+    entry said that it was small."""
+    data = archive_of({"x.pth": bytes(1_000_000)}, method=method)
+    (tmp_path / "bert.zip").write_bytes(data)
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    assert "is packed in a way that is not read here: unpack it into a folder" in refusal(tmp_path)
+
+
 def test_a_bomb_in_an_archive_counts_with_it(tmp_path: Path) -> None:
     inner = archive_of({"x.pth": bytes(50_000_000)}, method=zipfile.ZIP_DEFLATED)
     pack(tmp_path / "bert.zip", **{f"{number}.zip": inner for number in range(3)})
@@ -283,6 +295,23 @@ def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     data = archive_of({"x.pth": b"a voice", "y.pth": b"another"})
     (tmp_path / "bert.zip").write_bytes(data.replace(b"y.pth", b"x.pth"))
     assert "cannot be unpacked: File exists" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [["x" * 300 + ".pth"], ["x.pth", "x.pth/y.pth"], ["x.pth/y.pth", "x.pth"]]
+)
+def test_names_that_do_not_fit_are_the_archives_fault(tmp_path: Path, names: list[str]) -> None:
+    """Not the disk's, which an upload is told of in another way."""
+    path = pack(tmp_path / "bert.zip", *names)
+    with pytest.raises(UnusableModel, match="cannot be unpacked: "):
+        unpack(path, tmp_path / "into", max_bytes=1000)
+
+
+def test_a_file_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    data = archive_of({"x.pth": b"a voice", "y.pth": b"another"})
+    # zipfile takes a zero for the end of a name.
+    (tmp_path / "bert.zip").write_bytes(data.replace(b"y.pth", b"\0.pth"))
+    assert list(found(tmp_path)) == ["bert"]
 
 
 def test_an_encrypted_archive_is_told(tmp_path: Path) -> None:

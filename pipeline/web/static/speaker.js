@@ -196,7 +196,7 @@ export class Speaker {
   /** @param {any} message */
   #onVoice({ event, voice, pacing }) {
     if (event === "ready") this.pacing = pacing ?? null;
-    else this.preparing = event === "preparing" ? voice : null;
+    this.preparing = event === "preparing" ? voice : null; // what is still read is told behind "ready"
     this.#handlers.changed();
   }
 

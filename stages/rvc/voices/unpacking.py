@@ -8,6 +8,7 @@ names, its number of files and what they swell to are checked before any is writ
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import stat
@@ -51,6 +52,11 @@ UNFINISHED_S = 3600.0
 _COPY_BYTES = 1 << 20
 _UTF_8, _ENCRYPTED = 0x800, 0x1
 """Flags of an entry (APPNOTE.TXT of the zip format, 4.4.4)."""
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""Those that zipfile unpacks piece by piece. With bzip2 and LZMA it unpacks all that it has read at
+once: a kilobyte becomes gigabytes in memory, whatever size the entry says it has."""
+_FAULTS = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL})
+"""Errors of the system that an archive's names and numbers lead to, and not the disk."""
 
 
 class Archives:
@@ -147,17 +153,27 @@ class _Unpacking:
         # What zipfile raises where an entry is damaged, or packed in a way that it does not know.
         except (EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UnusableModel(f"{name} cannot be unpacked: {reason(error)}") from error
+        except OSError as error:
+            if error.errno not in _FAULTS:
+                raise
+            raise UnusableModel(f"{name} cannot be unpacked: {error.strerror}") from error
 
     def _take_all(self, opened: zipfile.ZipFile, into: Path, *, is_inner: bool) -> None:
         for entry in opened.infolist():
             path = self._path(entry)
-            if entry.is_dir() or _is_hidden(path):
+            # zipfile cannot tell of an empty name whether it is a folder's.
+            if not entry.filename or entry.is_dir() or _is_hidden(path):
                 continue
             suffix = path.suffix.lower()
             if suffix not in TAKEN and suffix != ZIP:
                 continue
             if entry.flag_bits & _ENCRYPTED:
                 raise self._refusal("is encrypted: unpack it into a folder, with its password")
+            if entry.compress_type not in _METHODS:
+                raise self._refusal(
+                    "is packed in a way that is not read here: unpack it into a folder, or pack it"
+                    " by the method that all programs know (Deflate)"
+                )
             self._count(entry)
             target = into / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -89,14 +89,19 @@ class Languages:
 
     def called(self, name: str) -> LanguageFile | None:
         """The language that somebody means who does not name it as we do: ``German``, ``de_DE`` or
-        a longer name that begins with a tag. Of several the one with the shortest tag."""
+        a longer name that begins with a tag. Of several with that name it is the one that the bare
+        tag means."""
         title = name.casefold()
         titled = [
             own
             for own in set(self._by_name.values())
             if title in {own.title.casefold(), own.title.partition(" (")[0].casefold()}
         ]
-        return min(titled, key=lambda own: (len(own.tag), own.tag), default=self.find(name))
+        if not titled:
+            return self.find(name)
+        first = min(titled, key=lambda own: (len(own.tag), own.tag))
+        bare = self.find(first.tag.partition("-")[0])
+        return bare if bare in titled else first
 
     def __contains__(self, tag: object) -> bool:
         """Whether `find` finds it."""

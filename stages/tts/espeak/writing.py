@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 """Control characters, of which espeak takes some for commands (\\x01 and \\x05), and lone
 surrogates, which have no UTF-8."""
+_TIED_SYMBOL = regex.compile(r"(?<=[^\p{L}\p{M}\p{N}\s])[-\N{SOFT HYPHEN}]+(?=[\p{L}\p{M}_])")
+"""A hyphen between a mark and a letter, ``"-a``, at which libespeak-ng (1.52.0) writes beyond a
+word's end in Vietnamese, and ends the process."""
+_MARKED_GRAVE = regex.compile(r"(?<=[^\p{L}\p{M}\s]\s*)`+")
+"""A grave accent by itself behind a mark, ``a.` ``, which does the same."""
 _OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
 _CLOSING_MARKS = re.compile(r"[] \"'’”»)}*_]+\Z")
 _CLOSING_MARKS_BUT_BRACKETS = re.compile(r"[ \"'’”»)}*_]+\Z")
@@ -76,6 +81,8 @@ def write_sounds(buffer: Buffer, language: LanguageFile) -> bool:
 def leave_out_unspeakable(buffer: Buffer) -> None:
     """Leave out what has no sound and would do harm, and space at the ends."""
     buffer.substitute(_UNSPEAKABLE, lambda _: " ")
+    buffer.substitute(_TIED_SYMBOL, lambda _: " ")
+    buffer.substitute(_MARKED_GRAVE, lambda _: " ")
     buffer.substitute(_OUTER_SPACE, lambda _: "")
 
 

@@ -23,6 +23,9 @@ Rate = Annotated[int, Field(ge=8_000, le=48_000)]
 Scale = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Noise = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Id = Annotated[int, Field(ge=0)]
+MAX_FOR_ONE = 8
+"""Ids of a phoneme, or phonemes that one stands for: voices have one of each. A text's length in
+ids, and what they take to read, is bounded by it."""
 
 
 class _ConfigPart(BaseModel):
@@ -71,9 +74,11 @@ class PiperConfig(_ConfigPart):
     language: SpokenLanguage = SpokenLanguage()
     phoneme_type: Literal["espeak", "text"] = "espeak"
     """How text becomes phonemes: by espeak-ng, or every character is one."""
-    phoneme_map: dict[str, list[str]] = {}
+    phoneme_map: dict[str, Annotated[list[str], Field(max_length=MAX_FOR_ONE)]] = {}
     """Phonemes that stand for another."""
-    phoneme_id_map: dict[str, list[Id]] = Field(min_length=1)
+    phoneme_id_map: dict[str, Annotated[list[Id], Field(max_length=MAX_FOR_ONE)]] = Field(
+        min_length=1
+    )
     num_symbols: Annotated[int, Field(ge=1, le=10_000)] = 256
     num_speakers: Annotated[int, Field(ge=1, le=100_000)] = 1
     speaker_id_map: dict[str, Id] = {}

@@ -1,7 +1,7 @@
 """A Piper voice's network, loaded: its parts as sessions of onnxruntime.
 
 A voice is a stranger's file. Its size, inputs and operators are looked at before anything of it is
-run, and it is tried before it is used (`trial.py`).
+run, and it is tried before it is used (`voice.py`).
 """
 
 from __future__ import annotations

@@ -55,8 +55,6 @@ capitals be read as a word where there are no others."""
 _SPACE = re.compile(r"\s+")
 _MANY_MARKS = regex.compile(r"(?<=\p{M}{4})\p{M}+")
 """More marks than any letter has."""
-_TIED_SYMBOL = regex.compile(r"(?<=[^\p{L}\p{M}\p{N}\s\]])[-\N{SOFT HYPHEN}]+(?=\w)")
-"""A hyphen between a symbol and a letter, at which libespeak-ng writes beyond a word's end."""
 _STRESS_AND_LENGTH = frozenset("ˈˌː")
 BEGINNING, END, PAD = "^", "$", "_"
 MAX_LACKING = 1000
@@ -172,7 +170,6 @@ def _written(segment: Segment, language: LanguageFile) -> tuple[Spoken, bool]:
     has_sounds = write_sounds(buffer, language)
     buffer.substitute(_unread(own_scripts(language.tag)), lambda _: " ")
     buffer.substitute(_MANY_MARKS, lambda _: "")
-    buffer.substitute(_TIED_SYMBOL, lambda _: " ")
     leave_out_unspeakable(buffer)
     buffer.substitute(_SPACE, lambda _: " ")  # an empty line would end a clause
     soften_stops(buffer, segment.source)

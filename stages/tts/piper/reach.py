@@ -36,7 +36,7 @@ def reach_of(
     nodes: Sequence[NodeProto], begin: str, end: str, shapes: Mapping[str, Sequence[int]]
 ) -> Reach:
     """The reach from one tensor to another. Only convolutions are taken to look around; a voice
-    where something else does so is found out when it is tried, see `network.py`.
+    where something else does so is found out when it is tried, see `voice.py`.
 
     Convolution i sees inputs ``i - pad`` to ``i - pad + d(k - 1)``; a transposed one with stride s
     is made from inputs ``(i + pad - d(k - 1)) / s`` to ``(i + pad) / s``."""

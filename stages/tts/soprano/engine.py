@@ -82,6 +82,7 @@ class SopranoEngine(Engine):
 
     name = ENGINE
     sample_rate = SAMPLE_RATE
+    can_use_gpu = True
     letters = LetterStyle.SPACED
     least_chars = 30  # the package joins shorter sentences
 
