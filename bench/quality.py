@@ -5,15 +5,15 @@ Each case is judged by DNSMOS (``p808``, ``ovrl``, ``sig``, ``bak``: 1 to 5, mor
 the words that a weak recogniser gets wrong (``wer %``, of all words). Only the differences between
 two cases of one voice mean much: see `bench/judges.py`.
 
-    as it is          the voice by itself
-    +3 semitones      moved by WSOLA, as ``pitch_shift`` has it
-    speed 1.5         the engine's own as far as it goes (espeak-ng's rate, Piper's length scale),
-                      and the rest by WSOLA, as ``speed`` has it
-    ..., WSOLA        all of the speed by WSOLA
-    ..., Rubber Band  the same change by its finer engine (R3) in real-time mode
+    as it is            the voice by itself
+    +3 semitones        moved by WSOLA, as ``pitch_shift`` has it
+    speed 1.5           the engine's own as far as it goes (espeak-ng's rate, Piper's durations),
+                        and the rest by WSOLA, as ``speed`` has it
+    ..., WSOLA          all of the speed by WSOLA
+    ..., Rubber Band    the same change by its finer engine (R3) in real-time mode
     ..., formants kept  by it as well, so that the voice stays as large as it is
-    one shot          Piper with the same noise, every chunk computed from the whole text
-    in one            shifts and speeds of a sentence that comes whole: the difference from pieces
+    one shot            Piper with the same noise, every chunk computed from the whole text
+    in one              shifts and speeds of a sentence that comes whole, against pieces of it
 
 ``cpu ms`` is the work for a second of the voice's speech, which comes in pieces of 20 ms, and
 ``ahead ms`` what has to come of it before the first sound does. ``off by 1e-6`` is the largest
