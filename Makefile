@@ -32,7 +32,8 @@ setup: .venv/.full ## Install all that the models, the tests and the checks need
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	$(BIN)/python -m pytest $(PARALLEL)
 
-nightly: test ## Run the laws with twenty times the examples as well, an hour and more
+nightly: test ## Run the laws with twenty times the examples as well, an hour and more; and listen
+	$(BIN)/python bench/quality.py --gate
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		property_tests
 

@@ -46,17 +46,31 @@ class Figure(NamedTuple):
         """The label, the value, the target and the prediction, as they are shown."""
         value = results.get(self.case, {}).get(self.key)
         measured = "not measured yet" if value is None else self._with_unit(number(value))
-        return [self.label, measured, self._target(value), self._with_unit(self.predicted)]
+        return [self.label, measured, self._target(results), self._with_unit(self.predicted)]
 
-    def _target(self, value: float | None) -> str:
+    @property
+    def has_target(self) -> bool:
+        """There is a bound to it."""
+        return self.at_most is not None or self.at_least is not None
+
+    def is_missed(self, results: Mapping[str, Result]) -> bool:
+        """It was measured, and is beyond its target."""
+        value = results.get(self.case, {}).get(self.key)
+        if value is None:
+            return False
+        return bool(
+            (self.at_most is not None and value > self.at_most)
+            or (self.at_least is not None and value < self.at_least)
+        )
+
+    def _target(self, results: Mapping[str, Result]) -> str:
         limit, sign = (self.at_most, "≤") if self.at_least is None else (self.at_least, "≥")
         if limit is None:
             return ""
         target = f"{sign} {self._with_unit(number(limit))}"
-        if value is None:
+        if results.get(self.case, {}).get(self.key) is None:
             return target
-        is_met = value <= limit if self.at_least is None else value >= limit
-        return f"{target}: {'met' if is_met else '**missed**'}"
+        return f"{target}: {'**missed**' if self.is_missed(results) else 'met'}"
 
     def _with_unit(self, text: str) -> str:
         return f"{text} {self.unit}" if text and self.unit else text
@@ -123,9 +137,10 @@ def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
 
 def report(
     columns: Mapping[str, str], figures: Sequence[Figure], results: Iterable[Result]
-) -> None:
+) -> dict[str, Result]:
     """Print each result as it comes as a row, where `columns` maps its keys to headings; then the
-    figures beside their targets; and as the last line everything, as one JSON object."""
+    figures beside their targets; and as the last line everything, as one JSON object. Returns the
+    results by their cases."""
     began, busy_s, own_s = time.perf_counter(), busy_seconds(), _own_seconds()
     columns = {"case": "case", **columns}
     widths = [34 if key == "case" else 12 for key in columns]
@@ -159,6 +174,7 @@ def report(
         "results": measured,
     }
     print(json.dumps(whole, allow_nan=False))
+    return measured
 
 
 def busy_seconds() -> float:

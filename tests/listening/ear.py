@@ -1,4 +1,4 @@
-"""An ear: speech in, what was said and how high it was out."""
+"""An ear: speech in, what was said, when, and how high it was out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HEARS_AT = 16_000
 """Hertz: what the recogniser's model was trained on."""
+FRAME_S = 0.01
+PAUSE_S = 0.3
+"""Silence before and behind what it hears: it wants to hear where speech begins."""
 
 
 class Ear:
@@ -33,16 +36,33 @@ class Ear:
 
     def understand(self, speech: Samples, rate: int) -> str | None:
         """The sentence that was said; None: none of them, or not all of it."""
-        speech = speech if rate == HEARS_AT else soxr.resample(speech, rate, HEARS_AT)
-        pause = np.zeros(HEARS_AT * 3 // 10, np.float32)  # it wants to hear where speech begins
-        heard = np.concatenate((pause, speech, pause))
-        self._decoder.start_utt()
-        self._decoder.process_raw(
-            (np.clip(heard, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True
-        )
-        self._decoder.end_utt()
+        _listen(self._decoder, speech, rate)
         hypothesis = self._decoder.hyp()
         return None if hypothesis is None else self._sentences.get(hypothesis.hypstr)
+
+
+class Aligner:
+    """Finds the words of a sentence that is known in its speech."""
+
+    def __init__(self) -> None:
+        self._decoder = pocketsphinx.Decoder(loglevel="FATAL")
+
+    def word_starts(self, sentence: str, speech: Samples, rate: int) -> list[float]:
+        """The seconds at which each word begins, to 10 ms."""
+        self._decoder.set_align_text(_words(sentence))
+        _listen(self._decoder, speech, rate)
+        # What is not said stands in angle brackets; a second way of saying a word as `a(2)`.
+        said = [part for part in self._decoder.seg() if part.word[0] not in "<(["]
+        return [part.start_frame * FRAME_S - PAUSE_S for part in said]
+
+
+def _listen(decoder: pocketsphinx.Decoder, speech: Samples, rate: int) -> None:
+    speech = speech if rate == HEARS_AT else soxr.resample(speech, rate, HEARS_AT)
+    pause = np.zeros(round(PAUSE_S * HEARS_AT), np.float32)
+    heard = np.concatenate((pause, speech, pause))
+    decoder.start_utt()
+    decoder.process_raw((np.clip(heard, -1, 1) * 32767).astype("<i2").tobytes(), full_utt=True)
+    decoder.end_utt()
 
 
 def median_pitch(speech: Samples, rate: int, *, near: float) -> float:

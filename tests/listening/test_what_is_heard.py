@@ -1,4 +1,4 @@
-"""What comes out is the sentence that went in, at the pitch that was asked for.
+"""What comes out of espeak-ng is the sentence that went in, at the pitch that was asked for.
 
 The recogniser was trained on people, so it only follows voices that are near enough: female
 espeak-ng variants, moved by three semitones at most. Over all of -12 to +12, all ten sentences
@@ -13,66 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import trio
 
 from pipeline.cli.open_service import open_service
 from pipeline.cli.settings import SpeakSettings
-from pipeline.speak_text import speak_text
-from tests.fakes import sound_to
-from tests.listening.ear import Ear, median_pitch
+from tests.listening.ear import median_pitch
+from tests.listening.speaking import SENTENCES, speak
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pipeline.service import Service
-    from stages.audio.format import Samples
-
-SENTENCES = (
-    "Open the window before the meeting starts.",
-    "My brother bought seven yellow apples.",
-    "The train to London leaves at noon.",
-    "Please turn off the kitchen light.",
-    "She plays the piano every evening.",
-    "Water freezes when the weather is cold.",
-    "The children are sleeping upstairs.",
-    "Nobody remembered the doctor's name.",
-    "Put the heavy box on the table.",
-    "Our garden has a small green gate.",
-)
+    from tests.listening.ear import Ear
 
 F3_PITCH = 210.0
 """Hertz, as parselmouth hears the voice en-us+f3."""
 
 
-@pytest.fixture(scope="module")
-def ear(tmp_path_factory: pytest.TempPathFactory) -> Ear:
-    return Ear(SENTENCES, tmp_path_factory.mktemp("grammar"))
-
-
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    async with open_service(SpeakSettings(), 1, math.inf) as service:
+    async with open_service(SpeakSettings(engine="espeak-ng"), 1, math.inf) as service:
         yield service
-
-
-async def speak(service: Service, *tokens: str, **config: str | float) -> Samples:
-    """What the pipeline makes of these tokens, as float32."""
-
-    async def texts() -> AsyncIterator[str]:
-        for token in tokens:
-            await trio.lowlevel.checkpoint()
-            yield token
-
-    pcm = bytearray()
-
-    async def collect(data: bytes) -> None:
-        await trio.lowlevel.checkpoint()
-        pcm.extend(data)
-
-    await speak_text(service, texts(), sound_to(collect), config)
-    if config.get("encoding") == "s16le":
-        return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
-    return np.frombuffer(pcm, "<f4")
 
 
 @pytest.mark.parametrize(
