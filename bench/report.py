@@ -53,7 +53,7 @@ BENCHES = {
     "chain": "Soprano and RVC, random weights",
     "pacing": "Slower than speech, random weights",
     "soak": "A soak",
-    "quality": "How it sounds",
+    "quality": "How it sounds (of RVC, with random weights, its pitch)",
     "gpu": "On a GPU, random weights",
 }
 """Every bench with its heading, in the order of the page."""
