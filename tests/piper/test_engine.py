@@ -91,8 +91,10 @@ def test_durations_that_are_none_fail_one_text(
         return [np.full_like(made[0], duration), *made[1:]] if len(made) > 1 else made
 
     monkeypatch.setattr(VoiceNetwork, "_run", broken)
+    request = request_for(engine, SENTENCE, PLAIN)
     with pytest.raises(SynthesisError, match="durations broke down"):
-        say(engine, SENTENCE, PLAIN)
+        engine.step([request])
+    engine.leave(request)
 
 
 def test_the_same_seed_says_the_same(engine: PiperEngine) -> None:
