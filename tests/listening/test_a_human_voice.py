@@ -38,9 +38,10 @@ def test_each_sentence_is_understood_as_itself(spoken: list[Spoken], ear: Ear) -
 
 
 def test_words_are_heard_when_they_are_told(spoken: list[Spoken]) -> None:
-    """Against where the recogniser finds them, which with espeak-ng is 13 ms off at the median. They
-    were told to begin with their first phoneme, and are heard from the space before it, which has 40
-    to 70 ms of sound where nobody pauses: 49 ms off at the median, 115 at most. Now 13 and 51."""
+    """Against where the recogniser finds them, which with espeak-ng is 13 ms off at the median.
+    They were told to begin with their first phoneme, and are heard from the space before it, which
+    has 40 to 70 ms of sound where nobody pauses: 49 ms off at the median, 115 at most. Now 13 and
+    51."""
     aligner = Aligner()
     off_s = []
     for sentence, each in zip(SENTENCES, spoken, strict=True):
