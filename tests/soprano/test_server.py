@@ -188,7 +188,7 @@ def test_a_damaged_model_is_refused_before_the_port_opens(tiny_model: Path, tmp_
 def test_a_device_that_is_not_there_is_named(models: Path) -> None:
     done = program("speak", "Hi!", "--models", str(models), "--device", "cuda:99")
     assert done.returncode == 1
-    assert "device: there is no cuda:99; this torch, " in done.stderr
+    assert "--device: there is no cuda:99: torch " in done.stderr
 
 
 def test_check_tells_what_there_is_and_would_be_used(models: Path) -> None:
@@ -231,7 +231,7 @@ def test_check_finds_a_damaged_model(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "soprano" / "decoder.pth").write_bytes(b"no zip")
     done = program("check", "--models", str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"server.py: {tmp_path}/soprano/decoder.pth is not what")
+    assert f"server.py: {tmp_path}/soprano/decoder.pth is not what" in done.stderr
 
 
 @pytest.mark.parametrize("torch", [True, False])
