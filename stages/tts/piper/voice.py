@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.errors import UnusableModel
 from stages.tts.piper.phonemes import Alphabet
-from stages.tts.piper.schedule import FIRST_FRAMES, chunks
+from stages.tts.piper.schedule import FRAMES, chunks
 from stages.tts.piper.stream import SoundStream, rest_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _try_out(network: VoiceNetwork, config: PiperConfig) -> None:
     n_ids, n_channels = reading.means.shape
     if not len(reading.w) == n_ids == len(ids) or reading.scales.shape != reading.means.shape:
         raise UnusableModel("it does not make a duration, a mean and a scale for each phoneme")
-    n_frames = 2 * FIRST_FRAMES + network.flow_reach + network.decoder_reach
+    n_frames = 2 * FRAMES[0] + network.flow_reach + network.decoder_reach
     prior = draws.standard_normal((n_frames, n_channels), np.float32)
     whole = network.sound(network.latent(prior, speaker), speaker)
     if len(whole) != n_frames * network.hop:
