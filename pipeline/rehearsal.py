@@ -48,15 +48,18 @@ async def rehearse(service: Service, style: Style) -> None:
     to_nobody, converted = trio.open_memory_channel[Speech](1)
     models, clock = service.executor, PlaybackClock()
     clock.sent(IN_HAND_S, now)
-    async with trio.open_nursery() as nursery:
-        start = nursery.start_soon
-        start(synthesize, segments, to_converter, service.synthesizer_for, models, clock)
-        start(convert, speech, to_nobody, service.converter_for, models, clock)
-        with to_tts:
-            await to_tts.send(segment)
-        sound_s = 0.0
-        async for item in converted:
-            if isinstance(item, AudioChunk):
-                sound_s += item.duration_s
-                if item.is_last:
-                    service.pace.spoken(segment, sound_s)
+    try:
+        async with trio.open_nursery() as nursery:
+            start = nursery.start_soon
+            start(synthesize, segments, to_converter, service.synthesizer_for, models, clock)
+            start(convert, speech, to_nobody, service.converter_for, models, clock)
+            with to_tts:
+                await to_tts.send(segment)
+            sound_s = 0.0
+            async for item in converted:
+                if isinstance(item, AudioChunk):
+                    sound_s += item.duration_s
+                    if item.is_last:
+                        service.pace.spoken(segment, sound_s)
+    finally:
+        clock.has_left = True  # else it would count as a listener, whom others make way for

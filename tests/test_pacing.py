@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import trio
 import trio.testing
 
 from pipeline.close_code import CloseCode
-from pipeline.rehearsal import rehearse_what_is_chosen
+from pipeline.rehearsal import rehearse, rehearse_what_is_chosen
 from pipeline.speak_text import speak_text
 from stages.errors import ProtocolError
 from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, Ready, SegmentStarted
@@ -28,9 +29,12 @@ from tests.timed_models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trio.testing import MockClock
 
-    from stages.items import Outgoing
+    from stages.engine import Engine, Job, Playback
+    from stages.items import Outgoing, Segment
 
 LONGER = (
     "And one that is longer by half says of each thing more than a reader would ever want to know"
@@ -133,6 +137,25 @@ async def test_what_a_listener_chooses_is_rehearsed_where_nobody_knows_how_fast_
         nursery.cancel_scope.cancel()
     assert Figures(server)("gap_seconds_total") < 0.05
     assert peer.started[0].pacing.hold_s > 5
+
+
+async def test_who_is_spoken_to_by_a_rehearsal_leaves(autojump_clock: MockClock) -> None:
+    """He counted as a listener for 5 s, and whoever was a minute ahead by then waited for him:
+    0.3 s for each sentence."""
+    playbacks: list[Playback] = []
+
+    class Watched(TimedModels):
+        @contextmanager
+        def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[Job]:
+            playbacks.append(playback)
+            with super().open(engine, segment, playback) as job:
+                assert not playback.has_left
+                yield job
+
+    server = service(Watched(), SlowSpeaker(0.5))
+    await rehearse(server, server.style)
+    assert playbacks
+    assert all(playback.has_left for playback in playbacks)
 
 
 async def test_what_is_told_by_the_engine_is_believed(autojump_clock: MockClock) -> None:
