@@ -105,8 +105,8 @@ async def open_service(
             nursery.start_soon(lexicon.watch)
         for name in await service.install_engines(preload, tell):
             log.warning(
-                "--preload: there is no room for %s beside the others in --rvc-memory-mb %d; it is"
-                " read when it is needed",
+                "--preload: there is no room for %s beside the others (of RVC, --rvc-memory-mb %d);"
+                " it is read when it is needed",
                 name,
                 options.rvc_memory_mb,
             )

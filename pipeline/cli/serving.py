@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -48,18 +48,19 @@ async def open_answers(
         options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
     )
     async with opening as service:
-        uploads = Uploads(service, options.voices, upload_rules(options, access))
-        tell("the HTTP API: laying out")
-        app = await trio.to_thread.run_sync(
-            create_app, service, options.allowed_origins, uploads, abandon_on_cancel=True
-        )
-        http = HttpServer(app)
-        # Keep what was made so far out of full collections: walking it (80,000 objects of FastAPI's
-        # and pydantic's) stops the loop, and with it everybody's sound, for 50 to 90 ms.
-        gc.collect()
-        gc.freeze()
-        yield ServiceAnswers(service, http, limit, uploads)
-        uploads.close()
+        rules = upload_rules(options, access)
+        with closing(Uploads(service, options.voices, rules)) as uploads:
+            tell("the HTTP API: laying out")
+            app = await trio.to_thread.run_sync(
+                create_app, service, options.allowed_origins, uploads, abandon_on_cancel=True
+            )
+            http = HttpServer(app)
+            # Keep what was made so far out of full collections: walking it (80,000 objects of
+            # FastAPI's and pydantic's) stops the loop, and with it everybody's sound, for 50 to
+            # 90 ms.
+            gc.collect()
+            gc.freeze()
+            yield ServiceAnswers(service, http, limit, uploads)
 
 
 def upload_rules(options: ServeSettings, access: Access) -> UploadRules:

@@ -166,8 +166,20 @@ async def test_what_comes_behind_an_upload_is_not_answered(
     assert await remove(server, "dora") == 204
 
 
-async def test_metrics_count_uploads(server: ServerProcess) -> None:
+async def counted(server: ServerProcess, outcome: str) -> float:
+    """How many uploads ended so."""
     told = (await ask(server.port, with_key(get("/metrics")))).body.decode()
-    assert 'voice_uploads_total{outcome="taken"}' in told
-    assert 'voice_uploads_total{outcome="broken_off"} 2.0' in told
-    assert 'voice_uploads_total{outcome="removed"}' in told
+    line = f'voice_uploads_total{{outcome="{outcome}"}} '
+    return sum(float(each.removeprefix(line)) for each in told.splitlines() if line in each)
+
+
+async def test_metrics_count_uploads(server: ServerProcess, folder: Path, anna: bytes) -> None:
+    outcomes = "taken", "removed", "broken_off"
+    before = [await counted(server, outcome) for outcome in outcomes]
+    async with begun(server, folder, "emma", anna) as connection:
+        connection.reset()
+        await until(lambda: left(folder) == [])
+    assert (await upload(server, "emma", anna))[0] == 201
+    assert await remove(server, "emma") == 204
+    after = [await counted(server, outcome) for outcome in outcomes]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.errors import UnusableModel
+from stages.folders import entries_of
 from stages.rvc import UPLOADED
 from stages.rvc.voices.file_names import (
     called,
@@ -251,15 +252,7 @@ class _Search:
 
     def _list(self, folder: Path) -> list[Path]:
         """The entries of a folder, in order; nothing where there is no folder."""
-        try:
-            paths = sorted(folder.iterdir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            self.problems.append(f"{folder} cannot be read: {error.strerror}")
-            return []
-        # Hidden files, and what macOS packs into archives beside each file.
-        shown = [path for path in paths if not path.name.startswith((".", "__MACOSX"))]
+        shown = entries_of(folder, self.problems)
         self.problems += [
             f"{path} is a link to nothing"
             for path in shown

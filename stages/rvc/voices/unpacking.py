@@ -78,6 +78,9 @@ class Archives:
                 return self._unpack(root, archive, key)
             except UnusableModel as error:
                 self._refusals[key] = str(error)
+            except OSError as error:  # the disk's, which may have room the next time
+                msg = f"{archive} cannot be unpacked: {error.strerror}"
+                raise UnusableModel(msg) from error
         raise UnusableModel(self._refusals[key])
 
     def sweep(self, root: Path, archives: Iterable[Path]) -> None:
@@ -97,15 +100,12 @@ class Archives:
                     cache.rmdir()
 
     def _unpack(self, root: Path, archive: Path, key: str) -> Path:
-        try:
-            cache = self._cache(root)
-            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache) as unfinished:
-                inner = Path(unfinished, key)
-                unpack(archive, inner / archive.stem, max_bytes=MAX_UNPACKED_BYTES)
-                with suppress(FileExistsError):  # another server has unpacked it meanwhile
-                    inner.rename(cache / key)
-        except OSError as error:
-            raise UnusableModel(f"{archive} cannot be unpacked: {error.strerror}") from error
+        cache = self._cache(root)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache) as unfinished:
+            inner = Path(unfinished, key)
+            unpack(archive, inner / archive.stem, max_bytes=MAX_UNPACKED_BYTES)
+            with suppress(FileExistsError):  # another server has unpacked it meanwhile
+                inner.rename(cache / key)
         return cache / key / archive.stem
 
     def _caches(self, root: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.errors import UnusableModel
+from stages.folders import entries_of
 from stages.tts.piper.config import read_config
 from stages.tts.piper.model_card import terms_of
 from stages.tts.piper.voice_file import PiperVoiceFile
@@ -119,7 +120,7 @@ class _FolderSearch:
             if len(folder.relative_to(root).parts) > MAX_DEPTH:
                 self.problems.append(f"{folder} was not searched: it lies too deep")
                 continue
-            entries = self._list(folder)
+            entries = entries_of(folder, self.problems)
             n_entries += len(entries)
             if n_entries > MAX_ENTRIES:
                 told = f"{root} has over {MAX_ENTRIES} files: not all were searched for voices"
@@ -127,16 +128,6 @@ class _FolderSearch:
                 return
             self._take(entries)
             folders += [entry for entry in entries if entry.is_dir()]
-
-    def _list(self, folder: Path) -> list[Path]:
-        try:
-            paths = sorted(folder.iterdir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            self.problems.append(f"{folder} cannot be read: {error.strerror}")
-            return []
-        return [path for path in paths if not path.name.startswith((".", "__"))]
 
     def _take(self, entries: Iterable[Path]) -> None:
         """The voices of one folder."""
