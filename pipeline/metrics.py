@@ -18,9 +18,13 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from prometheus_client import Metric
 
     from stages.items import Remark, Timing
 
@@ -105,6 +109,10 @@ class Metrics:
         # The state at each scrape, which the service tells by `set_function`.
         self.ready = gauge("ready", "A new listener would be served")
         self.listeners = gauge("listeners", "Places taken")
+        self.connections = gauge("connections", "Connections that are open")
+        self.unfinished = gauge(
+            "connections_unfinished", "Connections whose request has not been read yet"
+        )
         self.tasks = gauge("tasks", "Trio's tasks")
         self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
         self.load = gauge("load", "What those who are spoken to need of the model thread's time")
@@ -112,6 +120,18 @@ class Metrics:
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
         )
         self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
+
+    def watch_connections(
+        self,
+        n_open: Callable[[], float],
+        n_unfinished: Callable[[], float],
+        shed: Mapping[str, int],
+    ) -> None:
+        """Tell of the port at each scrape: how many connections there are, how many of them have
+        not asked for anything yet, and how many were closed unserved, by the reason."""
+        self.connections.set_function(n_open)
+        self.unfinished.set_function(n_unfinished)
+        self._registry.register(_Shed(shed))
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -153,3 +173,19 @@ class Metrics:
         """Record a finished segment by the seconds of its steps and of its sound."""
         if sound_s:
             self._factors.labels(engine).observe(steps_s / sound_s)
+
+
+class _Shed(Collector):
+    """Connections that were closed unserved. A flood costs the port too little to count each one
+    here."""
+
+    def __init__(self, shed: Mapping[str, int]) -> None:
+        self._shed = shed
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "voice_connections_shed", "Connections that were closed unserved", labels=("reason",)
+        )
+        for reason, count in self._shed.items():
+            family.add_metric((reason,), count)
+        yield family

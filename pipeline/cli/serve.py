@@ -18,7 +18,9 @@ from pipeline.cli import devices
 from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
 from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
+from pipeline.net.addresses import TrustedProxies
 from pipeline.net.announcement import announce
+from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.port import Port
 from pipeline.net.starting_answers import StartingAnswers
 from pipeline.net.tls import server_context
@@ -54,6 +56,7 @@ async def serve(options: ServeSettings) -> None:
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
+    crowd = Crowd(Room.below(raise_descriptor_limit()), TrustedProxies(options.trusted_proxies))
     is_warm = False
     with (
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
@@ -67,6 +70,7 @@ async def serve(options: ServeSettings) -> None:
             port = Port(
                 StartingAnswers(lambda: progress.part),
                 access,
+                crowd,
                 tls=tls,
                 write_stall_s=options.write_stall_s,
             )
@@ -79,7 +83,7 @@ async def serve(options: ServeSettings) -> None:
                 nursery.start_soon(_note_signals, signals, told_to_end, told_again)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                async with open_answers(options, access, port.limit, progress) as answers:
+                async with open_answers(options, access, crowd, progress) as answers:
                     watch.cancel()
                     is_warm = True
                     progress.end()

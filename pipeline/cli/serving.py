@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from pipeline.cli.settings import ServeSettings
     from pipeline.executor import Tell
     from pipeline.net.access import Access
-    from pipeline.net.pacing import RateLimit
+    from pipeline.net.crowd import Crowd
 
 
 class AnswersOpener(Protocol):
     """`open_answers`."""
 
     def __call__(
-        self, options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+        self, options: ServeSettings, access: Access, crowd: Crowd, tell: Tell
     ) -> AbstractAsyncContextManager[ServiceAnswers]:
         """See there."""
 
 
 @asynccontextmanager
 async def open_answers(
-    options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+    options: ServeSettings, access: Access, crowd: Crowd, tell: Tell
 ) -> AsyncIterator[ServiceAnswers]:
-    """The answers of the service for these options, which is warm. `limit` is the port's, for new
-    connections; `tell` gets the parts of the start, each as it begins."""
+    """The answers of the service for these options, which is warm. `crowd` is the port's;
+    `tell` gets the parts of the start, each as it begins."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
     opening = open_service(
@@ -60,7 +60,7 @@ async def open_answers(
             # 90 ms.
             gc.collect()
             gc.freeze()
-            yield ServiceAnswers(service, http, limit, uploads)
+            yield ServiceAnswers(service, http, crowd, uploads)
 
 
 def upload_rules(options: ServeSettings, access: Access) -> UploadRules:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,6 +43,19 @@ Origin = Annotated[
 ]
 """A web page's origin, as browsers send it: scheme, host, and the port unless it is the default.
 Extensions and apps have schemes of their own."""
+
+
+def _read_networks(words: object) -> object:
+    split = _split(words)
+    if not isinstance(split, list):
+        return split
+    return [ipaddress.ip_network(word) if isinstance(word, str) else word for word in split]
+
+
+Networks = Annotated[
+    list[ipaddress.IPv4Network | ipaddress.IPv6Network], NoDecode, BeforeValidator(_read_networks)
+]
+"""Likewise, of IP addresses and networks."""
 
 
 class SpeechSettings(CommonSettings):
@@ -203,6 +217,11 @@ class ServeSettings(SpeechSettings):
         [],
         description="web pages of other hosts that may use this server (https://example.org), and"
         " browser extensions (chrome-extension://and-its-id)",
+    )
+    trusted_proxies: Networks = Field(
+        [],
+        description="addresses and networks (10.0.0.0/8) of proxies in front, who may say whose"
+        " connections they pass on: by the PROXY protocol, or by X-Forwarded-For",
     )
     open_lists: bool = Field(
         False,

@@ -52,6 +52,9 @@ request: the same path in another spelling needs a key."""
 LISTS = frozenset({"/v1/models", "/v1/audio/models", "/v1/audio/voices"})
 """What Open WebUI asks for without a key, though it has one. With `open_lists` they need none."""
 
+MONITORED = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""What a monitor asks for, which is answered beside any flood."""
+
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
 """Open to every origin and under every host name."""
 

@@ -12,7 +12,8 @@ from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
-from pipeline.net.pacing import UNUSED_COST, UNUSED_WITHIN_S, RateLimit
+from pipeline.net.budgets import SharedBudget
+from pipeline.net.pacing import FLOOD_FRAMES_PER_S, Pacer
 from pipeline.net.request_head import Refused, check_upgrade
 from pipeline.net.upload_rules import upload_target
 from pipeline.net.websocket import serve_websocket
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pipeline.close_code import CloseCode
+    from pipeline.net.crowd import Crowd
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
@@ -32,13 +34,17 @@ if TYPE_CHECKING:
     from pipeline.service import Service
 
 
+UNUSED_COST = 9
+UNUSED_WITHIN_S = 1.0
+"""Connections that a WebSocket counts for in addition if it ends within this time without having
+been used: the upgrade, its ten tasks and its close take 5 ms."""
+
+
 class ServeSession(Protocol):
     """The serving of one session on a client's stream, which is then closed."""
 
-    async def __call__(
-        self, serve: Callable[[Any], Awaitable[CloseCode]], are_others: Callable[[], bool]
-    ) -> None:
-        """`serve` is `Session.run`, `are_others` is as for `PacedStream`."""
+    async def __call__(self, serve: Callable[[Any], Awaitable[CloseCode]], pacer: Pacer) -> None:
+        """`serve` is `Session.run`, `pacer` the client's."""
 
 
 class ServiceAnswers:
@@ -48,13 +54,17 @@ class ServiceAnswers:
         self,
         service: Service,
         http: HttpServer,
-        limit: RateLimit,
+        crowd: Crowd,
         uploads: Uploads | None = None,
     ) -> None:
-        """`limit` is the port's, for new connections."""
+        """`crowd` is the port's."""
         self.service = service
         self._http = http
-        self._limit = limit
+        self._crowd = crowd
+        self._floods = SharedBudget(FLOOD_FRAMES_PER_S)
+        service.metrics.watch_connections(
+            lambda: crowd.n_open, lambda: crowd.n_unfinished, crowd.shed
+        )
         self._uploads = uploads
         self._sessions: set[Session] = set()
         self._n_wyoming = 0
@@ -112,7 +122,7 @@ class ServiceAnswers:
             session = Session(dialect(handshake, self.service.voice_names), self.service)
             with session.begin():
                 serve = partial(serve_websocket, stream, silent_s=session.silent_s)
-                await self._serve_session(session, serve)
+                await self._serve_session(session, stream, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except Overloaded as error:
@@ -133,19 +143,23 @@ class ServiceAnswers:
                 session = Session(Wyoming(self.service.voice_names), self.service)
                 refresh = partial(list_voices, self.service.voices)
                 with session.begin(looks=False):
-                    serve = partial(serve_wyoming, stream, refresh=refresh)
-                    await self._serve_session(session, serve)
+                    asked = partial(self._crowd.asked, stream)
+                    serve = partial(serve_wyoming, stream, refresh=refresh, asked=asked)
+                    await self._serve_session(session, stream, serve)
             finally:
                 self._n_wyoming -= 1
 
-    async def _serve_session(self, session: Session, serve: ServeSession) -> None:
+    async def _serve_session(
+        self, session: Session, stream: ClientStream, serve: ServeSession
+    ) -> None:
         began_at = trio.current_time()
         self._sessions.add(session)
+        pacer = Pacer(stream, self._floods, lambda: self.has_listeners(but=session))
         try:
-            await serve(session.run, are_others=lambda: self.has_listeners(but=session))
+            await serve(session.run, pacer=pacer)
         finally:
             self._sessions.discard(session)
             now = trio.current_time()
             was_unused = not session.has_begun and now < began_at + UNUSED_WITHIN_S
             if was_unused and self.has_listeners():
-                self._limit.charge(UNUSED_COST, now)
+                self._crowd.charge(stream.peer, UNUSED_COST, now)

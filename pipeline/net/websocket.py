@@ -21,7 +21,7 @@ from wsproto.utilities import LocalProtocolError
 from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
-from pipeline.net.pacing import PacedStream
+from pipeline.net.pacing import PacedStream, Pacer
 from stages.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class _Transport(PacedStream):
     """The stream under the library. Where a client broke the protocol the library closes it before
     it has sent a close frame; then the client's stream stays open, so that one can be sent."""
 
-    def __init__(self, stream: ClientStream, are_others: Callable[[], bool]) -> None:
-        super().__init__(stream, are_others)
+    def __init__(self, stream: ClientStream, pacer: Pacer) -> None:
+        super().__init__(stream, pacer)
         self._is_closed = False
         self._has_sent_close = False
 
@@ -167,13 +167,13 @@ class _Transport(PacedStream):
 async def serve_websocket(
     stream: ClientStream,
     serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
-    are_others: Callable[[], bool],
+    pacer: Pacer,
     silent_s: float,
 ) -> None:
     """Answer the upgrade request in the stream, serve the socket, and close.
 
-    `are_others` is as for `PacedStream`, `silent_s` as for `WebSocketWire`."""
-    transport = _Transport(stream, are_others)
+    `pacer` is the client's, `silent_s` is as for `WebSocketWire`."""
+    transport = _Transport(stream, pacer)
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:
