@@ -3,7 +3,7 @@
 Nobody waits in the kernel's queue, where those who come often would stand before all others. Who
 has left already is closed on the spot; who may be served at once is; and of the others, whose
 address floods, those who have asked for something wait their turn (`pipeline.net.visitors`), and
-those who have not are kept aside without a task, since most of them never will.
+those who have not are kept aside for a while without a task, since most of them never will.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ URGENT = tuple(f"GET {path} ".encode() for path in sorted(MONITORED))
 """How a monitor's request begins. Under TLS it cannot be seen."""
 
 SILENT_FOR_S = 1.0
-"""How long somebody is kept aside: a round trip, and another for a packet that was lost."""
+"""How long somebody is kept aside: a round trip, and another for a packet that was lost. Who then
+is still there is served in turn all the same; some connect long before they ask."""
 
 CAPACITY_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 RETRY_AFTER_S = 0.05
@@ -104,7 +105,7 @@ class Door:
                     else:
                         self._give_turn(guest, first or b"", self.cost(), now)
                 for guest in self._silent.overdue(now - SILENT_FOR_S):
-                    self._close(guest, "silent")
+                    self._give_turn(guest, b"", self.cost(), now)
 
     def cost(self) -> float:
         """What a connection counts for now."""
