@@ -71,6 +71,8 @@ class Door:
         self,
         listener: trio.SocketListener,
         serve: Callable[[socket.socket, str, float], Awaitable[None]],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled; each is served by this, in a task of its own, which closes it."""
         async with listener, trio.open_nursery() as nursery:
@@ -81,6 +83,7 @@ class Door:
             # Trio's own sockets have a checkpoint in each accept, and so do not take a batch.
             with socket.socket(fileno=os.dup(listener.socket.fileno())) as plain:
                 plain.setblocking(False)
+                task_status.started()
                 while True:
                     await trio.lowlevel.wait_readable(plain)
                     try:

@@ -106,7 +106,7 @@ class Port:
         serve_client = partial(self._serve_client, serve)
         async with trio.open_nursery() as nursery:
             for listener in listeners:
-                nursery.start_soon(self._door.accept, listener, serve_client)
+                await nursery.start(self._door.accept, listener, serve_client)
             task_status.started()
 
     async def _serve_client(
