@@ -7,6 +7,7 @@ import contextlib
 import resource
 import socket
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import h11
@@ -22,6 +23,8 @@ from tests.net.open_port import open_port
 from tests.server_process import HOST, PATIENCE_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.faults.raw_client import Response
     from tests.net.open_port import OpenPort
 
@@ -34,6 +37,22 @@ def connect(port: OpenPort, stack: ExitStack) -> socket.socket:
     tcp = stack.enter_context(socket.create_connection((HOST, port.number)))
     tcp.setblocking(False)
     return tcp
+
+
+def has_asked(port: OpenPort, n: int) -> bool:
+    """Whether the requests of so many have been read."""
+    return port.crowd.n_open - port.crowd.n_unfinished == n
+
+
+def has_left_open(port: OpenPort, n: int) -> bool:
+    """Whether so many connections have not asked for anything."""
+    return port.crowd.n_unfinished == n
+
+
+async def until(has_come: Callable[[], bool]) -> None:
+    """Let the server go on until this holds."""
+    while not has_come():
+        await trio.lowlevel.checkpoint()
 
 
 async def ask_all(port: OpenPort, n: int) -> list[Response | None]:
@@ -64,7 +83,9 @@ async def test_who_has_left_already_costs_no_task() -> None:
         assert port.crowd.shed["gone"] == 300
 
 
-async def test_health_and_other_addresses_are_served_beside_connections_that_say_nothing() -> None:
+async def test_health_and_other_addresses_are_served_beside_connections_that_say_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with open_port() as port:
         with ExitStack() as flood:
             for _ in range(3):
@@ -75,7 +96,9 @@ async def test_health_and_other_addresses_are_served_beside_connections_that_say
         assert port.crowd.shed["silent"] > 0
 
 
-async def test_health_and_other_addresses_are_served_beside_requests_that_are_shed() -> None:
+async def test_health_and_other_addresses_are_served_beside_requests_that_are_shed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with open_port() as port:
         with ExitStack() as flood:
             while not port.crowd.shed["pace"]:
@@ -125,15 +148,16 @@ async def test_the_oldest_of_those_who_have_most_unfinished_leaves_for_a_newcome
     async with open_port(Room(asked=5, unfinished=4, silent=4)) as port, AsyncExitStack() as stack:
         asked = await stack.enter_async_context(connected(port.number))
         await asked.send(get("/wait"))
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        one = await stack.enter_async_context(connected(port.number, source=OTHER))
-        mine = [await stack.enter_async_context(connected(port.number)) for _ in range(3)]
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert port.crowd.n_unfinished == 4
+        await until(partial(has_asked, port, 1))
+        silent = []
+        for n, source in enumerate((OTHER, HOST, HOST, HOST), 1):
+            silent.append(await stack.enter_async_context(connected(port.number, source=source)))
+            await until(partial(has_left_open, port, n))
+        one, oldest, *others = silent
         assert (await ask(port.number, get("/"), source="127.0.0.3")).status == 200
-        assert await mine[0].read_to_end() == b""
+        assert await oldest.read_to_end() == b""
         assert port.crowd.shed["unfinished"] == 1
-        for left in (one, *mine[1:]):
+        for left in (one, *others):
             await left.send(get("/"))
             assert b" 200 " in await left.read_to_end()
         port.answers.go_on.set()
@@ -142,11 +166,10 @@ async def test_the_oldest_of_those_who_have_most_unfinished_leaves_for_a_newcome
 
 async def test_where_all_have_asked_newcomers_are_told_and_health_answers() -> None:
     async with open_port(Room(asked=3, unfinished=4, silent=4)) as port, AsyncExitStack() as stack:
-        for n in range(3):
+        for n in 1, 2, 3:
             asked = await stack.enter_async_context(connected(port.number))
             await asked.send(get("/wait"))
-            while port.crowd.n_open - port.crowd.n_unfinished <= n:
-                await trio.lowlevel.checkpoint()
+            await until(partial(has_asked, port, n))
         refused = await ask(port.number, get("/"))
         assert (refused.status, refused.json()["code"]) == (503, "overloaded")
         assert "retry-after" in refused.headers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-import trio.lowlevel
+import trio.testing
 
 from pipeline.net.access import Access
 from pipeline.net.addresses import TrustedProxies, subscriber
@@ -144,7 +144,10 @@ async def test_nobody_else_may_tell_by_a_header() -> None:
 
 
 @pytest.mark.parametrize("by", ["protocol", "header"])
-async def test_clients_of_a_proxy_are_paced_by_their_own_addresses(by: str) -> None:
+async def test_clients_of_a_proxy_are_paced_by_their_own_addresses(
+    by: str,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     """One behind it floods; another, and the proxy itself, are served at once."""
 
     def request(client: str) -> bytes:
