@@ -41,16 +41,15 @@ class SharedBudget:
         self._paid_until: dict[str, float] = {}
 
     def charge(self, who: str, n: float, now: float, longest_s: float = math.inf) -> float | None:
-        """The seconds that `who` has to wait before these `n`. None, and they are not charged:
-        more than `longest_s`."""
+        """The seconds that `who` has to wait before these `n`, until what it took before is paid
+        for. None, and they are not charged: these would be paid for after more than `longest_s`."""
         paid = self._paid_until
-        if paid.get(who, now) > now + longest_s:
-            return None
         for other in [other for other, until in paid.items() if until <= now]:
             del paid[other]
         n_sharing = len(paid) + (who not in paid)
-        paid_until = paid.get(who, now) + n * self._each_s * n_sharing
+        begins = paid.get(who, now)
+        paid_until = begins + n * self._each_s * n_sharing
         if paid_until > now + longest_s:
             return None
         paid[who] = paid_until
-        return paid_until - now
+        return begins - now
