@@ -9,16 +9,14 @@ from stages.errors import ServerError
 
 
 def fill_closed_streams() -> None:
-    """Open what is closed anew, so that no file or socket of ours gets its number: to read, there
-    is nothing, and what is written to standard error is lost. Standard output stays None: whoever
-    has something to write there has to say that it cannot."""
+    """Open what is closed anew, so that no file or socket of ours gets its number: what is written
+    to standard error is lost. Standard input and output stay None: whoever has something to read or
+    to write there has to say that it cannot."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
-    if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
 
 
 def require_output() -> None:

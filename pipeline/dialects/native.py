@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pipeline.dialects.dialect import Dialect, Open, Say
+from pipeline.dialects.json_text import json_text
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.format import Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
@@ -184,7 +185,7 @@ def render(item: Outgoing | Answer) -> str:
 
     It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
     long."""
-    text = json.dumps(_fields(item), ensure_ascii=False, separators=(",", ":"))
+    text = json_text(_fields(item))
     n_bytes = len(text.encode())
     return text + " " * (_aligned(n_bytes) - n_bytes)
 

@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
+from pipeline.dialects.json_text import json_text
 from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from pipeline.net.app_guards import Contained, Guarded
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
@@ -81,6 +83,13 @@ class SpeakRequest(Manner):
         return Speech(self.text, config, SoundForm(self.format, self.sample_rate))
 
 
+class JsonAnswer(JSONResponse):
+    """An answer in JSON, whatever text is in it."""
+
+    def render(self, content: Any) -> bytes:  # noqa: ANN401 - as in the base class
+        return json_text(content).encode()
+
+
 class Health(BaseModel):
     """The server's health, with the reason where it is not well."""
 
@@ -97,11 +106,20 @@ def create_app(
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
+        docs_url=None,  # it would have a script in it: ours is `pipeline/web/static/docs.html`
         redoc_url=None,
         static_url="/docs/files",
-        favicon_url="/web/icon.svg",
+        default_response_class=JsonAnswer,
     )
 
+    def tell_failure(path: str) -> Response:
+        told = HttpError(500, "internal_error", "the server failed; its log says how")
+        service.metrics.errors.labels(told.code).inc()
+        status, content = error_answer(path, told)
+        return JsonAnswer(content, status)
+
+    # What is added last is outermost.
+    app.add_middleware(Contained, answer=tell_failure)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -110,6 +128,7 @@ def create_app(
             allow_headers=["*"],  # keys have many names, and some libraries send what they are
             expose_headers=["retry-after"],
         )
+    app.add_middleware(Guarded)
     key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
 
     @app.post(
@@ -156,7 +175,7 @@ def create_app(
         told = _told(request, error)
         service.metrics.errors.labels(told.code).inc()
         status, content = error_answer(request.url.path, told)
-        answer = JSONResponse(content, status)
+        answer = JsonAnswer(content, status)
         if isinstance(error, Overloaded):
             answer.headers["retry-after"] = str(error.retry_after_s)
         if isinstance(error, Refused):
@@ -175,6 +194,11 @@ def _is_json(request: Request) -> bool:
 
 def _told(request: Request, error: Exception) -> HttpError:
     match error:
+        case HTTPException() if error.__cause__ is not None:
+            # FastAPI could not parse the body, and says 400 without why. (JSON that is malformed
+            # is a `RequestValidationError`.)
+            msg = f"body: this JSON is not taken: {_lack(error.__cause__)}"
+            return HttpError(422, ProtocolError.code, msg)
         case HTTPException():  # no such route, or another method
             code = HTTPStatus(error.status_code).name.lower()
             return HttpError(error.status_code, code, error.detail)
@@ -194,6 +218,15 @@ def _told(request: Request, error: Exception) -> HttpError:
         case ServerError():
             return HttpError(500, error.code, str(error))
     raise error
+
+
+def _lack(cause: BaseException) -> str:
+    match cause:
+        case RecursionError():
+            return "it is nested too deeply"
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+    return "a number in it is too large"
 
 
 def _key_in_body(complaint: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@ Hypercorn, whose per-connection server is not public: its version is pinned."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -30,6 +31,8 @@ class HttpServer:
         self._app = ASGIWrapper(cast("ASGIFramework", _with_whole_sends(app)))
         self._config = Config()
         self._config.include_server_header = False
+        self._config.errorlog = logging.getLogger("hypercorn.error")
+        """Ours: by default Hypercorn would write to standard error itself."""
         self._config.keep_alive_max_requests = 1
         """A WebSocket upgrade that comes second on a kept-alive connection would be lost in
         Hypercorn, which cannot hand it back."""

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, PacedListener, RateLimit
-from pipeline.net.request_head import Refused, RequestReader, send_refusal
+from pipeline.net.request_head import Refused, RequestReader, send_answer, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
 from pipeline.net.upload_rules import upload_target
 
@@ -135,6 +135,9 @@ class Port:
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
             log.debug("asked", method=method, path=path, upgrade=is_upgrade)
             self._access.check(request)
+            if method == "OPTIONS" and path == "*":  # about the server, a ping (RFC 9110, 9.3.7)
+                await send_answer(stream, 200, b"")
+                return
             await self.answers.answer(stream, request, reader)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
