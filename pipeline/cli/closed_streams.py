@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -20,6 +21,9 @@ def fill_closed_streams() -> None:
 
 
 def require_output() -> None:
-    """Raises `ServerError` where there is no standard output to write to."""
+    """Have all text written to standard output, names of files that are not UTF-8 included. Raises
+    `ServerError` where there is none to write to."""
     if sys.stdout is None:
         raise ServerError("standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
