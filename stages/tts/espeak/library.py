@@ -8,18 +8,15 @@ Declarations and constants are those of ``speak_lib.h`` and ``espeak_ng.h`` (1.5
 from __future__ import annotations
 
 import ctypes
-import shutil
-import tempfile
 import threading
-import weakref
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import espeakng_loader
 import numpy as np
 
 from stages.errors import SynthesisError
+from stages.temporary_folders import TemporaryFolder
 from stages.tts.espeak.data import DataFolder
 
 if TYPE_CHECKING:
@@ -111,10 +108,8 @@ class EspeakLibrary:
 
     def __init__(self) -> None:
         """Lays out the voice data, as links in a temporary folder; sets nothing up yet."""
-        folder = Path(tempfile.mkdtemp(prefix="espeak-"))
-        # Also at the end of the process, should somebody not give it back.
-        self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._data = DataFolder(folder)
+        self._folder = TemporaryFolder("voice-server-espeak-")
+        self._data = DataFolder(self._folder.path)
         self._lock = threading.Lock()  # normally one thread calls it, and nobody waits
         self._is_set_up = False
         self._translating_as: str | None = None
@@ -188,7 +183,7 @@ class EspeakLibrary:
             if self._is_set_up:
                 self._is_set_up, self._translating_as = False, None
                 self._library.espeak_Terminate()
-            self._remove_data()
+            self._folder.close()
 
     def _choose(self, voice: str, language: LanguageFile) -> None:
         """Choose a voice, which also resets what the last text, perhaps broken off, left in the
