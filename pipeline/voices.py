@@ -63,7 +63,7 @@ class Voices(Mapping[str, Voice]):
         self.converts = False
         """Whether RVC voices can be spoken with."""
         self.lacks = "this server has no RVC"
-        """Why not, and what to do about it."""
+        """Why not, for clients."""
         self.search_limit = trio.CapacityLimiter(1)
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""

@@ -91,7 +91,7 @@ class Uploads:
 
     @property
     def lacks(self) -> str | None:
-        """Why no upload could be spoken with, and what to do about it; None: it could."""
+        """Why no upload could be spoken with; None: it could."""
         if not isinstance(self._voices, Voices):
             return "this server has no RVC"
         return None if self._voices.converts else self._voices.lacks

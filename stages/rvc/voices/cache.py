@@ -56,7 +56,8 @@ class VoiceCache:
         return sum(stamp.n_bytes for stamp in entry.stamp if stamp)
 
     def _source(self, entry: VoiceEntry) -> VoiceSource[LoadedVoice]:
-        return VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry))
+        files = (entry.path, *filter(None, (entry.index,)), self._estimators.rmvpe_path)
+        return VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry), files)
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""

@@ -152,7 +152,7 @@ class PiperEngine(Engine):
 
     def _source(self, file: PiperVoiceFile) -> VoiceSource[PiperVoice]:
         read = partial(read_voice, file, self._n_threads)
-        return VoiceSource(file.name, partial(file_stamp, file.model), read)
+        return VoiceSource(file.name, partial(file_stamp, file.model), read, (file.model,))
 
     def release_voice(self, user: Hashable) -> None:
         self._kept.release(user)
