@@ -86,11 +86,8 @@ class ServiceAnswers:
             self.service.metrics.refused.labels(code).inc()
 
     async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
-        if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
-            msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
-            upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
-            raise Refused(426, "upgrade_required", msg, headers=upgrade)
-        check_upgrade(request)
+        if request.is_upgrade:
+            check_upgrade(request)
         try:
             url = urlsplit(request.target)
         except ValueError as error:
@@ -111,6 +108,12 @@ class ServiceAnswers:
         try:
             session = Session(dialect(handshake, self.service.voice_names), self.service)
             with session.begin():
+                if not request.is_upgrade:
+                    # By now it would be let in: a page, which is not told why its WebSocket is
+                    # refused, asks like this (RFC 9110, 7.8, 15.5.22).
+                    msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
+                    upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
+                    raise Refused(426, "upgrade_required", msg, headers=upgrade)
                 serve = partial(serve_websocket, stream, silent_s=session.silent_s)
                 await self._serve_session(session, serve)
         except ProtocolError as error:

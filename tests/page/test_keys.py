@@ -49,6 +49,8 @@ async def test_a_key_is_asked_for_until_it_is_right_and_then_all_goes_on(
         await page.click("#speak")  # waits for the key
         await give(page, WRONG_KEY)
         await page.wait_for("document.querySelector('#key-title').textContent.includes('wrong')")
+        await page.wait_for("document.querySelector('#connection').textContent.includes('wrong')")
+        assert await page.text("#connection") == "That key is wrong"
         assert await page.evaluate(VOICES) == ""
         assert await page.text("#error") == ""
 
