@@ -50,7 +50,7 @@ HARM: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "noise": lambda path: path.write_bytes(b"noise" * 100),
     "gone": lambda path: path.unlink(),
-    "a folder": lambda path: into_a_folder(path),
+    "a folder": into_a_folder,
     "a bomb": lambda path: plant_bomb(path, path.with_name("mark")),
     "nested": lambda path: replace_pickle(path, nested_tuples(50_000)),
     "another pickle": lambda path: replace_pickle(path, b"\x80\x02K\x01."),
