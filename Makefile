@@ -106,7 +106,7 @@ clean: ## Remove what was installed and all caches
 # torch last, and with what it needs further: which build that is depends on the machine.
 .venv/.full: requirements/full.txt requirements/torch.txt .venv/.light .venv/.voice
 	$(BIN)/python $(PIP) $(PINNED) -r requirements/full.txt
-	$(BIN)/python $(PIP) -r requirements/torch.txt
+	$(BIN)/python $(PIP) --no-warn-conflicts -r requirements/torch.txt
 	@touch $@
 
 .venv-clients/.stamp: requirements/clients.txt

@@ -31,7 +31,13 @@ OPTIONS = {
 
 OTHERS_FLAGS = {
     "--help": "every program's",
+    "--entrypoint": "docker's",
+    "--format": "uv's",
     "--no-deps": "pip's",
+    "--require-hashes": "pip's",
+    "--rm": "docker's",
+    "--strict": "pip-audit's",
+    "--upgrade": "uv's",
     "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
