@@ -35,7 +35,6 @@ OTHERS_FLAGS = {
     "--format": "uv's",
     "--no-deps": "pip's",
     "--require-hashes": "pip's",
-    "--rm": "docker's",
     "--strict": "pip-audit's",
     "--upgrade": "uv's",
     "--fail-with-body": "curl's",
