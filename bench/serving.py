@@ -163,9 +163,18 @@ class Client(asyncio.BufferedProtocol):
         """Take a text message."""
         self._tell(message.get("event", "error"), Told(now, message))
 
-    async def connect(self, port: int, query: str = "", receive_buffer: int | None = None) -> None:
-        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread."""
+    async def connect(
+        self,
+        port: int,
+        query: str = "",
+        receive_buffer: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread; `source` is the
+        address to come from, if it matters."""
         raw = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
+        if source is not None:
+            raw.bind((source, 0))
         if receive_buffer is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.setblocking(False)
