@@ -1,5 +1,4 @@
-"""Which hostile clients are there? Those of bench/disturbance.py and bench/siege.py; this runs one by
-hand.
+"""Which hostile clients are there? Those of bench/disturbance.py and bench/siege.py; this runs one.
 
     python bench/hostile.py KIND PORT
 
@@ -143,8 +142,8 @@ def many(n: int, frames: bytes, *, reads: bool) -> Callable[[int], None]:
 
 
 def die(n: int, frames: bytes) -> Callable[[int], None]:
-    """So many WebSockets, each of which sends as much of this as the kernels take, reads nothing, and
-    dies; and again."""
+    """So many WebSockets, each of which sends as much of this as the kernels take, reads nothing,
+    and dies; and again."""
 
     def act(port: int) -> None:
         while True:

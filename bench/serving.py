@@ -170,8 +170,8 @@ class Client(asyncio.BufferedProtocol):
         receive_buffer: int | None = None,
         source: str | None = None,
     ) -> None:
-        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread; `source` is the
-        address to come from, if it matters."""
+        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread; `source` is
+        the address to come from, if it matters."""
         raw = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
         if source is not None:
             raw.bind((source, 0))
