@@ -67,11 +67,11 @@ def serving_parser(docstring: str | None) -> argparse.ArgumentParser:
 class Server:
     """The server under test, in its own process."""
 
-    def __init__(self, log: Path, options: Sequence[str]) -> None:
+    def __init__(self, log: Path, options: Sequence[str], program: Sequence[str]) -> None:
         self.started_at = time.perf_counter()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", "0", *options],
+                [sys.executable, *program, "--port", "0", *options],
                 cwd=ROOT,
                 env={"VOICE_ENGINE": "espeak-ng"} | os.environ,  # the server is measured
                 stderr=stderr,
@@ -116,11 +116,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(options: Sequence[str] = ()) -> Iterator[Server]:
-    """A server that is stopped again; its warnings are shown."""
+def running_server(
+    options: Sequence[str] = (), program: Sequence[str] = ("server.py",)
+) -> Iterator[Server]:
+    """A server that is stopped again; its warnings are shown. `program` is what runs it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        server = Server(log, options)
+        server = Server(log, options, program)
         try:
             yield server
         finally:
