@@ -16,6 +16,6 @@ SECURITY_HEADERS = {
     "referrer-policy": "no-referrer",
     # Pages of --allowed-origins fetch by CORS, which this does not touch (Fetch, 3.7).
     "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
+    # No Cross-Origin-Opener-Policy: over plain HTTP browsers ignore it, and complain of it.
 }
 """Of every answer, unless it has others of these names."""
