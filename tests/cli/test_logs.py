@@ -183,12 +183,12 @@ def test_every_line_is_an_object_whoever_speaks(program: str) -> None:
 
 def test_the_last_word_of_a_log_of_objects_is_one(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "server.py", "--log-format", "json", "--voices", str(tmp_path / "none")],
+        [sys.executable, "server.py", "--log-format", "json", "--tls-key", str(tmp_path / "none")],
         cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     *_, last = objects(done.stderr)
-    assert last["event"] == f"--voices: there is no folder {tmp_path}/none"
+    assert last["event"] == f"--tls-key: there is no file {tmp_path}/none"
 
 
 async def test_the_model_thread_says_whose_segment_failed(caplog: pytest.LogCaptureFixture) -> None:
