@@ -23,7 +23,8 @@ from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
-from stages.errors import Disconnected, ServerError, TooMuchText
+from pipeline.usage import Usage
+from stages.errors import Disconnected, LimitReached, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.service import Service
+    from pipeline.usage import How
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Style, Token
     from stages.sender.pacer import Pacer
@@ -71,18 +73,25 @@ class Peer(Messages, Protocol):
         limited time. Raises `Disconnected`."""
 
 
-async def hold_conversation(peer: Peer, service: Service, conversation: Conversation) -> CloseCode:
-    """Speak to a peer until it has gone or the server closes; says how to close.
+async def hold_conversation(
+    peer: Peer, service: Service, conversation: Conversation, usage: Usage | None = None
+) -> CloseCode:
+    """Speak to a peer until it has gone or the server closes; says how to close. What it uses is
+    entered in its account; None: nobody keeps one.
 
     A peer whose messages end is spoken to until everything it said has been sent."""
-    return await _Connection(peer, service, conversation).run()
+    return await _Connection(peer, service, conversation, usage or Usage()).run()
 
 
 class _Connection:
-    def __init__(self, peer: Peer, service: Service, conversation: Conversation) -> None:
+    def __init__(
+        self, peer: Peer, service: Service, conversation: Conversation, usage: Usage
+    ) -> None:
         self._peer = peer
         self._service = service
         self._conversation = conversation
+        self._usage = usage
+        self._n_chars_refused: int | None = None  # of the first text beyond a limit
         self._outbox = Outbox()
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
@@ -98,12 +107,26 @@ class _Connection:
         self._service.ledgers.add(self._ledger)
         self._service.pace.listeners.add(self)
         try:
-            return await self._live()
+            code = await self._live()
+            self._usage.ended = self._how_it_ended(code)
+            return code
+        except Exception:
+            self._usage.ended = "failed"
+            raise
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
             self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
+
+    def _how_it_ended(self, code: CloseCode) -> How:
+        if code is CloseCode.GOING_AWAY:
+            return "shutdown"
+        if code is CloseCode.INTERNAL_ERROR:
+            return "failed"
+        if self._life.cancel_called:
+            return "left"
+        return "idle" if self._inbox.was_idle else "finished"
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -143,7 +166,8 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter, service.said)
-            start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
+            speak = partial(synthesize, refuses=self._usage.refuses_segment)
+            start(speak, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
             heard_at = self._ledger.heard_at
             send = partial(
@@ -197,16 +221,38 @@ class _Connection:
         )
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
-        """Hand on what the client said, unless too much waits already: then tell it, once."""
+        """Hand on what the client said, unless a limit of its key is reached or too much waits
+        already: then tell it, once."""
+        limit = self._limit_for(item)
         is_told = self._ledger.is_refusing
-        if self._ledger.take_in(item, trio.current_time()):
+        if self._ledger.take_in(item, trio.current_time(), is_over_limit=limit is not None):
             tokens.push(item)
-        elif not is_told:
+            if not isinstance(item, Flush):
+                self._usage.took(len(item.text))
+        elif is_told:
+            return
+        elif limit is not None:
+            self._outbox.answer(limit)
+        else:
             key = "flush" if isinstance(item, Flush) else "token"
             waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
             msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
             way_out = "no more is taken before a flush, a cancel, or the end of what waits"
             self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
+
+    def _limit_for(self, item: Token | Flush) -> LimitReached | None:
+        """The limit that a text goes beyond; None: it is within all. Where the first text that was
+        beyond one is within it now, there is a new day, or there are new limits."""
+        if isinstance(item, Flush):
+            return None
+        refused = self._n_chars_refused
+        if refused is not None and self._usage.refuses_text(refused) is None:
+            self._ledger.is_refusing = False
+            self._n_chars_refused = None
+        limit = self._usage.refuses_text(len(item.text))
+        if limit is not None and self._n_chars_refused is None:
+            self._n_chars_refused = len(item.text)
+        return limit
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
@@ -232,11 +278,19 @@ class _Connection:
         try:
             async for item in self._outbox:
                 self._ledger.sending(item)
+                self._note_error(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)
         except Disconnected:
             self._life.cancel()
+
+    def _note_error(self, item: Outgoing | Answer) -> None:
+        """An error is about to be told, which may end the conversation."""
+        match item:
+            case SegmentFailed(error=error) | (ServerError() as error):
+                limit = error.limit if isinstance(error, LimitReached) else None
+                self._usage.told(error.code, limit)
 
     def _note_sent(self, item: Outgoing | Answer) -> None:
         """This, and so everything before it, was handed to the kernel."""
@@ -245,6 +299,7 @@ class _Connection:
             case PcmFrame():
                 self._note_sound(item)
             case SegmentStarted(segment=segment, pacing=pacing):
+                self._usage.began_segment(segment.style.voice)
                 self._held_since = trio.current_time() if pacing.hold_s else None
                 if pacing.hold_s:
                     self._service.pace.warn(segment)
@@ -254,6 +309,7 @@ class _Connection:
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
                 if segment.index != self._failed:
+                    self._usage.ended_segment()
                     self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(
                     "spoken",
@@ -278,6 +334,7 @@ class _Connection:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
         metrics.sent_bytes.inc(len(frame.data))
+        self._usage.sent(frame.n_samples / self._conversation.stream_format.sample_rate)
         is_heard = self._ledger.sent(frame, now)
         if timing is None or not is_heard:
             return
@@ -306,6 +363,8 @@ class _Inbox:
         self._idle_since = idle_since
         self._put_back: ClientMessage | None = None
         self._has_ended = False
+        self.was_idle = False
+        """It ended by too long a silence."""
         self._waiting = trio.CancelScope()
 
     def put_back(self, message: ClientMessage) -> None:
@@ -328,5 +387,6 @@ class _Inbox:
             with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:
                 return await self._peer.receive()
             idle_since = max(idle_since, self._idle_since())
-            self._has_ended |= trio.current_time() >= idle_since + self._idle_timeout_s
+            if trio.current_time() >= idle_since + self._idle_timeout_s:
+                self._has_ended = self.was_idle = True
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -13,8 +14,9 @@ from pipeline.executor import tell_nobody
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
+from pipeline.usage import NOBODY, Usage
 from pipeline.voice_names import VoiceNames
-from stages.errors import Overloaded
+from stages.errors import Overloaded, VoiceNotAllowed
 from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO, Style
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
+    from pipeline.tenants import Tenant
+    from pipeline.usage import Caller
     from stages.engine import Engine
     from stages.items import PacingMode, Remark, Segment, Segmentation
     from stages.segmenter import SegmenterOptions
@@ -39,6 +43,10 @@ if TYPE_CHECKING:
 
 def _no_words(_: str) -> Sequence[WordTable]:
     return ()
+
+
+def _keep_nothing(_: Usage) -> None:
+    """There is no usage log."""
 
 
 class Service:
@@ -87,6 +95,10 @@ class Service:
         self.metrics = metrics or Metrics()
         self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
         """The server's pronunciations for a language, as they are now."""
+        self.wall_clock: Callable[[], float] = time.time
+        """The time as POSIX has it, by which a tenant's days turn."""
+        self.keep_usage: Callable[[Usage], None] = _keep_nothing
+        """Called with each conversation's account, once it has ended."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.pace = ServerPace(self.engines_for, executor.meters, voices)
@@ -138,12 +150,27 @@ class Service:
         for engine in self.synthesizers.values():
             engine.legible("é", language)
 
-    def new_conversation(self, segmentation: Segmentation) -> Conversation:
+    def names_for(self, tenant: Tenant | None) -> VoiceNames:
+        """The voices that a tenant may have, by all their names."""
+        return self.voice_names.of(tenant)
+
+    def new_conversation(
+        self, segmentation: Segmentation, tenant: Tenant | None = None
+    ) -> Conversation:
         """The settings that a conversation begins with: cut as its protocol promises, unless the
-        server was told how to cut."""
+        server was told how to cut; in the server's voice, if the tenant may have that."""
         style = replace(self.style, segmentation=self._segmentation or segmentation)
+        allows = None
+        if tenant is not None:
+            style = replace(style, voice=self.names_for(tenant).default)
+            allows = tenant.allows
         return Conversation(
-            self.voices, style, self.languages, pacing=self.pacing, factor=self.pace.factor
+            self.voices,
+            style,
+            self.languages,
+            pacing=self.pacing,
+            factor=self.pace.factor,
+            allows=allows,
         )
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
@@ -266,25 +293,45 @@ class Service:
             return "the server is shutting down"
         return self.executor.fault
 
-    @contextmanager
-    def admit(self, style: Style | None = None) -> Iterator[None]:
-        """A place for one listener, who begins in this style. Raises `Overloaded` where there is
-        none, or where those who are being spoken to would starve."""
+    def check_room(self, style: Style | None = None, tenant: Tenant | None = None) -> None:
+        """Raises `Overloaded` where there is no place for one more listener, or where those who are
+        being spoken to would starve, and `LimitReached` where this tenant has all its places."""
         if self.closing.is_set():
             self.metrics.refused.labels("closing").inc()
             raise Overloaded("the server is shutting down")
+        over = None if tenant is None else tenant.refuses_place()
+        if over is not None and tenant is not None:
+            self.metrics.refused.labels(over.code).inc()
+            self.metrics.key_refused.labels(tenant.name, over.limit).inc()
+            raise over
         if self.n_listeners >= self.max_listeners:
             self.metrics.refused.labels("full").inc()
             raise Overloaded(f"all {self.max_listeners} places are taken")
         if not self.pace.has_room(style or self.style):
             self.metrics.refused.labels("busy").inc()
             raise Overloaded("the machine can speak to no more listeners now")
+
+    @contextmanager
+    def admit(self, style: Style | None = None, caller: Caller = NOBODY) -> Iterator[Usage]:
+        """A place for one listener, who begins in this style, and the account of what it uses.
+        Raises as `check_room`, and `VoiceNotAllowed` for a voice that it may not have."""
+        tenant = caller.tenant
+        if tenant is not None and style is not None and not tenant.allows(style.voice):
+            raise VoiceNotAllowed("voice: this key may speak with none of the voices here")
+        self.check_room(style, tenant)
         self.metrics.admitted.inc()
         self.n_listeners += 1
+        if tenant is not None:
+            tenant.enter()
+            self.metrics.key_conversations.labels(tenant.name).inc()
+        usage = Usage(caller, self.metrics, self.wall_clock)
         try:
-            yield
+            yield usage
         finally:
             self.n_listeners -= 1
+            if tenant is not None:
+                tenant.leave()
+            self.keep_usage(usage)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
