@@ -91,7 +91,7 @@ class _Connection:
         self._service = service
         self._conversation = conversation
         self._usage = usage
-        self._n_chars_refused: int | None = None  # of the first text beyond a limit
+        self._refused_in: object = None  # the term in which a limit was last reached
         self._outbox = Outbox()
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
@@ -241,17 +241,16 @@ class _Connection:
             self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
 
     def _limit_for(self, item: Token | Flush) -> LimitReached | None:
-        """The limit that a text goes beyond; None: it is within all. Where the first text that was
-        beyond one is within it now, there is a new day, or there are new limits."""
+        """The limit that a text goes beyond; None: it is within all. With a new day, and with new
+        limits, what is refused because of the old ones is refused no more."""
         if isinstance(item, Flush):
             return None
-        refused = self._n_chars_refused
-        if refused is not None and self._usage.refuses_text(refused) is None:
+        if self._refused_in is not None and self._refused_in != self._usage.term:
+            self._refused_in = None
             self._ledger.is_refusing = False
-            self._n_chars_refused = None
         limit = self._usage.refuses_text(len(item.text))
-        if limit is not None and self._n_chars_refused is None:
-            self._n_chars_refused = len(item.text)
+        if limit is not None:
+            self._refused_in = self._usage.term
         return limit
 
     def _idle_since(self) -> float:

@@ -104,6 +104,10 @@ class Tenant:
         msg = f"this key may hear {most:g} seconds of sound a day, and has"
         return self._over(msg, "audio_seconds_a_day", most, now)
 
+    def term(self, now: float) -> tuple[Limits, int]:
+        """What the limits hold for: they are others on another day, and when they are changed."""
+        return self.limits, int(now // DAY_S)
+
     def use(self, now: float, *, characters: int = 0, audio_s: float = 0.0) -> None:
         """Enter what was used just now."""
         used = self.used(now)
@@ -111,7 +115,7 @@ class Tenant:
 
     def used(self, now: float) -> tuple[int, float]:
         """The characters and the seconds of sound that were used today."""
-        day = int(now // DAY_S)
+        _, day = self.term(now)
         if day != self._day:
             self._day, self._characters, self._audio_s = day, 0, 0.0
         return self._characters, self._audio_s

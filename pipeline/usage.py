@@ -74,6 +74,11 @@ class Usage:
             return None
         return self._tenant.refuses_text(n_chars, self._wall_clock())
 
+    @property
+    def term(self) -> object:
+        """What the limits hold for; see `Tenant.term`."""
+        return None if self._tenant is None else self._tenant.term(self._wall_clock())
+
     def refuses_segment(self) -> LimitReached | None:
         """Why no further segment is spoken; None: no limit is in the way."""
         if self._tenant is None:

@@ -212,8 +212,8 @@ def _checked(file: Path, text: str) -> dict[str, _KeyTable]:
     except (ValueError, RecursionError) as error:
         # Of its message only the place: it may repeat what stands there.
         where = _PLACE_IN_TOML.search(str(error))
-        told = f" {where[0]}" if where else ""
-        raise CannotStart(f"{file}: what stands{told} is no TOML") from None
+        told = f", {where[0]}" if where else ""
+        raise CannotStart(f"{file}: is not TOML{told}") from None
     if tables.keys() - {"keys"}:
         raise CannotStart(f"{file}: a table other than [keys.NAME] stands in it")
     named = tables.get("keys", {})
