@@ -16,7 +16,7 @@ from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
 from pipeline.usage import NOBODY, Usage
 from pipeline.voice_names import VoiceNames
-from stages.errors import Overloaded, VoiceNotAllowed
+from stages.errors import Overloaded, UnknownVoice
 from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO, Style
@@ -314,10 +314,10 @@ class Service:
     @contextmanager
     def admit(self, style: Style | None = None, caller: Caller = NOBODY) -> Iterator[Usage]:
         """A place for one listener, who begins in this style, and the account of what it uses.
-        Raises as `check_room`, and `VoiceNotAllowed` for a voice that it may not have."""
+        Raises as `check_room`, and `UnknownVoice` for a voice that it may not have."""
         tenant = caller.tenant
         if tenant is not None and style is not None and not tenant.allows(style.voice):
-            raise VoiceNotAllowed("voice: this key may speak with none of the voices here")
+            raise UnknownVoice("voice: this key may speak with none of the voices here")
         self.check_room(style, tenant)
         self.metrics.admitted.inc()
         self.n_listeners += 1

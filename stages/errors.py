@@ -26,15 +26,9 @@ class ProtocolError(ServerError):
 
 
 class UnknownVoice(ProtocolError):
-    """The client asked for a voice that this server does not have."""
+    """The client asked for a voice that this server does not have, or that its key may not have."""
 
     code = "unknown_voice"
-
-
-class VoiceNotAllowed(UnknownVoice):
-    """The client asked for a voice that its key may not speak with."""
-
-    code = "voice_not_allowed"
 
 
 class UnknownLanguage(ProtocolError):
@@ -98,7 +92,7 @@ class LimitReached(ServerError):
         self.limit = limit
         self.most = most
         self.ends = ends
-        self.retry_after_s = retry_after_s
+        self.retry_after_s: int = retry_after_s
 
 
 class Disconnected(Exception):

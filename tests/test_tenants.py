@@ -11,7 +11,7 @@ from pipeline.connection import hold_conversation
 from pipeline.tenants import Limits, Tenant
 from pipeline.usage import Caller
 from pipeline.voice_names import VoiceNames
-from stages.errors import LimitReached, VoiceNotAllowed
+from stages.errors import LimitReached, UnknownVoice
 from stages.items import ClientMessage, SegmentEnded, SegmentFailed
 from tests.fakes import CANCEL, FLUSH, SAMPLES_PER_CHAR, VOICES, ListPeer, service, text_of, token
 
@@ -222,10 +222,10 @@ async def test_a_voice_that_a_key_may_not_have_is_refused_at_any_time(
     server = clocked_service()
     conversation = server.new_conversation("eager", tenant)
     assert conversation.style.voice == "other"
-    with pytest.raises(VoiceNotAllowed, match="this key may not speak with 'plain'"):
+    with pytest.raises(UnknownVoice, match="this key may not speak with 'plain'"):
         conversation.configure({"voice": "plain"})
     conversation.take(token("Hello."))
-    with pytest.raises(VoiceNotAllowed):
+    with pytest.raises(UnknownVoice):
         conversation.take(ClientMessage(config={"voice": "plain"}))
     assert conversation.style.voice == "other"
     tenant.limits = Limits(voices=("plain",))
@@ -237,6 +237,6 @@ async def test_a_key_without_a_voice_is_told_so(autojump_clock: MockClock) -> No
     tenant = Tenant("bot", Limits(voices=("gone",)))
     server = clocked_service()
     style = server.new_conversation("eager", tenant).style
-    with pytest.raises(VoiceNotAllowed), server.admit(style, Caller(tenant)):
+    with pytest.raises(UnknownVoice), server.admit(style, Caller(tenant)):
         pass
     assert server.n_listeners == tenant.n_listeners == 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def route_of(path: str) -> str:
     """The path without the voice that some protocols have in it, for the usage log."""
-    return re.sub(r"(/text-to-speech/)[^/]+", r"\1{voice_id}", path)
+    return re.sub(r"(/text-to-speech/)[^/]+", r"\1{voice}", path)
 
 
 class ServeSession(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.audio.format import OPUS_PACKET_MS, OPUS_RATES, StreamFormat
 from stages.conversion_settings import ConversionSettings
-from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice, VoiceNotAllowed
+from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
 from stages.intake.halves import HalfJoiner
 from stages.items import AUTO, Flush, Ready, Style, Token
 
@@ -71,7 +71,7 @@ class Conversation:
             raise UnknownVoice(msg)
         if voice is not None and self._allows is not None and not self._allows(voice):
             msg = f"voice: this key may not speak with {voice!r}; GET /api/voices lists who it may"
-            raise VoiceNotAllowed(msg)
+            raise UnknownVoice(msg)
         language = changes.get("language")
         if language not in {None, AUTO} and language not in self._languages:
             msg = f"language: no voice here speaks {language!r}; GET /api/voices tells what they do"

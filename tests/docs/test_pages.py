@@ -44,6 +44,7 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
+    "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY, OTHER_KEY, NO_KEY = "sixteen-letters-1", "sixteen-letters-2", "sixteen-letters-3"
-SECRET = "hunter2hunter2hunter2"
+SECRET = "hunter2hunter2hunter2"  # noqa: S105 - the one that is not to be told
 
 
 def keys_file(folder: Path, text: str | bytes, name: str = "keys.toml") -> Path:
