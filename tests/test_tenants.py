@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from pipeline.connection import hold_conversation
+from pipeline.dialects.cartesia_socket import Cartesia
+from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
+from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
+from pipeline.dialects.dialect import Handshake
+from pipeline.dialects.elevenlabs_sockets import StreamInput
+from pipeline.dialects.openai_realtime import Realtime
+from pipeline.session import Session
 from pipeline.tenants import Limits, Tenant
 from pipeline.usage import Caller
 from pipeline.voice_names import VoiceNames
 from stages.errors import LimitReached, UnknownVoice
-from stages.items import ClientMessage, SegmentEnded, SegmentFailed
+from stages.items import ClientMessage, Flushed, SegmentEnded, SegmentFailed
 from tests.fakes import CANCEL, FLUSH, SAMPLES_PER_CHAR, VOICES, ListPeer, service, text_of, token
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from pipeline.dialects.dialect import Dialect, Message
     from pipeline.service import Service
 
 MORNING = 20_000 * 86_400 + 8 * 3600.0
@@ -240,3 +249,100 @@ async def test_a_key_without_a_voice_is_told_so(autojump_clock: MockClock) -> No
     with pytest.raises(UnknownVoice), server.admit(style, Caller(tenant)):
         pass
     assert server.n_listeners == tenant.n_listeners == 0
+
+
+# What other services' clients are told on their sockets.
+
+
+def limit_of(dialect: Dialect, context: str = "") -> list[dict[str, Any]]:
+    """The messages about a text of a conversation that is beyond a limit."""
+    refusal = Tenant("bot", Limits(characters_a_day=1)).refuses_text(2, MORNING)
+    assert refusal is not None
+    told = dialect.tell(context, refusal)
+    return [json.loads(message) for message in told if isinstance(message, str)]
+
+
+NAMES = VoiceNames(VOICES, "plain", {})
+
+
+def test_openais_response_fails() -> None:
+    dialect = Realtime(Handshake("/v1/realtime"), NAMES)
+    asked = {"type": "response.create", "response": {"input": [{"content": [{"text": "Hello!"}]}]}}
+    list(dialect.hear(json.dumps(asked)))
+    error, done = limit_of(dialect)
+    assert error["error"]["code"] == "limit_reached"
+    assert (done["type"], done["response"]["status"]) == ("response.done", "failed")
+    assert list(dialect.tell("", Flushed(1, 0))) == []  # of the response that is told of
+
+
+def test_cartesias_context_fails_with_429() -> None:
+    dialect = Cartesia(Handshake("/tts/websocket"), NAMES)
+    form = {"container": "raw", "encoding": "pcm_f32le", "sample_rate": 48_000}
+    asked = {"context_id": "A", "transcript": "Hello!", "output_format": form}
+    list(dialect.hear(json.dumps(asked)))
+    [error] = limit_of(dialect, "A")
+    assert (error["status_code"], error["error_code"]) == (429, "limit_reached")
+
+
+def test_elevenlabs_and_deepgrams_sockets_tell_it_as_an_error_and_a_warning() -> None:
+    path = "/v1/text-to-speech/x/stream-input"
+    [error] = limit_of(StreamInput(Handshake(path), NAMES))
+    assert error["code"] == "limit_reached"
+    for kind in (DeepgramV1, DeepgramV2):
+        [error] = limit_of(kind(Handshake("/v1/speak"), NAMES))
+        assert (error["type"], error["code"]) == ("Warning", "LIMIT_REACHED")
+
+
+async def test_a_context_takes_a_place_of_the_key_and_gives_it_back(
+    autojump_clock: MockClock,
+) -> None:
+    """One beyond them is told so, and the others go on."""
+    tenant, server = Tenant("bot", Limits(listeners=1)), clocked_service()
+    names = server.names_for(tenant)
+    endings: list[str] = []
+    server.keep_usage = lambda usage: endings.append(usage.ended)
+    session = Session(Cartesia(Handshake("/tts/websocket"), names), server, Caller(tenant))
+    form = {"container": "raw", "encoding": "pcm_f32le", "sample_rate": 48_000}
+    to_server, client = trio.open_memory_channel[str](10)
+    wire = ContextWire(client)
+
+    async def say(context: str, **keys: object) -> None:
+        message = {"context_id": context, "transcript": "Hello! ", "output_format": form}
+        await to_server.send(json.dumps({**message, "continue": True, **keys}))
+
+    with session.begin():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.run, wire)
+            await say("A")
+            await say("B")
+            await trio.sleep(1)
+            assert [each["context_id"] for each in wire.errors] == ["B"]
+            assert wire.errors[0]["error_code"] == "limit_reached"
+            assert tenant.n_listeners == 1
+            await say("A", cancel=True)
+            await say("C", **{"continue": False})
+            await trio.sleep(1)
+            assert len(wire.errors) == 1
+            assert tenant.n_listeners == 0
+            await say("D")
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+    assert endings == ["dropped", "finished", "left"]
+    assert tenant.n_listeners == server.n_listeners == 0
+
+
+class ContextWire:
+    """A socket: `pipeline.session.Wire`."""
+
+    def __init__(self, client: trio.MemoryReceiveChannel[str]) -> None:
+        self.errors: list[dict[str, Any]] = []
+        self._client = client
+
+    async def receive(self) -> str:
+        return await self._client.receive()
+
+    async def send(self, message: Message) -> None:
+        await trio.lowlevel.checkpoint()
+        told = json.loads(message)
+        if told["type"] == "error":
+            self.errors.append(told)
