@@ -19,12 +19,13 @@ import structlog
 import trio
 
 from pipeline.close_code import CloseCode
+from pipeline.inbox import Inbox
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from pipeline.usage import Usage
-from stages.errors import Disconnected, LimitReached, ServerError, TooMuchText
+from stages.errors import Disconnected, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
@@ -47,8 +48,6 @@ from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pipeline.service import Service
     from pipeline.usage import How
     from stages.intake.conversation import Conversation
@@ -91,10 +90,9 @@ class _Connection:
         self._service = service
         self._conversation = conversation
         self._usage = usage
-        self._refused_in: object = None  # the term in which a limit was last reached
         self._outbox = Outbox()
         self._ledger = Ledger(service.max_pending_bytes)
-        self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
+        self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._preparation = Preparation(service.executor, self._tell)
@@ -223,9 +221,11 @@ class _Connection:
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless a limit of its key is reached or too much waits
         already: then tell it, once."""
-        limit = self._limit_for(item)
+        if self._usage.begins_anew():
+            self._ledger.is_refusing = False
+        limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
         is_told = self._ledger.is_refusing
-        if self._ledger.take_in(item, trio.current_time(), is_over_limit=limit is not None):
+        if self._ledger.take_in(item, trio.current_time(), has_room=limit is None):
             tokens.push(item)
             if not isinstance(item, Flush):
                 self._usage.took(len(item.text))
@@ -239,19 +239,6 @@ class _Connection:
             msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
             way_out = "no more is taken before a flush, a cancel, or the end of what waits"
             self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
-
-    def _limit_for(self, item: Token | Flush) -> LimitReached | None:
-        """The limit that a text goes beyond; None: it is within all. With a new day, and with new
-        limits, what is refused because of the old ones is refused no more."""
-        if isinstance(item, Flush):
-            return None
-        if self._refused_in is not None and self._refused_in != self._usage.term:
-            self._refused_in = None
-            self._ledger.is_refusing = False
-        limit = self._usage.refuses_text(len(item.text))
-        if limit is not None:
-            self._refused_in = self._usage.term
-        return limit
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
@@ -277,19 +264,12 @@ class _Connection:
         try:
             async for item in self._outbox:
                 self._ledger.sending(item)
-                self._note_error(item)
+                self._usage.sending(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)
         except Disconnected:
             self._life.cancel()
-
-    def _note_error(self, item: Outgoing | Answer) -> None:
-        """An error is about to be told, which may end the conversation."""
-        match item:
-            case SegmentFailed(error=error) | (ServerError() as error):
-                limit = error.limit if isinstance(error, LimitReached) else None
-                self._usage.told(error.code, limit)
 
     def _note_sent(self, item: Outgoing | Answer) -> None:
         """This, and so everything before it, was handed to the kernel."""
@@ -298,7 +278,6 @@ class _Connection:
             case PcmFrame():
                 self._note_sound(item)
             case SegmentStarted(segment=segment, pacing=pacing):
-                self._usage.began_segment(segment.style.voice)
                 self._held_since = trio.current_time() if pacing.hold_s else None
                 if pacing.hold_s:
                     self._service.pace.warn(segment)
@@ -308,7 +287,6 @@ class _Connection:
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
                 if segment.index != self._failed:
-                    self._usage.ended_segment()
                     self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(
                     "spoken",
@@ -351,41 +329,3 @@ class _Connection:
         self._inbox.end()
         await self._service.grace_over.wait()
         self._life.cancel()
-
-
-class _Inbox:
-    """The peer's messages, and what ends them: too long a silence, a shutdown."""
-
-    def __init__(self, peer: Peer, idle_timeout_s: float, idle_since: Callable[[], float]) -> None:
-        self._peer = peer
-        self._idle_timeout_s = idle_timeout_s
-        self._idle_since = idle_since
-        self._put_back: ClientMessage | None = None
-        self._has_ended = False
-        self.was_idle = False
-        """It ended by too long a silence."""
-        self._waiting = trio.CancelScope()
-
-    def put_back(self, message: ClientMessage) -> None:
-        """Let this message be received next."""
-        self._put_back = message
-
-    def end(self) -> None:
-        """Take nothing more from the peer."""
-        self._has_ended = True
-        self._waiting.cancel()
-
-    async def receive(self) -> ClientMessage | None:
-        """See `stages.intake.stage.Messages`."""
-        await trio.lowlevel.checkpoint()
-        if self._put_back is not None:
-            message, self._put_back = self._put_back, None
-            return message
-        idle_since = trio.current_time()
-        while not self._has_ended:
-            with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:
-                return await self._peer.receive()
-            idle_since = max(idle_since, self._idle_since())
-            if trio.current_time() >= idle_since + self._idle_timeout_s:
-                self._has_ended = self.was_idle = True
-        return None

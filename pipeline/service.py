@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -14,9 +13,9 @@ from pipeline.executor import tell_nobody
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
-from pipeline.usage import NOBODY, Usage
+from pipeline.places import Places
+from pipeline.usage import NOBODY
 from pipeline.voice_names import VoiceNames
-from stages.errors import Overloaded, UnknownVoice
 from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO, Style
@@ -29,11 +28,12 @@ from stages.tts.espeak.scripts import language_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
     from pipeline.tenants import Tenant
-    from pipeline.usage import Caller
+    from pipeline.usage import Caller, Usage
     from stages.engine import Engine
     from stages.items import PacingMode, Remark, Segment, Segmentation
     from stages.segmenter import SegmenterOptions
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
 
 def _no_words(_: str) -> Sequence[WordTable]:
     return ()
-
-
-def _keep_nothing(_: Usage) -> None:
-    """There is no usage log."""
 
 
 class Service:
@@ -95,10 +91,6 @@ class Service:
         self.metrics = metrics or Metrics()
         self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
         """The server's pronunciations for a language, as they are now."""
-        self.wall_clock: Callable[[], float] = time.time
-        """The time as POSIX has it, by which a tenant's days turn."""
-        self.keep_usage: Callable[[Usage], None] = _keep_nothing
-        """Called with each conversation's account, once it has ended."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.pace = ServerPace(self.engines_for, executor.meters, voices)
@@ -106,7 +98,9 @@ class Service:
         """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()
         """Set once what has not been finished is left."""
-        self.n_listeners = 0
+        self.places = Places(
+            max_listeners, closing=self.closing, has_room=self.pace.has_room, metrics=self.metrics
+        )
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
         self._unknown, self.unknown_styles = trio.open_memory_channel[Style](1)
@@ -159,19 +153,18 @@ class Service:
     ) -> Conversation:
         """The settings that a conversation begins with: cut as its protocol promises, unless the
         server was told how to cut; in the server's voice, if the tenant may have that."""
-        style = replace(self.style, segmentation=self._segmentation or segmentation)
-        allows = None
-        if tenant is not None:
-            style = replace(style, voice=self.names_for(tenant).default)
-            allows = tenant.allows
+        style = replace(self._style_for(tenant), segmentation=self._segmentation or segmentation)
         return Conversation(
             self.voices,
             style,
             self.languages,
             pacing=self.pacing,
             factor=self.pace.factor,
-            allows=allows,
+            allows=None if tenant is None else tenant.allows,
         )
+
+    def _style_for(self, tenant: Tenant | None) -> Style:
+        return replace(self.style, voice=self.names_for(tenant).default)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
@@ -293,45 +286,20 @@ class Service:
             return "the server is shutting down"
         return self.executor.fault
 
-    def check_room(self, style: Style | None = None, tenant: Tenant | None = None) -> None:
-        """Raises `Overloaded` where there is no place for one more listener, or where those who are
-        being spoken to would starve, and `LimitReached` where this tenant has all its places."""
-        if self.closing.is_set():
-            self.metrics.refused.labels("closing").inc()
-            raise Overloaded("the server is shutting down")
-        over = None if tenant is None else tenant.refuses_place()
-        if over is not None and tenant is not None:
-            self.metrics.refused.labels(over.code).inc()
-            self.metrics.key_refused.labels(tenant.name, over.limit).inc()
-            raise over
-        if self.n_listeners >= self.max_listeners:
-            self.metrics.refused.labels("full").inc()
-            raise Overloaded(f"all {self.max_listeners} places are taken")
-        if not self.pace.has_room(style or self.style):
-            self.metrics.refused.labels("busy").inc()
-            raise Overloaded("the machine can speak to no more listeners now")
+    @property
+    def n_listeners(self) -> int:
+        """Those who have a place."""
+        return self.places.n_taken
 
-    @contextmanager
-    def admit(self, style: Style | None = None, caller: Caller = NOBODY) -> Iterator[Usage]:
-        """A place for one listener, who begins in this style, and the account of what it uses.
-        Raises as `check_room`, and `UnknownVoice` for a voice that it may not have."""
-        tenant = caller.tenant
-        if tenant is not None and style is not None and not tenant.allows(style.voice):
-            raise UnknownVoice("voice: this key may speak with none of the voices here")
-        self.check_room(style, tenant)
-        self.metrics.admitted.inc()
-        self.n_listeners += 1
-        if tenant is not None:
-            tenant.enter()
-            self.metrics.key_conversations.labels(tenant.name).inc()
-        usage = Usage(caller, self.metrics, self.wall_clock)
-        try:
-            yield usage
-        finally:
-            self.n_listeners -= 1
-            if tenant is not None:
-                tenant.leave()
-            self.keep_usage(usage)
+    def admit(
+        self, style: Style | None = None, caller: Caller = NOBODY
+    ) -> AbstractContextManager[Usage]:
+        """A place for one listener, who begins in this style; see `Places.take`."""
+        return self.places.take(style or self._style_for(caller.tenant), caller)
+
+    def check_room(self, tenant: Tenant | None = None) -> None:
+        """Look whether there is a place; see `Places.check`."""
+        self.places.check(self.style, tenant)
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import trio
 
 from pipeline.tenants import iso
+from stages.errors import LimitReached, ServerError
+from stages.items import SegmentEnded, SegmentFailed, SegmentStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.metrics import Metrics
     from pipeline.tenants import Tenant
-    from stages.errors import LimitReached
+    from stages.items import Answer, Outgoing
 
 MAX_VOICES = 32
 """Voices of one conversation that its line names: a client may choose another for each word."""
@@ -67,17 +69,29 @@ class Usage:
         self._audio_s = 0.0
         self._n_segments = 0
         self._voices: dict[str, None] = {}
+        self._failed = -1  # the last segment that did
+        self._refused_in: object = None  # the term in which a text was last refused
 
     def refuses_text(self, n_chars: int) -> LimitReached | None:
         """Why so much more text is not taken in; None: no limit is in the way."""
         if self._tenant is None:
             return None
-        return self._tenant.refuses_text(n_chars, self._wall_clock())
+        now = self._wall_clock()
+        refusal = self._tenant.refuses_text(n_chars, now)
+        if refusal is not None:
+            self._refused_in = self._tenant.term(now)
+        return refusal
 
-    @property
-    def term(self) -> object:
-        """What the limits hold for; see `Tenant.term`."""
-        return None if self._tenant is None else self._tenant.term(self._wall_clock())
+    def begins_anew(self) -> bool:
+        """Whether text was refused, and there is a new day since, or there are new limits: what is
+        refused because of the old ones is refused no more."""
+        if self._tenant is None or self._refused_in in {
+            None,
+            self._tenant.term(self._wall_clock()),
+        }:
+            return False
+        self._refused_in = None
+        return True
 
     def refuses_segment(self) -> LimitReached | None:
         """Why no further segment is spoken; None: no limit is in the way."""
@@ -101,20 +115,28 @@ class Usage:
             if self._metrics is not None:
                 self._metrics.key_audio_seconds.labels(self._tenant.name).inc(audio_s)
 
-    def began_segment(self, voice: str) -> None:
-        """Enter that a segment begins, in this voice."""
-        if len(self._voices) < MAX_VOICES:
-            self._voices[voice] = None
+    def sending(self, item: Outgoing | Answer) -> None:
+        """Enter what the client is about to be sent: a segment's begin and end, and errors, of
+        which some end the conversation."""
+        match item:
+            case SegmentStarted(segment=segment) if len(self._voices) < MAX_VOICES:
+                self._voices[segment.style.voice] = None
+            case SegmentEnded(segment=segment):
+                self._n_segments += segment.index != self._failed
+            case SegmentFailed(segment=segment, error=error):
+                self._failed = segment.index
+                self._tell(error)
+            case ServerError():
+                self._tell(item)
 
-    def ended_segment(self) -> None:
-        """Enter that a segment was spoken to its end."""
-        self._n_segments += 1
-
-    def told(self, error: str, limit: str | None) -> None:
-        """Enter an error that the client is told: its code, and the limit that was reached."""
-        self.error = error
-        if limit is not None and self._tenant is not None and self._metrics is not None:
-            self._metrics.key_refused.labels(self._tenant.name, limit).inc()
+    def _tell(self, error: ServerError) -> None:
+        self.error = error.code
+        if (
+            isinstance(error, LimitReached)
+            and self._tenant is not None
+            and self._metrics is not None
+        ):
+            self._metrics.key_refused.labels(self._tenant.name, error.limit).inc()
 
     def line(self) -> Mapping[str, Any]:
         """The line in the usage log."""

@@ -40,7 +40,7 @@ MOST_UNDER_WAY = 12
 def clocked_service(max_listeners: int = 10) -> Service:
     """A service whose day has begun eight hours ago."""
     server = service(max_listeners=max_listeners)
-    server.wall_clock = lambda: MORNING
+    server.places.wall_clock = lambda: MORNING
     return server
 
 
@@ -78,7 +78,7 @@ async def test_a_client_that_never_flushes_is_heard_again_on_the_next_day(
     tenant = Tenant("bot", Limits(characters_a_day=5))
     now = MORNING
     server = service()
-    server.wall_clock = lambda: now
+    server.places.wall_clock = lambda: now
     peer = ListPeer(token("Too long. "), ends=False)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(speak_to, peer, server, tenant)
@@ -300,7 +300,7 @@ async def test_a_context_takes_a_place_of_the_key_and_gives_it_back(
     tenant, server = Tenant("bot", Limits(listeners=1)), clocked_service()
     names = server.names_for(tenant)
     endings: list[str] = []
-    server.keep_usage = lambda usage: endings.append(usage.ended)
+    server.places.keep_usage = lambda usage: endings.append(usage.ended)
     session = Session(Cartesia(Handshake("/tts/websocket"), names), server, Caller(tenant))
     form = {"container": "raw", "encoding": "pcm_f32le", "sample_rate": 48_000}
     to_server, client = trio.open_memory_channel[str](10)

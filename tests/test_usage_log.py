@@ -15,7 +15,8 @@ from pipeline.tenants import DAY_S, Tenant, iso
 from pipeline.usage import MAX_VOICES, Caller, Usage
 from pipeline.usage_log import UsageLog, count_again
 from stages.errors import CannotStart, Disconnected, ProtocolError
-from tests.fakes import CANCEL, FLUSH, ListPeer, service, token
+from stages.items import SegmentStarted, Style
+from tests.fakes import CANCEL, FLUSH, ListPeer, segment, service, token
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -33,7 +34,7 @@ async def kept(*said: ClientMessage | Exception, caller: Caller = CALLER) -> dic
     """The line of a conversation in which a client says this and hangs up."""
     server = service()
     accounts: list[Usage] = []
-    server.keep_usage = accounts.append
+    server.places.keep_usage = accounts.append
     conversation = server.new_conversation("eager", caller.tenant)
     with server.admit(conversation.style, caller) as usage:
         await hold_conversation(ListPeer(*said), server, conversation, usage)
@@ -75,7 +76,7 @@ async def test_a_line_says_how_it_ended(autojump_clock: MockClock) -> None:
 async def test_a_line_names_so_many_voices_and_no_more() -> None:
     usage = Usage()
     for number in range(1000):
-        usage.began_segment(f"voice {number}")
+        usage.sending(SegmentStarted(segment("Hm.", style=Style(f"voice {number}")), 0))
     assert usage.line()["voices"] == [f"voice {number}" for number in range(MAX_VOICES)]
 
 

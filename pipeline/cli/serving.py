@@ -65,7 +65,7 @@ async def open_answers(
         if usage_log is not None:
             tell("the usage log: counting today's")
             await count_again(usage_log.path, access.keys.tenant)
-            service.keep_usage = usage_log.write
+            service.places.keep_usage = usage_log.write
         rules = upload_rules(options, access)
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")

@@ -43,7 +43,7 @@ def asked_by(app: FastAPI, tenant: Tenant) -> httpx.AsyncClient:
 
 def noon_service() -> Service:
     server = service()
-    server.wall_clock = lambda: NOON
+    server.places.wall_clock = lambda: NOON
     server.voice_names = VoiceNames(VOICES, "plain", {"Alloy": "plain", "Nova": "other"})
     return server
 
@@ -141,7 +141,7 @@ async def test_a_voice_that_a_key_may_not_have_is_refused_and_an_unknown_name_is
     """Programs that were made for other services ask for names of those."""
     tenant, server = Tenant("bot", Limits(voices=("other",))), noon_service()
     heard = []
-    server.keep_usage = lambda usage: heard.append(usage.line()["voices"])
+    server.places.keep_usage = lambda usage: heard.append(usage.line()["voices"])
     async with asked_by(create_app(server), tenant) as http:
         refused = await http.post("/api/speak", json={"text": "Hello!", "voice": "plain"})
         assert refused.status_code == 422
