@@ -19,6 +19,7 @@ class Inbox:
     def __init__(
         self, peer: Messages, idle_timeout_s: float, idle_since: Callable[[], float]
     ) -> None:
+        """`idle_since` tells from when on there has been nothing to hear, nor to say."""
         self._peer = peer
         self._idle_timeout_s = idle_timeout_s
         self._idle_since = idle_since

@@ -164,6 +164,9 @@ class Service:
         )
 
     def _style_for(self, tenant: Tenant | None) -> Style:
+        """The server's style, in a voice that the tenant may have."""
+        if tenant is None:
+            return self.style
         return replace(self.style, voice=self.names_for(tenant).default)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:

@@ -85,10 +85,9 @@ class Usage:
     def begins_anew(self) -> bool:
         """Whether text was refused, and there is a new day since, or there are new limits: what is
         refused because of the old ones is refused no more."""
-        if self._tenant is None or self._refused_in in {
-            None,
-            self._tenant.term(self._wall_clock()),
-        }:
+        if self._tenant is None or self._refused_in is None:
+            return False
+        if self._refused_in == self._tenant.term(self._wall_clock()):
             return False
         self._refused_in = None
         return True
@@ -131,11 +130,9 @@ class Usage:
 
     def _tell(self, error: ServerError) -> None:
         self.error = error.code
-        if (
-            isinstance(error, LimitReached)
-            and self._tenant is not None
-            and self._metrics is not None
-        ):
+        if self._tenant is None or self._metrics is None:
+            return
+        if isinstance(error, LimitReached):
             self._metrics.key_refused.labels(self._tenant.name, error.limit).inc()
 
     def line(self) -> Mapping[str, Any]:
