@@ -1,7 +1,7 @@
 """The server's metrics for Prometheus.
 
-Values of labels are our own words and the names of the server's engines and voices, never what a
-client made up: each of them is a time series for ever.
+Values of labels are our own words and the names of the server's engines, voices and keys, never
+what a client made up: each of them is a time series for ever.
 """
 
 from __future__ import annotations
@@ -60,6 +60,21 @@ class Metrics:
         self.admitted = counter("admitted", "Listeners who were given a place")
         self.refused = counter("refused", "Requests that were turned away", "reason")
         self.errors = counter("errors", "Errors that clients were told", "code")
+        self.key_conversations = counter(
+            "key_conversations", "Conversations that a key was admitted to", "key"
+        )
+        self.key_characters = counter(
+            "key_characters", "Text of a key's that was taken in to be spoken", "key"
+        )
+        self.key_audio_seconds = counter(
+            "key_audio_seconds", "Sound that was handed to the kernel for a key", "key"
+        )
+        self.key_refused = counter(
+            "key_refused",
+            "Times that a key was told of a limit that it has reached",
+            "key",
+            "limit",
+        )
         self.uploads = counter("uploads", "Uploads of voices and indexes", "outcome")
         self._first_audio = histogram(
             "first_audio_seconds",

@@ -23,7 +23,7 @@ from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.format import Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
-from stages.errors import ProtocolError, ServerError
+from stages.errors import LimitReached, ProtocolError, ServerError
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -267,6 +267,9 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             }
         case SegmentFailed():
             return {**_fields(item.error), "segment": item.segment.index}
+        case LimitReached():
+            which = {"limit": item.limit, "most": item.most, "ends": item.ends}
+            return {"error": str(item), "code": item.code, "fatal": item.fatal, **which}
         case ServerError():
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():

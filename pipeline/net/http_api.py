@@ -23,6 +23,7 @@ from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from pipeline.net.app_guards import Contained, Guarded
+from pipeline.net.callers import caller_in
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
@@ -35,7 +36,7 @@ from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
-from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.errors import LimitReached, Overloaded, ProtocolError, ServerError
 from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
 
@@ -137,7 +138,7 @@ def create_app(
         response_class=Response,
         responses={
             200: {"content": {FORMATS[form].media_type: {} for form in get_args(SpokenFormat)}},
-            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
+            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 429, 500, 503)},
         },
     )
     async def speak(body: SpeakRequest) -> Response:
@@ -153,8 +154,12 @@ def create_app(
     add_page(app)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Counts since the start, for Prometheus."""
+        tenant = caller_in(request.scope).tenant
+        if tenant is not None and tenant.is_limited:
+            msg = "this key has limits, and the figures tell of all keys: ask with one without"
+            raise Refused(403, "not_for_this_key", msg)
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/health/live")
@@ -176,7 +181,7 @@ def create_app(
         service.metrics.errors.labels(told.code).inc()
         status, content = error_answer(request.url.path, told)
         answer = JsonAnswer(content, status)
-        if isinstance(error, Overloaded):
+        if isinstance(error, ServerError) and error.retry_after_s is not None:
             answer.headers["retry-after"] = str(error.retry_after_s)
         if isinstance(error, Refused):
             answer.headers.update(dict(error.headers))
@@ -215,6 +220,8 @@ def _told(request: Request, error: Exception) -> HttpError:
             return HttpError(422, error.code, str(error))
         case Overloaded():
             return HttpError(503, error.code, str(error))
+        case LimitReached():
+            return HttpError(429, error.code, str(error))
         case ServerError():
             return HttpError(500, error.code, str(error))
     raise error

@@ -13,6 +13,8 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
+from pipeline.net.callers import CALLER
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from pipeline.net.stream import ClientStream
+    from pipeline.usage import Caller
 
 
 class HttpServer:
@@ -38,11 +41,12 @@ class HttpServer:
         Hypercorn, which cannot hand it back."""
         self._context = WorkerContext(None)
 
-    async def serve(self, stream: ClientStream) -> None:
-        """Answer the request in the stream, and close."""
+    async def serve(self, stream: ClientStream, caller: Caller) -> None:
+        """Answer the request of this client in the stream, and close."""
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
-        await TCPServer(self._app, self._config, self._context, ConnectionState({}), transport)
+        state = ConnectionState({CALLER: caller})
+        await TCPServer(self._app, self._config, self._context, state, transport)
 
 
 def _with_whole_sends(app: ASGIApp) -> ASGIApp:

@@ -76,6 +76,7 @@ def test_a_wyoming_port_that_others_could_reach(tmp_path: Path) -> None:
     """Whoever has keys does not want that everybody can speak; that protocol has none."""
     keys = tmp_path / "keys"
     keys.write_text("a-key-that-nobody-guesses\n")
+    keys.chmod(0o600)
     told = complaint(
         run("--host", "0.0.0.0", "--api-keys-file", str(keys), "--wyoming-port", "0")  # noqa: S104
     )

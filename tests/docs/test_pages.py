@@ -12,7 +12,7 @@ from docs import configuration, regions
 from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from pipeline.dialects.native import Config
 from pipeline.metrics import Metrics
-from pipeline.net.access import KEYS_VARIABLE
+from pipeline.net.keys import KEYS_VARIABLE
 from stages.rvc.voices.settings import VoiceSettings
 from stages.voices import Voice
 from tests.docs.pages import PAGES, Page, page, rows
@@ -49,6 +49,7 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
+    "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",

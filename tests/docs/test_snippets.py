@@ -21,6 +21,7 @@ from pipeline.cli.option_sources import load
 from pipeline.cli.settings import ServeSettings
 from pipeline.dialects import native
 from pipeline.lexicon_file import read_lexicon
+from pipeline.net.keys import read_keys
 from stages.rvc.voices.settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
 from tests.server_process import PATIENCE_S
@@ -164,6 +165,9 @@ def test_files_of_options_are_taken(
         assert read_settings(file).model_fields_set
     elif snippet.text.startswith("# words.toml\n"):
         assert len(read_lexicon(file))
+    elif snippet.text.startswith("# keys.toml\n"):
+        file.chmod(0o600)
+        assert all(key.digest for key in read_keys(file, ""))
     else:
         assert snippet.text.startswith("# voice-server.toml\n")
         assert load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}
