@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from pipeline.net.http_api import create_app
+from pipeline.voice_names import VoiceNames
 from tests.fakes import service
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Broken(dict[str, "Voice"]):
 
 def broken() -> Service:
     server = service()
-    server.voices = Broken(server.voices)
+    server.voice_names = VoiceNames(Broken(server.voices), "plain", {})
     return server
 
 
@@ -72,7 +73,7 @@ async def test_a_bug_is_a_500_in_the_shape_of_its_route(
 
 async def test_text_that_is_no_unicode_is_json_all_the_same() -> None:
     server = service()
-    server.voice_names.aliases = {"\udcff": "plain"}
+    server.voice_names = VoiceNames(server.voices, "plain", {"\udcff": "plain"})
     async with client(server) as http:
         answer = await http.get("/v1/audio/voices")
     assert answer.status_code == 200
