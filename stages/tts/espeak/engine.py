@@ -1,4 +1,4 @@
-"""The built-in synthesizer: espeak-ng, in this process, some hundred times real time.
+"""The built-in synthesizer: espeak-ng, in a process of its own, some hundred times real time.
 
 One step speaks one segment whole (2 ms for a sentence), and its first sound leaves while the
 step goes on. The same text and voice give bit-identical sound whatever was spoken before.
@@ -88,11 +88,11 @@ class EspeakEngine(Engine):
         return legible(text, language)
 
     def load(self) -> None:
-        """Have the voice data laid out, as links in a temporary folder."""
+        """Have the voice data laid out, as links in a temporary folder, and the process started."""
         self._library = borrow()
 
     def install(self) -> None:
-        """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
+        """Say something unheard: the process is there then, and has read a dictionary."""
         language = next(iter(self.languages.chosen))
         self._speak("a", language, self._rate_wpm, lambda _sound: False, end_pause=False)
 
@@ -109,7 +109,7 @@ class EspeakEngine(Engine):
                 request.fail(error)
 
     def close(self) -> None:
-        """Give back the library, with its memory and its data."""
+        """Give back the library, with its process and its data."""
         if self._library is not None:
             give_back(self._library)
             self._library = None
