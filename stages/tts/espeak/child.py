@@ -8,7 +8,6 @@ goes with it. Signals that stop the server are not for it.
 from __future__ import annotations
 
 import _thread
-import contextlib
 import os
 import signal
 import sys
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 
 FIRST_BUFFERS = 2
-"""Of 60 ms, told at once: the least that a first piece of 80 ms (`pieces.py`) can be cut from, whose
-beginning is silence."""
+"""Of 60 ms, told at once: the least that a first piece of 80 ms (`pieces.py`) can be cut from, as
+silence comes first."""
 BUFFERS = 4
 """Told at once behind them, a piece: each time the server is woken, which costs more than a buffer
 does where others want the processor, too."""
@@ -144,9 +143,10 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # should the library print something
     library, folder = sys.argv[1:]
-    with contextlib.suppress(BrokenPipeError):  # the server has gone
+    try:
         EspeakServant(answers).serve(library, os.fsencode(folder))
-    os._exit(0)
+    except BrokenPipeError:  # the server has gone
+        os._exit(0)
 
 
 def _leave_no_core() -> None:
@@ -156,5 +156,5 @@ def _leave_no_core() -> None:
         import resource  # noqa: PLC0415 - Windows has none, nor cores
     except ImportError:
         return
-    with contextlib.suppress(ValueError, OSError):  # a hard limit of 0
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))

@@ -68,6 +68,16 @@ class EspeakEngine(Engine):
         self._pauses: dict[tuple[str, int], int] = {}
         self._library: EspeakLibrary | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that has the library, which Piper's voices share."""
+        return None if self._library is None else self._library.pid
+
+    @property
+    def n_restarts(self) -> int:
+        """How often that process was started anew."""
+        return 0 if self._library is None else self._library.n_restarts
+
     def voices(self) -> tuple[Voice, ...]:
         """Those that are listed: the chosen languages plain and with all variants, and every other
         language plain. They are named as espeak names them."""

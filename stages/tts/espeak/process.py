@@ -27,7 +27,8 @@ sys.path.append(sys.argv.pop(1))
 from stages.tts.espeak.child import main
 main()
 """
-"""For ``python -I -c``, so that it starts in any folder and in any environment."""
+"""For ``python -I -S -c``: it starts in any folder, whatever the environment says, and needs no
+packages."""
 _ROOT = Path(__file__).resolve().parents[3]
 
 START_WITHIN_S = 20.0
@@ -60,7 +61,7 @@ class EspeakProcess:
         """Start it, on the data in a folder; it gets ready by itself (15 ms). Raises `OSError`."""
         library = espeakng_loader.get_library_path()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), str(library), str(folder)],
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(library), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -26,8 +26,8 @@ MAX_FRAME_BYTES = 1 << 20
 
 # What is asked: one thing at a time.
 SPEAK, TRANSLATE, BREAK_OFF = 1, 2, 3
-# What is answered: `READY` at the start; then any number of `SOUND` or `PHONEMES`, and `DONE` or, in
-# words, `REFUSED`.
+# What is answered: `READY` at the start; then any number of `SOUND` or `PHONEMES`, and `DONE` or
+# `REFUSED`, in words.
 READY, SOUND, PHONEMES, DONE, REFUSED = 11, 12, 13, 14, 15
 
 END_PAUSE, HAS_PHONEMES = 1, 2
