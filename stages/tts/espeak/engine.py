@@ -15,6 +15,7 @@ from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import SAMPLE_RATE, borrow, give_back
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
+from stages.tts.espeak.phonemes import read_phoneme_data
 from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
 from stages.tts.espeak.words import said_words
@@ -100,6 +101,7 @@ class EspeakEngine(Engine):
     def load(self) -> None:
         """Have the voice data laid out, as links in a temporary folder, and the process started."""
         self._library = borrow()
+        read_phoneme_data()
 
     def install(self) -> None:
         """Say something unheard: the process is there then, and has read a dictionary."""

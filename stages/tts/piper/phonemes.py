@@ -21,6 +21,7 @@ from stages.text.normalise import Buffer
 from stages.text.word_breaks import word_breaks
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import borrow, give_back
+from stages.tts.espeak.phonemes import read_phoneme_data
 from stages.tts.espeak.scripts import own_scripts
 from stages.tts.espeak.writing import (
     is_speakable,
@@ -94,6 +95,7 @@ class Phonemizer:
     def load(self) -> None:
         """Have espeak-ng's voice data laid out, on any thread."""
         self._library = borrow()
+        read_phoneme_data()
 
     def phonemes(self, segment: Segment, espeak_voice: str, config: PiperConfig) -> PhonemeText:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
