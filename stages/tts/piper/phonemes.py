@@ -93,9 +93,10 @@ class Phonemizer:
         self._library: EspeakLibrary | None = None
 
     def load(self) -> None:
-        """Have espeak-ng's voice data laid out, on any thread."""
+        """Have espeak-ng's process started, and read what is needed here, on any thread."""
         self._library = borrow()
         read_phoneme_data()
+        own_scripts("en")  # reads its table
 
     def phonemes(self, segment: Segment, espeak_voice: str, config: PiperConfig) -> PhonemeText:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
