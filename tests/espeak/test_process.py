@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from stages.errors import SynthesisError
+from stages.tts.espeak import wire
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.process import EspeakDied, EspeakProcess
 from stages.tts.piper.config import PiperConfig
 from stages.tts.piper.phonemes import Phonemizer
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
@@ -179,7 +181,9 @@ def test_it_ends_with_its_engine(engine: EspeakEngine) -> None:
 
 HOLDER = """
 import sys
+from stages.tts.espeak import wire
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.process import EspeakDied, EspeakProcess
 from tests.engine_driver import DrivenRequest, make_segment
 engine = EspeakEngine()
 engine.load()
@@ -229,7 +233,9 @@ def test_it_ends_with_its_server_however_that_ends(tmp_path: Path, how: str) -> 
 
 FULL = """
 import errno, os, resource
+from stages.tts.espeak import wire
 from stages.tts.espeak.engine import EspeakEngine
+from stages.tts.espeak.process import EspeakDied, EspeakProcess
 from stages.tts.piper.config import PiperConfig
 from stages.tts.piper.phonemes import Phonemizer
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
@@ -268,3 +274,52 @@ def test_connections_that_take_all_descriptors_take_nobodys_voice() -> None:
         [sys.executable, "-c", FULL], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+OVERRUN = """
+import os, sys
+from itertools import cycle
+sys.path.append(sys.argv[1])
+from stages.tts.espeak import wire
+try:
+    for number, answer in enumerate({answers}):
+        os.write(1, answer)
+        if number == 0:  # it is ready, and waits to be asked
+            os.read(0, 100)
+except BrokenPipeError:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ("()", "exit status 0"),
+        ("[wire.frame(wire.REFUSED, b'no data')]", "no data"),
+        ("[wire.frame(wire.READY), wire.HEAD.pack(wire.SOUND, 1 << 30)]", "made no sense"),
+        ("[wire.frame(wire.READY), wire.frame(wire.SOUND, b'xyz')]", "made no sense"),
+        ("[wire.frame(wire.READY), wire.frame(wire.PHONEMES)]", "made no sense"),
+        ("[wire.frame(wire.READY), wire.frame(wire.SOUND, bytes(9))]", "made no sense"),
+        ("[wire.frame(wire.READY), *[wire.frame(wire.SOUND, bytes(2000))] * 10]", "exit status 0"),
+        ("cycle([wire.frame(wire.READY), wire.frame(wire.SOUND, bytes(60000))])", "made no sense"),
+        (
+            "cycle([wire.frame(wire.READY)] + [wire.frame(wire.SOUND, bytes(60000))] * 999)",
+            "did not come to an end",
+        ),
+    ],
+)
+def test_what_an_overrun_process_says_is_not_trusted(
+    tmp_path: Path, answers: str, told: str
+) -> None:
+    """It cannot have us keep more than its bounds, nor run anything."""
+
+    def unpack(kind: int, body: bytes) -> None:
+        if kind != wire.SOUND:
+            raise ValueError(kind)
+        wire.unpack_sound(body)
+
+    process = EspeakProcess(tmp_path, OVERRUN.format(answers=answers))
+    with pytest.raises(EspeakDied, match=told):
+        process.ask(wire.SPEAK, b"", unpack, lambda _: True)
+    assert process.has_ended
+    process.close()

@@ -28,7 +28,7 @@ BUFFERS = 4
 does where others want the processor, too."""
 
 
-class _Asked:
+class _EspeakRequest:
     """What the server has asked last."""
 
     def __init__(self, kind: int, body: bytes) -> None:
@@ -44,7 +44,7 @@ class EspeakServant:
     def __init__(self, answers: int) -> None:
         """`answers` is a file descriptor."""
         self._answers = answers
-        self._asked = _Asked(wire.BREAK_OFF, b"")
+        self._asked = _EspeakRequest(wire.BREAK_OFF, b"")
         self._has_asked = _thread.allocate_lock()  # released for each thing; `threading` takes 3 ms
         self._has_asked.acquire()
 
@@ -71,7 +71,7 @@ class EspeakServant:
             else:
                 self._answer(wire.DONE)
 
-    def _speak(self, libespeak: Libespeak, asked: _Asked) -> None:
+    def _speak(self, libespeak: Libespeak, asked: _EspeakRequest) -> None:
         voice, language_file, text, words_per_minute, volume, wanted = wire.unpack_speech(
             asked.body
         )
@@ -105,7 +105,7 @@ class EspeakServant:
         )
         tell()
 
-    def _translate(self, libespeak: Libespeak, asked: _Asked) -> None:
+    def _translate(self, libespeak: Libespeak, asked: _EspeakRequest) -> None:
         said = libespeak.translate(*wire.unpack_texts(asked.body))
         # All in one, since each writing wakes who reads.
         self._write(
@@ -129,7 +129,7 @@ class EspeakServant:
             if kind == wire.BREAK_OFF:
                 self._asked.is_broken_off = True
             elif len(body) == length:
-                self._asked = _Asked(kind, body)
+                self._asked = _EspeakRequest(kind, body)
                 self._has_asked.release()
         os._exit(0)
 
