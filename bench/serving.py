@@ -308,6 +308,11 @@ async def eight_at_a_time(n: int, visit: Callable[[], Awaitable[None]]) -> None:
             visitors.create_task(visit_again())
 
 
+def with_children(server: Server) -> list[psutil.Process]:
+    """Its own process and espeak-ng's."""
+    return [server.process, *server.process.children()]
+
+
 class Holdings(NamedTuple):
     """What a server holds."""
 
@@ -323,7 +328,7 @@ class Holdings(NamedTuple):
         found = re.search(r"^voice_tasks (\d+)", metrics, re.MULTILINE)
         if found is None:
             raise RuntimeError("the server does not tell of its tasks")
-        rss_kb = server.process.memory_info().rss / KB_PER_MB
+        rss_kb = sum(each.memory_info().rss for each in with_children(server)) / KB_PER_MB
         return cls(rss_kb, server.process.num_fds(), int(found[1]))
 
 
@@ -331,7 +336,7 @@ class Meter:
     """CPU and memory between its making and `read`; CPU in cores, so 1.0 is one of them busy."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server.process
+        self._server = server
         self._at = time.perf_counter()
         self._cpu = self._cpu_s()
 
@@ -346,15 +351,21 @@ class Meter:
             "server_cpu": round(server, 3),
             "client_cpu": round(client, 3),
             "others_cpu": round(max(0.0, everything - server - client), 3),
-            "server_rss_mb": round(self._server.memory_info().rss / KB_PER_MB**2, 1),
+            "server_rss_mb": round(self._rss_mb(), 1),
             "server_rss_peak_mb": round(self._rss_peak_kb() / KB_PER_MB, 1),
         }
 
     def _cpu_s(self) -> tuple[float, float, float]:
-        server, client = self._server.cpu_times(), psutil.Process().cpu_times()
-        return sum(server[:2]), sum(client[:2]), busy_seconds()
+        server = sum(sum(each.cpu_times()[:2]) for each in with_children(self._server))
+        return server, sum(psutil.Process().cpu_times()[:2]), busy_seconds()
+
+    def _rss_mb(self) -> float:
+        n_bytes = sum(each.memory_info().rss for each in with_children(self._server))
+        return float(n_bytes) / KB_PER_MB**2
 
     def _rss_peak_kb(self) -> int:
-        status = Path(f"/proc/{self._server.pid}/status").read_text()
-        (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-        return int(peak_kb)
+        peak_kb = 0
+        for each in with_children(self._server):
+            status = Path(f"/proc/{each.pid}/status").read_text()
+            peak_kb += int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+        return peak_kb

@@ -6,6 +6,7 @@ what a client made up: each of them is a time series for ever.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,10 +19,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
+    from prometheus_client.metrics_core import Metric
+
+    from stages.engine import Engine
     from stages.items import Remark, Timing
 
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -127,6 +133,9 @@ class Metrics:
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
         )
         self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
+        self.engines: list[Engine] = []
+        """Those whose own processes are looked at, at each scrape."""
+        registry.register(_OwnProcesses(self.engines))
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -168,3 +177,37 @@ class Metrics:
         """Record a finished segment by the seconds of its steps and of its sound."""
         if sound_s:
             self._factors.labels(engine).observe(steps_s / sound_s)
+
+
+class _OwnProcesses(Collector):
+    """What engines use in processes of their own."""
+
+    def __init__(self, engines: Collection[Engine]) -> None:
+        self._engines = engines
+
+    def collect(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "voice_engine_restarts",
+            "Times that an engine's own process ended and was started anew",
+            labels=["engine"],
+        )
+        memory = GaugeMetricFamily(
+            "voice_engine_memory_bytes", "Resident memory of that process", labels=["engine"]
+        )
+        cpu = CounterMetricFamily(
+            "voice_engine_cpu_seconds",
+            "Processor time of that process, since it was last started",
+            labels=["engine"],
+        )
+        for engine in self._engines:
+            pid = engine.pid
+            if pid is None:
+                continue
+            restarts.add_metric([engine.name], engine.n_restarts)
+            # What it finds is named for a process, not for an engine.
+            for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                if found.name == "process_resident_memory_bytes":
+                    memory.add_metric([engine.name], found.samples[0].value)
+                elif found.name == "process_cpu_seconds":
+                    cpu.add_metric([engine.name], found.samples[0].value)
+        yield from (restarts, memory, cpu)

@@ -321,6 +321,7 @@ class Service:
         metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
         metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
         metrics.load.set_function(self.pace.load)
+        metrics.engines += self._engines
         for engine in self._engines:
             factor = metrics.factor_now.labels(engine.name)
             factor.set_function(partial(self.pace.engine_factor, engine))
