@@ -37,13 +37,12 @@ if __name__ == "__main__":
 
 from bench.common import Figure, Playback, Result, percentiles, report
 from bench.hostile import disturbing
-from bench.serving import HOST, KB_PER_MB, SPEECH, Client, Server, running_server, serving_parser
+from bench.meter import KB_PER_MB, with_children
+from bench.serving import HOST, SPEECH, Client, Server, running_server, serving_parser
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
-
-    import psutil
 
 ATTACKS = (
     "connects",
@@ -214,15 +213,12 @@ class Watch:
 
     async def _look_at_memory(self, end: float) -> None:
         while time.perf_counter() < end:
-            held = sum(each.memory_info().rss for each in self._processes())
+            held = sum(each.memory_info().rss for each in with_children(self._server))
             self.rss_peak_mb = max(self.rss_peak_mb, held / KB_PER_MB**2)
             await asyncio.sleep(RSS_EVERY_S)
 
-    def _processes(self) -> list[psutil.Process]:
-        return [self._server.process, *self._server.process.children(recursive=True)]
-
     def _cpu_s(self) -> float:
-        return sum(sum(each.cpu_times()[:2]) for each in self._processes())
+        return sum(sum(each.cpu_times()[:2]) for each in with_children(self._server))
 
 
 async def quiet(server: Server) -> dict[str, str]:

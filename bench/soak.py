@@ -44,16 +44,14 @@ if __name__ == "__main__":
 
 from bench.common import Figure, Result, report
 from bench.heap import PROGRAM, ask
+from bench.meter import KB_PER_MB, Holdings, Meter
 from bench.serving import (
     HOST,
-    KB_PER_MB,
     SENTENCE,
     SMALL,
     SPEECH,
     WITHIN_S,
     Client,
-    Holdings,
-    Meter,
     Server,
     running_server,
     serving_parser,
