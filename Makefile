@@ -19,7 +19,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test nightly clients check format coverage lock clean browser
+.PHONY: help run setup test nightly clients autobahn fuzz check format coverage lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,6 +40,14 @@ nightly: test ## Run the laws with twenty times the examples as well, an hour an
 clients: .venv/.light .venv-clients/.stamp ## Let Pipecat and LiveKit speak with the server (600 MB)
 	.venv-clients/bin/python tests/frameworks/pipecat_speaks.py
 	.venv-clients/bin/python tests/frameworks/livekit_speaks.py
+
+autobahn: .venv/.light .venv-autobahn/.stamp ## Let Autobahn's own test suite try our WebSocket
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py
+
+# SECONDS of each target, beside each other; `make test` has ten.
+fuzz: .venv/.full ## Fuzz what strangers send: SECONDS=600 of each target
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
+		tests/fuzz
 
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
@@ -71,7 +79,7 @@ lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
 	$(subst compile pyproject.toml,compile,$(LOCK)) --group clients --output-file requirements/clients.txt
 
 clean: ## Remove what was installed and all caches
-	rm -rf .venv .venv-clients tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-autobahn .fuzz tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -98,6 +106,15 @@ clean: ## Remove what was installed and all caches
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements/clients.txt
+	@touch $@
+
+# Pip compiles what it installs, and cannot: it is Python 2 until it is translated.
+.venv-autobahn/.stamp: requirements/autobahn.txt tests/frameworks/autobahn_suite.py
+	rm -rf .venv-autobahn
+	$(PYTHON) -m venv .venv-autobahn
+	.venv-autobahn/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		--no-deps -r requirements/autobahn.txt
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py --translate
 	@touch $@
 
 # Without Node its one test is skipped, and pytest says so; everything else runs.

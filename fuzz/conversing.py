@@ -56,7 +56,7 @@ WORDS = WordTimes(
 )
 
 TOLD_FOR_EACH = 12
-"""Characters of an answer for each that a client has said: JSON writes some as ``\\ud83d\\ude00``."""
+"""Characters of an answer for each that a client has said: JSON writes 😀 as ``\\ud83d\\ude00``."""
 TOLD_AT_LEAST = 10_000
 """Wyoming's list of voices, and more complaints than one would read."""
 
@@ -211,7 +211,12 @@ class Client:
             first = len(text) - len(text.lstrip())
             if text:
                 word = Word(
-                    text[first:], first, len(text), begin / rate, talk.n_samples / rate, is_exact=True
+                    text[first:],
+                    first,
+                    len(text),
+                    begin / rate,
+                    talk.n_samples / rate,
+                    is_exact=True,
                 )
                 told.append(WordTimes(segment, (word,), rate))
             told.append(SegmentEnded(segment, begin, 8))

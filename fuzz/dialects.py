@@ -138,5 +138,3 @@ def _speech(kind: str, query: Mapping[str, str], body: Any) -> Speech:  # noqa: 
         case _:
             text = TextAsked.model_validate(body).text
             return HttpAsked.model_validate(query).speech(text, NAMES)
-
-

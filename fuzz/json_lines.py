@@ -18,7 +18,7 @@ _VALUES: tuple[Any, ...] = (
 def changed(data: bytes, max_size: int, seed: int) -> bytes:
     """An input made of this one."""
     draws = random.Random(seed)
-    if draws.random() < 0.5:  # noqa: PLR2004 - as often
+    if draws.random() < 0.5:
         return bytes(atheris.Mutate(data, max_size))
     lines = data.split(b"\n")
     at = draws.randrange(len(lines))
@@ -57,7 +57,7 @@ def _changed_line(lines: list[bytes], at: int, draws: random.Random) -> bytes:
 
 def _places(value: Any, depth: int) -> Any:  # noqa: ANN401 - JSON is anything
     """Each dict or list in a value, with each of its keys."""
-    if isinstance(value, dict | list) and depth < 8:  # noqa: PLR2004 - deep enough for messages
+    if isinstance(value, dict | list) and depth < 8:
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
             yield from _places(value[key], depth + 1)

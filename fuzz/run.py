@@ -1,5 +1,5 @@
-r"""The program that fuzzes one target: libFuzzer, by way of atheris, changes inputs of its corpus so
-that they take new ways through our modules, and each target says what must hold for any input.
+r"""The program that fuzzes one target: libFuzzer, by way of atheris, changes inputs of its corpus
+so that they take new ways through our modules, and each target says what must hold for any input.
 
     python fuzz/run.py segments -max_total_time=600     for so many seconds, from the corpus
     python fuzz/run.py segments FILE                    this input alone
@@ -77,7 +77,9 @@ def main(name: str, *options: str) -> None:
 
     with atheris.instrument_imports(include=["pipeline", "stages"], enable_loader_override=False):
         run = target(name)
-    again = shlex.join([sys.executable, __file__, name])  # by which libFuzzer starts itself to merge
+    again = shlex.join(
+        [sys.executable, __file__, name]
+    )  # by which libFuzzer starts itself to merge
     arguments = [again, *OPTIONS, *_with_corpus(name, options)]
     if name == "dialects":
         from fuzz.json_lines import changed  # noqa: PLC0415 - it is of use to libFuzzer alone
@@ -90,6 +92,6 @@ def main(name: str, *options: str) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parent))
-    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:  # noqa: PLR2004 - the program and a target
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         sys.exit(f"{__doc__}\nTargets: {', '.join(TARGETS)}")
     main(*sys.argv[1:])

@@ -44,7 +44,7 @@ def run(data: bytes) -> None:
     assert [each.index for each in cut] == list(range(len(cut)))
     for each in cut:
         assert 0 < len(each.source) <= options.max_segment_chars
-        assert 0 <= each.pause_s
+        assert each.pause_s >= 0
 
     timeless = [each for each in events if each != "\x1d"]
     whole = "".join(each for each in timeless if each != "\x1f")
@@ -57,9 +57,7 @@ def run(data: bytes) -> None:
         assert [(each.source, each.spoken, each.pause_s) for each in found] == expected
 
 
-def _segments(
-    events: Iterable[str], options: SegmenterOptions, style: Style
-) -> list[Segment]:
+def _segments(events: Iterable[str], options: SegmenterOptions, style: Style) -> list[Segment]:
     segmenter = Segmenter(options, least_chars=lambda _: 40)
     segments: list[Segment] = []
     now = 0.0

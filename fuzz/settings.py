@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from onnx import ModelProto, TensorProto, helper
 
@@ -19,9 +19,6 @@ from stages.tts.piper.config import read_config
 from stages.tts.piper.graph import IDS, LENGTHS, SCALES, SPEAKER, take_apart
 from stages.tts.piper.model_card import terms_of
 from stages.tts.piper.phonemes import Alphabet
-
-if TYPE_CHECKING:
-    from onnx import NodeProto
 
 FOLDER = tempfile.TemporaryDirectory(prefix="fuzz-")
 PATH = Path(FOLDER.name, "file")
@@ -60,7 +57,7 @@ def _lexicon(data: bytes) -> None:
         tables = lexicon.tables(language)
         text = data.decode()[:400]  # has some of the words
         edits = pronunciations(text, language, tables, takes_sounds=True)
-        for (_, end, _), (begin, _, _) in zip(edits, edits[1:], strict=False):
+        for (_, end, _), (begin, _, _) in pairwise(edits):
             assert end <= begin
 
 
@@ -115,4 +112,4 @@ def _model(lines: str) -> ModelProto:
 
 
 def _numbers(words: str) -> list[int]:
-    return [int(word) for word in words.split(",") if word.isdecimal() and len(word) < 9]  # noqa: PLR2004
+    return [int(word) for word in words.split(",") if word.isdecimal() and len(word) < 9]

@@ -76,7 +76,7 @@ def _sent(_: bytes) -> None:
     """As the port has it checked before anybody can choose it."""
     with tempfile.TemporaryDirectory(dir=ROOT) as outer:
         folder = Path(outer, "into")
-        sent = shutil.copy(FILE, Path(outer, "file"))
+        sent = Path(shutil.copy(FILE, Path(outer, "file")))
         try:
             check_voice(sent, folder, max_bytes=MOST_BYTES)
         except UnusableModel as error:

@@ -104,7 +104,7 @@ def _check_request(request: HttpRequest) -> None:
 
 def _check_refusal(refused: Refused) -> None:
     assert refused.status in REFUSALS
-    assert 0 < len(str(refused)) < 1000  # noqa: PLR2004 - a line or two
+    assert 0 < len(str(refused)) < 1000
     status, _ = error_answer("/", HttpError(refused.status, refused.code, str(refused)))
     h11.Connection(h11.SERVER).send(
         h11.Response(status_code=status, headers=[*refused.headers])  # such as h11 can send
@@ -142,7 +142,7 @@ def _events(data: bytes, size: int) -> None:
         try:
             assert decode(event).type == type_of(event)
         except ProtocolError as error:
-            assert len(str(error)) < 1000  # noqa: PLR2004 - a line or two
+            assert len(str(error)) < 1000
 
 
 def _read_events(data: bytes, size: int) -> tuple[list[bytes], bool]:
