@@ -50,9 +50,7 @@ def reach_of(
         if node.op_type in {"Conv", "ConvTranspose"}:
             way = _through(way, node, shapes)
         ways.update(dict.fromkeys(node.output, way))
-    last = ways.get(end)
-    if last is None:
-        raise UnusableModel(f"its {end!r} does not depend on its {begin!r}")
+    last = ways[end]
     if last.rate.denominator != 1:
         raise UnusableModel(f"it makes {last.rate} values of a frame")
     hop = int(last.rate)
