@@ -67,11 +67,11 @@ def serving_parser(docstring: str | None) -> argparse.ArgumentParser:
 class Server:
     """The server under test, in its own process."""
 
-    def __init__(self, log: Path, options: Sequence[str]) -> None:
+    def __init__(self, log: Path, options: Sequence[str], program: Sequence[str]) -> None:
         self.started_at = time.perf_counter()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", "0", *options],
+                [sys.executable, *program, "--port", "0", *options],
                 cwd=ROOT,
                 env={"VOICE_ENGINE": "espeak-ng"} | os.environ,  # the server is measured
                 stderr=stderr,
@@ -116,11 +116,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(options: Sequence[str] = ()) -> Iterator[Server]:
-    """A server that is stopped again; its warnings are shown."""
+def running_server(
+    options: Sequence[str] = (), program: Sequence[str] = ("server.py",)
+) -> Iterator[Server]:
+    """A server that is stopped again; its warnings are shown. `program` is what runs it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        server = Server(log, options)
+        server = Server(log, options, program)
         try:
             yield server
         finally:
@@ -163,9 +165,18 @@ class Client(asyncio.BufferedProtocol):
         """Take a text message."""
         self._tell(message.get("event", "error"), Told(now, message))
 
-    async def connect(self, port: int, query: str = "", receive_buffer: int | None = None) -> None:
-        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread."""
+    async def connect(
+        self,
+        port: int,
+        query: str = "",
+        receive_buffer: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread; `source` is
+        the address to come from, if it matters."""
         raw = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
+        if source is not None:
+            raw.bind((source, 0))
         if receive_buffer is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.setblocking(False)

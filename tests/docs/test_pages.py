@@ -31,7 +31,12 @@ OPTIONS = {
 
 OTHERS_FLAGS = {
     "--help": "every program's",
+    "--entrypoint": "docker's",
+    "--format": "uv's",
     "--no-deps": "pip's",
+    "--require-hashes": "pip's",
+    "--strict": "pip-audit's",
+    "--upgrade": "uv's",
     "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
@@ -130,6 +135,7 @@ def test_every_package_has_its_licence_told() -> None:
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["models"],
         *project["dependency-groups"]["dev"],
+        *project["dependency-groups"]["tools"],
     ]
     told = " ".join(row[0] for row in rows(page("docs/licences.md").text))
     names = [re.split(r"[\[<>=;]", each)[0] for each in wanted]
