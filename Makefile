@@ -20,7 +20,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test nightly clients check format coverage audit lock clean browser
+.PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,6 +41,14 @@ nightly: test ## Run the laws with twenty times the examples as well, an hour an
 clients: .venv/.light .venv-clients/.stamp ## Let Pipecat and LiveKit speak with the server (600 MB)
 	.venv-clients/bin/python tests/frameworks/pipecat_speaks.py
 	.venv-clients/bin/python tests/frameworks/livekit_speaks.py
+
+autobahn: .venv/.light .venv-autobahn/.stamp ## Let Autobahn's own test suite try our WebSocket
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py
+
+# SECONDS of each target, beside each other; `make test` has ten.
+fuzz: .venv/.full ## Fuzz what strangers send: SECONDS=600 of each target
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
+		tests/fuzz
 
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
@@ -64,7 +72,7 @@ coverage: .venv/.full browser ## Run the tests and tell which branches none of t
 audit: .venv/.full .venv-audit/.stamp ## Ask for known holes in all that is pinned; write its bill of materials
 	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 		--output-reproducible --output-file bom.cdx.json $(BIN)/python
-	for pins in light models full clients tools; do \
+	for pins in light models full clients tools autobahn; do \
 		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip \
 			--requirement requirements/$$pins.txt || exit; \
 	done
@@ -83,11 +91,12 @@ lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
 	$(LOCK) pyproject.toml --constraint requirements/full.txt --output-file requirements/light.txt
 	$(LOCK) $(UPGRADE) --group tools --output-file requirements/tools.txt
 	$(LOCK) $(UPGRADE) --group clients --output-file requirements/clients.txt
+	$(LOCK) $(UPGRADE) --no-deps --group autobahn --output-file requirements/autobahn.txt
 	cd tests/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit \
 		--no-fund --ignore-scripts --loglevel=error
 
 clean: ## Remove what was installed and all caches
-	rm -rf .venv .venv-audit .venv-clients bom.cdx.json tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-audit .venv-autobahn .venv-clients .fuzz bom.cdx.json tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -117,6 +126,14 @@ clean: ## Remove what was installed and all caches
 .venv-audit/.stamp: requirements/tools.txt
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python $(PIP) $(PINNED) -r requirements/tools.txt
+	@touch $@
+
+# Pip compiles what it installs, and cannot: it is Python 2 until it is translated.
+.venv-autobahn/.stamp: requirements/autobahn.txt tests/frameworks/autobahn_suite.py
+	rm -rf .venv-autobahn
+	$(PYTHON) -m venv .venv-autobahn
+	.venv-autobahn/bin/python $(PIP) $(PINNED) --no-compile -r requirements/autobahn.txt
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py --translate
 	@touch $@
 
 # Without Node its one test is skipped, and pytest says so; everything else runs.

@@ -13,7 +13,7 @@ from tests.server_process import running_server
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
 
-LISTS = ["light.txt", "models.txt", "full.txt", "tools.txt", "clients.txt"]
+LISTS = ["light.txt", "models.txt", "full.txt", "tools.txt", "clients.txt", "autobahn.txt"]
 """What `make lock` compiles."""
 
 REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}

@@ -13,6 +13,7 @@ import trio
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.web.security_headers import SECURITY_HEADERS
+from stages.error_text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +164,8 @@ class RequestReader:
                     case h11.EndOfMessage() if head is not None:
                         return self._whole(head, bytes(body))
         except h11.RemoteProtocolError as error:
-            raise Refused(error.error_status_hint, "bad_request", str(error)) from None
+            # The library quotes what it complains of, be it as long as the head.
+            raise Refused(error.error_status_hint, "bad_request", reason(error)) from None
 
     async def ask_for_body(self) -> None:
         """Tell a client that waits to be told so that its body is wanted."""

@@ -42,6 +42,7 @@ NOT_RUN = {
     "PUBLISH=0.0.0.0:8765 docker ": "needs a container engine",
     ".venv/bin/uv pip install ": "would change what is installed here",
     ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
+    ".venv/bin/python fuzz/run.py ": "takes ten minutes: tests/fuzz has ten seconds of it",
     ".venv/bin/python -m tests.random_": "takes 40 s; other tests write such models, but small",
     "curl -T ": "needs a server with RVC: tests/rvc/test_upload_server.py has one",
     "curl -X DELETE ": "removes what that one uploads",
