@@ -19,10 +19,12 @@ import structlog
 import trio
 
 from pipeline.close_code import CloseCode
+from pipeline.inbox import Inbox
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
+from pipeline.usage import Usage
 from stages.errors import Disconnected, ServerError, TooMuchText
 from stages.intake.stage import Messages, take_in
 from stages.items import (
@@ -46,9 +48,8 @@ from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pipeline.service import Service
+    from pipeline.usage import How
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Style, Token
     from stages.sender.pacer import Pacer
@@ -71,21 +72,27 @@ class Peer(Messages, Protocol):
         limited time. Raises `Disconnected`."""
 
 
-async def hold_conversation(peer: Peer, service: Service, conversation: Conversation) -> CloseCode:
-    """Speak to a peer until it has gone or the server closes; says how to close.
+async def hold_conversation(
+    peer: Peer, service: Service, conversation: Conversation, usage: Usage | None = None
+) -> CloseCode:
+    """Speak to a peer until it has gone or the server closes; says how to close. What it uses is
+    entered in its account; None: nobody keeps one.
 
     A peer whose messages end is spoken to until everything it said has been sent."""
-    return await _Connection(peer, service, conversation).run()
+    return await _Connection(peer, service, conversation, usage or Usage()).run()
 
 
 class _Connection:
-    def __init__(self, peer: Peer, service: Service, conversation: Conversation) -> None:
+    def __init__(
+        self, peer: Peer, service: Service, conversation: Conversation, usage: Usage
+    ) -> None:
         self._peer = peer
         self._service = service
         self._conversation = conversation
+        self._usage = usage
         self._outbox = Outbox()
         self._ledger = Ledger(service.max_pending_bytes)
-        self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
+        self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._preparation = Preparation(service.executor, self._tell)
@@ -98,12 +105,26 @@ class _Connection:
         self._service.ledgers.add(self._ledger)
         self._service.pace.listeners.add(self)
         try:
-            return await self._live()
+            code = await self._live()
+            self._usage.ended = self._how_it_ended(code)
+            return code
+        except Exception:
+            self._usage.ended = "failed"
+            raise
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
             self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
+
+    def _how_it_ended(self, code: CloseCode) -> How:
+        if code is CloseCode.GOING_AWAY:
+            return "shutdown"
+        if code is CloseCode.INTERNAL_ERROR:
+            return "failed"
+        if self._life.cancel_called:
+            return "left"
+        return "idle" if self._inbox.was_idle else "finished"
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -143,7 +164,8 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter, service.said)
-            start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
+            speak = partial(synthesize, refuses=self._usage.refuses_segment)
+            start(speak, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
             heard_at = self._ledger.heard_at
             send = partial(
@@ -197,11 +219,21 @@ class _Connection:
         )
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
-        """Hand on what the client said, unless too much waits already: then tell it, once."""
+        """Hand on what the client said, unless a limit of its key is reached or too much waits
+        already: then tell it, once."""
+        if self._usage.begins_anew():
+            self._ledger.is_refusing = False
+        limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
         is_told = self._ledger.is_refusing
-        if self._ledger.take_in(item, trio.current_time()):
+        if self._ledger.take_in(item, trio.current_time(), has_room=limit is None):
             tokens.push(item)
-        elif not is_told:
+            if not isinstance(item, Flush):
+                self._usage.took(len(item.text))
+        elif is_told:
+            return
+        elif limit is not None:
+            self._outbox.answer(limit)
+        else:
             key = "flush" if isinstance(item, Flush) else "token"
             waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
             msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
@@ -232,6 +264,7 @@ class _Connection:
         try:
             async for item in self._outbox:
                 self._ledger.sending(item)
+                self._usage.sending(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)
@@ -278,6 +311,7 @@ class _Connection:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
         metrics.sent_bytes.inc(len(frame.data))
+        self._usage.sent(frame.n_samples / self._conversation.stream_format.sample_rate)
         is_heard = self._ledger.sent(frame, now)
         if timing is None or not is_heard:
             return
@@ -295,38 +329,3 @@ class _Connection:
         self._inbox.end()
         await self._service.grace_over.wait()
         self._life.cancel()
-
-
-class _Inbox:
-    """The peer's messages, and what ends them: too long a silence, a shutdown."""
-
-    def __init__(self, peer: Peer, idle_timeout_s: float, idle_since: Callable[[], float]) -> None:
-        self._peer = peer
-        self._idle_timeout_s = idle_timeout_s
-        self._idle_since = idle_since
-        self._put_back: ClientMessage | None = None
-        self._has_ended = False
-        self._waiting = trio.CancelScope()
-
-    def put_back(self, message: ClientMessage) -> None:
-        """Let this message be received next."""
-        self._put_back = message
-
-    def end(self) -> None:
-        """Take nothing more from the peer."""
-        self._has_ended = True
-        self._waiting.cancel()
-
-    async def receive(self) -> ClientMessage | None:
-        """See `stages.intake.stage.Messages`."""
-        await trio.lowlevel.checkpoint()
-        if self._put_back is not None:
-            message, self._put_back = self._put_back, None
-            return message
-        idle_since = trio.current_time()
-        while not self._has_ended:
-            with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:
-                return await self._peer.receive()
-            idle_since = max(idle_since, self._idle_since())
-            self._has_ended |= trio.current_time() >= idle_since + self._idle_timeout_s
-        return None

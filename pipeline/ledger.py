@@ -134,8 +134,9 @@ class Ledger:
 
     # Text.
 
-    def take_in(self, item: Token | Flush, now: float) -> bool:
-        """Enter what the client says. False: it is refused, since too much is pending.
+    def take_in(self, item: Token | Flush, now: float, *, has_room: bool = True) -> bool:
+        """Enter what the client says. False: it is refused, since too much is pending, or since
+        there is no room for it elsewhere.
 
         A text that is refused takes the rest of its utterance with it, so that nothing is spoken
         with a hole in it: all text up to a flush or a barge-in, or until all that was taken in
@@ -143,7 +144,7 @@ class Ledger:
         an utterance is taken."""
         is_text = isinstance(item, Token)
         is_full = self.n_bytes >= self._max_bytes * (1 if is_text else 2)
-        self.is_refusing = is_full or (is_text and self.is_refusing)
+        self.is_refusing = is_full or not has_room or (is_text and self.is_refusing)
         if self.is_refusing:
             return False
         match item:

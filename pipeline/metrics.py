@@ -1,11 +1,12 @@
 """The server's metrics for Prometheus.
 
-Values of labels are our own words and the names of the server's engines and voices, never what a
-client made up: each of them is a time series for ever.
+Values of labels are our own words and the names of the server's engines, voices and keys, never
+what a client made up: each of them is a time series for ever.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,14 +19,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from prometheus_client import Metric
+    from prometheus_client.metrics_core import Metric
 
+    from stages.engine import Engine
     from stages.items import Remark, Timing
 
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -64,6 +66,21 @@ class Metrics:
         self.admitted = counter("admitted", "Listeners who were given a place")
         self.refused = counter("refused", "Requests that were turned away", "reason")
         self.errors = counter("errors", "Errors that clients were told", "code")
+        self.key_conversations = counter(
+            "key_conversations", "Conversations that a key was admitted to", "key"
+        )
+        self.key_characters = counter(
+            "key_characters", "Text of a key's that was taken in to be spoken", "key"
+        )
+        self.key_audio_seconds = counter(
+            "key_audio_seconds", "Sound that was handed to the kernel for a key", "key"
+        )
+        self.key_refused = counter(
+            "key_refused",
+            "Times that a key was told of a limit that it has reached",
+            "key",
+            "limit",
+        )
         self.uploads = counter("uploads", "Uploads of voices and indexes", "outcome")
         self._first_audio = histogram(
             "first_audio_seconds",
@@ -120,6 +137,11 @@ class Metrics:
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
         )
         self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
+        self.engines: list[Engine] = []
+        """Those whose own processes are looked at, at each scrape."""
+        registry.register(_OwnProcesses(self.engines))
+        self._shed: Mapping[str, int] = {}
+        registry.register(_Shed(lambda: self._shed))
 
     def watch_connections(
         self,
@@ -131,7 +153,7 @@ class Metrics:
         not asked for anything yet, and how many were closed unserved, by the reason."""
         self.connections.set_function(n_open)
         self.unfinished.set_function(n_unfinished)
-        self._registry.register(_Shed(shed))
+        self._shed = shed
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -179,13 +201,47 @@ class _Shed(Collector):
     """Connections that were closed unserved. A flood costs the port too little to count each one
     here."""
 
-    def __init__(self, shed: Mapping[str, int]) -> None:
+    def __init__(self, shed: Callable[[], Mapping[str, int]]) -> None:
         self._shed = shed
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(
             "voice_connections_shed", "Connections that were closed unserved", labels=("reason",)
         )
-        for reason, count in self._shed.items():
+        for reason, count in self._shed().items():
             family.add_metric((reason,), count)
         yield family
+
+
+class _OwnProcesses(Collector):
+    """What engines use in processes of their own."""
+
+    def __init__(self, engines: Collection[Engine]) -> None:
+        self._engines = engines
+
+    def collect(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "voice_engine_restarts",
+            "Times that an engine's own process ended and was started anew",
+            labels=["engine"],
+        )
+        memory = GaugeMetricFamily(
+            "voice_engine_memory_bytes", "Resident memory of that process", labels=["engine"]
+        )
+        cpu = CounterMetricFamily(
+            "voice_engine_cpu_seconds",
+            "Processor time of that process, since it was last started",
+            labels=["engine"],
+        )
+        for engine in self._engines:
+            pid = engine.pid
+            if pid is None:
+                continue
+            restarts.add_metric([engine.name], engine.n_restarts)
+            # What it finds is named for a process, not for an engine.
+            for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                if found.name == "process_resident_memory_bytes":
+                    memory.add_metric([engine.name], found.samples[0].value)
+                elif found.name == "process_cpu_seconds":
+                    cpu.add_metric([engine.name], found.samples[0].value)
+        yield from (restarts, memory, cpu)

@@ -16,6 +16,7 @@ from pipeline.net.http_server import HttpServer
 from pipeline.net.service_answers import ServiceAnswers
 from pipeline.net.upload_rules import UploadRules
 from pipeline.net.uploads import Uploads
+from pipeline.usage_log import count_again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,29 +26,46 @@ if TYPE_CHECKING:
     from pipeline.executor import Tell
     from pipeline.net.access import Access
     from pipeline.net.crowd import Crowd
+    from pipeline.usage_log import UsageLog
 
 
 class AnswersOpener(Protocol):
     """`open_answers`."""
 
     def __call__(
-        self, options: ServeSettings, access: Access, crowd: Crowd, tell: Tell
+        self,
+        options: ServeSettings,
+        access: Access,
+        crowd: Crowd,
+        tell: Tell,
+        *,
+        usage_log: UsageLog | None,
     ) -> AbstractAsyncContextManager[ServiceAnswers]:
         """See there."""
 
 
 @asynccontextmanager
 async def open_answers(
-    options: ServeSettings, access: Access, crowd: Crowd, tell: Tell
+    options: ServeSettings,
+    access: Access,
+    crowd: Crowd,
+    tell: Tell,
+    *,
+    usage_log: UsageLog | None,
 ) -> AsyncIterator[ServiceAnswers]:
-    """The answers of the service for these options, which is warm. `crowd` is the port's;
-    `tell` gets the parts of the start, each as it begins."""
+    """The answers of the service for these options, which is warm. `crowd` is the port's; `tell`
+    gets the parts of the start, each as it begins; `usage_log` a line for each
+    conversation."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
     opening = open_service(
         options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
     )
     async with opening as service:
+        if usage_log is not None:
+            tell("the usage log: counting today's")
+            await count_again(usage_log.path, access.keys.tenant)
+            service.places.keep_usage = usage_log.write
         rules = upload_rules(options, access)
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")

@@ -96,7 +96,7 @@ def _frame_sizes(begin: bytes) -> tuple[int, int] | None:
     return n_header, n_payload
 
 
-class Pacer:
+class FramePace:
     """The pace of one client: as it likes up to its own budget, and beyond it as the budget allows
     that all floods share."""
 
@@ -122,7 +122,7 @@ class Pacer:
 class PacedStream(trio.abc.Stream):
     """A client's stream whose reads end after a few frames, at its pace."""
 
-    def __init__(self, stream: ClientStream, pacer: Pacer) -> None:
+    def __init__(self, stream: ClientStream, pacer: FramePace) -> None:
         self._stream = stream
         self._pacer = pacer
         self._scanner = FrameScanner()

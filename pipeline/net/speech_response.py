@@ -9,6 +9,7 @@ import trio
 from starlette.responses import JSONResponse, Response
 
 from pipeline.encoding import EncodedSound
+from pipeline.net.callers import caller_in
 from pipeline.speak_text import speak_text
 from stages.errors import ServerError
 from stages.items import PcmFrame
@@ -45,6 +46,7 @@ class SpeechResponse(Response):
         error: ServerError | None = None
         has_ended = False
         self._send = send
+        self._caller = caller_in(scope)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_gone, receive, nursery.cancel_scope)
             try:
@@ -74,7 +76,7 @@ class SpeechResponse(Response):
                 await self._write(body.event(item))
 
         config = {**self._speech.config, **form.config}
-        await speak_text(self._service, self._speech.text, hear, config)
+        await speak_text(self._service, self._speech.text, hear, config, self._caller)
         data = await encoded.end()
         await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)
 

@@ -61,7 +61,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self.peer = peer
         """The client's address: the socket's, or what a trusted proxy says."""
         self.who = peer
-        """Whose budget the client draws on."""
+        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""

@@ -21,7 +21,7 @@ from wsproto.utilities import LocalProtocolError
 from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
-from pipeline.net.pacing import PacedStream, Pacer
+from pipeline.net.pacing import FramePace, PacedStream
 from stages.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class _Transport(PacedStream):
     """The stream under the library. Where a client broke the protocol the library closes it before
     it has sent a close frame; then the client's stream stays open, so that one can be sent."""
 
-    def __init__(self, stream: ClientStream, pacer: Pacer) -> None:
+    def __init__(self, stream: ClientStream, pacer: FramePace) -> None:
         super().__init__(stream, pacer)
         self._is_closed = False
         self._has_sent_close = False
@@ -167,7 +167,7 @@ class _Transport(PacedStream):
 async def serve_websocket(
     stream: ClientStream,
     serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
-    pacer: Pacer,
+    pacer: FramePace,
     silent_s: float,
 ) -> None:
     """Answer the upgrade request in the stream, serve the socket, and close.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Message
-    from pipeline.net.pacing import Pacer
+    from pipeline.net.pacing import FramePace
     from pipeline.net.stream import ClientStream
     from stages.errors import ServerError
 
@@ -36,7 +36,7 @@ class WyomingWire:
     def __init__(
         self,
         stream: ClientStream,
-        pacer: Pacer,
+        pacer: FramePace,
         refresh: Callable[[], Awaitable[object]],
         asked: Callable[[], None],
     ) -> None:
@@ -95,7 +95,7 @@ class WyomingWire:
 async def serve_wyoming(
     stream: ClientStream,
     serve: Callable[[WyomingWire], Awaitable[CloseCode]],
-    pacer: Pacer,
+    pacer: FramePace,
     refresh: Callable[[], Awaitable[object]],
     asked: Callable[[], None],
 ) -> None:

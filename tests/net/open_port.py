@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.net.addresses import TrustedProxies
     from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
+    from pipeline.tenants import Tenant
 
 ENOUGH = Room(asked=1000, unfinished=1000, silent=100)
 
@@ -34,9 +35,13 @@ class Telling:
         """Whoever asks for ``/wait`` does, for this."""
 
     async def answer(
-        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+        self,
+        stream: ClientStream,
+        request: HttpRequest,
+        reader: RequestReader,
+        tenant: Tenant | None,
     ) -> None:
-        del reader
+        del reader, tenant
         if request.path == "/wait":
             await self.go_on.wait()
         self.told.append(stream.peer)

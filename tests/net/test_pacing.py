@@ -15,9 +15,9 @@ from pipeline.net.pacing import (
     FLOOD_FRAMES_PER_S,
     FRAMES_PER_READ,
     FRAMES_PER_S,
+    FramePace,
     FrameScanner,
     PacedStream,
-    Pacer,
 )
 from pipeline.net.stream import ClientStream
 from tests.faults.raw_client import websocket
@@ -87,7 +87,7 @@ async def paced_stream(
     async with listener:
         client = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
         served = ClientStream(await listener.accept(), 30.0, who)
-    stream = PacedStream(served, Pacer(served, crowd.floods, lambda: crowd.are_others))
+    stream = PacedStream(served, FramePace(served, crowd.floods, lambda: crowd.are_others))
     async with client, stream:
         await client.send_all(HEAD)
         assert await stream.receive_some(4096) == HEAD
