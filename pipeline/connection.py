@@ -10,6 +10,7 @@ turn, until the client cancels, and then everything in it is dropped.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ import structlog
 import trio
 
 from pipeline.close_code import CloseCode
-from pipeline.ledger import Ledger
+from pipeline.ledger import COPIES, Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
@@ -48,6 +49,7 @@ from stages.tts.stage import synthesize
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.holdings import Holder
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Style, Token
@@ -63,6 +65,10 @@ CHUNKS_WAITING = 4
 loop, and little for a barge-in to throw away."""
 
 
+WORD_COPIES = 2
+"""How often a connection's pronunciations are in memory: as they came, and to be looked up."""
+
+
 class Peer(Messages, Protocol):
     """The other end: a WebSocket, an HTTP request, a terminal."""
 
@@ -71,24 +77,31 @@ class Peer(Messages, Protocol):
         limited time. Raises `Disconnected`."""
 
 
-async def hold_conversation(peer: Peer, service: Service, conversation: Conversation) -> CloseCode:
-    """Speak to a peer until it has gone or the server closes; says how to close.
+async def hold_conversation(
+    peer: Peer, service: Service, conversation: Conversation, holder: Holder | None = None
+) -> CloseCode:
+    """Speak to a peer until it has gone or the server closes; says how to close. `holder` is its
+    connection's, if it has one.
 
     A peer whose messages end is spoken to until everything it said has been sent."""
-    return await _Connection(peer, service, conversation).run()
+    holder = holder or service.account.open()
+    return await _Connection(peer, service, conversation, holder).run()
 
 
 class _Connection:
-    def __init__(self, peer: Peer, service: Service, conversation: Conversation) -> None:
+    def __init__(
+        self, peer: Peer, service: Service, conversation: Conversation, holder: Holder
+    ) -> None:
         self._peer = peer
+        self._text, self._words = holder.share(), holder.share()
         self._service = service
         self._conversation = conversation
-        self._outbox = Outbox()
+        self._outbox = Outbox(holder)
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
-        self._preparation = Preparation(service.executor, self._tell)
+        self._preparation = Preparation(service.executor, self._tell, holder)
         self._held_since: float | None = None  # of the segment whose start was told last
         self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
@@ -104,6 +117,9 @@ class _Connection:
             self._service.ledgers.discard(self._ledger)
             self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
+            self._outbox.give_back()
+            self._text.close()
+            self._words.close()
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -125,7 +141,9 @@ class _Connection:
             while (cancel := await self._turn()) is not None:
                 # Drop what was not sent, tell what was heard, and begin anew.
                 self._outbox.drop_speech()
-                self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
+                cancelled = self._ledger.cancel(cancel.played_ms, trio.current_time())
+                self._text.set(self._ledger.held_bytes)
+                self._outbox.answer(cancelled)
                 self._expect(self._conversation.style)  # text that was dropped waits for no voice
                 self._inbox.put_back(replace(cancel, cancel=False))
         except* Disconnected:
@@ -166,6 +184,7 @@ class _Connection:
 
     def _expect(self, style: Style) -> None:
         """Have the voices of a style read that may be spoken with soon."""
+        self._words.set(0 if style.lexicon is None else WORD_COPIES * style.lexicon.n_bytes)
         self._preparation.choose(self._service.load_ahead(self, style))
 
     def _tell(self, item: Answer) -> None:
@@ -199,12 +218,18 @@ class _Connection:
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
         """Hand on what the client said, unless too much waits already: then tell it, once."""
         is_told = self._ledger.is_refusing
-        if self._ledger.take_in(item, trio.current_time()):
+        n_more = 0 if isinstance(item, Flush) else int(COPIES * sys.getsizeof(item.text))
+        has_room = self._text.ask(self._ledger.held_bytes + n_more)
+        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=has_room)
+        self._text.set(self._ledger.held_bytes)
+        if is_taken:
             tokens.push(item)
         elif not is_told:
             key = "flush" if isinstance(item, Flush) else "token"
             waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
             msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
+            if not has_room:
+                msg = f"{key}: there is no room for more beside what waits for all clients"
             way_out = "no more is taken before a flush, a cancel, or the end of what waits"
             self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
 
@@ -232,6 +257,7 @@ class _Connection:
         try:
             async for item in self._outbox:
                 self._ledger.sending(item)
+                self._text.set(self._ledger.held_bytes)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from typing import Any
 
+    from pipeline.holdings import Holder
     from pipeline.service import Service
     from stages.items import Answer, Outgoing
 
@@ -83,17 +84,19 @@ async def speak_text(
     text: str | AsyncIterator[str],
     hear: Callable[[Outgoing], Awaitable[None]],
     config: Mapping[str, Any],
+    holder: Holder | None = None,
 ) -> None:
     """Speak a text, which may still be arriving, and give `hear` its sound and its events. That may
     end it all by raising a `ServerError`.
 
-    `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
+    `config` has the keys of the WebSocket's config message, `holder` is the connection's, if there
+    is one. Raises `ServerError` where it cannot be
     applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
     conversation = service.new_conversation("auto")
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
     with service.admit(conversation.style):
-        code = await hold_conversation(peer, service, conversation)
+        code = await hold_conversation(peer, service, conversation, holder)
     if peer.error is not None:
         raise peer.error
     if code is CloseCode.GOING_AWAY and not peer.has_heard_all:

@@ -17,6 +17,7 @@ import trio
 from pipeline.cli import devices
 from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
+from pipeline.holdings import Account
 from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
 from pipeline.net.announcement import announce
 from pipeline.net.port import Port
@@ -69,6 +70,7 @@ async def serve(options: ServeSettings) -> None:
                 access,
                 tls=tls,
                 write_stall_s=options.write_stall_s,
+                account=Account(options.waiting_mb * 1_000_000),
             )
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
@@ -79,7 +81,8 @@ async def serve(options: ServeSettings) -> None:
                 nursery.start_soon(_note_signals, signals, told_to_end, told_again)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                async with open_answers(options, access, port.limit, progress) as answers:
+                opening = open_answers(options, access, port.limit, progress, port.account)
+                async with opening as answers:
                     watch.cancel()
                     is_warm = True
                     progress.end()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import ServeSettings
     from pipeline.executor import Tell
+    from pipeline.holdings import Account
     from pipeline.net.access import Access
     from pipeline.net.pacing import RateLimit
 
@@ -31,23 +32,34 @@ class AnswersOpener(Protocol):
     """`open_answers`."""
 
     def __call__(
-        self, options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+        self,
+        options: ServeSettings,
+        access: Access,
+        limit: RateLimit,
+        tell: Tell,
+        account: Account,
     ) -> AbstractAsyncContextManager[ServiceAnswers]:
         """See there."""
 
 
 @asynccontextmanager
 async def open_answers(
-    options: ServeSettings, access: Access, limit: RateLimit, tell: Tell
+    options: ServeSettings, access: Access, limit: RateLimit, tell: Tell, account: Account
 ) -> AsyncIterator[ServiceAnswers]:
     """The answers of the service for these options, which is warm. `limit` is the port's, for new
-    connections; `tell` gets the parts of the start, each as it begins."""
+    connections; `tell` gets the parts of the start, each as it begins; `account` is of what waits
+    for all clients."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
     opening = open_service(
-        options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
+        options,
+        *limits,
+        tell=tell,
+        preload=options.preload,
+        pacing=options.pacing,
+        account=account,
     )
-    async with opening as service:
+    async with opening as service, trio.open_nursery() as nursery:
         rules = upload_rules(options, access)
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")
@@ -60,7 +72,10 @@ async def open_answers(
             # 90 ms.
             gc.collect()
             gc.freeze()
-            yield ServiceAnswers(service, http, limit, uploads)
+            answers = ServiceAnswers(service, http, limit, uploads)
+            nursery.start_soon(answers.hang_ups.watch)
+            yield answers
+            nursery.cancel_scope.cancel()
 
 
 def upload_rules(options: ServeSettings, access: Access) -> UploadRules:

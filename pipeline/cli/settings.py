@@ -242,6 +242,13 @@ class ServeSettings(SpeechSettings):
     write_stall_s: PositiveSeconds = Field(
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
     )
+    waiting_mb: int = Field(
+        192,
+        ge=16,
+        description="what may wait in memory for all clients together: sound and answers that were"
+        " not read, text that was not spoken. Where more would, the client that holds most, for"
+        " longest, is refused or cut off",
+    )
     idle_timeout_s: PositiveSeconds | None = Field(
         None, description="a client that neither says nor hears anything for this long is closed"
     )

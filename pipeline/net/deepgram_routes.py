@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Response
 
 from pipeline.dialects.deepgram.over_http import HttpAsked, TextAsked
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 
 if TYPE_CHECKING:
     from pipeline.service import Service
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def deepgram_routes(service: Service) -> APIRouter:
     """The routes to a service; both versions have the same."""
-    routes = APIRouter(tags=["as Deepgram has it"])
+    routes = APIRouter(route_class=ForgetfulRoute, tags=["as Deepgram has it"])
 
     @routes.post("/v2/speak", response_class=Response)
     @routes.post("/v1/speak", response_class=Response)

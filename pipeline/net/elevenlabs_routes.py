@@ -17,7 +17,7 @@ from pipeline.dialects.elevenlabs import (
     model_entries,
     voice_entry,
 )
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 from pipeline.voices import list_voices
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _OfTheirClients(APIRoute):
 
 def elevenlabs_routes(service: Service) -> APIRouter:
     """The routes to a service."""
-    routes = APIRouter(tags=["as ElevenLabs has it"])
+    routes = APIRouter(route_class=ForgetfulRoute, tags=["as ElevenLabs has it"])
     names = service.voice_names
 
     @routes.post("/v1/text-to-speech/{voice_id}", response_class=Response)

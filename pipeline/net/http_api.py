@@ -26,7 +26,7 @@ from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.request_head import Refused
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 from pipeline.net.voice_routes import ErrorAnswer, voice_routes
 from pipeline.web.routes import add_page
 from stages.audio.encoders import FORMATS
@@ -102,6 +102,7 @@ def create_app(
         favicon_url="/web/icon.svg",
     )
 
+    app.router.route_class = ForgetfulRoute
     if origins:
         app.add_middleware(
             CORSMiddleware,

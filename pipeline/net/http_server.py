@@ -12,6 +12,8 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
+from pipeline.net.speech_response import HOLDER
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -39,7 +41,8 @@ class HttpServer:
         """Answer the request in the stream, and close."""
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
-        await TCPServer(self._app, self._config, self._context, ConnectionState({}), transport)
+        state = ConnectionState({HOLDER: stream.holder})
+        await TCPServer(self._app, self._config, self._context, state, transport)
 
 
 def _with_whole_sends(app: ASGIApp) -> ASGIApp:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import trio
 
+from pipeline.holdings import Account
 from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, PacedListener, RateLimit
 from pipeline.net.request_head import Refused, RequestReader, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
@@ -64,7 +65,10 @@ class Port:
         *,
         tls: ssl.SSLContext | None,
         write_stall_s: float,
+        account: Account | None = None,
     ) -> None:
+        self.account = account or Account()
+        """Of what waits in the process for all clients."""
         self.answers = answers
         """May be changed at any time: others answer whoever comes from then on."""
         self.limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
@@ -111,7 +115,7 @@ class Port:
     ) -> None:
         """Serve one connection. A failure in it ends nobody else's."""
         probe(tcp)
-        stream = ClientStream(tcp, self._write_stall_s)
+        stream = ClientStream(tcp, self._write_stall_s, self.account)
         self._streams.add(stream)
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         try:

@@ -12,7 +12,8 @@ from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
-from pipeline.net.pacing import UNUSED_COST, UNUSED_WITHIN_S, RateLimit
+from pipeline.net.hang_ups import HangUps
+from pipeline.net.pacing import HEAD_END, UNUSED_COST, UNUSED_WITHIN_S, RateLimit
 from pipeline.net.request_head import Refused, check_upgrade
 from pipeline.net.upload_rules import upload_target
 from pipeline.net.websocket import serve_websocket
@@ -56,6 +57,7 @@ class ServiceAnswers:
         self._http = http
         self._limit = limit
         self._uploads = uploads
+        self.hang_ups = HangUps()
         self._sessions: set[Session] = set()
         self._n_wyoming = 0
 
@@ -109,9 +111,16 @@ class ServiceAnswers:
             later = ("retry-after", str(full.retry_after_s))
             raise Refused(503, full.code, str(full), headers=(later,))
         try:
-            session = Session(dialect(handshake, self.service.voice_names), self.service)
+            own = dialect(handshake, self.service.voice_names)
+            session = Session(own, self.service, stream.holder)
             with session.begin():
-                serve = partial(serve_websocket, stream, silent_s=session.silent_s)
+                serve = partial(
+                    serve_websocket,
+                    stream,
+                    silent_s=session.silent_s,
+                    n_head=request.raw.index(HEAD_END) + len(HEAD_END),
+                    hang_ups=self.hang_ups,
+                )
                 await self._serve_session(session, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
@@ -130,10 +139,11 @@ class ServiceAnswers:
                 return
             self._n_wyoming += 1
             try:
-                session = Session(Wyoming(self.service.voice_names), self.service)
+                wyoming = Wyoming(self.service.voice_names)
+                session = Session(wyoming, self.service, stream.holder)
                 refresh = partial(list_voices, self.service.voices)
                 with session.begin(looks=False):
-                    serve = partial(serve_wyoming, stream, refresh=refresh)
+                    serve = partial(serve_wyoming, stream, refresh=refresh, hang_ups=self.hang_ups)
                     await self._serve_session(session, serve)
             finally:
                 self._n_wyoming -= 1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Message
+    from pipeline.net.hang_ups import HangUps
     from pipeline.net.stream import ClientStream
     from stages.errors import ServerError
 
@@ -92,10 +93,14 @@ async def serve_wyoming(
     serve: Callable[[WyomingWire], Awaitable[CloseCode]],
     are_others: Callable[[], bool],
     refresh: Callable[[], Awaitable[object]],
+    hang_ups: HangUps,
 ) -> None:
     """Serve the session on the stream, and close; see `WyomingWire`."""
     wire = WyomingWire(stream, are_others, refresh)
-    await serve(wire)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.abort_when_hung_up, hang_ups, nursery.cancel_scope)
+        await serve(wire)
+        nursery.cancel_scope.cancel()
     if wire.refused_with is not None:
         await refuse_wyoming(stream, wire.refused_with)
     else:
