@@ -11,9 +11,8 @@ for somebody who does not.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self
-
-import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ class Account:
     """What all clients of a server hold together."""
 
     def __init__(
-        self, bound_bytes: int = BOUND_BYTES, clock: Callable[[], float] = trio.current_time
+        self, bound_bytes: int = BOUND_BYTES, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`clock` tells the time in seconds."""
         self.bound_bytes = bound_bytes

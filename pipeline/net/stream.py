@@ -184,7 +184,8 @@ class ClientStream(trio.abc.HalfCloseableStream):
 
     async def abort_when_hung_up(self, hang_ups: HangUps, serving: trio.CancelScope) -> None:
         """Cut off a client that has closed its side, if it has not gone `HUNG_UP_S` later: what it
-        sent before is worked off for so long, since a goodbye may be the last of it. Whoever serves it is cancelled."""
+        sent before is worked off for so long, since a goodbye may be the last of it. Whoever serves
+        it is cancelled."""
         await hang_ups.wait(self._tcp.socket)
         await trio.sleep(HUNG_UP_S)
         log.debug("a client hung up")
