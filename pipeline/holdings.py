@@ -141,7 +141,9 @@ class Share:
         self._change(n_bytes, may_refuse=False)
 
     def _change(self, n_bytes: int, *, may_refuse: bool) -> bool:
-        change = 0 if self._is_closed else n_bytes - self.n_bytes
+        if self._is_closed:
+            return True
+        change = n_bytes - self.n_bytes
         if change and not self._holder.enter(change, may_refuse=may_refuse):
             return False
         self.n_bytes = n_bytes

@@ -16,7 +16,7 @@ from pipeline.holdings import Account
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trio.socket import SocketType
 
@@ -182,11 +182,13 @@ class ClientStream(trio.abc.HalfCloseableStream):
                 await self._tls.aclose()
         await self._tcp.aclose()
 
-    async def abort_when_hung_up(self, hang_ups: HangUps, serving: trio.CancelScope) -> None:
+    async def abort_when_hung_up(
+        self, hang_ups: HangUps, show_life: Callable[[], None], serving: trio.CancelScope
+    ) -> None:
         """Cut off a client that has closed its side, if it has not gone `HUNG_UP_S` later: what it
         sent before is worked off for so long, since a goodbye may be the last of it. Whoever serves
         it is cancelled."""
-        await hang_ups.wait(self._tcp.socket)
+        await hang_ups.wait(self._tcp.socket, show_life)
         await trio.sleep(HUNG_UP_S)
         log.debug("a client hung up")
         self.abort()

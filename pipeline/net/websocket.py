@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -120,6 +121,16 @@ class WebSocketWire:
                 if tick % PING_EVERY_TICKS == 0 and not nursery.child_tasks:
                     nursery.start_soon(self._ping)  # one at a time: some never answer any
 
+    def show_life(self, nursery: trio.Nursery) -> None:
+        """Send a pong that answers no ping, which is a heartbeat (RFC 6455, 5.5.3), unless
+        something else is being sent, which does as well."""
+        if not self._stream.is_sending:
+            nursery.start_soon(self._pong)
+
+    async def _pong(self) -> None:
+        with contextlib.suppress(ConnectionClosed, LocalProtocolError):
+            await self._socket.pong(os.urandom(PING_BYTES))
+
     async def _ping(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             await self._socket.ping(os.urandom(PING_BYTES))
@@ -229,7 +240,9 @@ async def serve_websocket(
             transport.accepted(socket)
             wire = WebSocketWire(socket, stream, silent_s)
             nursery.start_soon(wire.cut_when_vanished)
-            nursery.start_soon(stream.abort_when_hung_up, hang_ups, nursery.cancel_scope)
+            show_life = partial(wire.show_life, nursery)
+            serving = nursery.cancel_scope
+            nursery.start_soon(stream.abort_when_hung_up, hang_ups, show_life, serving)
             try:
                 code = await serve(wire)
             except Exception:

@@ -98,13 +98,17 @@ async def serve_wyoming(
     """Serve the session on the stream, and close; see `WyomingWire`."""
     wire = WyomingWire(stream, are_others, refresh)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(stream.abort_when_hung_up, hang_ups, nursery.cancel_scope)
+        nursery.start_soon(stream.abort_when_hung_up, hang_ups, _say_nothing, nursery.cancel_scope)
         await serve(wire)
         nursery.cancel_scope.cancel()
     if wire.refused_with is not None:
         await refuse_wyoming(stream, wire.refused_with)
     else:
         await stream.linger()
+
+
+def _say_nothing() -> None:
+    """The protocol has no sign of life."""
 
 
 async def refuse_wyoming(stream: ClientStream, error: ServerError) -> None:
