@@ -351,13 +351,12 @@ async def test_a_client_that_was_killed_is_not_worked_for(server: ServerProcess)
             await wait_for_listeners(server, 1)
 
 
-async def test_words_and_a_goodbye_before_a_hang_up_are_still_answered(
+async def test_a_goodbye_before_a_hang_up_is_still_answered(
     server: ServerProcess,
 ) -> None:
     """A client may close its side right behind its close frame, and read on."""
     async with websocket(server.port, "events=true") as client:
         await client.next_event("ready")
-        await client.send(frame(TEXT, b'{"token":1}') + frame(CLOSE, b"\x03\xe8"))
+        await client.send(frame(TEXT, b'{"token":"Hello. "}') + frame(CLOSE, b"\x03\xe8"))
         client.half_close()
-        assert (await client.next_text())["code"] == "bad_message"
         assert await client.next_close() == 1000

@@ -221,8 +221,8 @@ async def test_frames_that_come_with_the_upgrade_are_heard(
 @pytest.mark.parametrize(
     ("target", "said", "answer"),
     [
-        ("/v1/speak", {"type": "Bogus"}, "Error"),
-        ("/v2/speak", {"type": "Bogus"}, "Error"),
+        ("/v1/speak", {"type": "Bogus"}, "Warning"),
+        ("/v2/speak", {"type": "Bogus"}, "Warning"),
         ("/v1/realtime", {"type": "bogus"}, "error"),
         ("/tts/websocket", {"context_id": "A"}, "error"),
     ],
