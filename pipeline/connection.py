@@ -20,6 +20,7 @@ import structlog
 import trio
 
 from pipeline.close_code import CloseCode
+from pipeline.inbox import Inbox
 from pipeline.ledger import COPIES, Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
@@ -47,8 +48,6 @@ from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pipeline.holdings import Holder
     from pipeline.service import Service
     from stages.intake.conversation import Conversation
@@ -98,7 +97,7 @@ class _Connection:
         self._conversation = conversation
         self._outbox = Outbox(holder)
         self._ledger = Ledger(service.max_pending_bytes)
-        self._inbox = _Inbox(peer, service.idle_timeout_s, self._idle_since)
+        self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
         self._preparation = Preparation(service.executor, self._tell, holder)
@@ -321,38 +320,3 @@ class _Connection:
         self._inbox.end()
         await self._service.grace_over.wait()
         self._life.cancel()
-
-
-class _Inbox:
-    """The peer's messages, and what ends them: too long a silence, a shutdown."""
-
-    def __init__(self, peer: Peer, idle_timeout_s: float, idle_since: Callable[[], float]) -> None:
-        self._peer = peer
-        self._idle_timeout_s = idle_timeout_s
-        self._idle_since = idle_since
-        self._put_back: ClientMessage | None = None
-        self._has_ended = False
-        self._waiting = trio.CancelScope()
-
-    def put_back(self, message: ClientMessage) -> None:
-        """Let this message be received next."""
-        self._put_back = message
-
-    def end(self) -> None:
-        """Take nothing more from the peer."""
-        self._has_ended = True
-        self._waiting.cancel()
-
-    async def receive(self) -> ClientMessage | None:
-        """See `stages.intake.stage.Messages`."""
-        await trio.lowlevel.checkpoint()
-        if self._put_back is not None:
-            message, self._put_back = self._put_back, None
-            return message
-        idle_since = trio.current_time()
-        while not self._has_ended:
-            with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:
-                return await self._peer.receive()
-            idle_since = max(idle_since, self._idle_since())
-            self._has_ended |= trio.current_time() >= idle_since + self._idle_timeout_s
-        return None
