@@ -19,8 +19,6 @@ class Inbox:
     def __init__(
         self, peer: Messages, idle_timeout_s: float, idle_since: Callable[[], float]
     ) -> None:
-        self, peer: Messages, idle_timeout_s: float, idle_since: Callable[[], float]
-    ) -> None:
         self._peer = peer
         self._idle_timeout_s = idle_timeout_s
         self._idle_since = idle_since
