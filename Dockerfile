@@ -4,6 +4,7 @@
 # The Python that the tests run on.
 FROM python:3.11-slim-bookworm AS base
 WORKDIR /app
+COPY pyproject.toml ./
 
 # Whoever runs an image gets none of the tools that made it. uv, because it knows the indexes of
 # torch's builds by name. It compiles the modules, since the user who runs them may not write there.
@@ -12,43 +13,51 @@ ARG PIP_INDEX_URL
 ENV VIRTUAL_ENV=/opt/venv \
     UV_COMPILE_BYTECODE=1 \
     UV_NO_CACHE=1
-COPY requirements/full.txt requirements/
-RUN python -m venv /opt/uv \
-    && /opt/uv/bin/pip install --no-cache-dir --constraint requirements/full.txt uv \
+COPY requirements/tools.txt deploy/bill.sh ./
+RUN python -m venv /opt/tools \
+    && /opt/tools/bin/pip install --no-cache-dir --no-deps --require-hashes -r tools.txt \
     && python -m venv --without-pip /opt/venv
 
 FROM installer AS light-packages
 ARG UV_DEFAULT_INDEX
 COPY requirements/light.txt requirements/
-RUN /opt/uv/bin/uv pip install --no-deps -r requirements/light.txt
+RUN /opt/tools/bin/uv pip install --no-deps --require-hashes -r requirements/light.txt
+ARG AUDIT=no
+RUN ./bill.sh
 
 FROM light-packages AS models-packages
 ARG UV_DEFAULT_INDEX
 COPY requirements/models.txt requirements/torch.txt requirements/
-RUN /opt/uv/bin/uv pip install --no-deps -r requirements/models.txt
+RUN /opt/tools/bin/uv pip install --no-deps --require-hashes -r requirements/models.txt
 
 # These three differ in torch alone, which brings its own CUDA or ROCm. Without a TORCH_BACKEND it
 # is the one of the index that everything else comes from; uv refuses an empty name.
 FROM models-packages AS cpu-packages
 ARG UV_DEFAULT_INDEX
 ARG TORCH_BACKEND=cpu
-RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
-        -r requirements/torch.txt -c requirements/models.txt
+RUN /opt/tools/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt
+ARG AUDIT=no
+RUN ./bill.sh
 
 FROM models-packages AS cuda-packages
 ARG UV_DEFAULT_INDEX
 ARG TORCH_BACKEND=cu130
-RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
-        -r requirements/torch.txt -c requirements/models.txt
+RUN /opt/tools/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt
+ARG AUDIT=no
+RUN ./bill.sh
 
 FROM models-packages AS rocm-packages
 ARG UV_DEFAULT_INDEX
 ARG TORCH_BACKEND=rocm7.2
-RUN /opt/uv/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
-        -r requirements/torch.txt -c requirements/models.txt
+RUN /opt/tools/bin/uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} \
+        -r requirements/torch.txt
+ARG AUDIT=no
+RUN ./bill.sh
 
 FROM base AS program
-COPY LICENSE pyproject.toml server.py deploy/healthcheck.py ./
+COPY LICENSE server.py deploy/healthcheck.py ./
 COPY pipeline/ pipeline/
 COPY stages/ stages/
 RUN python -m compileall -q --invalidation-mode unchecked-hash .

@@ -8,9 +8,10 @@ VOICE ?= yes
 
 BIN := .venv/bin
 # The pins are complete, so pip need not ask the packages what they want: some want what cannot
-# be had (docs/adr/0001-dependencies.md).
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+# be had (docs/adr/0001-dependencies.md). They have hashes: pip takes no other file for them.
+PIP := -m pip install --quiet --disable-pip-version-check
+PINNED := --no-deps --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--fork-strategy fewest --annotation-style line --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links
 
@@ -19,7 +20,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test nightly clients check format coverage lock clean browser
+.PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,6 +42,14 @@ clients: .venv/.light .venv-clients/.stamp ## Let Pipecat and LiveKit speak with
 	.venv-clients/bin/python tests/frameworks/pipecat_speaks.py
 	.venv-clients/bin/python tests/frameworks/livekit_speaks.py
 
+autobahn: .venv/.light .venv-autobahn/.stamp ## Let Autobahn's own test suite try our WebSocket
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py
+
+# SECONDS of each target, beside each other; `make test` has ten.
+fuzz: .venv/.full ## Fuzz what strangers send: SECONDS=600 of each target
+	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
+		tests/fuzz
+
 check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,20 +67,36 @@ coverage: .venv/.full browser ## Run the tests and tell which branches none of t
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# The bill is of what is installed in .venv; the advisories are asked for by the pins, since those are
+# what others install. --strict: a package that could not be looked up is no clean one.
+audit: .venv/.full .venv-audit/.stamp ## Ask for known holes in all that is pinned; write its bill of materials
+	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-file bom.cdx.json $(BIN)/python
+	for pins in light models full clients tools autobahn; do \
+		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip \
+			--requirement requirements/$$pins.txt || exit; \
+	done
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements/torch.txt
+	cd tests/node && npm audit
+
 # Keeps the versions it finds as long as pyproject.toml allows them; UPGRADE=--upgrade takes
 # the newest. The other pins follow the full ones, so that one .venv can be either; the models'
 # are for images, which need no tools.
 lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
-	$(LOCK) $(UPGRADE) --extra models --group dev --no-emit-package torch \
+	$(LOCK) pyproject.toml $(UPGRADE) --extra models --group dev --no-emit-package torch \
 		--constraint requirements/torch.txt --output-file requirements/full.txt
-	$(LOCK) --extra models --no-emit-package torch \
+	$(LOCK) pyproject.toml --extra models --no-emit-package torch \
 		--constraint requirements/full.txt --constraint requirements/torch.txt \
 		--output-file requirements/models.txt
-	$(LOCK) --constraint requirements/full.txt --output-file requirements/light.txt
-	$(subst compile pyproject.toml,compile,$(LOCK)) --group clients --output-file requirements/clients.txt
+	$(LOCK) pyproject.toml --constraint requirements/full.txt --output-file requirements/light.txt
+	$(LOCK) $(UPGRADE) --group tools --output-file requirements/tools.txt
+	$(LOCK) $(UPGRADE) --group clients --output-file requirements/clients.txt
+	$(LOCK) $(UPGRADE) --no-deps --group autobahn --output-file requirements/autobahn.txt
+	cd tests/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit \
+		--no-fund --ignore-scripts --loglevel=error
 
 clean: ## Remove what was installed and all caches
-	rm -rf .venv .venv-clients tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-audit .venv-autobahn .venv-clients .fuzz bom.cdx.json tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -80,28 +105,39 @@ clean: ## Remove what was installed and all caches
 	$(PYTHON) -m venv .venv
 
 .venv/.light: requirements/light.txt | .venv/bin/python
-	$(PIP_INSTALL) -r requirements/light.txt
+	$(BIN)/python $(PIP) $(PINNED) -r requirements/light.txt
 	@touch $@
 
 .venv/.voice: requirements/voice.txt | .venv/bin/python
-	$(PIP_INSTALL) --require-hashes -r requirements/voice.txt
+	$(BIN)/python $(PIP) $(PINNED) -r requirements/voice.txt
 	@touch $@
 
-# torch first, with what it needs: which build that is depends on the machine.
+# torch last, and with what it needs further: which build that is depends on the machine.
 .venv/.full: requirements/full.txt requirements/torch.txt .venv/.light .venv/.voice
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-r requirements/torch.txt -c requirements/full.txt
-	$(PIP_INSTALL) -r requirements/full.txt
+	$(BIN)/python $(PIP) $(PINNED) -r requirements/full.txt
+	$(BIN)/python $(PIP) --no-warn-conflicts -r requirements/torch.txt
 	@touch $@
 
 .venv-clients/.stamp: requirements/clients.txt
 	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
-		-r requirements/clients.txt
+	.venv-clients/bin/python $(PIP) $(PINNED) -r requirements/clients.txt
+	@touch $@
+
+.venv-audit/.stamp: requirements/tools.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python $(PIP) $(PINNED) -r requirements/tools.txt
+	@touch $@
+
+# Pip compiles what it installs, and cannot: it is Python 2 until it is translated.
+.venv-autobahn/.stamp: requirements/autobahn.txt tests/frameworks/autobahn_suite.py
+	rm -rf .venv-autobahn
+	$(PYTHON) -m venv .venv-autobahn
+	.venv-autobahn/bin/python $(PIP) $(PINNED) --no-compile -r requirements/autobahn.txt
+	.venv-autobahn/bin/python tests/frameworks/autobahn_suite.py --translate
 	@touch $@
 
 # Without Node its one test is skipped, and pytest says so; everything else runs.
-tests/node/node_modules/.stamp: tests/node/package.json tests/node/install.sh
+tests/node/node_modules/.stamp: tests/node/package-lock.json tests/node/install.sh
 	@tests/node/install.sh
 
 # Without a browser the tests of the page are skipped likewise.

@@ -8,12 +8,16 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # What follows takes half a second to import. Ctrl-C would end that by a traceback.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
 import structlog
 import trio
 
-from pipeline.cli.closed_streams import fill_closed_streams
+from pipeline.cli.closed_streams import fill_closed_streams, require_output
 from pipeline.cli.ending import end_at_once
-from pipeline.cli.logs import open_log
+from pipeline.cli.logs import open_log, tell_end
 from pipeline.cli.near import did_you_mean
 from pipeline.cli.option_sources import S, load, unknown_variables
 from pipeline.cli.settings import (
@@ -35,25 +39,29 @@ log = structlog.stdlib.get_logger("server")
 
 def main(arguments: list[str]) -> None:
     """Run the command that the first word names; without one, serve."""
-    ending: str | int | None = None  # Python 3.11.2 makes a group of what except* raises
+    ending: int | None = None  # Python 3.11.2 makes a group of what except* raises
     fill_closed_streams()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         match arguments:
             case ["--version"]:
+                require_output()
                 sys.stdout.write(f"{versions()}\n")
             case [word, *rest] if word in COMMANDS:
                 COMMANDS[word](rest)
             case [word, *_] if not word.startswith("-"):
                 told = f"there is no command {word!r}{did_you_mean([word], COMMANDS) or ';'}"
                 *others, last = COMMANDS
-                sys.stderr.write(f"server.py: {told} there are {', '.join(others)} and {last}\n")
+                tell_end(f"{told} there are {', '.join(others)} and {last}")
                 ending = 2  # as for every other error of usage
             case options:
                 _serve(options)
     except* BrokenPipeError:
         ending = 128 + signal.SIGPIPE  # the reader of our sound closed the pipe
     except* (ServerError, StoreError, OSError) as failure:
-        ending = f"server.py: {'; '.join(_messages(failure))}"
+        tell_end("; ".join(_messages(failure)))
+        ending = 1
     except* KeyboardInterrupt:
         end_at_once(128 + signal.SIGINT)  # as shells have it
     sys.exit(ending)

@@ -32,6 +32,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Result, percentiles, report
+from bench.meter import Meter
 from bench.serving import (
     BYTES_PER_SAMPLE,
     RATE,
@@ -39,7 +40,6 @@ from bench.serving import (
     SPEECH,
     WITHIN_S,
     Client,
-    Meter,
     Server,
     running_server,
     serving_parser,

@@ -26,15 +26,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Result, percentiles, report
-from bench.serving import (
-    KB_PER_MB,
-    Client,
-    Meter,
-    Server,
-    eight_at_a_time,
-    running_server,
-    serving_parser,
-)
+from bench.meter import KB_PER_MB, Meter
+from bench.serving import Client, Server, eight_at_a_time, running_server, serving_parser
 
 if TYPE_CHECKING:
     import argparse

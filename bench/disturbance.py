@@ -42,7 +42,8 @@ if __name__ == "__main__":
 
 from bench.common import Figure, Playback, Result, percentiles, report
 from bench.hostile import DISTURBERS, disturbing
-from bench.serving import Client, Meter, Server, running_server, serving_parser
+from bench.meter import Meter
+from bench.serving import Client, Server, running_server, serving_parser
 
 if TYPE_CHECKING:
     import argparse

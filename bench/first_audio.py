@@ -32,7 +32,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Playback, Result, percentiles, report
-from bench.serving import RATE, Client, Meter, Server, running_server, serving_parser
+from bench.meter import Meter
+from bench.serving import RATE, Client, Server, running_server, serving_parser
 from stages.tts.espeak.engine import EspeakEngine
 from tests.engine_driver import DrivenRequest, make_segment
 

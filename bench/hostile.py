@@ -1,4 +1,4 @@
-"""Which hostile clients are there? Those of bench/disturbance.py; this runs one by hand.
+"""Which hostile clients are there? Those of bench/disturbance.py and bench/siege.py; this runs one.
 
     python bench/hostile.py KIND PORT
 
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES = 1 << 20
 BLOB_FRAMES = 500
+RETRY_S = 0.1
+SIP_BYTES, SIP_EVERY_S = 70_000, 20.0
+ANSWER_CHARS = 1000
+"""A minute of speech."""
+LONG = (SPEECH * 8)[:60_000]
 CONTINUATION = 0x00
 RESERVED_BITS = 0x70
 
@@ -101,6 +106,108 @@ def reconnect(data: bytes, *, upgrade: bool = False, waits: bool = True) -> Call
     return act
 
 
+def many(n: int, frames: bytes, *, reads: bool) -> Callable[[int], None]:
+    """So many WebSockets, each of which sends these over and over, as fast as they are taken. What
+    comes back is thrown away, or not even read; who is hung up on comes again."""
+
+    def act(port: int) -> None:
+        trash = bytearray(RECEIVE_BYTES)
+        rests: dict[socket.socket, memoryview] = {}
+        while True:
+            while len(rests) < n:
+                try:
+                    opened = upgraded(port, None if reads else SMALL)
+                except OSError:  # no place is left, or it is being shed
+                    time.sleep(RETRY_S)
+                    break
+                opened.setblocking(False)
+                rests[opened] = memoryview(frames)
+            readers = list(rests) if reads else []
+            readable, writable, _ = select.select(readers, list(rests), [], RETRY_S)
+            for opened in {*readable, *writable}:
+                try:
+                    if opened in readable and not opened.recv_into(trash):
+                        raise ConnectionError("the server hung up")
+                    if opened in writable:
+                        rests[opened] = rests[opened][opened.send(rests[opened]) :] or memoryview(
+                            frames
+                        )
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    del rests[opened]
+                    opened.close()
+
+    return act
+
+
+def die(n: int, frames: bytes) -> Callable[[int], None]:
+    """So many WebSockets, each of which sends as much of this as the kernels take, reads nothing,
+    and dies; and again."""
+
+    def act(port: int) -> None:
+        while True:
+            opened: list[socket.socket] = []
+            with contextlib.suppress(OSError):
+                opened.extend(upgraded(port, SMALL) for _ in range(n))
+            for each in opened:
+                each.setblocking(False)
+                with contextlib.suppress(OSError):
+                    while each.send(frames):
+                        pass
+            for each in opened:
+                each.close()
+            time.sleep(RETRY_S)
+
+    return act
+
+
+def half_open(n: int) -> Callable[[int], None]:
+    """So many requests that never come to their end; who is hung up on comes again."""
+
+    def act(port: int) -> None:
+        opened: list[socket.socket] = []
+        while True:
+            with contextlib.suppress(OSError):
+                while len(opened) < n:
+                    opened.append(connect(port))
+                    opened[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: ")
+            ended, _, _ = select.select(opened, [], [], RETRY_S)
+            for each in ended:
+                opened.remove(each)
+                each.close()
+
+    return act
+
+
+def sip(n: int) -> Callable[[int], None]:
+    """So many answers with a minute of sound, of which 70 KB are read every 20 s."""
+    body = json.dumps({"text": SPEECH[:ANSWER_CHARS]}).encode()
+    head = (
+        f"POST /api/speak HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+
+    def act(port: int) -> None:
+        opened: list[socket.socket] = []
+        while True:
+            with contextlib.suppress(OSError):
+                while len(opened) < n:
+                    opened.append(connect(port, SMALL))
+                    opened[-1].sendall(head.encode() + body)
+            time.sleep(SIP_EVERY_S)
+            for each in list(opened):
+                try:
+                    taken = each.recv(SIP_BYTES, socket.MSG_WAITALL)
+                except OSError:
+                    taken = b""
+                if len(taken) < SIP_BYTES:
+                    opened.remove(each)
+                    each.close()
+
+    return act
+
+
 DISTURBERS: dict[str, Callable[[int], None]] = {
     "stalls": stall,
     "tokens": flood(message(token="word ") * BLOB_FRAMES),
@@ -117,6 +224,11 @@ DISTURBERS: dict[str, Callable[[int], None]] = {
         UPGRADE.replace(": 13", ": 12").format(query="", host="", port=1).encode()
     ),
     "connects": reconnect(b"", waits=False),
+    "forty floods": many(40, message(token="word ") * BLOB_FRAMES, reads=True),
+    "hoards": many(250, (message(token=LONG) * 3 + message(cancel=True)), reads=False),
+    "dies": die(30, message(cancel=True, token="Hi!") * BLOB_FRAMES),
+    "half open": half_open(200),
+    "sips": sip(8),
 }
 
 

@@ -28,14 +28,13 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import ROOT, Figure, Result, report
+from bench.meter import Holdings, Meter
 from bench.serving import (
     HOST,
     SENTENCE,
     UPGRADE,
     WITHIN_S,
     Client,
-    Holdings,
-    Meter,
     Server,
     eight_at_a_time,
     running_server,

@@ -29,7 +29,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Result, percentiles, report
-from bench.serving import HOST, Meter, running_server, serving_parser
+from bench.meter import Meter
+from bench.serving import HOST, running_server, serving_parser
 from tests.page.browser import NAMES, find_browser, running_browser
 from tests.page.visitor import Visitor, wait_status
 

@@ -45,6 +45,7 @@ BENCHES = {
     "connections": "Connections and the start",
     "idle": "Silent WebSockets",
     "disturbance": "Beside a hostile client",
+    "siege": "Under siege",
     "leaving": "Shutdown under load",
     "page": "The page",
     "piper": "Piper",

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 
-from bench.common import ROOT, Playback, Result, argument_parser, busy_seconds
+from bench.common import ROOT, Playback, argument_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 RATE = 48_000
 BYTES_PER_SAMPLE = 4
-KB_PER_MB = 1024
 
 SENTENCE = "The boats stayed where they were today!"  # 40 characters; its mark acts at once
 SPEECH = "It had been raining since the morning, so the boats stayed where they were. " * 100
@@ -67,11 +66,11 @@ def serving_parser(docstring: str | None) -> argparse.ArgumentParser:
 class Server:
     """The server under test, in its own process."""
 
-    def __init__(self, log: Path, options: Sequence[str]) -> None:
+    def __init__(self, log: Path, options: Sequence[str], program: Sequence[str]) -> None:
         self.started_at = time.perf_counter()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", "0", *options],
+                [sys.executable, *program, "--port", "0", *options],
                 cwd=ROOT,
                 env={"VOICE_ENGINE": "espeak-ng"} | os.environ,  # the server is measured
                 stderr=stderr,
@@ -116,11 +115,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(options: Sequence[str] = ()) -> Iterator[Server]:
-    """A server that is stopped again; its warnings are shown."""
+def running_server(
+    options: Sequence[str] = (), program: Sequence[str] = ("server.py",)
+) -> Iterator[Server]:
+    """A server that is stopped again; its warnings are shown. `program` is what runs it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        server = Server(log, options)
+        server = Server(log, options, program)
         try:
             yield server
         finally:
@@ -163,9 +164,18 @@ class Client(asyncio.BufferedProtocol):
         """Take a text message."""
         self._tell(message.get("event", "error"), Told(now, message))
 
-    async def connect(self, port: int, query: str = "", receive_buffer: int | None = None) -> None:
-        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread."""
+    async def connect(
+        self,
+        port: int,
+        query: str = "",
+        receive_buffer: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Open the WebSocket. `receive_buffer` bounds what the kernel takes in unread; `source` is
+        the address to come from, if it matters."""
         raw = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
+        if source is not None:
+            raw.bind((source, 0))
         if receive_buffer is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.setblocking(False)
@@ -295,55 +305,3 @@ async def eight_at_a_time(n: int, visit: Callable[[], Awaitable[None]]) -> None:
     async with asyncio.TaskGroup() as visitors:
         for _ in range(AT_A_TIME):
             visitors.create_task(visit_again())
-
-
-class Holdings(NamedTuple):
-    """What a server holds."""
-
-    rss_kb: float
-    n_fds: int
-    n_tasks: int
-    """Trio's."""
-
-    @classmethod
-    def of(cls, server: Server, tls: ssl.SSLContext | None = None) -> Holdings:
-        """Those of now."""
-        _, metrics = server.get("/metrics", tls)
-        found = re.search(r"^voice_tasks (\d+)", metrics, re.MULTILINE)
-        if found is None:
-            raise RuntimeError("the server does not tell of its tasks")
-        rss_kb = server.process.memory_info().rss / KB_PER_MB
-        return cls(rss_kb, server.process.num_fds(), int(found[1]))
-
-
-class Meter:
-    """CPU and memory between its making and `read`; CPU in cores, so 1.0 is one of them busy."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server.process
-        self._at = time.perf_counter()
-        self._cpu = self._cpu_s()
-
-    def read(self) -> Result:
-        """`others_cpu` is everything else on this machine: near 0, or distrust the figures."""
-        wall_s = time.perf_counter() - self._at
-        server, client, everything = (
-            (now - then) / wall_s for now, then in zip(self._cpu_s(), self._cpu, strict=True)
-        )
-        return {
-            "wall_s": round(wall_s, 2),
-            "server_cpu": round(server, 3),
-            "client_cpu": round(client, 3),
-            "others_cpu": round(max(0.0, everything - server - client), 3),
-            "server_rss_mb": round(self._server.memory_info().rss / KB_PER_MB**2, 1),
-            "server_rss_peak_mb": round(self._rss_peak_kb() / KB_PER_MB, 1),
-        }
-
-    def _cpu_s(self) -> tuple[float, float, float]:
-        server, client = self._server.cpu_times(), psutil.Process().cpu_times()
-        return sum(server[:2]), sum(client[:2]), busy_seconds()
-
-    def _rss_peak_kb(self) -> int:
-        status = Path(f"/proc/{self._server.pid}/status").read_text()
-        (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-        return int(peak_kb)

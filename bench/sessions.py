@@ -48,7 +48,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Result, percentiles, report
-from bench.serving import BYTES_PER_SAMPLE, RATE, Client, Meter, running_server, serving_parser
+from bench.meter import Meter
+from bench.serving import BYTES_PER_SAMPLE, RATE, Client, running_server, serving_parser
 
 if TYPE_CHECKING:
     import argparse

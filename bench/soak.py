@@ -9,16 +9,18 @@ stalls     asks for minutes of speech and reads none of it, until it is cut off 
 asks       by HTTP, for a sentence
 babbles    sends bytes that are neither HTTP nor TLS
 
-Every ``--every`` seconds the server is looked at: resident memory, descriptors, and Trio's tasks by
-its own /metrics. What counts is the least-squares slope of each, over all but the first third, in
-which caches and allocators find their size; beside it its standard error, for noise has a slope
-too. Those who behave must hear as much audio each time.
+Every ``--every`` seconds the server is looked at: resident memory, descriptors, Trio's tasks by its
+own /metrics, and what its allocators have handed out (bench/heap.py), Python's in blocks, the C
+library's in bytes. Resident memory beyond those is memory that nobody holds. What counts is the
+least-squares slope of each, over all but the first third, in which caches and allocators find their
+size; beside it its standard error, for noise has a slope too. Those who behave must hear as much
+audio each time.
 
     python bench/soak.py                  ten minutes
     python bench/soak.py --minutes 60     an hour
 
 The floor: nothing grows. Predicted: no slope beyond two standard errors in descriptors and tasks;
-memory within 100 kB a minute of none.
+memory within 100 kB a minute of none, and none that anybody holds.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import math
 import random
 import statistics
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -40,16 +43,15 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Result, report
+from bench.heap import PROGRAM, ask
+from bench.meter import KB_PER_MB, Holdings, Meter
 from bench.serving import (
     HOST,
-    KB_PER_MB,
     SENTENCE,
     SMALL,
     SPEECH,
     WITHIN_S,
     Client,
-    Holdings,
-    Meter,
     Server,
     running_server,
     serving_parser,
@@ -64,6 +66,10 @@ COLUMNS = {
     "clients": "clients",
     "rss_kb_per_min": "rss kB/min",
     "rss_kb_per_min_error": "+-",
+    "blocks_per_min": "blocks/min",
+    "blocks_per_min_error": "+-",
+    "malloc_kb_per_min": "malloc kB/min",
+    "malloc_kb_per_min_error": "+-",
     "fds_per_min": "fds/min",
     "fds_per_min_error": "+-",
     "tasks_per_min": "tasks/min",
@@ -82,6 +88,11 @@ FIGURES = (
         at_most=100, predicted="0 ± 100",
     ),
     Figure("the same, in its standard errors", "soak", "rss_in_errors", at_most=2),
+    Figure(
+        "blocks of Python's allocator added, in standard errors",
+        "soak", "blocks_in_errors", at_most=2,
+    ),
+    Figure("bytes of malloc's, likewise", "soak", "malloc_in_errors", at_most=2),
     Figure("file descriptors added in a minute", "soak", "fds_per_min", predicted="0"),
     Figure("tasks added in a minute", "soak", "tasks_per_min", predicted="0"),
 )  # fmt: skip
@@ -186,12 +197,13 @@ def slope(minutes: Sequence[float], values: Sequence[float]) -> tuple[float, flo
     return line.slope, error
 
 
-async def soak(server: Server, asked: argparse.Namespace) -> Result:
+async def soak(server: Server, heap_file: Path, asked: argparse.Namespace) -> Result:
     began = time.perf_counter()
     end = began + 60 * asked.minutes
     crowd, meter = Crowd(server), Meter(server)
     minutes: list[float] = []
     held: list[Holdings] = []
+    heap: list[dict[str, int]] = []
     async with asyncio.TaskGroup() as everybody:
         for _ in range(asked.clients):
             everybody.create_task(crowd.visit_until(end))
@@ -200,11 +212,15 @@ async def soak(server: Server, asked: argparse.Namespace) -> Result:
             if time.perf_counter() >= end:
                 break
             held.append(await asyncio.to_thread(Holdings.of, server))
+            heap.append(await asyncio.to_thread(ask, server.process, heap_file))
             minutes.append((time.perf_counter() - began) / 60)
     settled, at = held[len(held) // 3 :], minutes[len(held) // 3 :]
     if len(settled) < 3:
         raise RuntimeError("too short to say anything: there have to be three samples at least")
     rss_kb, rss_error = slope(at, [each.rss_kb for each in settled])
+    in_use = heap[len(heap) // 3 :]
+    blocks, blocks_error = slope(at, [each["blocks"] for each in in_use])
+    malloc_kb, malloc_error = slope(at, [each["in_use"] / 1024 for each in in_use])
     fds, fds_error = slope(at, [each.n_fds for each in settled])
     tasks, tasks_error = slope(at, [each.n_tasks for each in settled])
     return {
@@ -214,6 +230,12 @@ async def soak(server: Server, asked: argparse.Namespace) -> Result:
         "rss_kb_per_min": round(rss_kb, 3),
         "rss_kb_per_min_error": round(rss_error, 3),
         "rss_in_errors": round(rss_kb / rss_error, 2),
+        "blocks_per_min": round(blocks, 3),
+        "blocks_per_min_error": round(blocks_error, 3),
+        "blocks_in_errors": round(blocks / blocks_error, 2),
+        "malloc_kb_per_min": round(malloc_kb, 3),
+        "malloc_kb_per_min_error": round(malloc_error, 3),
+        "malloc_in_errors": round(malloc_kb / malloc_error, 2),
         "fds_per_min": round(fds, 3),
         "fds_per_min_error": round(fds_error, 3),
         "tasks_per_min": round(tasks, 3),
@@ -229,8 +251,11 @@ async def soak(server: Server, asked: argparse.Namespace) -> Result:
 
 def measure(asked: argparse.Namespace) -> Iterator[Result]:
     """One server, with a short write stall limit, so that those who stall meet it."""
-    with running_server(["--write-stall-s", "2", *asked.server_options]) as server:
-        yield asyncio.run(soak(server, asked))
+    options = ["--write-stall-s", "2", *asked.server_options]
+    with tempfile.TemporaryDirectory() as folder:
+        heap_file = Path(folder, "heap")
+        with running_server(options, [PROGRAM, str(heap_file)]) as server:
+            yield asyncio.run(soak(server, heap_file, asked))
 
 
 def main() -> None:

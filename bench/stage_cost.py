@@ -30,7 +30,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Playback, Result, percentiles, report
-from bench.serving import SENTENCE, Client, Meter, Server, running_server, serving_parser
+from bench.meter import Meter
+from bench.serving import SENTENCE, Client, Server, running_server, serving_parser
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,6 @@ turn, until the client cancels, and then everything in it is dropped.
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -21,11 +20,12 @@ import trio
 
 from pipeline.close_code import CloseCode
 from pipeline.inbox import Inbox
-from pipeline.ledger import COPIES, Ledger
+from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
-from stages.errors import Disconnected, ServerError, TooMuchText
+from pipeline.usage import Usage
+from stages.errors import Disconnected, ServerError
 from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
@@ -50,6 +50,7 @@ from stages.tts.stage import synthesize
 if TYPE_CHECKING:
     from pipeline.holdings import Holder
     from pipeline.service import Service
+    from pipeline.usage import How
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Style, Token
     from stages.sender.pacer import Pacer
@@ -77,24 +78,29 @@ class Peer(Messages, Protocol):
 
 
 async def hold_conversation(
-    peer: Peer, service: Service, conversation: Conversation, holder: Holder | None = None
+    peer: Peer,
+    service: Service,
+    conversation: Conversation,
+    usage: Usage | None = None,
+    holder: Holder | None = None,
 ) -> CloseCode:
-    """Speak to a peer until it has gone or the server closes; says how to close. `holder` is its
-    connection's, if it has one.
+    """Speak to a peer until it has gone or the server closes; says how to close. What it uses is
+    entered in its account; None: nobody keeps one. `holder` is its connection's, if it has one.
 
     A peer whose messages end is spoken to until everything it said has been sent."""
     holder = holder or service.account.open()
-    return await _Connection(peer, service, conversation, holder).run()
+    return await _Connection(peer, service, conversation, usage or Usage(), holder).run()
 
 
 class _Connection:
     def __init__(
-        self, peer: Peer, service: Service, conversation: Conversation, holder: Holder
+        self, peer: Peer, service: Service, conversation: Conversation, usage: Usage, holder: Holder
     ) -> None:
         self._peer = peer
         self._text, self._words = holder.share(), holder.share()
         self._service = service
         self._conversation = conversation
+        self._usage = usage
         self._outbox = Outbox(holder)
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
@@ -110,7 +116,12 @@ class _Connection:
         self._service.ledgers.add(self._ledger)
         self._service.pace.listeners.add(self)
         try:
-            return await self._live()
+            code = await self._live()
+            self._usage.ended = self._how_it_ended(code)
+            return code
+        except Exception:
+            self._usage.ended = "failed"
+            raise
         finally:
             self._service.forget(self)
             self._service.ledgers.discard(self._ledger)
@@ -119,6 +130,15 @@ class _Connection:
             self._outbox.give_back()
             self._text.close()
             self._words.close()
+
+    def _how_it_ended(self, code: CloseCode) -> How:
+        if code is CloseCode.GOING_AWAY:
+            return "shutdown"
+        if code is CloseCode.INTERNAL_ERROR:
+            return "failed"
+        if self._life.cancel_called:
+            return "left"
+        return "idle" if self._inbox.was_idle else "finished"
 
     async def _live(self) -> CloseCode:
         with self._life:
@@ -160,7 +180,8 @@ class _Connection:
         async with trio.open_nursery() as turn:
             start = turn.start_soon
             start(segment_text, tokens, to_tts, segmenter, service.said)
-            start(synthesize, segments, to_rvc, service.synthesizer_for, models, clock)
+            speak = partial(synthesize, refuses=self._usage.refuses_segment)
+            start(speak, segments, to_rvc, service.synthesizer_for, models, clock)
             start(convert, speech, to_sender, service.converter_for, models, clock)
             heard_at = self._ledger.heard_at
             send = partial(
@@ -215,22 +236,26 @@ class _Connection:
         )
 
     def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
-        """Hand on what the client said, unless too much waits already: then tell it, once."""
+        """Hand on what the client said, unless a limit of its key is reached or too much waits
+        already: then tell it, once."""
+        if self._usage.begins_anew():
+            self._ledger.is_refusing = False
+        limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
         is_told = self._ledger.is_refusing
-        n_more = 0 if isinstance(item, Flush) else int(COPIES * sys.getsizeof(item.text))
-        has_room = self._text.ask(self._ledger.held_bytes + n_more)
-        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=has_room)
+        has_room = self._text.ask(self._ledger.held_with(item))
+        may_be_said = has_room and limit is None
+        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=may_be_said)
         self._text.set(self._ledger.held_bytes)
         if is_taken:
             tokens.push(item)
-        elif not is_told:
-            key = "flush" if isinstance(item, Flush) else "token"
-            waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
-            msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
-            if not has_room:
-                msg = f"{key}: there is no room for more beside what waits for all clients"
-            way_out = "no more is taken before a flush, a cancel, or the end of what waits"
-            self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
+            if not isinstance(item, Flush):
+                self._usage.took(len(item.text))
+        elif is_told:
+            return
+        elif limit is not None:
+            self._outbox.answer(limit)
+        else:
+            self._outbox.answer(self._ledger.refusal(item, has_room=has_room))
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
@@ -257,6 +282,7 @@ class _Connection:
             async for item in self._outbox:
                 self._ledger.sending(item)
                 self._text.set(self._ledger.held_bytes)
+                self._usage.sending(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)
                 self._note_sent(item)
@@ -303,6 +329,7 @@ class _Connection:
         now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
         metrics = self._service.metrics
         metrics.sent_bytes.inc(len(frame.data))
+        self._usage.sent(frame.n_samples / self._conversation.stream_format.sample_rate)
         is_heard = self._ledger.sent(frame, now)
         if timing is None or not is_heard:
             return

@@ -175,7 +175,7 @@ class Executor:
         except BaseException as error:
             self._has_ended = True  # before there is a fault, so that `watch` does not forgive it
             log.exception("the model thread has died")
-            self.fault = f"the model thread has died: {error!r}"
+            self.fault = f"the model thread has died: {type(error).__name__}"
             self._trio_soon(self._fail_all)
         finally:
             self._has_ended = True

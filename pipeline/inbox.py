@@ -1,4 +1,4 @@
-"""A peer's messages to one conversation, and what ends them."""
+"""What a listener says, and what ends it: too long a silence, a shutdown."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 
 class Inbox:
-    """The peer's messages, and what ends them: too long a silence, a shutdown."""
+    """A peer's messages, up to their end."""
 
     def __init__(
         self, peer: Messages, idle_timeout_s: float, idle_since: Callable[[], float]
     ) -> None:
+        """`idle_since` tells from when on there has been nothing to hear, nor to say."""
         self._peer = peer
         self._idle_timeout_s = idle_timeout_s
         self._idle_since = idle_since
         self._put_back: ClientMessage | None = None
         self._has_ended = False
+        self.was_idle = False
+        """It ended by too long a silence."""
         self._waiting = trio.CancelScope()
 
     def put_back(self, message: ClientMessage) -> None:
@@ -46,5 +49,6 @@ class Inbox:
             with trio.CancelScope(deadline=idle_since + self._idle_timeout_s) as self._waiting:
                 return await self._peer.receive()
             idle_since = max(idle_since, self._idle_since())
-            self._has_ended |= trio.current_time() >= idle_since + self._idle_timeout_s
+            if trio.current_time() >= idle_since + self._idle_timeout_s:
+                self._has_ended = self.was_idle = True
         return None

@@ -24,6 +24,7 @@ import regex
 
 from pipeline.playback import PlaybackClock
 from stages.audio.format import PIPELINE_RATE
+from stages.errors import TooMuchText
 from stages.items import (
     AudioChunk,
     Cancelled,
@@ -158,11 +159,27 @@ class Ledger:
         unsaid = sys.getsizeof(self._unsaid) if self._unsaid else 0
         return int(COPIES * unsaid) + self._n_remembered
 
+    def held_with(self, item: Token | Flush) -> int:
+        """The same, with this one taken in."""
+        n_more = 0 if isinstance(item, Flush) else sys.getsizeof(item.text)
+        return self.held_bytes + int(COPIES * n_more)
+
     # Text.
 
+    def refusal(self, item: Token | Flush, *, has_room: bool) -> TooMuchText:
+        """What a client is told of this one, which was not taken in. `has_room`: there would be for
+        all clients together."""
+        key = "flush" if isinstance(item, Flush) else "token"
+        told = f"{key}: there is no room for more beside what waits for all clients"
+        if has_room:
+            most = self._max_bytes
+            told = f"{key}: {self.n_bytes} bytes of text wait to be spoken, of at most {most}"
+        way_out = "no more is taken before a flush, a cancel, or the end of what waits"
+        return TooMuchText(f"{told}: {way_out}")
+
     def take_in(self, item: Token | Flush, now: float, *, has_room: bool = True) -> bool:
-        """Enter what the client says. False: it is refused, since too much is pending, or
-        the server has no room for it.
+        """Enter what the client says. False: it is refused, since too much is pending, or since
+        there is no room for it elsewhere.
 
         A text that is refused takes the rest of its utterance with it, so that nothing is spoken
         with a hole in it: all text up to a flush or a barge-in, or until all that was taken in

@@ -4,18 +4,19 @@ when it has changed, off the Trio thread."""
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import trio
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from stages.error_text import complaints, reason
+from stages.error_text import complaints
+from stages.file_stamps import file_stamp
 from stages.text.lexicon import EVERY_LANGUAGE, Lexicon, WordEntries, word_table
+from stages.toml_text import BadToml, parse, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import NoReturn
 
@@ -43,17 +44,13 @@ _HEADER = re.compile(r"\s*\[(.+)\]\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+)\s*=""")
 
 
-class BadLexicon(Exception):
-    """The file cannot be taken as it is; says where and why in one line, without its name."""
-
-
 class LexiconFile:
     """The words of a file, as it was when it last was whole."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; raises `BadLexicon`."""
+        """Read the file; raises `BadToml`."""
         self.path = path
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self.lexicon = read_lexicon(path)
 
     def tables(self, language: str) -> tuple[WordTable, ...]:
@@ -69,35 +66,26 @@ class LexiconFile:
     def refresh(self) -> None:
         """Read the file if it has changed, on any thread. Where it is broken the log says so,
         once, and the words stay as they are."""
-        stamp = _stamp(self.path)
+        stamp = file_stamp(self.path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
         try:
             self.lexicon = read_lexicon(self.path)
-        except BadLexicon as error:
+        except BadToml as error:
             log.warning("%s: %s; its words stay as they were", self.path, error)
         else:
             log.info("read %s again: %d words", self.path, len(self.lexicon))
 
 
 def read_lexicon(path: Path) -> Lexicon:
-    """The words of a file. Raises `BadLexicon`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise BadLexicon(f"has more than {MAX_FILE_BYTES} bytes")
-        text = data.decode()
-        tables = tomllib.loads(text)
-    except OSError as error:
-        raise BadLexicon(f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # neither UTF-8 nor TOML
-        raise BadLexicon(f"is not TOML: {reason(error)}") from error
+    """The words of a file. Raises `BadToml`."""
+    text = read_text(path, MAX_FILE_BYTES)
+    tables = parse(text)
     for name, table in tables.items():
         if not isinstance(table, dict):
             where = f'below ["{EVERY_LANGUAGE}"], or below a language: [en]'
-            raise BadLexicon(f"{_line(text, '', name)}{name} stands in no table; put it {where}")
+            raise BadToml(f"{_line(text, '', name)}{name} stands in no table; put it {where}")
     try:
         checked = _FILE.validate_python(tables)
     except ValidationError as error:
@@ -109,14 +97,14 @@ def read_lexicon(path: Path) -> Lexicon:
 
 
 def _tell(text: str, error: ValidationError) -> NoReturn:
-    """Raises `BadLexicon` with the line of each complaint that is told."""
+    """Raises `BadToml` with the line of each complaint that is told."""
 
     def place(each: Mapping[str, Any]) -> str:
         table, *inside = map(str, each["loc"])
         keys = [key for key in inside if key != "[key]"]
         return _line(text, table, keys[0] if keys else None) + ".".join([table, *keys])
 
-    raise BadLexicon(complaints(error.errors(), place)) from error
+    raise BadToml(complaints(error.errors(), place)) from error
 
 
 def _line(text: str, table: str, word: str | None) -> str:
@@ -135,15 +123,6 @@ def _line(text: str, table: str, word: str | None) -> str:
 
 def _unquoted(key: str) -> str:
     try:
-        return next(iter(tomllib.loads(f"{key.strip()} = 0")))
-    except tomllib.TOMLDecodeError:
+        return next(iter(parse(f"{key.strip()} = 0")))
+    except BadToml:
         return key
-
-
-def _stamp(path: Path) -> Hashable:
-    """Changes with the file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,11 +1,12 @@
 """The server's metrics for Prometheus.
 
-Values of labels are our own words and the names of the server's engines and voices, never what a
-client made up: each of them is a time series for ever.
+Values of labels are our own words and the names of the server's engines, voices and keys, never
+what a client made up: each of them is a time series for ever.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,10 +19,15 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
+    from prometheus_client.metrics_core import Metric
+
+    from stages.engine import Engine
     from stages.items import Remark, Timing
 
 LATENCIES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -62,6 +68,21 @@ class Metrics:
         self.errors = counter("errors", "Errors that clients were told", "code")
         self.cut_off = counter(
             "cut_off", "Clients that were cut off, since too much waited for them in memory"
+        )
+        self.key_conversations = counter(
+            "key_conversations", "Conversations that a key was admitted to", "key"
+        )
+        self.key_characters = counter(
+            "key_characters", "Text of a key's that was taken in to be spoken", "key"
+        )
+        self.key_audio_seconds = counter(
+            "key_audio_seconds", "Sound that was handed to the kernel for a key", "key"
+        )
+        self.key_refused = counter(
+            "key_refused",
+            "Times that a key was told of a limit that it has reached",
+            "key",
+            "limit",
         )
         self.uploads = counter("uploads", "Uploads of voices and indexes", "outcome")
         self._first_audio = histogram(
@@ -117,6 +138,9 @@ class Metrics:
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
         )
         self.queued = gauge("queued_segments", "Segments that an engine has before it", "engine")
+        self.engines: list[Engine] = []
+        """Those whose own processes are looked at, at each scrape."""
+        registry.register(_OwnProcesses(self.engines))
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -158,3 +182,37 @@ class Metrics:
         """Record a finished segment by the seconds of its steps and of its sound."""
         if sound_s:
             self._factors.labels(engine).observe(steps_s / sound_s)
+
+
+class _OwnProcesses(Collector):
+    """What engines use in processes of their own."""
+
+    def __init__(self, engines: Collection[Engine]) -> None:
+        self._engines = engines
+
+    def collect(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "voice_engine_restarts",
+            "Times that an engine's own process ended and was started anew",
+            labels=["engine"],
+        )
+        memory = GaugeMetricFamily(
+            "voice_engine_memory_bytes", "Resident memory of that process", labels=["engine"]
+        )
+        cpu = CounterMetricFamily(
+            "voice_engine_cpu_seconds",
+            "Processor time of that process, since it was last started",
+            labels=["engine"],
+        )
+        for engine in self._engines:
+            pid = engine.pid
+            if pid is None:
+                continue
+            restarts.add_metric([engine.name], engine.n_restarts)
+            # What it finds is named for a process, not for an engine.
+            for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                if found.name == "process_resident_memory_bytes":
+                    memory.add_metric([engine.name], found.samples[0].value)
+                elif found.name == "process_cpu_seconds":
+                    cpu.add_metric([engine.name], found.samples[0].value)
+        yield from (restarts, memory, cpu)

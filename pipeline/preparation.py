@@ -88,5 +88,6 @@ class Preparation:
             log.info("a voice is there", voice=name, took_s=took_s, connection=self._connection)
             self._tell(Prepared(name))
         elif is_chosen:
-            told = error if isinstance(error, ServerError) else SynthesisError(f"{name}: {error!r}")
+            kind = type(error).__name__
+            told = error if isinstance(error, ServerError) else SynthesisError(f"{name}: {kind}")
             self._tell(Prepared(name, told))

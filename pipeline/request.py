@@ -110,14 +110,15 @@ class QueuedRequest:
         self._end(None)
 
     def fail(self, error: Exception) -> None:
-        """Give this request up. An error of ours is told to the listener in its own words."""
+        """Give this request up. An error of ours is told to the listener in its own words, of any
+        other only the kind: what it says, for whoever runs the server, may be anything."""
         match error:
             case SynthesisError():
                 told = error
             case ServerError():
                 told = SynthesisError(str(error))
             case _:
-                told = SynthesisError(f"{self.engine.name} failed: {type(error).__name__}: {error}")
+                told = SynthesisError(f"{self.engine.name} failed: {type(error).__name__}")
         self._end(told)
 
     def _end(self, error: SynthesisError | None) -> None:

@@ -14,8 +14,9 @@ from pipeline.holdings import Account
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
+from pipeline.places import Places
+from pipeline.usage import NOBODY
 from pipeline.voice_names import VoiceNames
-from stages.errors import Overloaded
 from stages.file_sizes import megabytes
 from stages.intake.conversation import Conversation
 from stages.items import AUTO, Style
@@ -28,9 +29,12 @@ from stages.tts.espeak.scripts import language_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from pipeline.executor import Executor, Tell
     from pipeline.ledger import Ledger
+    from pipeline.tenants import Tenant
+    from pipeline.usage import Caller, Usage
     from stages.engine import Engine
     from stages.items import PacingMode, Remark, Segment, Segmentation
     from stages.segmenter import SegmenterOptions
@@ -99,7 +103,9 @@ class Service:
         """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()
         """Set once what has not been finished is left."""
-        self.n_listeners = 0
+        self.places = Places(
+            max_listeners, closing=self.closing, has_room=self.pace.has_room, metrics=self.metrics
+        )
         self._n_requests = 0
         self._left = trio.lowlevel.ParkingLot()
         self._unknown, self.unknown_styles = trio.open_memory_channel[Style](1)
@@ -143,13 +149,30 @@ class Service:
         for engine in self.synthesizers.values():
             engine.legible("é", language)
 
-    def new_conversation(self, segmentation: Segmentation) -> Conversation:
+    def names_for(self, tenant: Tenant | None) -> VoiceNames:
+        """The voices that a tenant may have, by all their names."""
+        return self.voice_names.of(tenant)
+
+    def new_conversation(
+        self, segmentation: Segmentation, tenant: Tenant | None = None
+    ) -> Conversation:
         """The settings that a conversation begins with: cut as its protocol promises, unless the
-        server was told how to cut."""
-        style = replace(self.style, segmentation=self._segmentation or segmentation)
+        server was told how to cut; in the server's voice, if the tenant may have that."""
+        style = replace(self._style_for(tenant), segmentation=self._segmentation or segmentation)
         return Conversation(
-            self.voices, style, self.languages, pacing=self.pacing, factor=self.pace.factor
+            self.voices,
+            style,
+            self.languages,
+            pacing=self.pacing,
+            factor=self.pace.factor,
+            allows=None if tenant is None else tenant.allows,
         )
+
+    def _style_for(self, tenant: Tenant | None) -> Style:
+        """The server's style, in a voice that the tenant may have."""
+        if tenant is None:
+            return self.style
+        return replace(self.style, voice=self.names_for(tenant).default)
 
     def synthesizer_for(self, style: Style) -> tuple[Engine, Style]:
         """The engine that speaks text of this style, and the style with a voice of that engine:
@@ -271,25 +294,20 @@ class Service:
             return "the server is shutting down"
         return self.executor.fault
 
-    @contextmanager
-    def admit(self, style: Style | None = None) -> Iterator[None]:
-        """A place for one listener, who begins in this style. Raises `Overloaded` where there is
-        none, or where those who are being spoken to would starve."""
-        if self.closing.is_set():
-            self.metrics.refused.labels("closing").inc()
-            raise Overloaded("the server is shutting down")
-        if self.n_listeners >= self.max_listeners:
-            self.metrics.refused.labels("full").inc()
-            raise Overloaded(f"all {self.max_listeners} places are taken")
-        if not self.pace.has_room(style or self.style):
-            self.metrics.refused.labels("busy").inc()
-            raise Overloaded("the machine can speak to no more listeners now")
-        self.metrics.admitted.inc()
-        self.n_listeners += 1
-        try:
-            yield
-        finally:
-            self.n_listeners -= 1
+    @property
+    def n_listeners(self) -> int:
+        """Those who have a place."""
+        return self.places.n_taken
+
+    def admit(
+        self, style: Style | None = None, caller: Caller = NOBODY
+    ) -> AbstractContextManager[Usage]:
+        """A place for one listener, who begins in this style; see `Places.take`."""
+        return self.places.take(style or self._style_for(caller.tenant), caller)
+
+    def check_room(self, tenant: Tenant | None = None) -> None:
+        """Look whether there is a place; see `Places.check`."""
+        self.places.check(self.style, tenant)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -310,6 +328,7 @@ class Service:
         metrics.waiting_bytes.set_function(lambda: self.account.held_bytes)
         metrics.waiting_bound_bytes.set_function(lambda: self.account.bound_bytes)
         metrics.load.set_function(self.pace.load)
+        metrics.engines += self._engines
         for engine in self._engines:
             factor = metrics.factor_now.labels(engine.name)
             factor.set_function(partial(self.pace.engine_factor, engine))

@@ -21,6 +21,7 @@ from pipeline.close_code import CloseCode
 from pipeline.connection import hold_conversation
 from pipeline.context_peer import ContextPeer
 from pipeline.dialects.dialect import POOLED_S, Close, Drop, Finish, Open, Say, Tell
+from pipeline.usage import NOBODY
 from stages.errors import Disconnected, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.dialects.dialect import Action, Dialect, Message
     from pipeline.holdings import Holder, Share
     from pipeline.service import Service
+    from pipeline.usage import Caller, Usage
     from stages.intake.conversation import Conversation
 
 MAX_CONTEXTS = 16
@@ -60,6 +62,7 @@ class _OpenContext:
     conversation: Conversation
     place: contextlib.ExitStack
     """Closed, it gives the place back."""
+    usage: Usage
     letters: trio.MemorySendChannel[ClientMessage | ProtocolError]
     mailbox: trio.MemoryReceiveChannel[ClientMessage | ProtocolError]
     opening: Open
@@ -91,11 +94,18 @@ def _n_bytes(letter: ClientMessage | ProtocolError) -> int:
 class Session:
     """The conversations of one socket."""
 
-    def __init__(self, dialect: Dialect, service: Service, holder: Holder | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        service: Service,
+        caller: Caller = NOBODY,
+        holder: Holder | None = None,
+    ) -> None:
         """`holder` is the connection's."""
         self._holder = holder or service.account.open()
         self._dialect = dialect
         self._service = service
+        self._caller = caller
         self._contexts: dict[str, _OpenContext] = {}
         self._has_begun = False
         self._close_code: CloseCode | None = None
@@ -118,12 +128,11 @@ class Session:
     @contextmanager
     def begin(self, *, looks: bool = True) -> Iterator[None]:
         """Take what the socket begins with, before it is opened. Raises `ProtocolError` for what
-        cannot be had, and `Overloaded` where all places are taken. A socket that begins with
-        nothing `looks` whether there is a place, unless it has a use without one."""
+        cannot be had, and `Overloaded` or `LimitReached` where all places are taken. A socket that
+        begins with nothing `looks` whether there is a place, unless it has a use without one."""
         opening = self._dialect.opening()
         if opening is None and looks:
-            with self._service.admit():  # a look: each context takes its own place later
-                pass
+            self._service.check_room(tenant=self._caller.tenant)  # each context takes its own later
         elif opening is not None:
             self._new_context(opening)
         try:
@@ -173,6 +182,9 @@ class Session:
                 case Tell(message):
                     await self._send(message)
                 case Close(code):
+                    if code is CloseCode.INTERNAL_ERROR:
+                        for context in self._contexts.values():
+                            context.usage.ended = "failed"
                     self._close_code = code
                     self._nursery.cancel_scope.cancel()
                     return
@@ -190,14 +202,15 @@ class Session:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
             raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
-        conversation = self._service.new_conversation(self._dialect.segmentation)
+        segmentation, tenant = self._dialect.segmentation, self._caller.tenant
+        conversation = self._service.new_conversation(segmentation, tenant)
         form = {} if opening.form is None else opening.form.config
         conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
-        place.enter_context(self._service.admit(conversation.style))
+        usage = place.enter_context(self._service.admit(conversation.style, self._caller))
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
         posted = self._holder.share()
-        context = _OpenContext(conversation, place, *channel, opening, posted)
+        context = _OpenContext(conversation, place, usage, *channel, opening, posted)
         self._contexts[context.name] = context
         return context
 
@@ -211,6 +224,7 @@ class Session:
     def _drop(self, name: str) -> None:
         context = self._contexts.get(name)
         if context is not None:
+            context.usage.ended = "dropped"
             self._forget(context)
             context.scope.cancel()
 
@@ -257,7 +271,9 @@ class Session:
         async with trio.open_nursery() as nursery:
             if self._dialect.keeps_alive:
                 nursery.start_soon(peer.keep_alive, self._sending.locked)
-            code = await hold_conversation(peer, self._service, context.conversation, self._holder)
+            code = await hold_conversation(
+                peer, self._service, context.conversation, context.usage, self._holder
+            )
             nursery.cancel_scope.cancel()
         await peer.end()
         return code

@@ -9,6 +9,7 @@ import trio
 
 from pipeline.close_code import CloseCode
 from pipeline.connection import hold_conversation
+from pipeline.usage import NOBODY
 from stages.errors import Disconnected, Overloaded, ServerError
 from stages.items import (
     ClientMessage,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.holdings import Holder
     from pipeline.service import Service
+    from pipeline.usage import Caller
     from stages.items import Answer, Outgoing
 
 CHARS_AHEAD = 10_000
@@ -84,19 +86,24 @@ async def speak_text(
     text: str | AsyncIterator[str],
     hear: Callable[[Outgoing], Awaitable[None]],
     config: Mapping[str, Any],
+    caller: Caller = NOBODY,
+    *,
     holder: Holder | None = None,
 ) -> None:
     """Speak a text, which may still be arriving, and give `hear` its sound and its events. That may
     end it all by raising a `ServerError`.
 
-    `config` has the keys of the WebSocket's config message, `holder` is the connection's, if there
-    is one. Raises `ServerError` where it cannot be
-    applied, where a segment fails, where all places are taken, and where a shutdown cuts it off."""
-    conversation = service.new_conversation("auto")
+    `config` has the keys of the WebSocket's config message; `holder` is the connection's, if there
+    is one. Raises `ServerError` where the config cannot be applied, where a segment fails, where
+    all places are taken, where a limit of the caller's key is reached, and where a shutdown cuts
+    it off."""
+    conversation = service.new_conversation("auto", caller.tenant)
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
-    with service.admit(conversation.style):
-        code = await hold_conversation(peer, service, conversation, holder)
+    with service.admit(conversation.style, caller) as usage:
+        code = await hold_conversation(peer, service, conversation, usage, holder)
+        if peer.error is not None:
+            usage.ended = "failed"
     if peer.error is not None:
         raise peer.error
     if code is CloseCode.GOING_AWAY and not peer.has_heard_all:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 
 from stages import rvc
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.rvc.voices.library import Catalogue, VoiceEntry
+
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def _none(_: str) -> None:
@@ -59,7 +63,7 @@ class Voices(Mapping[str, Voice]):
         self.converts = False
         """Whether RVC voices can be spoken with."""
         self.lacks = "this server has no RVC"
-        """Why not, and what to do about it."""
+        """Why not, for clients."""
         self.search_limit = trio.CapacityLimiter(1)
         self._find: Callable[[], Catalogue] | None = None
         self._speaks_with = ""
@@ -74,10 +78,11 @@ class Voices(Mapping[str, Voice]):
         self.converts = True
         self._speaks_with = speaks_with
         self._free_only = free_only
-        self.refresh()
+        self.refresh(is_first=True)
 
-    def refresh(self) -> None:
-        """Search the folders again, on any thread: other threads see the old voices meanwhile."""
+    def refresh(self, *, is_first: bool = False) -> None:
+        """Search the folders again, on any thread: other threads see the old voices meanwhile. The
+        log has each new problem, but for those of the first search, which others tell."""
         if self._find is None:
             return
         found = self._find()
@@ -98,6 +103,9 @@ class Voices(Mapping[str, Voice]):
         self.entries |= {name: found.voices[name] for name in converted}
         self._known |= converted
         self._offered = self._own | converted
+        for problem in problems:
+            if problem not in self.problems and not is_first:
+                log.warning("a file of voices: %s", problem)
         self.problems = tuple(problems)
         self.left_out = tuple(left_out)
 

@@ -110,6 +110,16 @@ class Engine(ABC):
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
 
     @property
+    def pid(self) -> int | None:
+        """The process of its own that it works in, if it has one at the moment."""
+        return None
+
+    @property
+    def n_restarts(self) -> int:
+        """How often a process of its own ended and was started anew."""
+        return 0
+
+    @property
     def reads(self) -> str:
         """What `load` reads, and its size, for whoever waits for it: ``Soprano, 280 MB``; empty
         where nobody has to."""

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+TO_GET_IT = "; to get it: "
+"""Between what is missing and the command that gets it."""
 
 MAX_TOLD = 3
 """Names in a list, and complaints about one message or file."""
@@ -32,6 +36,15 @@ def reason(error: Exception) -> str:
     """An error's own message, its first paragraph: some libraries add a page of advice."""
     paragraph = str(error).strip().partition("\n\n")[0]
     return one_line(paragraph, MAX_REASON_CHARS) or type(error).__name__
+
+
+def without_folders(text: str, files: Iterable[Path]) -> str:
+    """A text about some files as clients are told it: by their names. Where they lie, and how one
+    gets what is missing, is for whoever runs the server."""
+    told = text.partition(TO_GET_IT)[0]
+    for folder in sorted({str(file.parent) for file in files}, key=len, reverse=True):
+        told = told.replace(f"{folder}/", "")
+    return told
 
 
 def _key(error: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ class ServerError(Exception):
 
     code: ClassVar[str] = "server_error"
     fatal: ClassVar[bool] = False
+    retry_after_s: int | None = None
+    """When the client may try again, if that is known; told over HTTP as ``Retry-After``."""
 
 
 class ProtocolError(ServerError):
@@ -24,7 +26,7 @@ class ProtocolError(ServerError):
 
 
 class UnknownVoice(ProtocolError):
-    """The client asked for a voice that this server does not have."""
+    """The client asked for a voice that this server does not have, or that its key may not have."""
 
     code = "unknown_voice"
 
@@ -71,8 +73,26 @@ class Overloaded(ServerError):
 
     code = "overloaded"
     fatal = True
-    retry_after_s: ClassVar[int] = 2
-    """Told to the client: about the length of a sentence."""
+    retry_after_s: int = 2
+    """About the length of a sentence."""
+
+
+class LimitReached(ServerError):
+    """The client's key has a limit, and this is beyond it. What was taken in before is spoken."""
+
+    code = "limit_reached"
+
+    def __init__(
+        self, message: str, *, limit: str, most: float, ends: str | None, retry_after_s: int
+    ) -> None:
+        """`limit` is its name and `most` its number, as the keys file has them; `ends` is the time
+        at which it ends, as ISO 8601 writes it in UTC; None: when one of the key's places is given
+        back."""
+        super().__init__(message)
+        self.limit = limit
+        self.most = most
+        self.ends = ends
+        self.retry_after_s: int = retry_after_s
 
 
 class Disconnected(Exception):

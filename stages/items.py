@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from stages.audio.format import Samples, StreamFormat
-    from stages.errors import SynthesisError
     from stages.text.lexicon import WordTable
     from stages.text.normalise import Spoken
 
@@ -224,10 +223,11 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFailed:
-    """The end of a segment whose engine gave up, in place of its last chunk."""
+    """The end of a segment whose engine gave up, in place of its last chunk; or all of one that is
+    not spoken, since a limit is reached."""
 
     segment: Segment
-    error: SynthesisError
+    error: ServerError
 
 
 Speech: TypeAlias = AudioChunk | SegmentFailed | Flush

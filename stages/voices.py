@@ -8,12 +8,20 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, StringConstraints
 
+MAX_NAME_CHARS = 200
+
 VoiceName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=200),
+    StringConstraints(min_length=1, max_length=MAX_NAME_CHARS),
     AfterValidator(lambda name: unicodedata.normalize("NFC", name)),
 ]
 """A voice that somebody names. Names are compared in Unicode's form NFC."""
+
+
+def can_be_asked_for(name: str) -> bool:
+    """Whether a voice of this name can be: no other is listed."""
+    return 1 <= len(name) <= MAX_NAME_CHARS
+
 
 VoiceType: TypeAlias = Literal["built-in", "neural", "rvc"]
 """What makes it: rules, a language model, or a conversion."""

@@ -3,6 +3,7 @@ import more than it needs."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from tests.server_process import running_server
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
+
+LISTS = ["light.txt", "models.txt", "full.txt", "tools.txt", "clients.txt", "autobahn.txt"]
+"""What `make lock` compiles."""
 
 REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}
 """What RVC's tests compare our conversion with."""
@@ -93,13 +97,44 @@ def test_pins_leave_torch_and_its_cuda_packages_to_the_machine(name: str) -> Non
     assert not left
 
 
-@pytest.mark.parametrize("name", ["light.txt", "models.txt", "full.txt", "torch.txt"])
-def test_pins_name_no_source_and_no_path(name: str) -> None:
-    """Versions and conditions alone, so that pip asks whatever it is set up to ask."""
-    lines = (REQUIREMENTS / name).read_text().splitlines()
-    requirements = [line.partition("#")[0].rstrip() for line in lines]
-    odd = [
-        line for line in requirements if not re.fullmatch(r"([a-z0-9-]+==[^ /]+( ; .*)?)?", line)
-    ]
-    assert not odd
-    assert "://" not in "".join(lines)
+PIN = re.compile(r"[a-z0-9-]+==[^ /]+( ; .*?)?")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_pinned_is_pinned_by_hash_and_names_no_source(name: str) -> None:
+    """pip asks whatever it is set up to ask, and takes nothing but the files that were tested."""
+    text = (REQUIREMENTS / name).read_text()
+    assert "://" not in text
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    pinned = "\n".join(lines).replace(" \\\n", "\0").splitlines()
+    assert pinned
+    for each in pinned:
+        pin, *hashes = each.split("\0")
+        assert PIN.fullmatch(pin), each
+        assert hashes
+        assert all(HASH.fullmatch(one) for one in hashes), each
+
+
+def test_torch_alone_has_no_hash() -> None:
+    """Which build of it is there depends on the machine."""
+    assert {file.name for file in REQUIREMENTS.iterdir()} == {*LISTS, "voice.txt", "torch.txt"}
+    assert pins("torch.txt").keys() == {"torch"}
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
+def test_all_that_is_installed_is_compared_with_its_hash_but_torch(name: str) -> None:
+    text = (REQUIREMENTS.parent / name).read_text().replace("\\\n", " ")
+    text = text.replace("$(PINNED)", "--no-deps --require-hashes")
+    installing = re.findall(r"(?:\$\(PIP\)|pip install)(.*-r .*)", text)
+    assert installing
+    for options in installing:
+        assert "--no-deps --require-hashes" in options or options.count("torch.txt") == 1, options
+
+
+def test_node_packages_are_pinned_by_hash_and_name_no_source() -> None:
+    lock = json.loads((REQUIREMENTS.parent / "tests/node/package-lock.json").read_text())
+    packages = {name: told for name, told in lock["packages"].items() if name}
+    assert packages
+    assert all(told["integrity"].startswith("sha512-") for told in packages.values())
+    assert not [name for name, told in packages.items() if "resolved" in told]

@@ -42,10 +42,11 @@ async def test_an_engine_that_raises_fails_the_request_and_speaks_the_next(
     engine = TellingEngine()
     async with open_executor() as executor:
         await executor.add(engine)
-        with pytest.raises(SynthesisError, match="telling failed: RuntimeError: an engine's own"):
+        with pytest.raises(SynthesisError, match=r"^telling failed: RuntimeError$"):
             await say(executor, engine, "o^")
         assert await say(executor, engine, "on we go") == "on we go"
     assert "telling failed" in caplog.text
+    assert "an engine's own" in caplog.text
 
 
 async def test_an_engine_that_runs_out_of_memory_fails_the_request_alone(
@@ -82,7 +83,7 @@ async def test_an_engine_whose_hook_raises_does_not_take_the_others_with_it(
             assert await say(executor, engine, "abc") == "abc"
             await until(lambda: "could not let go" in caplog.text)
         else:
-            with pytest.raises(SynthesisError, match="mistake"):
+            with pytest.raises(SynthesisError, match="RuntimeError"):
                 await say(executor, engine, "abc")
         assert await say(executor, engine, "on we go") == "on we go"
     assert executor.fault is None

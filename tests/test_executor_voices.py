@@ -71,7 +71,7 @@ async def test_a_voice_that_cannot_be_loaded_fails_its_request_in_the_engines_wo
 ) -> None:
     engine = OnDemand()
     errors: list[Exception] = [UnusableModel("anna.pth is torn"), ValueError("a bug")]
-    told = [r"^anna\.pth is torn$", "telling failed: ValueError: a bug"]
+    told = [r"^anna\.pth is torn$", "^telling failed: ValueError$"]
     async with open_executor() as executor:
         await executor.add(engine)
         for error, words in zip(errors, told, strict=True):

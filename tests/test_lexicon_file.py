@@ -9,8 +9,9 @@ import pytest
 import structlog.testing
 import trio
 
-from pipeline.lexicon_file import MAX_FILE_BYTES, BadLexicon, LexiconFile, read_lexicon
+from pipeline.lexicon_file import MAX_FILE_BYTES, LexiconFile, read_lexicon
 from stages.text.lexicon import pronunciations
+from stages.toml_text import BadToml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ def test_the_most_specific_language_counts(path: Path) -> None:
 def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "words.toml"
     path.write_text(text)
-    with pytest.raises(BadLexicon) as caught:
+    with pytest.raises(BadToml) as caught:
         read_lexicon(path)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -90,9 +91,9 @@ def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "words.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadLexicon, match="is not TOML"):
+    with pytest.raises(BadToml, match="is not TOML"):
         read_lexicon(tmp_path / "words.toml")
-    with pytest.raises(BadLexicon, match="cannot be read"):
+    with pytest.raises(BadToml, match="cannot be read"):
         read_lexicon(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -9,19 +10,20 @@ from stages.errors import ServerError
 
 
 def fill_closed_streams() -> None:
-    """Open what is closed anew, so that no file or socket of ours gets its number: to read, there
-    is nothing, and what is written to standard error is lost. Standard output stays None: whoever
-    has something to write there has to say that it cannot."""
+    """Open what is closed anew, so that no file or socket of ours gets its number: what is written
+    to standard error is lost. Standard input and output stay None: whoever has something to read or
+    to write there has to say that it cannot."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
-    if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
 
 
 def require_output() -> None:
-    """Raises `ServerError` where there is no standard output to write to."""
+    """Have all text written to standard output, names of files that are not UTF-8 included. Raises
+    `ServerError` where there is none to write to."""
     if sys.stdout is None:
         raise ServerError("standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -210,7 +210,7 @@ def _rvc(
         raise CannotStart(f"{place}: {no_voice(speaks_with, voices, options.espeak_languages)}")
     missing = missing_for_rvc(_rvc_content(options))
     if missing is not None:
-        voices.lacks = str(missing)
+        voices.lacks = missing.for_clients
         found = find_voices([options.voices], options.rvc_webui).voices
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     free_only = options.free_voices_only

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import structlog
 
 from pipeline.cli.find_piper import PIPER
+from pipeline.cli.logs import tell_end
 from pipeline.models.fetch import fetch_model
 from pipeline.models.piper_voices import piper_source
 from pipeline.models.store import SOURCES
@@ -57,5 +58,5 @@ def _sources(names: Sequence[str]) -> Iterator[ModelSource]:
 
 
 def _refuse(why: str) -> NoReturn:
-    sys.stderr.write(f"server.py: {why}\n")
+    tell_end(why)
     sys.exit(2)

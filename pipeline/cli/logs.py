@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
@@ -48,15 +49,23 @@ def open_log(level: str, log_format: LogFormat, *, show_texts: bool) -> None:
     finish.append(
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if is_json else _as_text
     )
-    handler = _AboveLastLine()
+    handler = _AboveLastLine(is_json=is_json)
     for_libraries: list[Processor] = [structlog.contextvars.merge_contextvars]
     handler.setFormatter(ProcessorFormatter(foreign_pre_chain=for_libraries, processors=finish))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # All that Python or a library would write to standard error by itself.
+    logging.captureWarnings(True)
     sys.excepthook = _tell_uncaught
+    sys.unraisablehook = _tell_unraisable
+    threading.excepthook = _tell_of_thread
 
 
 class _AboveLastLine(logging.StreamHandler[TextIO]):
     """Writes to standard error, above the line that shows how far something is."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        super().__init__()
+        self.is_json = is_json
 
     def emit(self, record: logging.LogRecord) -> None:
         LAST_LINE.clear()
@@ -100,10 +109,30 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def tell_end(why: str) -> None:
+    """Say why the program ends: a bare line for people, or an entry of a log of objects."""
+    handlers = logging.getLogger().handlers
+    if any(isinstance(each, _AboveLastLine) and each.is_json for each in handlers):
+        log.critical("%s", why)
+    else:
+        sys.stderr.write(f"server.py: {why}\n")
+
+
+def _tell_unraisable(failed: sys.UnraisableHookArgs) -> None:
+    """An error where nobody could catch it: in a finalizer, or a callback of C's."""
+    what = failed.err_msg or "an error that nobody can catch"
+    error = failed.exc_value or failed.exc_type()
+    log.error("%s", what, where=repr(failed.object), exc_info=error)
+
+
+def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
+    name = None if failed.thread is None else failed.thread.name
+    error = failed.exc_value or failed.exc_type()
+    log.error("a thread ends by an error", thread=name, exc_info=error)
+
+
 def _tell_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    if isinstance(error, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-    else:
+    if not isinstance(error, KeyboardInterrupt):  # Python itself ends as that asks for
         log.critical("the program ends by an error", exc_info=(kind, error, trace))

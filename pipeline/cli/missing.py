@@ -5,13 +5,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pipeline.models.store import MANIFEST, SOURCES
+from stages.error_text import TO_GET_IT, without_folders
 from stages.install_hints import install_hints
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SOPRANO = "soprano"
 """The name of the engine, of its voice, and of its model in the store."""
@@ -35,7 +33,12 @@ class Missing:
     """Whether some of it is there, so that somebody wants the engine."""
 
     def __str__(self) -> str:
-        return f"{self.engine} lacks {', '.join(self.parts)}; to get it: {self.how}"
+        return f"{self.engine} lacks {', '.join(self.parts)}{TO_GET_IT}{self.how}"
+
+    @property
+    def for_clients(self) -> str:
+        """The same for those who cannot do anything about it."""
+        return without_folders(str(self), map(Path, self.parts))
 
 
 def missing_for_rvc(content: Path) -> Missing | None:

@@ -14,7 +14,7 @@ from pipeline.cli.engines import choose_engines, no_voice
 from pipeline.cli.settings import SpeakSettings
 from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor, tell_nobody
-from pipeline.lexicon_file import BadLexicon, LexiconFile
+from pipeline.lexicon_file import LexiconFile
 from pipeline.metrics import Metrics
 from pipeline.rehearsal import rehearse, rehearse_what_is_chosen
 from pipeline.service import Service
@@ -23,6 +23,7 @@ from stages.errors import CannotStart
 from stages.items import Style
 from stages.pitch_only import PitchOnlyConverter
 from stages.segmenter import SegmenterOptions
+from stages.toml_text import BadToml
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -143,6 +144,6 @@ def open_lexicon(options: SpeechSettings) -> LexiconFile | None:
         return None
     try:
         return LexiconFile(options.lexicon)
-    except BadLexicon as error:
+    except BadToml as error:
         told = f"{options.place_of('lexicon')}: {options.lexicon}: {error}"
         raise CannotStart(told) from error

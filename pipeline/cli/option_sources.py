@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from pipeline.cli.logs import LogFormat
 from pipeline.cli.near import did_you_mean
-from pipeline.net.access import KEYS_VARIABLE
+from pipeline.net.keys import KEYS_VARIABLE
 from stages.error_text import complaints
 from stages.errors import CannotStart
 from stages.install_hints import IN_SOURCE

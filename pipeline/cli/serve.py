@@ -17,12 +17,15 @@ import trio
 from pipeline.cli import devices
 from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
+from pipeline.cli.reloading import Reloading, signals_to_hear
 from pipeline.holdings import Account
-from pipeline.net.access import KEYS_VARIABLE, Access, is_loopback, read_keys
+from pipeline.net.access import Access, is_loopback
 from pipeline.net.announcement import announce
+from pipeline.net.keys import KEYS_VARIABLE, read_keys
 from pipeline.net.port import Port
 from pipeline.net.starting_answers import StartingAnswers
 from pipeline.net.tls import server_context
+from pipeline.usage_log import UsageLog
 from pipeline.web.page import page_url
 from stages.errors import CannotStart
 
@@ -50,16 +53,20 @@ timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
-    ends that wait; one that comes before the service is warm ends the program at once."""
+    ends that wait; one that comes before the service is warm ends the program at once. SIGHUP reads
+    the keys and opens the usage log again; where there is neither, it ends like the others."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     is_warm = False
-    with (
-        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
-        contextlib.ExitStack() as bound,
-    ):
+    with contextlib.ExitStack() as bound:
+        usage_log = None
+        if options.usage_log is not None:
+            usage_log = bound.enter_context(contextlib.closing(UsageLog(options.usage_log)))
+        reloading = Reloading(options.api_keys_file, access, usage_log)
+        listened = signals_to_hear(reloads=reloading.is_wanted)
+        signals = bound.enter_context(trio.open_signal_receiver(*listened))
         sockets = await _listen(options.host, options.port, bound)
         wyoming = None
         if options.wyoming_port is not None:
@@ -78,10 +85,18 @@ async def serve(options: ServeSettings) -> None:
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                nursery.start_soon(_note_signals, signals, told_to_end, told_again)
+                nursery.start_soon(_note_signals, signals, reloading, told_to_end, told_again)
+                nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                opening = open_answers(options, access, port.limit, progress, port.account)
+                opening = open_answers(
+                    options,
+                    access,
+                    port.limit,
+                    progress,
+                    usage_log=usage_log,
+                    account=port.account,
+                )
                 async with opening as answers:
                     watch.cancel()
                     is_warm = True
@@ -101,11 +116,16 @@ async def serve(options: ServeSettings) -> None:
     log.info("closed")
 
 
-async def _note_signals(signals: AsyncIterator[int], first: trio.Event, second: trio.Event) -> None:
-    await anext(signals)
-    first.set()
-    await anext(signals)
-    second.set()
+async def _note_signals(
+    signals: AsyncIterator[int], reloading: Reloading, first: trio.Event, second: trio.Event
+) -> None:
+    async for number in signals:
+        if number == signal.SIGHUP and reloading.is_wanted:
+            reloading.ask()
+        elif first.is_set():
+            second.set()
+        else:
+            first.set()
 
 
 async def _cancel_at(

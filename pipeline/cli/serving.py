@@ -16,6 +16,7 @@ from pipeline.net.http_server import HttpServer
 from pipeline.net.service_answers import ServiceAnswers
 from pipeline.net.upload_rules import UploadRules
 from pipeline.net.uploads import Uploads
+from pipeline.usage_log import count_again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.holdings import Account
     from pipeline.net.access import Access
     from pipeline.net.pacing import RateLimit
+    from pipeline.usage_log import UsageLog
 
 
 class AnswersOpener(Protocol):
@@ -37,6 +39,8 @@ class AnswersOpener(Protocol):
         access: Access,
         limit: RateLimit,
         tell: Tell,
+        *,
+        usage_log: UsageLog | None,
         account: Account,
     ) -> AbstractAsyncContextManager[ServiceAnswers]:
         """See there."""
@@ -44,11 +48,17 @@ class AnswersOpener(Protocol):
 
 @asynccontextmanager
 async def open_answers(
-    options: ServeSettings, access: Access, limit: RateLimit, tell: Tell, account: Account
+    options: ServeSettings,
+    access: Access,
+    limit: RateLimit,
+    tell: Tell,
+    *,
+    usage_log: UsageLog | None,
+    account: Account,
 ) -> AsyncIterator[ServiceAnswers]:
     """The answers of the service for these options, which is warm. `limit` is the port's, for new
-    connections; `tell` gets the parts of the start, each as it begins; `account` is of what waits
-    for all clients."""
+    connections; `tell` gets the parts of the start, each as it begins; `usage_log` a line for each
+    conversation. `account` is of what waits for all clients."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
     opening = open_service(
@@ -60,6 +70,10 @@ async def open_answers(
         account=account,
     )
     async with opening as service, trio.open_nursery() as nursery:
+        if usage_log is not None:
+            tell("the usage log: counting today's")
+            await count_again(usage_log.path, access.keys.tenant)
+            service.places.keep_usage = usage_log.write
         rules = upload_rules(options, access)
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")

@@ -189,8 +189,14 @@ class ServeSettings(SpeechSettings):
     port: int = Field(8765, ge=0, le=65535, description="0: any that is free")
     api_keys_file: Path | None = Field(
         None,
-        description="file with keys, one a line, of which clients need one; VOICE_API_KEYS can"
-        " hold keys too, with commas between them",
+        description="file with keys, of which clients need one: one a line or, where its name ends"
+        " in .toml, each with a name and limits; VOICE_API_KEYS can hold keys too, with commas"
+        " between them. Read again at SIGHUP",
+    )
+    usage_log: Path | None = Field(
+        None,
+        description="file to which a line of JSON is added for each conversation: whose key, when,"
+        " how much; never the text. Opened again at SIGHUP",
     )
     allow_no_key: bool = Field(
         False, description="let everybody in who reaches an address beyond this machine"

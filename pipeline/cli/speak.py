@@ -46,7 +46,7 @@ async def speak(options: SpeakSettings) -> None:
     """Speak the text, or standard input as it arrives, to a file or a pipe. Raises `ServerError`,
     also where there is nothing to speak: then no file is made."""
     output = sound_output(options)
-    if options.text is not None and not options.text.strip():
+    if not (options.text.strip() if options.text is not None else sys.stdin):
         raise NothingToSpeak  # before models are read for it
     text = _standard_input() if options.text is None else options.text
     is_typed = options.text is None and sys.stdin.isatty()

@@ -23,7 +23,7 @@ from pipeline.dialects.reading import (
     json_object,
     named_context,
 )
-from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.errors import LimitReached, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed, WordTimes
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def _told(context: str, error: ServerError) -> str:
             status = HTTPStatus.BAD_REQUEST
         case Overloaded():
             status = HTTPStatus.SERVICE_UNAVAILABLE
+        case LimitReached():
+            status = HTTPStatus.TOO_MANY_REQUESTS
         case _:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return json.dumps(cartesia.failed(context, status, error.code, str(error)))

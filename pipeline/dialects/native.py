@@ -18,11 +18,12 @@ from pydantic import (
 )
 
 from pipeline.dialects.dialect import Dialect, Open, Say
+from pipeline.dialects.json_text import json_text
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.format import Encoding
 from stages.conversion_settings import ConversionSettings, PitchShift
 from stages.error_text import complaints, reason
-from stages.errors import ProtocolError, ServerError
+from stages.errors import LimitReached, ProtocolError, ServerError
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -184,7 +185,7 @@ def render(item: Outgoing | Answer) -> str:
 
     It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
     long."""
-    text = json.dumps(_fields(item), ensure_ascii=False, separators=(",", ":"))
+    text = json_text(_fields(item))
     n_bytes = len(text.encode())
     return text + " " * (_aligned(n_bytes) - n_bytes)
 
@@ -266,6 +267,9 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             }
         case SegmentFailed():
             return {**_fields(item.error), "segment": item.segment.index}
+        case LimitReached():
+            which = {"limit": item.limit, "most": item.most, "ends": item.ends}
+            return {"error": str(item), "code": item.code, "fatal": item.fatal, **which}
         case ServerError():
             return {"error": str(item), "code": item.code, "fatal": item.fatal}
         case PcmFrame():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.dialects.json_text import json_text
 from pipeline.dialects.native import MAX_PENDING_BYTES
 from stages.error_text import complaints
 from stages.errors import ProtocolError
@@ -112,7 +113,7 @@ def decode(event: bytes) -> WyomingEvent:
 def encode(kind: str, data: Mapping[str, Any] | None = None, payload: bytes = b"") -> bytes:
     """An event as its bytes, laid out as the protocol's library does."""
     head: dict[str, Any] = {"type": kind, "version": _VERSION}
-    written = json.dumps(data, ensure_ascii=False).encode() if data else b""
+    written = json_text(data, separators=(", ", ": ")).encode() if data else b""
     if written:
         head["data_length"] = len(written)
     if payload:

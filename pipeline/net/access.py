@@ -9,25 +9,21 @@ that is not this server's was pointed at its address by somebody else (DNS rebin
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from pipeline.net.keys import KeyRing
 from pipeline.net.request_head import Refused
-from stages.errors import CannotStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
+    from pipeline.net.keys import NamedKey
     from pipeline.net.request_head import HttpRequest
-
-KEYS_VARIABLE = "VOICE_API_KEYS"
-"""Not a flag: every process of the machine can read command lines."""
+    from pipeline.tenants import Tenant
 
 KEY_PARAMETERS = frozenset({"key", "api_key", "access_token"})
 """Part of a WebSocket's URL, since a browser lets a page add no header to one. The first is ours,
@@ -39,9 +35,6 @@ KEY_SCHEMES = frozenset({"bearer", "token"})
 
 KEY_HEADERS = (b"x-api-key", b"xi-api-key")
 """Headers that hold nothing but a key: Cartesia's and ElevenLabs'."""
-
-MIN_KEY_CHARS = 16
-"""The shortest key: 96 bits if it is random, which nobody guesses over a network."""
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
 OPEN_FOLDERS = ("/web/", "/docs/files/")
@@ -75,13 +68,13 @@ class Access:
     def __init__(
         self,
         *,
-        keys: Iterable[str] = (),
+        keys: Iterable[NamedKey] = (),
         host: str = "localhost",
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
         open_lists: bool = False,
     ) -> None:
-        self._digests = [_digest(key.encode()) for key in keys]
+        self.keys = KeyRing(keys)
         self._hosts = {_canonical(name) for name in (host, *hosts)}
         self._origins = {_canonical(origin) for origin in origins}
         self._open_paths = OPEN_PATHS | LISTS if open_lists else OPEN_PATHS
@@ -89,32 +82,35 @@ class Access:
     @property
     def has_keys(self) -> bool:
         """Whether clients need a key."""
-        return bool(self._digests)
+        return bool(self.keys)
 
-    def check(self, request: HttpRequest) -> None:
-        """Raises `Refused` for a request that must not be answered. The refusal has the headers by
+    def check(self, request: HttpRequest) -> Tenant | None:
+        """The tenant whose key the request has; None: it has none, and needs none.
+
+        Raises `Refused` for a request that must not be answered. The refusal has the headers by
         which a browser lets a page that may use the server read the reason (Fetch, CORS)."""
         try:
-            self._check(request)
+            return self._check(request)
         except Refused as refusal:
             origin = self._allowed_origin(request)
             if origin is not None:
                 refusal.headers += ("access-control-allow-origin", origin), ("vary", "origin")
             raise
 
-    def _check(self, request: HttpRequest) -> None:
+    def _check(self, request: HttpRequest) -> Tenant | None:
         path = request.path
         if path in HEALTH_PATHS and not request.is_upgrade:
-            return
-        if not self._digests:
+            return None
+        if not self.keys:
             self._check_host(request)
         self._check_origin(request)
         # A browser asks without a key whether a page may ask (Fetch, CORS preflight).
         asks_method = request.values(b"access-control-request-method")
         is_preflight = request.method == "OPTIONS" and bool(asks_method)
         is_open = path in self._open_paths or path.startswith(OPEN_FOLDERS) or is_preflight
-        if self._digests and (request.is_upgrade or not is_open):
-            self._check_key(request)
+        if not self.keys:
+            return None
+        return self._check_key(request, is_needed=request.is_upgrade or not is_open)
 
     def _check_host(self, request: HttpRequest) -> None:
         for host in filter(None, request.values(b"host")):  # HTTP/1.0, and no browser, has none
@@ -144,15 +140,10 @@ class Access:
         # Browsers write other letters in Punycode, and no header could repeat them.
         return origins[0] if is_allowed and origins[0].isascii() else None
 
-    def _check_key(self, request: HttpRequest) -> None:
+    def _check_key(self, request: HttpRequest, *, is_needed: bool) -> Tenant | None:
         presented = _presented_keys(request)
-        # Each against each, whether or not one matched: the time it takes tells nothing.
-        matches = [
-            hmac.compare_digest(_digest(key), digest)
-            for key in presented
-            for digest in self._digests
-        ]
-        if not any(matches):
+        tenant = self.keys.find(presented)
+        if tenant is None and is_needed:
             what = "this key is not one of ours" if presented else "this needs a key"
             error = ', error="invalid_token"' if presented else ""
             raise Refused(
@@ -161,28 +152,7 @@ class Access:
                 f"{what}: send it as Authorization: Bearer KEY",
                 headers=(("www-authenticate", f'Bearer realm="voice server"{error}'),),
             )
-
-
-def read_keys(file: Path | None, variable: str) -> list[str]:
-    """The keys of a file, one a line (empty lines and those that begin with # do not count), and
-    those of an environment variable, with commas between them.
-
-    Raises `CannotStart`, whose message never holds a key, and `OSError`."""
-    keys = [key.strip() for key in variable.split(",")]
-    if file is not None:
-        lines = [line.strip() for line in file.read_text(errors="replace").splitlines()]
-        in_file = [line for line in lines if line and not line.startswith("#")]
-        if not in_file:
-            raise CannotStart(f"{file} has no key in it")
-        keys += in_file
-    keys = [key for key in keys if key]
-    for number, key in enumerate(keys, 1):
-        if len(key) < MIN_KEY_CHARS or not (key.isascii() and key.isprintable()) or " " in key:
-            raise CannotStart(
-                f"key {number} of {len(keys)} is too easy to guess or does not go into a header:"
-                f" it needs {MIN_KEY_CHARS} characters of ASCII or more, and no space"
-            )
-    return keys
+        return tenant
 
 
 def host_name(host: str) -> str:
@@ -222,10 +192,6 @@ def _presented_keys(request: HttpRequest) -> list[bytes]:
 def _option(option: str, name: str, pattern: re.Pattern[str]) -> str:
     """The option that lets a name in, with the name unless it was made up to be read."""
     return f"{option} {name}" if pattern.fullmatch(name) else option
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
 
 
 def _canonical(name: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from pipeline.dialects.cartesia import BytesRequest, SseRequest
+from pipeline.net.callers import caller_in
 from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ def cartesia_routes(service: Service) -> APIRouter:
     routes = APIRouter(route_class=ForgetfulRoute, tags=["as Cartesia has it"])
 
     @routes.post("/tts/bytes", response_class=Response)
-    async def speech(body: BytesRequest) -> Response:
+    async def speech(body: BytesRequest, request: Request) -> Response:
         """Speak one text, in an answer that begins with the first sound."""
-        return SpeechResponse(service, body.speech(service.voice_names))
+        names = service.names_for(caller_in(request.scope).tenant)
+        return SpeechResponse(service, body.speech(names))
 
     @routes.post("/tts/sse", response_class=Response)
-    async def events(body: SseRequest) -> Response:
+    async def events(body: SseRequest, request: Request) -> Response:
         """The same as server-sent events, with the times of the words where they are asked for."""
-        return SpeechResponse(service, body.speech(service.voice_names))
+        names = service.names_for(caller_in(request.scope).tenant)
+        return SpeechResponse(service, body.speech(names))
 
     return routes

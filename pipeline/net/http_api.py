@@ -17,10 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
+from pipeline.dialects.json_text import json_text
 from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from pipeline.net.app_guards import Contained, Guarded
+from pipeline.net.callers import caller_in
 from pipeline.net.cartesia_routes import cartesia_routes
 from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
@@ -33,7 +36,7 @@ from stages.audio.encoders import FORMATS
 from stages.audio.format import PIPELINE_RATE
 from stages.conversion_settings import PitchShift
 from stages.error_text import complaints
-from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.errors import LimitReached, Overloaded, ProtocolError, ServerError
 from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
 
@@ -81,6 +84,13 @@ class SpeakRequest(Manner):
         return Speech(self.text, config, SoundForm(self.format, self.sample_rate))
 
 
+class JsonAnswer(JSONResponse):
+    """An answer in JSON, whatever text is in it."""
+
+    def render(self, content: Any) -> bytes:  # noqa: ANN401 - as in the base class
+        return json_text(content).encode()
+
+
 class Health(BaseModel):
     """The server's health, with the reason where it is not well."""
 
@@ -97,12 +107,22 @@ def create_app(
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
+        docs_url=None,  # it would have a script in it: ours is `pipeline/web/static/docs.html`
         redoc_url=None,
         static_url="/docs/files",
-        favicon_url="/web/icon.svg",
+        default_response_class=JsonAnswer,
     )
 
     app.router.route_class = ForgetfulRoute
+
+    def tell_failure(path: str) -> Response:
+        told = HttpError(500, "internal_error", "the server failed; its log says how")
+        service.metrics.errors.labels(told.code).inc()
+        status, content = error_answer(path, told)
+        return JsonAnswer(content, status)
+
+    # What is added last is outermost.
+    app.add_middleware(Contained, answer=tell_failure)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -111,6 +131,7 @@ def create_app(
             allow_headers=["*"],  # keys have many names, and some libraries send what they are
             expose_headers=["retry-after"],
         )
+    app.add_middleware(Guarded)
     key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
 
     @app.post(
@@ -119,7 +140,7 @@ def create_app(
         response_class=Response,
         responses={
             200: {"content": {FORMATS[form].media_type: {} for form in get_args(SpokenFormat)}},
-            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 500, 503)},
+            **{status: {"model": ErrorAnswer} for status in (401, 403, 422, 429, 500, 503)},
         },
     )
     async def speak(body: SpeakRequest) -> Response:
@@ -135,8 +156,12 @@ def create_app(
     add_page(app)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Counts since the start, for Prometheus."""
+        tenant = caller_in(request.scope).tenant
+        if tenant is not None and tenant.is_limited:
+            msg = "this key has limits, and the figures tell of all keys: ask with one without"
+            raise Refused(403, "not_for_this_key", msg)
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/health/live")
@@ -157,8 +182,8 @@ def create_app(
         told = _told(request, error)
         service.metrics.errors.labels(told.code).inc()
         status, content = error_answer(request.url.path, told)
-        answer = JSONResponse(content, status)
-        if isinstance(error, Overloaded):
+        answer = JsonAnswer(content, status)
+        if isinstance(error, ServerError) and error.retry_after_s is not None:
             answer.headers["retry-after"] = str(error.retry_after_s)
         if isinstance(error, Refused):
             answer.headers.update(dict(error.headers))
@@ -176,6 +201,11 @@ def _is_json(request: Request) -> bool:
 
 def _told(request: Request, error: Exception) -> HttpError:
     match error:
+        case HTTPException() if error.__cause__ is not None:
+            # FastAPI could not parse the body, and says 400 without why. (JSON that is malformed
+            # is a `RequestValidationError`.)
+            msg = f"body: this JSON is not taken: {_lack(error.__cause__)}"
+            return HttpError(422, ProtocolError.code, msg)
         case HTTPException():  # no such route, or another method
             code = HTTPStatus(error.status_code).name.lower()
             return HttpError(error.status_code, code, error.detail)
@@ -192,9 +222,20 @@ def _told(request: Request, error: Exception) -> HttpError:
             return HttpError(422, error.code, str(error))
         case Overloaded():
             return HttpError(503, error.code, str(error))
+        case LimitReached():
+            return HttpError(429, error.code, str(error))
         case ServerError():
             return HttpError(500, error.code, str(error))
     raise error
+
+
+def _lack(cause: BaseException) -> str:
+    match cause:
+        case RecursionError():
+            return "it is nested too deeply"
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+    return "a number in it is too large"
 
 
 def _key_in_body(complaint: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@ Hypercorn, whose per-connection server is not public: its version is pinned."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -12,6 +13,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
+from pipeline.net.callers import CALLER
 from pipeline.net.speech_response import HOLDER
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from pipeline.net.stream import ClientStream
+    from pipeline.usage import Caller
 
 
 class HttpServer:
@@ -32,16 +35,18 @@ class HttpServer:
         self._app = ASGIWrapper(cast("ASGIFramework", _with_whole_sends(app)))
         self._config = Config()
         self._config.include_server_header = False
+        self._config.errorlog = logging.getLogger("hypercorn.error")
+        """Ours: by default Hypercorn would write to standard error itself."""
         self._config.keep_alive_max_requests = 1
         """A WebSocket upgrade that comes second on a kept-alive connection would be lost in
         Hypercorn, which cannot hand it back."""
         self._context = WorkerContext(None)
 
-    async def serve(self, stream: ClientStream) -> None:
-        """Answer the request in the stream, and close."""
+    async def serve(self, stream: ClientStream, caller: Caller) -> None:
+        """Answer the request of this client in the stream, and close."""
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
-        state = ConnectionState({HOLDER: stream.holder})
+        state = ConnectionState({CALLER: caller, HOLDER: stream.holder})
         await TCPServer(self._app, self._config, self._context, state, transport)
 
 

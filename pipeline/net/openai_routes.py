@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from pipeline.dialects.captions import CaptionedRequest
 from pipeline.dialects.openai_speech import MODELS, SpeechRequest, model, names_of
+from pipeline.net.callers import caller_in
 from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
-from pipeline.voices import list_voices
 from stages.audio.encoders import FORMATS
 
 if TYPE_CHECKING:
@@ -45,15 +45,16 @@ def openai_routes(service: Service) -> APIRouter:
     }
 
     @routes.post("/v1/audio/speech", response_class=Response, responses={200: {"content": sounds}})
-    async def speech(body: SpeechRequest) -> Response:
+    async def speech(body: SpeechRequest, request: Request) -> Response:
         """Speak one text, in an answer that begins with the first sound."""
-        return SpeechResponse(service, body.speech(service.voice_names, service.languages))
+        names = service.names_for(caller_in(request.scope).tenant)
+        return SpeechResponse(service, body.speech(names, service.languages))
 
     @routes.post("/dev/captioned_speech", response_class=Response)
-    async def captioned_speech(body: CaptionedRequest) -> Response:
+    async def captioned_speech(body: CaptionedRequest, request: Request) -> Response:
         """The same with the times of the words: one JSON object, or with `stream` one a line."""
-        names, languages = service.voice_names, service.languages
-        return SpeechResponse(service, body.speech(names, languages, body.body))
+        names = service.names_for(caller_in(request.scope).tenant)
+        return SpeechResponse(service, body.speech(names, service.languages, body.body))
 
     @routes.get("/v1/models")
     async def models() -> dict[str, Any]:
@@ -71,18 +72,19 @@ def openai_routes(service: Service) -> APIRouter:
         """The models, as Open WebUI asks for them."""
         return {"models": [{"id": name} for name in MODELS]}
 
-    async def names() -> list[str]:
-        return names_of(await list_voices(service.voices), service.voice_names.aliases)
+    async def names_in(request: Request) -> list[str]:
+        names = service.names_for(caller_in(request.scope).tenant)
+        return names_of(await names.list_voices(), names.aliases)
 
     @routes.get("/v1/audio/voices")
-    async def voices() -> dict[str, Any]:
+    async def voices(request: Request) -> dict[str, Any]:
         """The voices, as Open WebUI and Kokoro's clients ask for them."""
-        return {"voices": [{"id": name, "name": name} for name in await names()]}
+        return {"voices": [{"id": name, "name": name} for name in await names_in(request)]}
 
     @routes.get("/v1/audio/voices/{name:path}")
-    async def voices_of_model(name: str) -> dict[str, Any]:
+    async def voices_of_model(name: str, request: Request) -> dict[str, Any]:
         """The voices of a model, which are all, as SillyTavern asks for them."""
         del name
-        return {"voices": [{"value": name, "label": name} for name in await names()]}
+        return {"voices": [{"value": name, "label": name} for name in await names_in(request)]}
 
     return routes

@@ -18,7 +18,7 @@ import trio
 
 from pipeline.holdings import Account
 from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, PacedListener, RateLimit
-from pipeline.net.request_head import Refused, RequestReader, send_refusal
+from pipeline.net.request_head import Refused, RequestReader, send_answer, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
 from pipeline.net.upload_rules import upload_target
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pipeline.net.access import Access
     from pipeline.net.request_head import HttpRequest
+    from pipeline.tenants import Tenant
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,10 +43,14 @@ class Answers(Protocol):
     """What answers those whom a port lets in."""
 
     async def answer(
-        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+        self,
+        stream: ClientStream,
+        request: HttpRequest,
+        reader: RequestReader,
+        tenant: Tenant | None,
     ) -> None:
         """Answer a request, which this reader has read from the stream, but for the body of an
-        upload. Raises `Refused`."""
+        upload. `tenant` is whose key it has, if it has one. Raises `Refused`."""
 
     def has_listeners(self) -> bool:
         """Whether anybody has asked for speech. A client that has only connected does not count,
@@ -138,8 +143,13 @@ class Port:
                 return
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
             log.debug("asked", method=method, path=path, upgrade=is_upgrade)
-            self._access.check(request)
-            await self.answers.answer(stream, request, reader)
+            tenant = self._access.check(request)
+            if tenant is not None:
+                stream.who = f"key {tenant.name}"
+            if method == "OPTIONS" and path == "*":  # about the server, a ping (RFC 9110, 9.3.7)
+                await send_answer(stream, 200, b"")
+                return
+            await self.answers.answer(stream, request, reader, tenant)
         except Refused as refusal:
             log.debug("refused", status=refusal.status, code=refusal.code)
             self._advise(refusal.advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import h11
 import trio
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
+from pipeline.web.security_headers import SECURITY_HEADERS
+from stages.error_text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,10 @@ HOP_BY_HOP = frozenset(
     b"connection content-length expect http2-settings transfer-encoding upgrade".split()
 )
 """Headers that are for this connection and not for the app (RFC 9110, 7.6.1)."""
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+"""A target in absolute form (RFC 9112, 3.2.2), as clients send it that take us for a proxy."""
+_OTHER_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Refused(Exception):
@@ -142,6 +149,7 @@ class RequestReader:
                         if not await self._receive() and head is None:
                             return None
                     case h11.Request() as head:
+                        head = _in_origin_form(head)
                         self.path = HttpRequest(head).path
                         # h11 applies its limit to heads that are incomplete, not to whole ones.
                         behind, _ = self._parser.trailing_data
@@ -160,7 +168,8 @@ class RequestReader:
                     case h11.EndOfMessage() if head is not None:
                         return self._whole(head, bytes(body))
         except h11.RemoteProtocolError as error:
-            raise Refused(error.error_status_hint, "bad_request", str(error)) from None
+            # The library quotes what it complains of, be it as long as the head.
+            raise Refused(error.error_status_hint, "bad_request", reason(error)) from None
 
     async def ask_for_body(self) -> None:
         """Tell a client that waits to be told so that its body is wanted."""
@@ -194,6 +203,28 @@ class RequestReader:
         length = int(lengths[0]) if lengths else 0
         body = behind[:length]
         return HttpRequest(head, _written_anew(head, length) + body, length - len(body))
+
+
+def _in_origin_form(head: h11.Request) -> h11.Request:
+    """A head whose target is a path, so that all who look at it see the same: a server has to take
+    a whole URL as well, and to go by the host in it instead of the header's (RFC 9112, 3.2.2)."""
+    url = _ABSOLUTE.fullmatch(head.target)
+    if url is None:
+        if _OTHER_SCHEME.match(head.target):
+            raise Refused(400, "bad_request", "the target is a URL, but neither http nor https")
+        return head
+    host, path = url[1], url[2]
+    if not host or b"@" in host:  # RFC 9110, 4.2.1 and 4.2.4
+        raise Refused(400, "bad_request", "the target is a URL without a host, or with a user")
+    if not path.startswith(b"/"):
+        path = b"*" if head.method == b"OPTIONS" and not path else b"/" + path
+    headers = [(name, value) for name, value in head.headers if name != b"host"]
+    return h11.Request(
+        method=head.method,
+        target=path,
+        headers=[(b"host", host), *headers],
+        http_version=head.http_version,
+    )
 
 
 def check_upgrade(request: HttpRequest) -> None:
@@ -244,9 +275,13 @@ async def send_answer(
 ) -> None:
     """Send a whole answer, the last on this stream, and make sure that the client can read it."""
     headers = ("content-length", str(len(body))), ("connection", "close"), *headers
+    names = {name for name, _ in headers}
+    guards = [field for field in SECURITY_HEADERS.items() if field[0] not in names]
     writer = h11.Connection(h11.SERVER)
     parts = (
-        h11.Response(status_code=status, headers=list(headers), reason=HTTPStatus(status).phrase),
+        h11.Response(
+            status_code=status, headers=[*headers, *guards], reason=HTTPStatus(status).phrase
+        ),
         h11.Data(data=body),
         h11.EndOfMessage(),
     )

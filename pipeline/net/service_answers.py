@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -15,12 +16,13 @@ from pipeline.net.access import KEY_PARAMETERS
 from pipeline.net.hang_ups import HangUps
 from pipeline.net.pacing import HEAD_END, UNUSED_COST, UNUSED_WITHIN_S, RateLimit
 from pipeline.net.request_head import Refused, check_upgrade
-from pipeline.net.upload_rules import upload_target
+from pipeline.net.upload_rules import check_tenant, upload_target
 from pipeline.net.websocket import serve_websocket
 from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
+from pipeline.usage import Caller
 from pipeline.voices import list_voices
-from stages.errors import Overloaded, ProtocolError
+from stages.errors import LimitReached, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     from pipeline.net.stream import ClientStream
     from pipeline.net.uploads import Uploads
     from pipeline.service import Service
+    from pipeline.tenants import Tenant
+
+
+def route_of(path: str) -> str:
+    """The path without the voice that some protocols have in it, for the usage log."""
+    return re.sub(r"(/text-to-speech/)[^/]+", r"\1{voice}", path)
 
 
 class ServeSession(Protocol):
@@ -62,37 +70,43 @@ class ServiceAnswers:
         self._n_wyoming = 0
 
     async def answer(
-        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+        self,
+        stream: ClientStream,
+        request: HttpRequest,
+        reader: RequestReader,
+        tenant: Tenant | None,
     ) -> None:
+        caller = Caller(tenant, stream.peer, route_of(request.path))
         if (target := upload_target(request)) is not None:
             if self._uploads is None:
                 raise Refused(403, "uploads_off", "this server takes no uploads")
+            check_tenant(tenant)
             self._uploads.check(request, target, stream.peer)
             await reader.ask_for_body()
         stream.give_back(request.raw)
         with self.service.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
             if request.is_upgrade or is_socket:
-                await self._serve_websocket(stream, request)
+                await self._serve_websocket(stream, request, caller)
             else:
                 # Hypercorn would take up what comes behind, and close in mid-answer.
                 stream.input_left = request.n_to_come
-                await self._http.serve(stream)
+                await self._http.serve(stream, caller)
 
     def has_listeners(self, but: Session | None = None) -> bool:
         """Whether anybody has asked for speech, of all sessions `but` one."""
         return any(other.has_begun for other in self._sessions if other is not but)
 
     def count_refused(self, code: str) -> None:
-        if code != Overloaded.code:  # the service has counted that, with its reason
+        # The service has counted these, the first with its reason.
+        if code not in {Overloaded.code, LimitReached.code}:
             self.service.metrics.refused.labels(code).inc()
 
-    async def _serve_websocket(self, stream: ClientStream, request: HttpRequest) -> None:
-        if not request.is_upgrade:  # mostly opened in a browser (RFC 9110, 7.8, 15.5.22)
-            msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
-            upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
-            raise Refused(426, "upgrade_required", msg, headers=upgrade)
-        check_upgrade(request)
+    async def _serve_websocket(
+        self, stream: ClientStream, request: HttpRequest, caller: Caller
+    ) -> None:
+        if request.is_upgrade:
+            check_upgrade(request)
         try:
             url = urlsplit(request.target)
         except ValueError as error:
@@ -111,9 +125,16 @@ class ServiceAnswers:
             later = ("retry-after", str(full.retry_after_s))
             raise Refused(503, full.code, str(full), headers=(later,))
         try:
-            own = dialect(handshake, self.service.voice_names)
-            session = Session(own, self.service, stream.holder)
+            names = self.service.names_for(caller.tenant)
+            own = dialect(handshake, names)
+            session = Session(own, self.service, caller, stream.holder)
             with session.begin():
+                if not request.is_upgrade:
+                    # By now it would be let in: a page, which is not told why its WebSocket is
+                    # refused, asks like this (RFC 9110, 7.8, 15.5.22).
+                    msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
+                    upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
+                    raise Refused(426, "upgrade_required", msg, headers=upgrade)
                 serve = partial(
                     serve_websocket,
                     stream,
@@ -124,9 +145,10 @@ class ServiceAnswers:
                 await self._serve_session(session, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
-        except Overloaded as error:
+        except (Overloaded, LimitReached) as error:
             later = ("retry-after", str(error.retry_after_s))
-            raise Refused(503, error.code, str(error), headers=(later,)) from None
+            status = 503 if isinstance(error, Overloaded) else 429
+            raise Refused(status, error.code, str(error), headers=(later,)) from None
 
     async def serve_wyoming(self, stream: ClientStream) -> None:
         """Serve a client of the Wyoming port."""
@@ -139,8 +161,9 @@ class ServiceAnswers:
                 return
             self._n_wyoming += 1
             try:
+                caller = Caller(peer=stream.peer, route="wyoming")
                 wyoming = Wyoming(self.service.voice_names)
-                session = Session(wyoming, self.service, stream.holder)
+                session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)
                 with session.begin(looks=False):
                     serve = partial(serve_wyoming, stream, refresh=refresh, hang_ups=self.hang_ups)

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from pipeline.encoding import EncodedSound
+from pipeline.net.callers import caller_in
 from pipeline.speak_text import speak_text
 from stages.errors import ServerError
 from stages.items import PcmFrame
@@ -55,6 +56,7 @@ class SpeechResponse(Response):
         has_ended = False
         self._send = send
         self._holder = scope.get("state", {}).get(HOLDER)
+        self._caller = caller_in(scope)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_gone, receive, nursery.cancel_scope)
             try:
@@ -84,7 +86,8 @@ class SpeechResponse(Response):
                 await self._write(body.event(item))
 
         config = {**self._speech.config, **form.config}
-        await speak_text(self._service, self._speech.text, hear, config, self._holder)
+        speech, caller = self._speech, self._caller
+        await speak_text(self._service, speech.text, hear, config, caller, holder=self._holder)
         data = await encoded.end()
         await self._write((body.sound(data) if data else b"") + body.end(), is_last=True)
 

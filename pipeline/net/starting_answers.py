@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
+    from pipeline.tenants import Tenant
 
 RETRY_AFTER = ("retry-after", "2")
 """Seconds. Often enough for somebody who waits, and cheap to answer."""
@@ -33,9 +34,13 @@ class StartingAnswers:
         self._types = MimeTypes()  # Python's own, without looking for the system's
 
     async def answer(
-        self, stream: ClientStream, request: HttpRequest, reader: RequestReader
+        self,
+        stream: ClientStream,
+        request: HttpRequest,
+        reader: RequestReader,
+        tenant: Tenant | None,
     ) -> None:
-        del reader  # no upload is taken yet
+        del reader, tenant  # no upload is taken yet, and nothing is used
         is_asked = request.method == "GET" and not request.is_upgrade
         if is_asked and request.path == "/health/live":
             await send_answer(stream, 200, _health("ok", None), JSON)

@@ -79,6 +79,8 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
+        self.who = self.peer
+        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self.is_sending = False
         """Whether a send waits for the client to read."""
         self.input_left = sys.maxsize

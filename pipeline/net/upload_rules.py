@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.net.request_head import HttpRequest
+    from pipeline.tenants import Tenant
 
 FOLDER = "/api/voices/"
 INDEX = "index"
@@ -117,6 +118,13 @@ def upload_target(request: HttpRequest) -> UploadTarget | None:
     # What is not UTF-8 becomes a character that no name may hold.
     decoded = unquote_to_bytes(name).decode(errors="replace")
     return UploadTarget(unicodedata.normalize("NFC", decoded), is_index=bool(slash))
+
+
+def check_tenant(tenant: Tenant | None) -> None:
+    """Raises `Refused` for a key that speaks with some voices only: everybody sees an upload, and
+    whoever may upload may remove the uploads of others."""
+    if tenant is not None and not tenant.has_all_voices:
+        raise Refused(403, "uploads_off", "this key may not upload: it has voices of its own")
 
 
 def check_name(name: str) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -29,6 +28,7 @@ from stages.errors import Overloaded, UnusableModel
 from stages.neural.loader import yield_to_others
 from stages.rvc import UPLOADED
 from stages.rvc.voices.received import check_index, check_voice
+from stages.temporary_folders import TemporaryFolder, sweep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,7 +59,8 @@ class Uploads:
     """The uploads of one server."""
 
     def __init__(self, service: Service, folder: Path, rules: UploadRules) -> None:
-        """`folder` is that of all voices. What a server left there unfinished is removed."""
+        """`folder` is that of all voices. What a server that has
+        ended left there unfinished is removed."""
         self.rules = rules
         self._voices = service.voices
         self._closing = service.closing
@@ -71,8 +72,7 @@ class Uploads:
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="uploads", initializer=yield_to_others
         )
-        for unfinished in self._folder.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        sweep(self._folder, UNFINISHED)
         self.used_bytes = _n_bytes(self._folder)
         """What all uploads take on the disk."""
 
@@ -91,7 +91,7 @@ class Uploads:
 
     @property
     def lacks(self) -> str | None:
-        """Why no upload could be spoken with, and what to do about it; None: it could."""
+        """Why no upload could be spoken with; None: it could."""
         if not isinstance(self._voices, Voices):
             return "this server has no RVC"
         return None if self._voices.converts else self._voices.lacks
@@ -195,16 +195,16 @@ class Uploads:
     async def _unfinished(self) -> AsyncIterator[Path]:
         """A folder for something that is on its way, of which nothing is left in the end."""
 
-        def make() -> Path:
+        def make() -> TemporaryFolder:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
+            return TemporaryFolder(UNFINISHED, self._folder)
 
         folder = await _in_thread(make)
         try:
-            yield folder
+            yield folder.path
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+                await trio.to_thread.run_sync(folder.close)
 
     async def _place_voice(self, name: str, folder: Path, sent: Path) -> None:
         # Alone in a folder, since it is looked for there as any voice is.

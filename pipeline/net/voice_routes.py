@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from pipeline.net.callers import caller_in
 from pipeline.net.request_head import Refused
-from pipeline.net.upload_rules import MAX_NAME_CHARS, UploadTarget
-from pipeline.voices import list_voices
+from pipeline.net.upload_rules import MAX_NAME_CHARS, UploadTarget, check_tenant
 from stages.voices import Voice, VoiceName
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def voice_routes(service: Service, uploads: Uploads | None) -> APIRouter:
     def allowed(request: Request) -> Uploads:
         if uploads is None:
             raise Refused(403, "uploads_off", "this server takes no uploads")
+        check_tenant(caller_in(request.scope).tenant)
         peer = request.client.host if request.client is not None else ""
         uploads.rules.check_client(peer, request.headers.getlist)
         return uploads
@@ -94,9 +95,9 @@ def voice_routes(service: Service, uploads: Uploads | None) -> APIRouter:
     async def voices(request: Request) -> VoicesAnswer:
         """The voices that can be asked for. Folders are searched anew, so that a voice which was
         put there can be asked for from now on."""
-        listed = await list_voices(service.voices)
-        default = service.style.voice
-        return VoicesAnswer(default=default, voices=listed, uploads=room(request))
+        names = service.names_for(caller_in(request.scope).tenant)
+        listed = await names.list_voices()
+        return VoicesAnswer(default=names.default, voices=listed, uploads=room(request))
 
     @routes.put("/api/voices/{name}", status_code=201, responses=refusals, openapi_extra=A_FILE)
     async def put_voice(name: NewName, request: Request) -> Voice:

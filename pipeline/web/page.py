@@ -8,6 +8,8 @@ from pathlib import Path
 
 WEB = Path(__file__).with_name("static")
 INDEX = WEB / "index.html"
+DOCS = WEB / "docs.html"
+"""The page of the HTTP API."""
 
 PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 """A name or an address with an optional port: nothing that could add to a header."""
@@ -15,7 +17,6 @@ PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 FILE_HEADERS = {
     # Revalidated each time, mostly with a 304, so that modules of two versions do not mix.
     "cache-control": "no-cache",
-    "x-content-type-options": "nosniff",
 }
 
 
@@ -29,8 +30,7 @@ def page_file(path: str) -> Path | None:
 
 def page_headers(host: str) -> dict[str, str]:
     """The headers of the page itself, which was asked for under this name or address."""
-    policy = content_security_policy(host)
-    return {**FILE_HEADERS, "content-security-policy": policy, "referrer-policy": "no-referrer"}
+    return {**FILE_HEADERS, "content-security-policy": content_security_policy(host)}
 
 
 def content_security_policy(host: str) -> str:
@@ -50,6 +50,25 @@ def content_security_policy(host: str) -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+DOCS_HEADERS = {
+    **FILE_HEADERS,
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",  # the icons in Swagger's style sheet
+            "media-src 'self'",  # it lays out a player for what is asked for there
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
+}
+"""The headers of the page of the HTTP API."""
 
 
 def page_url(host: str, port: int, *, is_secure: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from pipeline.web.page import FILE_HEADERS, INDEX, WEB, page_headers
+from pipeline.web.page import DOCS, DOCS_HEADERS, FILE_HEADERS, INDEX, WEB, page_headers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 
 def add_page(app: FastAPI) -> None:
-    """Add the routes of the page, at `/`, and of its files, under `/web`."""
+    """Add the routes of the page, at `/`, of that of the HTTP API, at `/docs`, and of their files,
+    under `/web`."""
 
     async def page(request: Request) -> FileResponse:
         return FileResponse(INDEX, headers=page_headers(request.headers.get("host", "")))
 
+    async def docs(_: Request) -> FileResponse:
+        return FileResponse(DOCS, headers=DOCS_HEADERS)
+
     app.add_route("/", page, include_in_schema=False)
+    app.add_route("/docs", docs, include_in_schema=False)
     app.mount("/web", _Files(directory=WEB))
 
 

@@ -43,9 +43,10 @@ class Conversation:
         *,
         pacing: PacingMode = "smooth",
         factor: Callable[[Style], float | None] = lambda _: None,
+        allows: Callable[[str], bool] | None = None,
     ) -> None:
         """`languages`: the tags that can be asked for. `factor`: a style's real-time factor, as
-        measured lately."""
+        measured lately. `allows`: whether this client may have a voice; None: it may have all."""
         self.style = style
         self.stream_format = StreamFormat()
         self.events = False
@@ -57,6 +58,7 @@ class Conversation:
         self._voices = voices
         self._languages = languages
         self._factor = factor
+        self._allows = allows
         self._n_flushes = 0
         self._halves = HalfJoiner()
 
@@ -66,6 +68,9 @@ class Conversation:
         voice = changes.get("voice")
         if voice is not None and voice not in self._voices:
             msg = f"voice: there is no voice {voice!r} here; GET /api/voices lists them"
+            raise UnknownVoice(msg)
+        if voice is not None and self._allows is not None and not self._allows(voice):
+            msg = f"voice: this key may not speak with {voice!r}; GET /api/voices lists who it may"
             raise UnknownVoice(msg)
         language = changes.get("language")
         if language not in {None, AUTO} and language not in self._languages:

@@ -153,6 +153,7 @@ def check_directory(path: Path | str, file: BinaryIO, *, may_have_comment: bool 
     is_large = locator.startswith(b"PK\6\7")
     if (
         not last.startswith(_LAST)
+        or len(last) < _LAST_BYTES
         or (not may_have_comment and not last.endswith(b"\0\0"))
         or (is_large and not large.startswith(b"PK\6\6"))
     ):

@@ -13,11 +13,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+import structlog
+
+from stages.error_text import without_folders
+from stages.errors import ServerError, SynthesisError
 from stages.neural.loader import BackgroundLoader, settle
 from stages.neural.lru import LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Sized(Protocol):
@@ -42,6 +49,8 @@ class VoiceSource(Generic[V]):
     costs microseconds."""
     read: Callable[[], V]
     """Called on the loading thread."""
+    files: tuple[Path, ...]
+    """Those that it is read from. Whoever waits for the voice is not told where they lie."""
 
 
 class KeptVoices(Generic[V]):
@@ -107,7 +116,7 @@ class KeptVoices(Generic[V]):
         stamp = source.stamp()  # from before it is read
         voice = self._kept(source, stamp)  # it may have been loaded while this waited
         if voice is None:
-            voice = source.read()
+            voice = _read(source)
             with self._lock:
                 self._voices.max_bytes = self._room()
                 in_use = frozenset(self._voice_of.values())
@@ -121,3 +130,15 @@ class KeptVoices(Generic[V]):
             else:
                 self._loader.load(warm_up, ("warm-up", source.name), ahead=True)
         return use(voice)
+
+
+def _read(source: VoiceSource[V]) -> V:
+    """Read a voice. The log has why it cannot be; whoever waits for it is told no folders."""
+    try:
+        return source.read()
+    except ServerError as error:
+        log.warning("a voice cannot be read", voice=source.name, reason=str(error))
+        raise type(error)(without_folders(str(error), source.files)) from error
+    except Exception as error:
+        log.exception("a voice cannot be read", voice=source.name)
+        raise SynthesisError(f"{source.name} cannot be read: {type(error).__name__}") from error

@@ -115,7 +115,7 @@ def _settle(rule: Rule, left: str, following: Following) -> Verdict | None:
     if following.gap and (left[-1:].isspace() or left.endswith("[")):  # . . .
         if following.is_blank:
             return None
-        if not following.word and following.after == ".":
+        if not (following.openers or following.word) and following.after == ".":
             return Verdict.GO_ON
     if following.closers.startswith("]") and _OPEN_OMISSION.search(left):
         return Verdict.GO_ON  # [...]

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stages.engine import Engine, Job, ModelThread, Playback
+    from stages.errors import ServerError
     from stages.items import Speech, Style
+
+
+def _nothing() -> None:
+    """Whatever there is is spoken."""
 
 
 async def synthesize(
@@ -27,16 +32,21 @@ async def synthesize(
     synthesizer_for: Callable[[Style], tuple[Engine, Style]],
     models: ModelThread,
     playback: Playback,
+    *,
+    refuses: Callable[[], ServerError | None] = _nothing,
 ) -> None:
     """Speak each segment on the model thread, with the engine for its style and that engine's
     own style. A segment that fails leaves a `SegmentFailed` in its place, and the next one is
-    tried."""
+    tried. `refuses` says, as each begins, why it is not to be spoken."""
     with segments, speech:
         async for item in segments:
             match item:
                 case Flush():
                     await speech.send(item)
                 case Segment():
+                    if (refusal := refuses()) is not None:
+                        await speech.send(SegmentFailed(item, refusal))
+                        continue
                     engine, style = synthesizer_for(item.speaking_style)
                     rate = engine.sample_rate
                     own_speed = engine.own_speed(style.speed)

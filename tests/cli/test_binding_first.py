@@ -111,6 +111,10 @@ def test_the_page_is_there_from_the_start() -> None:
     assert "<html" in page.text
     assert page.headers["content-type"] == "text/html"
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    for answer in (page, script):
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
     assert "javascript" in script.headers["content-type"]
     assert script.headers["cache-control"] == "no-cache"
 

@@ -18,6 +18,8 @@ from tests.fakes import TellingEngine, segment
 from tests.server_process import PATIENCE_S, ROOT, running_server
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.server_process import ServerProcess
 
 SAID = "Gobbledygook!"
@@ -154,6 +156,39 @@ def test_an_error_that_nobody_catches_is_told_in_the_log(log_format: str) -> Non
         told = line["exception"]
     assert "Traceback (most recent call last)" in told
     assert "ValueError: b" in told
+
+
+PYTHONS_OWN = {
+    "a warning": "import warnings; warnings.simplefilter('always'); warnings.warn('it may break')",
+    "a finalizer": "class A:\n  def __del__(self): 1 / 0\nA()",
+    "a thread": "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()",
+    "asyncio": "import asyncio\nasync def f(): raise ValueError\n"
+    "async def g(): asyncio.get_running_loop().create_task(f()); await asyncio.sleep(0)\n"
+    "asyncio.run(g())\nimport gc; gc.collect()",
+    "Hypercorn": "from pipeline.net.http_server import HttpServer\nimport trio\n"
+    "server = HttpServer(None)\ntrio.run(server._config.log.error, 'it fell')",
+    "the end": "from pipeline.cli.logs import tell_end; tell_end('it ends')",
+}
+
+
+@pytest.mark.parametrize("program", PYTHONS_OWN.values(), ids=PYTHONS_OWN)
+def test_every_line_is_an_object_whoever_speaks(program: str) -> None:
+    """Python and libraries have ways of their own to standard error: 58 lines of a server's log
+    that was to be JSON were Hypercorn's."""
+    begin = program.replace("warnings.simplefilter('always'); ", "warnings.resetwarnings(); ")
+    told = lines_of(begin, log_format="json")
+    assert told
+    assert all(line["level"] in {"warning", "error", "critical"} for line in objects(told))
+
+
+def test_the_last_word_of_a_log_of_objects_is_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "server.py", "--log-format", "json", "--tls-key", str(tmp_path / "none")],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    *_, last = objects(done.stderr)
+    assert last["event"] == f"--tls-key: there is no file {tmp_path}/none"
 
 
 async def test_the_model_thread_says_whose_segment_failed(caplog: pytest.LogCaptureFixture) -> None:

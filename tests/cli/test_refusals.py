@@ -76,6 +76,7 @@ def test_a_wyoming_port_that_others_could_reach(tmp_path: Path) -> None:
     """Whoever has keys does not want that everybody can speak; that protocol has none."""
     keys = tmp_path / "keys"
     keys.write_text("a-key-that-nobody-guesses\n")
+    keys.chmod(0o600)
     told = complaint(
         run("--host", "0.0.0.0", "--api-keys-file", str(keys), "--wyoming-port", "0")  # noqa: S104
     )
@@ -177,6 +178,10 @@ def test_a_voice_to_preload_that_there_is_not() -> None:
         ("speak <&-", "there was nothing to speak"),
         ("speak Hello -o - >&-", "standard output is closed"),
         ("check >&-", "standard output is closed"),
+        ("check <&- >&-", "standard output is closed"),
+        ("--version >&-", "standard output is closed"),
+        ("speak <&- >&- -o -", "standard output is closed"),
+        ("--host 192.0.2.1 --allow-no-key <&- >&-", "cannot listen on port 8765 of 192.0.2.1: "),
     ],
 )
 def test_streams_that_a_shell_has_closed(command: str, told: str) -> None:
@@ -185,7 +190,42 @@ def test_streams_that_a_shell_has_closed(command: str, told: str) -> None:
         ["sh", "-c", line, PROGRAM[0], PROGRAM[-1]],
         stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
-    assert complaint(done) == f"server.py: {told}"
+    assert complaint(done).startswith(f"server.py: {told}")
+    if "speak" in command:  # before any engine has told who speaks
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["speak", "speak Hi -o -", "fetch nothing", "--version"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
+def test_whatever_a_shell_has_closed_there_is_no_traceback(command: str, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -W error "$1" {command} {closed}', PROGRAM[0], PROGRAM[-1]],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert b"Traceback" not in done.stderr
+    silent = subprocess.run(
+        ["sh", "-c", f'"$0" -W error "$1" {command} {closed} 2>&-', PROGRAM[0], PROGRAM[-1]],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert silent.returncode == done.returncode
+
+
+def test_ctrl_c_while_python_imports_is_no_traceback() -> None:
+    """For half a second it was one, of whatever was being imported."""
+    begin = (
+        "import os, runpy, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == sys.argv[2]: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "runpy.run_path(sys.argv[1], run_name='__main__')\n"
+    )
+    for imported in ("structlog", "trio", "pipeline.cli.logs", "pipeline.cli.settings"):
+        done = subprocess.run(
+            [sys.executable, "-c", begin, PROGRAM[-1], imported],
+            cwd=ROOT, capture_output=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (130, b""), imported
 
 
 def test_speaking_does_not_need_standard_error() -> None:

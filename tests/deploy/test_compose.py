@@ -10,7 +10,7 @@ import yaml
 
 from deploy.dockerfile import DOCKERFILE, pairs, read_stages
 from pipeline.cli.settings import ServeSettings
-from pipeline.net.access import KEYS_VARIABLE
+from pipeline.net.keys import KEYS_VARIABLE
 
 ROOT = DOCKERFILE.parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")

@@ -25,7 +25,8 @@ from deploy.dockerfile import (
 )
 from pipeline.cli.serve import LAST_WORDS_S
 from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
-from pipeline.net.access import KEYS_VARIABLE, is_loopback
+from pipeline.net.access import is_loopback
+from pipeline.net.keys import KEYS_VARIABLE
 from tests.server_process import PATIENCE_S, WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tests.server_process import ServerProcess
 
 TAKEN = (
-    "Makefile", "bench", "deploy", "docs", "examples", "pipeline", "pyproject.toml", "requirements",
-    "server.py", "stages", "tests",
+    "Makefile", "bench", "deploy", "docs", "examples", "fuzz", "pipeline", "pyproject.toml",
+    "requirements", "server.py", "stages", "tests",
 )  # fmt: skip
 """What commands need. Nothing else: whoever runs the tests may have keys, models or sound of his
 own in the project's folder, and a command that writes a file would write to that."""

@@ -12,7 +12,7 @@ from docs import configuration, regions
 from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from pipeline.dialects.native import Config
 from pipeline.metrics import Metrics
-from pipeline.net.access import KEYS_VARIABLE
+from pipeline.net.keys import KEYS_VARIABLE
 from stages.rvc.voices.settings import VoiceSettings
 from stages.voices import Voice
 from tests.docs.pages import PAGES, Page, page, rows
@@ -31,7 +31,12 @@ OPTIONS = {
 
 OTHERS_FLAGS = {
     "--help": "every program's",
+    "--entrypoint": "docker's",
+    "--format": "uv's",
     "--no-deps": "pip's",
+    "--require-hashes": "pip's",
+    "--strict": "pip-audit's",
+    "--upgrade": "uv's",
     "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
@@ -44,6 +49,7 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
+    "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",
@@ -130,6 +136,7 @@ def test_every_package_has_its_licence_told() -> None:
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["models"],
         *project["dependency-groups"]["dev"],
+        *project["dependency-groups"]["tools"],
     ]
     told = " ".join(row[0] for row in rows(page("docs/licences.md").text))
     names = [re.split(r"[\[<>=;]", each)[0] for each in wanted]

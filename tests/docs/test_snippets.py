@@ -21,6 +21,7 @@ from pipeline.cli.option_sources import load
 from pipeline.cli.settings import ServeSettings
 from pipeline.dialects import native
 from pipeline.lexicon_file import read_lexicon
+from pipeline.net.keys import read_keys
 from stages.rvc.voices.settings import read_settings
 from tests.docs.pages import PAGES, Page, Snippet
 from tests.server_process import PATIENCE_S
@@ -41,6 +42,7 @@ NOT_RUN = {
     "PUBLISH=0.0.0.0:8765 docker ": "needs a container engine",
     ".venv/bin/uv pip install ": "would change what is installed here",
     ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
+    ".venv/bin/python fuzz/run.py ": "takes ten minutes: tests/fuzz has ten seconds of it",
     ".venv/bin/python -m tests.random_": "takes 40 s; other tests write such models, but small",
     "curl -T ": "needs a server with RVC: tests/rvc/test_upload_server.py has one",
     "curl -X DELETE ": "removes what that one uploads",
@@ -164,6 +166,9 @@ def test_files_of_options_are_taken(
         assert read_settings(file).model_fields_set
     elif snippet.text.startswith("# words.toml\n"):
         assert len(read_lexicon(file))
+    elif snippet.text.startswith("# keys.toml\n"):
+        file.chmod(0o600)
+        assert all(key.digest for key in read_keys(file, ""))
     else:
         assert snippet.text.startswith("# voice-server.toml\n")
         assert load(ServeSettings, ["--config", str(file)]).model_fields_set > {"config"}

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import espeakng_loader
 import numpy as np
 import pytest
 
 from stages.text.lexicon import ipa
 from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.languages import Languages
-from stages.tts.espeak.library import CHARS_UTF8
+from stages.tts.espeak.libespeak import IPA
 from stages.tts.espeak.phonemes import WORD_PHONEMES, phonemes_of
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
+from tests.libespeak_here import LibespeakHere, libespeak_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LANGUAGES = ("en-us", "en-gb", "de", "fr", "es", "it", "pl", "ja", "ru", "cmn", "hi", "ar")
-IPA_NAMES = 2
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +91,7 @@ def test_a_pronunciation_alone_can_be_spoken(engine: EspeakEngine) -> None:
 
 def test_marks_alone_are_no_phonemes() -> None:
     """Where nothing else is left of a pronunciation its word is said as it is written."""
-    phonemes = phonemes_of(Path(espeakng_loader.get_data_path(), "lang/gmw/en-US"))
+    phonemes = phonemes_of("en-us")
     assert phonemes.written("ˈː ˌ") == ""
     assert phonemes.written("ˈ ˈtuː") == phonemes.written("ˈtuː")
 
@@ -108,33 +105,31 @@ def test_long_sounds_do_no_harm(engine: EspeakEngine) -> None:
 
 
 def test_every_language_can_say_every_sound() -> None:
-    """As the nearest that it has, in one phoneme or two. One language of espeak-ng's own list has
-    no phonemes in its data."""
-    folder = Path(espeakng_loader.get_data_path(), "lang")
-    for path in folder.rglob("*"):
-        if path.is_dir() or path.name == "xex":
-            continue
-        phonemes = phonemes_of(path)
+    """As the nearest that it has, in one phoneme or two."""
+    for language in Languages().all:
+        phonemes = phonemes_of(language.phoneme_table)
         for sound in ipa.NEAR:
-            assert 1 <= len(phonemes.mnemonics[sound].split("|")) <= 2, (path, sound)
+            assert 1 <= len(phonemes.mnemonics[sound].split("|")) <= 2, (language.tag, sound)
 
 
 def test_words_have_brackets_of_their_own_and_a_bounded_length() -> None:
-    phonemes = phonemes_of(Languages(["en-gb"]).chosen["en-gb"].path)
+    phonemes = phonemes_of(Languages(["en-gb"]).chosen["en-gb"].phoneme_table)
     assert phonemes.written("ˈnuː ˈjɔːk") == "[['|n|u:]] [['|j|O:|k]]"
     assert phonemes.written("n̩ː") == "[['|n-|:]]"
     for word in phonemes.written("ˈaʤ" * 60).split():
         assert word.count("|") < WORD_PHONEMES
 
 
-def ipa_of(engine: EspeakEngine, mnemonics: str, voice: str) -> str:
+@pytest.fixture(scope="module")
+def here() -> Iterator[LibespeakHere]:
+    with libespeak_here() as here:
+        yield here
+
+
+def ipa_of(here: LibespeakHere, mnemonics: str, voice: str) -> str:
     """What the library itself calls these sounds."""
-    speak(engine, "[a](/ˈa/)", voice)  # phonemes are on from here, in this voice
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    text = ctypes.create_string_buffer(f"[['{mnemonics}]]".encode())
-    place = ctypes.c_void_p(ctypes.addressof(text))
-    named = library.espeak_TextToPhonemes(ctypes.byref(place), CHARS_UTF8, IPA_NAMES).decode()
+    here.take_phonemes(voice)
+    ((named, _),) = here.clauses_as(f"[['{mnemonics}]]", IPA)
     return ipa.without_details(ipa.ordered(named.strip("ˈˌ")))
 
 
@@ -152,11 +147,11 @@ def ipa_of(engine: EspeakEngine, mnemonics: str, voice: str) -> str:
     ],
 )
 def test_sounds_are_those_that_the_library_names_itself(
-    engine: EspeakEngine, language: str, others: dict[str, str]
+    here: LibespeakHere, language: str, others: dict[str, str]
 ) -> None:
     """`others`: what becomes another where it stands alone, or has another name in words."""
-    phonemes = phonemes_of(Languages([language]).chosen[language].path)
+    phonemes = phonemes_of(Languages([language]).chosen[language].phoneme_table)
     for sound in "iyeøɛœaɑɒɔouɪʊəʌɜpbtdkɡfvθðszʃʒhxmnŋljwɹrʁ":
         mnemonics = phonemes.mnemonics[sound]
         if list(phonemes.mnemonics.values()).count(mnemonics) == 1:  # it stands in for nothing
-            assert ipa_of(engine, mnemonics, language) == others.get(sound, sound)
+            assert ipa_of(here, mnemonics, language) == others.get(sound, sound)

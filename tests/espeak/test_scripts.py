@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 from typing import TYPE_CHECKING
 
-import espeakng_loader
 import pytest
 import regex
 
-from stages.tts.espeak.engine import EspeakEngine
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.scripts import language_for, legible
+from tests.libespeak_here import libespeak_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,22 +59,13 @@ EXCEPTIONS = {("Cherokee", "jbo")}
 @pytest.fixture(scope="module")
 def phonemes() -> Iterator[Callable[[str, str], str]]:
     """What espeak-ng makes of a text in a language, in its own letters for sounds."""
-    engine = EspeakEngine()
-    engine.load()
-    engine.install()
-    # The same library: it was loaded once, and has one state.
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    with libespeak_here() as here:
 
-    def translate(text: str, language: str) -> str:
-        engine._speak("", language, 175, lambda _: False, end_pause=False)  # noqa: SLF001 - chooses it
-        rest, said = ctypes.c_char_p(text.encode()), ""
-        while rest.value is not None:
-            said += library.espeak_TextToPhonemes(ctypes.byref(rest), 1, 0).decode() + " "
-        return said
+        def translate(text: str, language: str) -> str:
+            here.take_phonemes(language)
+            return "".join(f"{said} " for said, _ in here.clauses_as(text, 0))
 
-    yield translate
-    engine.close()
+        yield translate
 
 
 def reads(said: str, word: str) -> bool:

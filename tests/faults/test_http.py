@@ -133,7 +133,7 @@ async def test_a_bad_body_is_refused_by_name(
     server: ServerProcess, body: object, names: str
 ) -> None:
     response = await ask(server.port, post("/api/speak", body))
-    assert response.status in {400, 422}
+    assert response.status == 422
     answer = response.json()
     assert names in answer["error"]
     assert answer["code"]
@@ -254,3 +254,78 @@ async def test_the_connection_ends_behind_a_file(server: ServerProcess, target: 
     answer = await ask(server.port, get(target))
     assert answer.status == 200
     assert len(answer.body) == int(answer.headers["content-length"])
+
+
+JSON_ROUTES = {
+    "/api/speak": (422, ("error", "code")),
+    "/v1/audio/speech": (400, ("error",)),
+    "/dev/captioned_speech": (400, ("error",)),
+    "/v1/text-to-speech/anyone": (422, ("detail",)),
+    "/v1/text-to-speech/anyone/stream/with-timestamps": (422, ("detail",)),
+    "/tts/bytes": (422, ("error_code", "title", "message")),
+    "/tts/sse": (422, ("error_code", "title", "message")),
+    "/v1/speak": (400, ("err_code", "err_msg", "request_id")),
+    "/v2/speak": (400, ("err_code", "err_msg", "request_id")),
+}
+"""Each with the status of a bad request and the keys of an error, as its service has them."""
+
+
+@pytest.mark.parametrize("path", JSON_ROUTES)
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"[" * 60_000, "nested too deeply"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "a number in it is too large"),
+        (b'{"text": "\xff"}', "not UTF-8"),
+        (b"{", "JSON decode error"),
+    ],
+    ids=["deep", "huge", "bytes", "cut"],
+)
+async def test_json_that_cannot_be_read_is_a_bad_request_with_a_reason(
+    server: ServerProcess, path: str, body: bytes, why: str
+) -> None:
+    """FastAPI answered 400 to the first three, and that there was an error parsing the body."""
+    status, keys = JSON_ROUTES[path]
+    response = await ask(server.port, post(path, body))
+    assert response.status == status
+    assert tuple(response.json()) == keys
+    assert why in response.body.decode()
+
+
+GUARDS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (get("/"), 200),
+        (get("/web/page.js"), 200),
+        (get("/docs"), 200),
+        (get("/docs/files/swagger-ui.css"), 200),
+        (get("/openapi.json"), 200),
+        (get("/health/live"), 200),
+        (get("/metrics"), 200),
+        (get("/api/voices"), 200),
+        (post("/api/speak", {"text": "Hi!"}), 200),
+        (post("/api/speak", {}), 422),
+        (get("/nothing"), 404),
+        (get("/ws/stream"), 426),
+        (get("/").replace(b"localhost", b"evil.example"), 403),
+        (b"GET / HTTP/1.0\r\nno header\r\n\r\n", 400),
+    ],
+)
+async def test_all_answers_have_what_guards_browsers(
+    server: ServerProcess, request_: bytes, status: int
+) -> None:
+    """Not only the page: whatever is answered may be opened in a browser."""
+    response = await ask(server.port, request_)
+    assert response.status == status
+    assert {name: response.headers.get(name) for name in GUARDS} == GUARDS
+    rules = response.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(rules)
+    assert "unsafe" not in str(rules)

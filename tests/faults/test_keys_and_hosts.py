@@ -248,6 +248,7 @@ def test_with_those_words_everybody_is_let_in() -> None:
 def test_keys_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# the bot's\n{KEY}\n")
+    file.chmod(0o600)
     with running_server("--api-keys-file", str(file)) as server:
         assert server.ask("/api/voices").status_code == 401
         headers = {"Authorization": f"Bearer {KEY}"}
@@ -258,5 +259,6 @@ def test_keys_that_are_none_are_told_without_telling_them(tmp_path: Path) -> Non
     file = tmp_path / "keys"
     assert str(file) in refused_start("--api-keys-file", str(file))
     file.write_text("hunter2\n")
+    file.chmod(0o600)
     assert "hunter2" not in refused_start("--api-keys-file", str(file))
     assert "hunter2" not in refused_start(VOICE_API_KEYS="hunter2")

@@ -117,6 +117,14 @@ async def test_a_malformed_request_is_refused(server: ServerProcess, request_: b
     assert (await ask(server.port, get("/health/live"))).status == 200
 
 
+async def test_a_refusal_is_short_however_long_the_fault_is(server: ServerProcess) -> None:
+    """The parser quotes what it complains of: 15 kB of nonsense came back, escaped, as 60 kB."""
+    nonsense = bytes([0x80]) * 15_000
+    response = await ask(server.port, b"GET / HTTP/1.1\r\n" + nonsense + b"\r\n\r\n")
+    assert response.status == 400
+    assert len(response.json()["error"]) <= 300
+
+
 async def test_an_unknown_transfer_coding_is_refused(server: ServerProcess) -> None:
     request = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n"
     assert (await ask(server.port, request)).status == 501

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import h11
 import pytest
 
-from pipeline.net.access import Access, is_loopback, read_keys, subprotocol
+from pipeline.net.access import Access, is_loopback, subprotocol
+from pipeline.net.keys import NamedKey, read_keys
 from pipeline.net.request_head import HttpRequest, Refused
-from stages.errors import CannotStart
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY, OTHER_KEY, NO_KEY = "sixteen-letters-1", "sixteen-letters-2", "sixteen-letters-3"
+
+
+def keys(*words: str) -> list[NamedKey]:
+    return read_keys(None, ",".join(words))
 
 
 def request(
@@ -74,7 +73,7 @@ def test_without_a_key_another_name_is_refused(host: str, target: str) -> None:
 
 def test_with_a_key_the_name_does_not_matter() -> None:
     asked = request(host="any.example", authorization=f"Bearer {KEY}")
-    assert refusal(Access(keys=[KEY]), asked) is None
+    assert refusal(Access(keys=keys(KEY)), asked) is None
 
 
 def test_without_a_host_there_is_no_browser() -> None:
@@ -83,7 +82,7 @@ def test_without_a_host_there_is_no_browser() -> None:
 
 
 def test_health_is_told_to_everybody() -> None:
-    for access in (Access(), Access(keys=[KEY])):
+    for access in (Access(), Access(keys=keys(KEY))):
         for target in ("/health/live", "/health/ready"):
             asked = request(target, host="balancer.example", origin="http://evil.example")
             assert refusal(access, asked) is None
@@ -95,7 +94,7 @@ def test_health_is_told_to_everybody() -> None:
                "https://friend.example.evil.example", "http://friend.example"],
 )  # fmt: skip
 def test_a_page_of_another_host_is_refused(origin: str) -> None:
-    for access in (Access(), Access(origins=["https://friend.example"]), Access(keys=[KEY])):
+    for access in (Access(), Access(origins=["https://friend.example"]), Access(keys=keys(KEY))):
         for upgrade in (False, True):
             asked = request(upgrade=upgrade, origin=origin, authorization=f"Bearer {KEY}")
             assert refusal(access, asked) == (403, "foreign_origin")
@@ -135,7 +134,7 @@ def test_two_origins_are_none() -> None:
 )  # fmt: skip
 def test_a_key_opens(header: dict[str, str]) -> None:
     """However clients that were made for other services send it."""
-    access = Access(keys=[KEY, OTHER_KEY])
+    access = Access(keys=keys(KEY, OTHER_KEY))
     for upgrade in (False, True):
         assert refusal(access, request(upgrade=upgrade, **header)) is None
 
@@ -152,7 +151,7 @@ def test_a_key_opens(header: dict[str, str]) -> None:
      "/health", "/webs", "http://localhost/health/live", "//web/page.js", f"/api/voices?key={KEY}"],
 )  # fmt: skip
 def test_without_a_right_key_nothing_opens(authorization: str, target: str) -> None:
-    access = Access(keys=[KEY, OTHER_KEY])
+    access = Access(keys=keys(KEY, OTHER_KEY))
     asked = request(target, authorization=authorization)
     assert refusal(access, asked) == (401, "unauthorized")
 
@@ -161,12 +160,12 @@ def test_without_a_right_key_nothing_opens(authorization: str, target: str) -> N
     "target", ["/", "/?a=b", "/web/page.js", "/docs", "/docs/files/x.js", "/openapi.json"]
 )
 def test_the_page_loads_without_a_key_since_it_is_what_asks_for_it(target: str) -> None:
-    assert refusal(Access(keys=[KEY]), request(target)) is None
-    assert refusal(Access(keys=[KEY]), request(target, upgrade=True)) == (401, "unauthorized")
+    assert refusal(Access(keys=keys(KEY)), request(target)) is None
+    assert refusal(Access(keys=keys(KEY)), request(target, upgrade=True)) == (401, "unauthorized")
 
 
 def test_a_page_can_put_the_key_of_a_websocket_into_its_url() -> None:
-    access = Access(keys=["a+b/c=&%0123456789"])
+    access = Access(keys=keys("a+b/c=&%0123456789"))
     target = "/ws/stream?events=true&key=a%2Bb%2Fc%3D%26%250123456789"
     assert refusal(access, request(target, upgrade=True)) is None
     assert refusal(access, request(target)) == (401, "unauthorized")
@@ -179,7 +178,7 @@ def test_a_page_can_put_the_key_of_a_websocket_into_its_url() -> None:
 
 
 def test_a_browser_may_ask_whether_a_page_may_ask() -> None:
-    access = Access(keys=[KEY], origins=["https://friend.example"])
+    access = Access(keys=keys(KEY), origins=["https://friend.example"])
 
     def preflight(origin: str) -> HttpRequest:
         return request(
@@ -192,7 +191,7 @@ def test_a_browser_may_ask_whether_a_page_may_ask() -> None:
 
 
 def test_only_a_page_that_is_allowed_may_read_a_refusal() -> None:
-    access = Access(keys=[KEY], origins=["https://friend.example"])
+    access = Access(keys=keys(KEY), origins=["https://friend.example"])
     with pytest.raises(Refused) as read:
         access.check(request(origin="https://friend.example"))
     headers = dict(read.value.headers)
@@ -212,40 +211,12 @@ def test_only_a_page_that_is_allowed_may_read_a_refusal() -> None:
 
 def test_a_refusal_says_how_to_come_in() -> None:
     with pytest.raises(Refused) as missing:
-        Access(keys=[KEY]).check(request())
+        Access(keys=keys(KEY)).check(request())
     assert dict(missing.value.headers) == {"www-authenticate": 'Bearer realm="voice server"'}
     with pytest.raises(Refused) as wrong:
-        Access(keys=[KEY]).check(request(authorization=f"Bearer {NO_KEY}"))
+        Access(keys=keys(KEY)).check(request(authorization=f"Bearer {NO_KEY}"))
     assert "invalid_token" in dict(wrong.value.headers)["www-authenticate"]
     assert NO_KEY not in str(wrong.value)
-
-
-def test_keys_come_from_a_file_and_a_variable(tmp_path: Path) -> None:
-    file = tmp_path / "keys"
-    file.write_text(f"# of the bot\n{KEY}\n\n  {OTHER_KEY}  \n")
-    assert read_keys(file, "") == [KEY, OTHER_KEY]
-    assert read_keys(None, f"{KEY}, {OTHER_KEY},") == [KEY, OTHER_KEY]
-    assert read_keys(file, NO_KEY) == [NO_KEY, KEY, OTHER_KEY]
-    assert read_keys(None, "") == []
-
-
-@pytest.mark.parametrize(
-    "text", ["", "\n", "# nothing\n", "hunter2\n", f"{KEY}\nhunter2\n", "schlüssel-mit-umlaut\n",
-             "two words make one\n", "\x00" * 20],
-)  # fmt: skip
-def test_a_file_that_guards_nothing_is_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "keys"
-    file.write_text(text)
-    with pytest.raises(CannotStart) as refused:
-        read_keys(file, "")
-    assert "hunter2" not in str(refused.value)
-
-
-def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "keys"
-    file.write_bytes(bytes(range(128, 160)))
-    with pytest.raises(CannotStart):
-        read_keys(file, "")
 
 
 @pytest.mark.parametrize(
@@ -279,26 +250,26 @@ def test_a_page_can_offer_its_key_as_a_subprotocol(
 ) -> None:
     """As Deepgram's SDK does in a browser. What is chosen is never the key."""
     asked = request("/v1/speak", upgrade=True, sec_websocket_protocol=offered)
-    assert (refusal(Access(keys=[KEY]), asked) is None) is opens
+    assert (refusal(Access(keys=keys(KEY)), asked) is None) is opens
     assert subprotocol([word.strip() for word in offered.split(",")]) == chosen
     over_http = request("/v1/speak", sec_websocket_protocol=offered)
-    assert refusal(Access(keys=[KEY]), over_http) == (401, "unauthorized")
+    assert refusal(Access(keys=keys(KEY)), over_http) == (401, "unauthorized")
 
 
 def test_a_client_without_a_key_is_told_that_it_needs_one() -> None:
     """SillyTavern sends `Bearer` and nothing behind it."""
     for asked in (request(), request(authorization="Bearer"), request(x_api_key="")):
         with pytest.raises(Refused, match="this needs a key"):
-            Access(keys=[KEY]).check(asked)
+            Access(keys=keys(KEY)).check(asked)
 
 
 def test_the_lists_are_open_where_the_server_was_told_to_open_them() -> None:
     """Open WebUI asks for them without the key that it has."""
     for target in ("/v1/models", "/v1/audio/models", "/v1/audio/voices?model=x"):
-        assert refusal(Access(keys=[KEY]), request(target)) == (401, "unauthorized")
-        assert refusal(Access(keys=[KEY], open_lists=True), request(target)) is None
+        assert refusal(Access(keys=keys(KEY)), request(target)) == (401, "unauthorized")
+        assert refusal(Access(keys=keys(KEY), open_lists=True), request(target)) is None
     for target in ("/v1/audio/speech", "/api/voices", "/v1/models/", "/metrics"):
-        refused = refusal(Access(keys=[KEY], open_lists=True), request(target))
+        refused = refusal(Access(keys=keys(KEY), open_lists=True), request(target))
         assert refused == (401, "unauthorized")
 
 

@@ -13,5 +13,5 @@ if ! command -v npm >/dev/null; then
     }
 fi
 
-npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
+npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 touch node_modules/.stamp

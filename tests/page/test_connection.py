@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from tests.page.browser import open_page
 from tests.page.visitor import CONNECTED, STORY, TEXT, Visitor, marked, wait_status
 from tests.server_process import open_server
+
+if TYPE_CHECKING:
+    from tests.server_process import ServerProcess
 
 
 async def test_a_server_that_comes_back_is_found_again(browser: str) -> None:
@@ -51,5 +55,38 @@ async def test_a_full_server_says_so(browser: str) -> None:
         open_page(browser, server.http_url) as second,
     ):
         await second.wait_for(
-            "document.querySelector('#error').textContent.includes('all its places')"
+            "document.querySelector('#error').textContent.includes('all 1 places are taken')"
         )
+        assert await second.text("#connection") == "Full"
+
+
+LIMITED = """
+  const ask = window.fetch;
+  const told = { error: "this key has 2 places, and both are taken", code: "limit_reached" };
+  window.fetch = async (path, options) => {
+    if (!String(path).startsWith("/ws/stream")) return ask(path, options);
+    return new Response(JSON.stringify(told), { status: 429, headers: { "retry-after": "3600" } });
+  };
+  window.nSockets = 0;
+  window.WebSocket = class extends EventTarget {
+    constructor() {
+      super();
+      window.nSockets += 1;
+      setTimeout(() => this.onclose({ code: 1006 }));
+    }
+  };
+"""
+"""A server whose limit for this key is reached, as a browser tells of it."""
+
+
+async def test_a_limit_is_told_in_words_and_not_run_against(
+    browser: str, server: ServerProcess
+) -> None:
+    async with open_page(browser, server.http_url, before=LIMITED) as page:
+        await page.wait_for("document.querySelector('#connection').textContent === 'Limit reached'")
+        assert await page.text("#error") == (
+            "The server refuses: this key has 2 places, and both are taken."
+        )
+        n_sockets = await page.evaluate("window.nSockets")
+        await page.evaluate("new Promise((resolve) => setTimeout(resolve, 1200))")
+        assert await page.evaluate("window.nSockets") == n_sockets

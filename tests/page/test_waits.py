@@ -29,14 +29,17 @@ STARTING = (
     ANSWERS
     + """
 window.isStarting = true;
-const health = () =>
-  Response.json({ status: "starting", reason: "Soprano, 280 MB: reading" }, { status: 503 });
-window.answers["/health/ready"] = health;
+const starting = { error: "the server is starting: Soprano, 280 MB: reading", code: "starting" };
+const warm = window.fetch;
+window.fetch = async (path, options) =>
+  window.isStarting && path.startsWith("/ws/stream")
+    ? Response.json(starting, { status: 503 })
+    : warm(path, options);
 const Real = WebSocket;
 window.WebSocket = class extends Real {
   constructor(url) { super(window.isStarting ? "ws://" + location.host + "/not/yet" : url); }
 };
-window.start = () => { window.isStarting = false; delete window.answers["/health/ready"]; };
+window.start = () => { window.isStarting = false; };
 """
 )
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-import espeakng_loader
 import numpy as np
 import pytest
 import structlog
 
 from stages.errors import SynthesisError
 from stages.tts.espeak.engine import EspeakEngine
-from stages.tts.espeak.library import IPA
+from stages.tts.espeak.libespeak import IPA
 from stages.tts.piper.clause_marks import mark_of
 from stages.tts.piper.config import PiperConfig
 from stages.tts.piper.phonemes import NO_PLACE, Alphabet, Phonemizer
 from tests.engine_driver import DrivenRequest, make_segment, run, speak
+from tests.libespeak_here import LibespeakHere, libespeak_here
 from tests.piper.sentences import AS_TRAINED, SENTENCES
 
 if TYPE_CHECKING:
@@ -57,19 +56,18 @@ def words(phonemizer: Phonemizer, text: str, voice: str = "en-us") -> dict[int, 
     return said_of
 
 
-def as_piper_does(text: str) -> str:
+@pytest.fixture(scope="module")
+def here() -> Iterator[LibespeakHere]:
+    with libespeak_here() as here:
+        yield here
+
+
+def as_piper_does(here: LibespeakHere, text: str) -> str:
     """piper1-gpl's pipeline, on the voice that was chosen last. What it asks its own edition of
     the library, how a clause ends, is looked up at its end."""
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    encoded = text.encode()
-    buffer = ctypes.create_string_buffer(encoded)
-    place = ctypes.c_void_p(ctypes.addressof(buffer))
     made, begin = "", 0
-    while place.value:
-        clause = library.espeak_TextToPhonemes(ctypes.byref(place), 0, IPA).decode()
-        rest = 0 if not place.value else len(encoded) - (place.value - ctypes.addressof(buffer))
-        end = len(text) - len(encoded[len(encoded) - rest :].decode()) - bool(place.value)
+    for clause, n_left in here.clauses_as(text, IPA):
+        end = len(text) - n_left - bool(n_left)
         mark = text[begin:end].rstrip()[-2:]
         mark = "?" if mark == "?!" else {"—": ";", "؟": "?", "،": ","}.get(
             mark[-1:], mark[-1:]
@@ -82,10 +80,10 @@ def as_piper_does(text: str) -> str:
 
 @pytest.mark.parametrize(("voice", "text"), TEXTS)
 def test_phonemes_are_those_of_pipers_own_pipeline(
-    phonemizer: Phonemizer, voice: str, text: str
+    phonemizer: Phonemizer, here: LibespeakHere, voice: str, text: str
 ) -> None:
-    phonemizer.phonemes(make_segment("a"), voice, CONFIG)
-    expected = as_piper_does(text)
+    here.take_phonemes(voice)
+    expected = as_piper_does(here, text)
     found = phonemizer.phonemes(make_segment(text), voice, CONFIG)
     assert found.text == expected
     assert len(found.places) == len(found.text)

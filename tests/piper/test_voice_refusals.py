@@ -127,6 +127,31 @@ def with_a_wide_kernel(model: ModelProto) -> None:
                 attribute.ints[:] = [500 * number for number in attribute.ints]
 
 
+def with_a_kernel_that_stands_still(model: ModelProto) -> None:
+    longer = node_of(model.graph, "ConvTranspose")
+    [strides] = [each for each in longer.attribute if each.name == "strides"]
+    strides.ints[:] = [0]
+
+
+def with_two_strides(model: ModelProto) -> None:
+    longer = node_of(model.graph, "ConvTranspose")
+    [strides] = [each for each in longer.attribute if each.name == "strides"]
+    strides.ints[:] = [2, 2]
+
+
+def with_a_circle(model: ModelProto) -> None:
+    """The noise of the frames goes round and round: the search for its end did, too."""
+    noise = node_of(model.graph, "RandomNormalLike", -1)
+    scaled = helper.make_node("Mul", [noise.output[0], "round"], ["round"])
+    for node in model.graph.node:
+        node.input[:] = ["round" if name == noise.output[0] else name for name in node.input]
+    model.graph.node.insert(list(model.graph.node).index(noise) + 1, scaled)
+
+
+def with_a_tensor_made_twice(model: ModelProto) -> None:
+    model.graph.node.append(model.graph.node[0])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -144,6 +169,10 @@ def with_a_wide_kernel(model: ModelProto) -> None:
         (with_infinite_weights, "numbers broke down"),
         (with_few_phonemes, "does not work as a Piper voice"),
         (with_a_wide_kernel, "it cannot be streamed"),
+        (with_a_kernel_that_stands_still, "has a size that none can have"),
+        (with_two_strides, "is not along the time alone"),
+        (with_a_circle, "uses round, which is not made before it"),
+        (with_a_tensor_made_twice, "once more"),
     ],
 )
 def test_what_is_no_voice_is_refused_with_the_reason(

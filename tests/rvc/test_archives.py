@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import unicodedata
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from stages.rvc.voices import unpacking
 from stages.rvc.voices.library import find_voices
 from stages.rvc.voices.unpacking import Archives, unpack
+from stages.temporary_folders import TemporaryFolder
 from tests.hostile_rvc import archive_of
 from tests.rvc.packing import found, pack
 from tests.server_process import ROOT
@@ -132,15 +133,12 @@ def test_a_bad_archive_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert find_voices([tmp_path], None, archives).problems == told
 
 
-def test_what_a_server_left_unfinished_is_removed_when_it_is_old(tmp_path: Path) -> None:
+def test_what_a_server_left_unfinished_is_removed_unless_one_is_at_it(tmp_path: Path) -> None:
     cache = tmp_path / ".unpacked"
-    for name, age_s in (("old", 7200), ("new", 0)):
-        folder = cache / f".unfinished-{name}"
-        folder.mkdir(parents=True)
-        seen = folder.stat().st_mtime - age_s
-        os.utime(folder, (seen, seen))
-    find_voices([tmp_path], None)
-    assert [path.name for path in cache.iterdir()] == [".unfinished-new"]
+    (cache / ".unfinished-old").mkdir(parents=True)
+    with closing(TemporaryFolder(unpacking.UNFINISHED, cache)) as of_another:
+        find_voices([tmp_path], None)
+        assert [*cache.iterdir()] == [of_another.path]
 
 
 def test_where_nothing_can_be_written_it_is_unpacked_elsewhere(

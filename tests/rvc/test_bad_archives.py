@@ -166,6 +166,14 @@ def test_a_torn_archive_is_told(tmp_path: Path, keep: float) -> None:
     assert list(find_voices([tmp_path], None).voices) == ["bert"]
 
 
+def test_an_archive_that_begins_to_end_once_more_is_told(tmp_path: Path) -> None:
+    """The last record was looked for from behind, and taken for whole: an upload ended in a
+    `struct.error`, and in a folder of voices such a file ended every listing."""
+    path = pack(tmp_path / "bert.zip", "x.pth")
+    path.write_bytes(path.read_bytes() + b"PK\5\6" + bytes(10))
+    assert "is not a zip archive, or it is cut short" in refusal(tmp_path)
+
+
 def test_an_archive_with_a_comment_is_read(tmp_path: Path) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.voices import Voices
-from stages.rvc.voices.settings import BadSettings, read_settings
+from stages.rvc.voices.settings import read_settings
+from stages.toml_text import BadToml
 from stages.voices import Voice
 
 if TYPE_CHECKING:
@@ -64,5 +65,5 @@ def test_where_only_free_voices_are_wanted_others_are_not_there(
 def test_a_voice_is_not_free_for_no_reason(tmp_path: Path) -> None:
     path = tmp_path / "anna.toml"
     path.write_text("free = true")
-    with pytest.raises(BadSettings, match=r"^free: say by which licence, as in: licence = "):
+    with pytest.raises(BadToml, match=r"^free: say by which licence, as in: licence = "):
         read_settings(path)

@@ -160,6 +160,7 @@ CASES = {
     ],
     "spaced ellipses": [
         "See . . .| what I mean.| [...] So [...] it is.",
+        "He left .| '... and came back.",
         "It was [. . .] so.| The end . . . .| Next",
     ],
     "emoji": [

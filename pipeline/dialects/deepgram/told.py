@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
+from pipeline.dialects.json_text import json_text
 from stages.error_text import one_line, reason
 from stages.errors import ProtocolError
 
@@ -50,7 +51,7 @@ def unknown_type(said: Mapping[str, Any], known: str) -> ProtocolError:
 
 def render(kind: str, **keys: object) -> str:
     """A message to the client, as JSON."""
-    return json.dumps({"type": kind, **keys}, ensure_ascii=False, separators=(",", ":"))
+    return json_text({"type": kind, **keys})
 
 
 def warning(code: str, description: str) -> str:

@@ -4,6 +4,7 @@ import { streamUrl, whyRefused } from "./server.js";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5_000; // a server that restarts is found again soon, and not besieged
+const LONGEST_RETRY_MS = 60_000; // where the server says when: a limit may end at midnight
 const START_LOOK_MS = 1_000; // how often a server that starts is asked how far it is
 
 /** The closes that a server gives a reason for; docs/protocol.md, part 4. */
@@ -30,6 +31,8 @@ export class Connection {
   state = "asleep";
   /** Why it is not open, in words. */
   why = "";
+  /** The same in a word or two, where the server has told; else empty. */
+  label = "";
   /** Whether, where it is locked, there was a key. */
   isKeyWrong = false;
   /** What cannot be set later, by name; counts from the next `open` on. @type {Record<string, string>} */
@@ -90,7 +93,8 @@ export class Connection {
     this.#retry = setTimeout(() => this.open(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     const words = CLOSE_WORDS.get(code) ?? "The connection to the server broke.";
-    this.#become("waiting", wasOpen ? words : this.why || words);
+    const label = wasOpen ? "" : this.label;
+    this.#become("waiting", wasOpen ? words : this.why || words, label);
     if (!wasOpen) this.#ask();
   }
 
@@ -98,27 +102,32 @@ export class Connection {
   async #ask() {
     const { state } = this;
     const socket = this.#socket;
-    const { kind, words } = await whyRefused();
+    const { kind, label, words, againS } = await whyRefused(this.config);
     if (this.#socket !== socket || this.state !== state) return; // it was opened or put to sleep
     if (kind === "starting") {
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#ask(), START_LOOK_MS);
-      this.#become("starting", words);
+      this.#become("starting", words, label);
     } else if (kind === "key-needed" || kind === "key-wrong") {
       clearTimeout(this.#retry);
       this.isKeyWrong = kind === "key-wrong";
-      this.#become("locked", words);
+      this.#become("locked", words, label);
     } else if (state === "starting") {
       this.open(); // it has started
     } else {
-      this.#become("waiting", words);
+      if (againS * 1000 > this.#retryMs) {
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.open(), Math.min(againS * 1000, LONGEST_RETRY_MS));
+      }
+      this.#become("waiting", words || this.why, label);
     }
   }
 
-  /** @param {ConnectionState} state @param {string} why */
-  #become(state, why) {
+  /** @param {ConnectionState} state @param {string} why @param {string} label */
+  #become(state, why, label = state === "connecting" ? this.label : "") {
     this.state = state;
     this.why = why;
+    this.label = label;
     this.#handlers.state(state, why);
   }
 }

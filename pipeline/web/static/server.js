@@ -63,27 +63,39 @@ export function streamUrl(config) {
  * Why the server does not let a WebSocket in.
  * @typedef {object} Refusal
  * @property {"starting" | "key-needed" | "key-wrong" | "refused" | "gone"} kind
+ * @property {string} label in a word or two; empty: the server would let it in now
  * @property {string} words
+ * @property {number} againS how long to wait until the next try, if the server says so
  */
 
-/** Ask by HTTP what a browser does not tell of a refused WebSocket. @returns {Promise<Refusal>} */
-export async function whyRefused() {
+/** What refusals by the server are called, by their code. */
+const LABELS = new Map([
+  ["limit_reached", "Limit reached"],
+  ["overloaded", "Full"],
+]);
+
+/**
+ * Ask by HTTP, of the same path, what a browser does not tell of a refused WebSocket.
+ * @param {Record<string, string>} config of the connection
+ * @returns {Promise<Refusal>}
+ */
+export async function whyRefused(config) {
+  const refusal = { kind: /** @type {Refusal["kind"]} */ ("refused"), label: "", words: "", againS: 0 };
   try {
-    const health = await ask("/health/ready");
-    if (!health.ok) {
-      const { status, reason } = await health.json();
-      if (status === "starting") return { kind: "starting", words: `The server is starting: ${reason}` };
-      return { kind: "refused", words: `The server refuses: ${reason}.` };
+    const answer = await ask(`/ws/stream?${new URLSearchParams(config)}`);
+    if (answer.status === 426) return refusal;
+    if (answer.status === 401) {
+      const words = hasKey() ? "That key is wrong" : "Key needed";
+      return { ...refusal, kind: hasKey() ? "key-wrong" : "key-needed", label: words, words };
     }
-    const voices = await ask("/api/voices");
-    if (voices.status === 401) {
-      return hasKey()
-        ? { kind: "key-wrong", words: "That key is wrong" }
-        : { kind: "key-needed", words: "Key needed" };
+    const againS = Number(answer.headers.get("retry-after")) || 0;
+    const { code, error } = await answer.json();
+    if (code === "starting") {
+      return { ...refusal, kind: "starting", label: "Starting", words: error.replace(/^t/, "T") };
     }
-    const words = voices.ok ? "all its places may be taken" : await errorOf(voices);
-    return { kind: "refused", words: `The server refuses: ${words}.` };
+    const label = LABELS.get(code) ?? "Refused";
+    return { ...refusal, label, words: `The server refuses: ${error}.`, againS };
   } catch {
-    return { kind: "gone", words: "No answer from the server." };
+    return { ...refusal, kind: "gone", label: "Reconnecting", words: "No answer from the server." };
   }
 }

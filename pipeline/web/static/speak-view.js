@@ -37,7 +37,7 @@ const CONNECTION_WORDS = {
   open: "Connected",
   waiting: "Reconnecting",
   starting: "Starting",
-  locked: "Key needed",
+  locked: "Locked",
 };
 
 /** @param {import("./voices.js").Voices} voices */
@@ -240,14 +240,14 @@ class SpeakView {
   }
 
   /** @param {import("./connection.js").Connection} connection */
-  #showConnection({ state, why, isKeyWrong }) {
+  #showConnection({ state, why, label, isKeyWrong }) {
     const place = element("connection");
     place.title = why;
     if (state === "waiting" && !this.#speaker.isBusy) this.#tell(why);
     show("starting", state === "starting" ? why : "");
+    place.textContent = label || CONNECTION_WORDS[state];
     if (place.dataset.state === state) return;
     place.dataset.state = state;
-    place.textContent = CONNECTION_WORDS[state];
     if (state === "locked") this.#keyForm.ask(isKeyWrong);
     if (state === "starting" || state === "locked") this.#tell("");
     if (state === "open") {

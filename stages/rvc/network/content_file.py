@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch.nn.utils import parametrize
 from transformers import HubertConfig, HubertModel
 
-from stages.error_text import MAX_REASON_CHARS, name_list, one_line, reason
+from stages.error_text import MAX_REASON_CHARS, TO_GET_IT, name_list, one_line, reason
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
 from stages.neural.checkpoints import (
@@ -116,7 +116,7 @@ def read_content_model(path: Path) -> ContentModel:
 
 def _read_fairseq(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
+        raise UnusableModel(f"{path} is missing{TO_GET_IT}{install_hints().model(path.parent)}")
     stand_ins = {"fairseq.data.dictionary.Dictionary": _Dictionary}
     read = load_pickle(path, stand_ins=stand_ins)
     weights = read.get("model") if isinstance(read, dict) else None

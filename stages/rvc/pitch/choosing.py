@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from stages.error_text import TO_GET_IT
 from stages.errors import CannotStart
 from stages.install_hints import install_hints
 
@@ -22,9 +23,9 @@ PACKAGES = {"pm": "parselmouth", "dio": "pyworld", "harvest": "pyworld", "rmvpe"
 def why_not(method: str, rmvpe_path: Path) -> str | None:
     """The reason why a method cannot be had, with the command that gets it; None: it can."""
     if find_spec(PACKAGES[method]) is None:
-        return f"{method} needs {PACKAGES[method]}; to get it: {install_hints().packages}"
+        return f"{method} needs {PACKAGES[method]}{TO_GET_IT}{install_hints().packages}"
     if method == "rmvpe" and not rmvpe_path.is_file():
-        return f"rmvpe needs {rmvpe_path}; to get it: {install_hints().model(rmvpe_path.parent)}"
+        return f"rmvpe needs {rmvpe_path}{TO_GET_IT}{install_hints().model(rmvpe_path.parent)}"
     return None
 
 
@@ -33,7 +34,7 @@ class PitchEstimators:
 
     def __init__(self, rmvpe_path: Path, device: torch.device, dtype: torch.dtype) -> None:
         """`rmvpe_path` need not be there; `dtype` is for rmvpe."""
-        self._rmvpe_path = rmvpe_path
+        self.rmvpe_path = rmvpe_path
         self._device = device
         self._dtype = dtype
         self._made: dict[str, PitchEstimator] = {}
@@ -50,7 +51,7 @@ class PitchEstimators:
 
         Its libraries are imported, and its file is read, here."""
         if method == "auto":
-            is_there = why_not("rmvpe", self._rmvpe_path) is None
+            is_there = why_not("rmvpe", self.rmvpe_path) is None
             method = "rmvpe" if self._device.type == "cuda" and is_there else "pm"
         if method not in self._made:
             self._made[method] = self._make(method)
@@ -60,13 +61,13 @@ class PitchEstimators:
         if method not in PACKAGES:
             msg = f"there is no pitch method {method!r}; there are auto, {', '.join(PACKAGES)}"
             raise CannotStart(msg)
-        if (lack := why_not(method, self._rmvpe_path)) is not None:
+        if (lack := why_not(method, self.rmvpe_path)) is not None:
             raise CannotStart(lack)
         match method:
             case "rmvpe":
                 from stages.rvc.pitch.rmvpe import read_rmvpe  # noqa: PLC0415 - torch takes a second
 
-                return read_rmvpe(self._rmvpe_path, self._device, self._dtype)
+                return read_rmvpe(self.rmvpe_path, self._device, self._dtype)
             case "dio" | "harvest":
                 from stages.rvc.pitch.world import WorldPitch  # noqa: PLC0415 - may be missing
 

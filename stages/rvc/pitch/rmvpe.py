@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from stages.error_text import TO_GET_IT
 from stages.errors import UnusableModel
 from stages.install_hints import install_hints
 from stages.neural.checkpoints import check_weights, load_state_dict
@@ -100,7 +101,7 @@ def decode(salience: torch.Tensor) -> torch.Tensor:
 def read_rmvpe(path: Path, device: torch.device, dtype: torch.dtype) -> RmvpePitch:
     """Read and check the file. Raises `UnusableModel`."""
     if not path.exists():
-        raise UnusableModel(f"{path} is missing; to get it: {install_hints().model(path.parent)}")
+        raise UnusableModel(f"{path} is missing{TO_GET_IT}{install_hints().model(path.parent)}")
     weights = load_state_dict(path)
     size = _size(path, weights)
     with torch.device("meta"):  # neither memory nor time for random weights

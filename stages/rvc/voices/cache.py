@@ -53,10 +53,11 @@ class VoiceCache:
         """See `stages.engine.Engine.to_read`."""
         if self._kept.holds(self._source(entry)):
             return 0
-        return sum(n_bytes for stamp in entry.stamp if stamp for _, n_bytes in [stamp])
+        return sum(stamp.n_bytes for stamp in entry.stamp if stamp)
 
     def _source(self, entry: VoiceEntry) -> VoiceSource[LoadedVoice]:
-        return VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry))
+        files = (entry.path, *filter(None, (entry.index,)), self._estimators.rmvpe_path)
+        return VoiceSource(entry.name, partial(_stamp, entry), partial(self._read, entry), files)
 
     def release(self, user: Hashable) -> None:
         """This user neither speaks with a voice nor will."""

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.errors import UnusableModel
+from stages.file_stamps import FileStamp, file_stamp
 from stages.folders import entries_of
 from stages.rvc import UPLOADED
 from stages.rvc.voices.file_names import (
@@ -45,16 +46,18 @@ from stages.rvc.voices.file_names import (
     voices_among,
 )
 from stages.rvc.voices.header import read_header
-from stages.rvc.voices.settings import BadSettings, VoiceSettings, read_settings
+from stages.rvc.voices.settings import VoiceSettings, read_settings
 from stages.rvc.voices.unpacking import Archives
+from stages.toml_text import BadToml
+from stages.voices import MAX_NAME_CHARS, can_be_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from stages.rvc.network.config import VoiceConfig
 
-Stamp: TypeAlias = "tuple[tuple[int, int] | None, ...]"
-"""The time of each file's last change, in nanoseconds, and its size; None where it is missing."""
+Stamp: TypeAlias = "tuple[FileStamp | None, ...]"
+"""Each file's; None where it is missing."""
 
 CHECKPOINT = re.compile(r"_e\d+(_s\d+)?$")
 """RVC-WebUI's suffix for a voice saved in mid-training, with epochs and steps."""
@@ -73,8 +76,8 @@ MAX_DEPTH = 4
 MAX_ENTRIES = 10_000
 """Files in a folder of `VOICES` and the folders in it: a link could lead anywhere."""
 
-MAX_HEADERS = 10_000
-"""Headers in the cache, some hundred bytes each."""
+MAX_KEPT = 10_000
+"""Headers in their cache, some hundred bytes each, and settings in theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class VoiceEntry:
     @property
     def is_there(self) -> bool:
         """Whether its file still exists."""
-        return _stamp(self.path) is not None
+        return file_stamp(self.path) is not None
 
     @property
     def stamp(self) -> Stamp:
@@ -114,15 +117,7 @@ class Catalogue:
 
 def stamp_of(paths: Iterable[Path]) -> Stamp:
     """The stamp of these files as they are now."""
-    return tuple(map(_stamp, paths))
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+    return tuple(map(file_stamp, paths))
 
 
 def find_voices(
@@ -152,11 +147,19 @@ def describe(path: Path) -> VoiceConfig:
     return found
 
 
-@lru_cache(MAX_HEADERS)
+@lru_cache(MAX_KEPT)
 def _header_or_refusal(path: Path, _stamp: Stamp) -> VoiceConfig | str:
     try:
         return read_header(path)
     except UnusableModel as error:
+        return str(error)
+
+
+@lru_cache(MAX_KEPT)
+def _settings_or_refusal(path: Path, _stamp: FileStamp | None) -> VoiceSettings | str:
+    try:
+        return read_settings(path)
+    except BadToml as error:
         return str(error)
 
 
@@ -301,18 +304,20 @@ class _Search:
         return voices
 
     def _add(self, name: str, path: Path, indexes: Sequence[Path], tomls: Sequence[Path]) -> None:
+        if not can_be_asked_for(name):
+            self.problems.append(f"{path}: a voice's name has {MAX_NAME_CHARS} letters at most")
+            return
         if other := self.voices.get(name):
             self.problems.append(f"{path} has the same name as {other.path}, which is used")
             return
         toml = next((each for each in tomls if each.is_file()), None)
-        try:
-            settings = read_settings(toml) if toml else VoiceSettings()
-        except BadSettings as error:
-            self.problems.append(f"{toml} {error}; the voice {name} is left out")
+        settings = _settings_or_refusal(toml, file_stamp(toml)) if toml else VoiceSettings()
+        if isinstance(settings, str):
+            self.problems.append(f"{toml} {settings}; the voice {name} is left out")
             return
         index = max(
             indexes,
-            key=lambda each: (name_of(each) == name_of(path), _stamp(each) or (0, 0), each),
+            key=lambda each: (name_of(each) == name_of(path), file_stamp(each) or (0,), each),
             default=None,
         )
         self.voices[name] = VoiceEntry(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
+from stages.error_text import without_folders
 from stages.errors import UnusableModel
 from stages.neural.archives import check_directory
 from stages.neural.safetensors_outline import is_safetensors
@@ -52,7 +53,8 @@ def check_index(sent: Path, voice: Path) -> None:
     try:
         read_index(sent, describe(voice).content_width)
     except UnusableModel as error:
-        raise UnusableModel(str(error).replace(str(sent), "the index")) from error
+        told = str(error).replace(str(sent), "the index")
+        raise UnusableModel(without_folders(told, [voice])) from error
 
 
 def _lay_out(sent: Path, folder: Path, *, max_bytes: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from stages.conversion_settings import ConversionSettings, PitchShift
-from stages.error_text import complaints, reason
+from stages.error_text import complaints
+from stages.toml_text import BadToml, parse, read_text
 from stages.voices import Gender, VoiceName
 
 if TYPE_CHECKING:
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 PitchMethod: TypeAlias = Literal["auto", "pm", "dio", "harvest", "rmvpe"]
 
 MAX_TOML_BYTES = 16_000
-"""A dozen settings and a description. What tomllib takes for a key of many parts, ``a.a.a``, grows
-with its square: 0.6 s of a core for so many bytes, and 11 s for four times as many."""
-
-
-class BadSettings(Exception):
-    """The file cannot be taken as it is; says why in one line, without the file's name."""
+"""A dozen settings, a description, and words for people: they take 10 ms of a core."""
 
 
 class VoiceSettings(ConversionSettings):
@@ -51,16 +46,8 @@ class VoiceSettings(ConversionSettings):
 
 
 def read_settings(path: Path) -> VoiceSettings:
-    """Read and check a TOML file. Raises `BadSettings`."""
+    """The settings in a voice's TOML file. Raises `BadToml`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TOML_BYTES + 1)
-        if len(data) > MAX_TOML_BYTES:
-            raise BadSettings(f"has more than {MAX_TOML_BYTES} bytes")
-        return VoiceSettings.model_validate(tomllib.loads(data.decode()))
-    except OSError as error:
-        raise BadSettings(f"cannot be read: {error.strerror}") from error
+        return VoiceSettings.model_validate(parse(read_text(path, MAX_TOML_BYTES)))
     except ValidationError as error:
-        raise BadSettings(complaints(error.errors())) from error
-    except (ValueError, RecursionError) as error:  # neither UTF-8 nor TOML
-        raise BadSettings(f"is not TOML: {reason(error)}") from error
+        raise BadToml(complaints(error.errors())) from error

@@ -13,17 +13,16 @@ import hashlib
 import shutil
 import stat
 import tempfile
-import time
-import weakref
 import zipfile
 import zlib
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stages.error_text import MAX_NAME_CHARS, one_line, reason
 from stages.errors import UnusableModel
 from stages.neural.archives import check_directory
+from stages.temporary_folders import TemporaryFolder, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,8 +45,8 @@ MAX_PARTS = 16
 
 CACHE = ".unpacked"
 UNFINISHED = ".unfinished-"
-UNFINISHED_S = 3600.0
-"""Age at which what is unfinished was left by a server that has ended."""
+ELSEWHERE = "voice-server-voices-"
+"""What begins the name of a cache in the system's temporary folder."""
 
 _COPY_BYTES = 1 << 20
 _UTF_8, _ENCRYPTED = 0x800, 0x1
@@ -64,7 +63,7 @@ class Archives:
 
     def __init__(self) -> None:
         self._refusals: dict[str, str] = {}
-        self._temporary: dict[Path, Path] = {}  # for a folder in which nothing can be written
+        self._temporary: dict[Path, TemporaryFolder] = {}  # for folders that cannot be written
 
     def unpacked(self, root: Path, archive: Path) -> Path:
         """The folder with what an archive somewhere in the folder `root` holds; it has the
@@ -91,9 +90,9 @@ class Archives:
             with suppress(UnusableModel):  # it has gone
                 keys.add(_key(root, archive))
         for cache in self._caches(root):
+            sweep(cache, UNFINISHED)
             for folder in _entries(cache):
-                is_new = folder.name.startswith(UNFINISHED) and _age_s(folder) < UNFINISHED_S
-                if folder.name not in keys and not is_new:
+                if folder.name not in keys and not folder.name.startswith(UNFINISHED):
                     shutil.rmtree(folder, ignore_errors=True)
             if not keys:
                 with suppress(OSError):
@@ -101,8 +100,8 @@ class Archives:
 
     def _unpack(self, root: Path, archive: Path, key: str) -> Path:
         cache = self._cache(root)
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache) as unfinished:
-            inner = Path(unfinished, key)
+        with closing(TemporaryFolder(UNFINISHED, cache)) as unfinished:
+            inner = unfinished.path / key
             unpack(archive, inner / archive.stem, max_bytes=MAX_UNPACKED_BYTES)
             with suppress(FileExistsError):  # another server has unpacked it meanwhile
                 inner.rename(cache / key)
@@ -110,7 +109,7 @@ class Archives:
 
     def _caches(self, root: Path) -> list[Path]:
         temporary = self._temporary.get(root)
-        return [root / CACHE] if temporary is None else [root / CACHE, temporary]
+        return [root / CACHE] if temporary is None else [root / CACHE, temporary.path]
 
     def _cache(self, root: Path) -> Path:
         try:
@@ -119,10 +118,9 @@ class Archives:
                 return root / CACHE
         except OSError:  # a folder that may only be read
             folder = self._temporary.get(root)
-            if folder is None or not folder.is_dir():
-                folder = self._temporary[root] = Path(tempfile.mkdtemp(prefix="voices-"))
-                weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return folder
+            if folder is None or not folder.path.is_dir():
+                folder = self._temporary[root] = TemporaryFolder(ELSEWHERE)
+            return folder.path
 
 
 def unpack(archive: Path, into: Path, *, max_bytes: int) -> None:
@@ -240,10 +238,3 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError:
         return []
-
-
-def _age_s(folder: Path) -> float:
-    try:
-        return time.time() - folder.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -128,4 +128,4 @@ class AddressReader(NamedTuple):
 
     def _colour(self, found: re.Match[str], target: Target) -> str:
         said = (self.digits(c) if c.isdecimal() else target.letters.spell(c) for c in found[0][1:])
-        return target.letters.phrase([self.marks["#"], *said])
+        return target.letters.phrase([self.marks.get("#", "#"), *said])

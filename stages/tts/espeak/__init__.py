@@ -1,1 +1,1 @@
-"""The built-in synthesizer: espeak-ng, in this process."""
+"""The built-in synthesizer: espeak-ng, in a process of its own."""

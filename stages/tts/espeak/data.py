@@ -15,16 +15,11 @@ from typing import TYPE_CHECKING
 
 import espeakng_loader
 
+from stages.tts.espeak.libespeak import DATA_FOLDER
+from stages.tts.espeak.steady import write_steady
+
 if TYPE_CHECKING:
     from stages.voices import Gender
-
-DATA_FOLDER = "espeak-ng-data"
-"""The name that ``espeak_Initialize`` looks for under its ``path``."""
-
-STEADY = b"\nflutter 0\nroughness 8\n"
-"""Flutter wobbles the pitch by a table whose position is one of those counters. Roughness 0
-to 7 weakens every second to fourth cycle, counted by another; 8 and more does nothing
-(``wavegen.c``, 1.52.0: ``if (voice->roughness < N_ROUGHNESS)``). The last line of a file wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +47,20 @@ WITH_OFFSET = frozenset({"whisper", "whisperf"})
 languages. The others are off by 0.0035 at most (f5)."""
 
 
-class DataFolder:
-    """Our edition of the data, under a folder. A language is added when it is first spoken."""
-
-    def __init__(self, folder: Path) -> None:
-        """Lay it out, without any language."""
-        self.folder = folder
-        source = Path(espeakng_loader.get_data_path())
-        data = folder / DATA_FOLDER
-        self._languages = data / "lang"
-        self._added: set[str] = set()
-        variants = data / "voices" / "!v"
-        variants.mkdir(parents=True)
-        self._languages.mkdir()
-        for entry in source.iterdir():
-            if entry.name not in {"lang", "voices"}:
-                _link(entry, data / entry.name)
-        for variant in VARIANTS:
-            original = source / "voices" / "!v" / variant.name
-            (variants / variant.name).write_bytes(original.read_bytes() + STEADY)
-
-    def add(self, name: str, original: Path) -> None:
-        """Have a language, spoken by this voice file, if it is not there yet (0.1 ms).
-
-        Directly under lang/, and named as it is asked for: found at once, where the library would
-        first read all of its 230 voice files (2 ms, and 2 kB that it never frees)."""
-        if name not in self._added:
-            (self._languages / name).write_bytes(original.read_bytes() + STEADY)
-            self._added.add(name)
+def lay_out(folder: Path) -> None:
+    """Lay out our edition of the data under a folder, without any language: each is added when it
+    is first spoken (`stages/tts/espeak/libespeak.py`)."""
+    source = Path(espeakng_loader.get_data_path())
+    data = folder / DATA_FOLDER
+    variants = data / "voices" / "!v"
+    variants.mkdir(parents=True)
+    (data / "lang").mkdir()
+    for entry in source.iterdir():
+        if entry.name not in {"lang", "voices"}:
+            _link(entry, data / entry.name)
+    for variant in VARIANTS:
+        original = source / "voices" / "!v" / variant.name
+        write_steady(bytes(original), bytes(variants / variant.name))
 
 
 def _link(source: Path, target: Path) -> None:

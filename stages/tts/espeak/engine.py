@@ -1,4 +1,4 @@
-"""The built-in synthesizer: espeak-ng, in this process, some hundred times real time.
+"""The built-in synthesizer: espeak-ng, in a process of its own, some hundred times real time.
 
 One step speaks one segment whole (2 ms for a sentence), and its first sound leaves while the
 step goes on. The same text and voice give bit-identical sound whatever was spoken before.
@@ -15,6 +15,7 @@ from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import SAMPLE_RATE, borrow, give_back
 from stages.tts.espeak.offset import OffsetRemover
 from stages.tts.espeak.pace import NORMAL_WPM, pace_for
+from stages.tts.espeak.phonemes import read_phoneme_data
 from stages.tts.espeak.pieces import Pieces
 from stages.tts.espeak.scripts import legible
 from stages.tts.espeak.words import said_words
@@ -68,6 +69,16 @@ class EspeakEngine(Engine):
         self._pauses: dict[tuple[str, int], int] = {}
         self._library: EspeakLibrary | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that has the library, which Piper's voices share."""
+        return None if self._library is None else self._library.pid
+
+    @property
+    def n_restarts(self) -> int:
+        """How often that process was started anew."""
+        return 0 if self._library is None else self._library.n_restarts
+
     def voices(self) -> tuple[Voice, ...]:
         """Those that are listed: the chosen languages plain and with all variants, and every other
         language plain. They are named as espeak names them."""
@@ -88,11 +99,12 @@ class EspeakEngine(Engine):
         return legible(text, language)
 
     def load(self) -> None:
-        """Have the voice data laid out, as links in a temporary folder."""
+        """Have the voice data laid out, as links in a temporary folder, and the process started."""
         self._library = borrow()
+        read_phoneme_data()
 
     def install(self) -> None:
-        """Say something unheard: it sets the library up (0.2 ms) and reads a dictionary."""
+        """Say something unheard: the process is there then, and has read a dictionary."""
         language = next(iter(self.languages.chosen))
         self._speak("a", language, self._rate_wpm, lambda _sound: False, end_pause=False)
 
@@ -109,7 +121,7 @@ class EspeakEngine(Engine):
                 request.fail(error)
 
     def close(self) -> None:
-        """Give back the library, with its memory and its data."""
+        """Give back the library, with its process and its data."""
         if self._library is not None:
             give_back(self._library)
             self._library = None

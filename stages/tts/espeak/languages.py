@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _PRIORITY = 5
-_LINES = re.compile(r"^(name|language|dictionary)[ \t]+(.*?)[ \t]*(?://.*)?$", re.MULTILINE)
+_LINES = re.compile(
+    r"^(name|language|dictionary|phonemes)[ \t]+(.*?)[ \t]*(?://.*)?$", re.MULTILINE
+)
 
 _OTHER_TAGS = {
     "in": "id",
@@ -49,6 +51,8 @@ class LanguageFile:
     """Its name in English."""
     path: Path
     """Its voice file."""
+    phoneme_table: str
+    """Where its phonemes are: a table that its voice file names, or that of its first language."""
 
 
 class Languages:
@@ -146,7 +150,9 @@ def _read(data: Path) -> tuple[Mapping[str, LanguageFile], Mapping[str, Language
         tag = first if first.startswith(f"{name}-") and first.count("-") == 1 else name
         if f"{settings.get('dictionary', name.partition('-')[0])}_dict" not in names_in_data:
             continue  # not in this edition of the data: it would speak nothing
-        language = LanguageFile(tag, settings.get("name", name), path)
+        base = tags[0][0].partition("-")[0] if tags else ""
+        table = settings.get("phonemes", base)
+        language = LanguageFile(tag, settings.get("name", name), path, table)
         by_name[name] = regional[tag] = language
         for other, *priority in tags:
             rank = int(priority[0]) if priority else _PRIORITY

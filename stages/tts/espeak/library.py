@@ -1,77 +1,38 @@
-"""libespeak-ng through ctypes: one text, its samples piece by piece, or its phonemes.
+"""libespeak-ng in a process of its own: one text, its samples piece by piece, or its phonemes.
 
-It keeps one state for the whole process, so it is set up once, for all who `borrow` it.
+Some text ends that process. It is started anew then, and who was being spoken to hears nothing of
+it: the text is spoken again from its beginning, to the very same samples, of which those are left
+out that were handed out before. A text at which it ends twice is given up: it is what ends it.
 
-Declarations and constants are those of ``speak_lib.h`` and ``espeak_ng.h`` (1.52.0).
+There is one, for all who `borrow` it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import shutil
-import tempfile
+import os
 import threading
-import weakref
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import espeakng_loader
 import numpy as np
+import structlog
 
 from stages.errors import SynthesisError
-from stages.tts.espeak.data import DataFolder
+from stages.temporary_folders import TemporaryFolder
+from stages.tts.espeak import wire
+from stages.tts.espeak.data import lay_out
+from stages.tts.espeak.libespeak import SAMPLE_RATE
+from stages.tts.espeak.process import EspeakDied, EspeakProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
     from stages.tts.espeak.languages import LanguageFile
 
-SAMPLE_RATE = 22_050
+__all__ = ["SAMPLE_RATE", "Clause", "EspeakLibrary", "SoundMark", "borrow", "give_back"]
 
-AUDIO_OUTPUT_SYNCHRONOUS = 2
-"""Callbacks on the calling thread; ``espeak_Synth`` returns when all is said."""
-BUFFER_MS = 60
-"""Sound in each callback; less is not allowed (``speech.c``, ``min_buffer_length``)."""
-INITIALIZE_DONT_EXIT = 0x8000
-"""A missing file is an error, and does not end the whole process."""
-CHARS_UTF8 = 1
-PHONEMES = 0x0100
-"""Take what stands in double brackets for phonemes."""
-ENDPAUSE = 0x1000
-"""End with the pause that the text's last mark would have before more text."""
-IPA = 0x02
-"""Of phonemes: their names in the International Phonetic Alphabet."""
-POS_CHARACTER = 1
-PARAMETER_RATE = 1
-PARAMETER_VOLUME = 2
-EE_OK = 0
-"""Also where the callback broke off."""
-RANDOM_SEED = 1
-"""The seed of the breath in whispers. The library would seed itself from the clock."""
-
-EVENT_LIST_TERMINATED = 0
-EVENT_WORD = 1
-EVENT_END = 5
-
-_INT, _UINT, _CHARS, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p, ctypes.c_void_p
-
-
-class _Event(ctypes.Structure):
-    """``espeak_EVENT``."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", ctypes.c_char * 8),
-    )
+log = structlog.stdlib.get_logger(__name__)
 
 
 class SoundMark(NamedTuple):
@@ -92,40 +53,34 @@ class Clause(NamedTuple):
     """Where in the text the clause ends, with its mark and the spaces behind that."""
 
 
-_Callback = ctypes.CFUNCTYPE(_INT, _POINTER, _INT, _POINTER)
-_FUNCTIONS = (
-    ("espeak_Initialize", _INT, _INT, _INT, _CHARS, _INT),
-    ("espeak_SetSynthCallback", None, _Callback),
-    ("espeak_SetVoiceByName", _INT, _CHARS),
-    ("espeak_SetParameter", _INT, _INT, _INT, _INT),
-    ("espeak_ng_SetRandSeed", None, ctypes.c_long),
-    ("espeak_Synth", _INT, _CHARS, ctypes.c_size_t, _UINT, _INT, _UINT, _UINT, _POINTER, _POINTER),
-    ("espeak_TextToPhonemes", _CHARS, ctypes.POINTER(_POINTER), _INT, _INT),
-    ("espeak_Terminate", _INT),
-)
-"""Names, types of results and of arguments."""
+class _Sound(NamedTuple):
+    """A buffer."""
+
+    marks: list[SoundMark]
+    samples: npt.NDArray[np.int16]
+
+
+_Answer = TypeVar("_Answer")
 
 
 class EspeakLibrary:
-    """The library, with our edition of its voice data. `borrow` has the only one."""
+    """The library in its process, with our edition of its voice data. `borrow` has the only one."""
 
     def __init__(self) -> None:
-        """Lays out the voice data, as links in a temporary folder; sets nothing up yet."""
-        folder = Path(tempfile.mkdtemp(prefix="espeak-"))
-        # Also at the end of the process, should somebody not give it back.
-        self._remove_data = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._data = DataFolder(folder)
+        """Lays out the voice data, as links in a temporary folder, and starts the process. Raises
+        `OSError`."""
+        self._folder = TemporaryFolder("voice-server-espeak-")
+        lay_out(self._folder.path)
         self._lock = threading.Lock()  # normally one thread calls it, and nobody waits
-        self._is_set_up = False
-        self._translating_as: str | None = None
-        self._on_sound: Callable[[npt.NDArray[np.int16]], bool] | None = None
-        self._on_mark: Callable[[SoundMark], None] | None = None
-        self._error: BaseException | None = None
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self._callback = _Callback(self._take_sound)  # must live as long as it may be called
-        for name, returns, *takes in _FUNCTIONS:
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = returns, takes
+        self._process: EspeakProcess | None = EspeakProcess(self._folder.path)
+        self.n_restarts = 0
+        """How often its process ended and was started anew."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process; None: there is none at the moment."""
+        process = self._process
+        return None if process is None else process.pid
 
     def speak(
         self,
@@ -142,115 +97,145 @@ class EspeakLibrary:
     ) -> None:
         """Speak plain text in a voice of a language, with phonemes in double brackets where it
         `has_phonemes`; `on_sound` gets each buffer and says whether to go on, and `on_mark` before
-        it the marks in it."""
-        with self._lock:
-            self._translating_as = None
-            self._choose(voice, language)
-            library = self._library
-            library.espeak_ng_SetRandSeed(RANDOM_SEED)
-            _check(library.espeak_SetParameter(PARAMETER_RATE, words_per_minute, 0), "rate")
-            _check(library.espeak_SetParameter(PARAMETER_VOLUME, volume, 0), "volume")
-            encoded = text.encode()
-            flags = CHARS_UTF8 | ENDPAUSE * end_pause | PHONEMES * has_phonemes
-            self._on_sound, self._on_mark, self._error = on_sound, on_mark, None
-            try:
-                status = library.espeak_Synth(
-                    encoded, len(encoded) + 1, 0, POS_CHARACTER, 0, flags, None, None
-                )
-            finally:
-                self._on_sound = self._on_mark = None
-                error, self._error = self._error, None
-            if error is not None:
-                raise error
-            _check(status, "text")
+        it the marks in it. Raises `SynthesisError`."""
+        flags = wire.END_PAUSE * end_pause | wire.HAS_PHONEMES * has_phonemes
+        body = wire.pack_speech(
+            voice,
+            os.fsencode(language.path),
+            text.encode(),
+            words_per_minute=words_per_minute,
+            volume=volume,
+            flags=flags,
+        )
+        handed = _Handed(on_sound, on_mark)
+        self._ask(wire.SPEAK, body, _sound, handed.again, voice)
 
-    @contextmanager
-    def translating(
-        self, name: str, language: LanguageFile
-    ) -> Iterator[Callable[[str], list[Clause]]]:
-        """What translates text into phonemes, as a voice of this name and language would say it.
-        What stands in double brackets is taken for phonemes. 3 µs and 1 µs for each character."""
-        with self._lock:
-            if name != self._translating_as:
-                self._translating_as = None  # should it be refused
-                self._choose(name, language)
-                self._translating_as = name
-            # Forgets the character that it has read ahead of a text that was broken off, and says
-            # what brackets are.
-            flags = CHARS_UTF8 | PHONEMES
-            status = self._library.espeak_Synth(b"", 1, 0, POS_CHARACTER, 0, flags, None, None)
-            _check(status, "text")
-            yield self._translate
+    def translate(
+        self, texts: Sequence[str], name: str, language: LanguageFile
+    ) -> list[list[Clause]]:
+        """Each text's phonemes, as a voice of this name and language would say them. What stands in
+        double brackets is taken for phonemes. 0.1 ms, 3 µs for each text and 1 µs for each
+        character. Raises `SynthesisError`."""
+        body = wire.pack_texts(name, os.fsencode(language.path), [text.encode() for text in texts])
+        said: list[list[Clause]] = []
+
+        def again() -> Callable[[list[Clause]], bool]:
+            said.clear()
+            return take
+
+        def take(clauses: list[Clause]) -> bool:
+            said.append(clauses)
+            return True
+
+        def unpack(kind: int, body: bytes) -> list[Clause]:
+            if kind != wire.PHONEMES or len(said) == len(texts):
+                raise ValueError(f"an answer of kind {kind}")
+            return _clauses(body, len(texts[len(said)]))
+
+        self._ask(wire.TRANSLATE, body, unpack, again, name)
+        return said
 
     def close(self) -> None:
-        """Give back the library's memory, and remove the data."""
+        """End the process, and remove the data."""
         with self._lock:
-            if self._is_set_up:
-                self._is_set_up, self._translating_as = False, None
-                self._library.espeak_Terminate()
-            self._remove_data()
+            if self._process is not None:
+                self._process.close()
+                self._process = None
+            self._folder.close()
 
-    def _choose(self, voice: str, language: LanguageFile) -> None:
-        """Choose a voice, which also resets what the last text, perhaps broken off, left in the
-        synthesizer: 80 µs, and 16 ms for Chinese, whose dictionary is read again."""
-        self._data.add(voice.partition("+")[0], language.path)
-        if not self._is_set_up:
-            # It also sets this process's LC_CTYPE to C.UTF-8, which Python does as well.
-            folder = self._data.folder
-            rate = self._library.espeak_Initialize(
-                AUDIO_OUTPUT_SYNCHRONOUS, BUFFER_MS, bytes(folder), INITIALIZE_DONT_EXIT
-            )
-            if rate != SAMPLE_RATE:
-                raise SynthesisError(f"espeak-ng could not be set up with {folder}: {rate}")
-            self._library.espeak_SetSynthCallback(self._callback)
-            self._is_set_up = True
-        _check(self._library.espeak_SetVoiceByName(voice.encode()), f"voice {voice!r}")
+    def _ask(
+        self,
+        request: int,
+        body: bytes,
+        unpack: Callable[[int, bytes], _Answer],
+        again: Callable[[], Callable[[_Answer], bool]],
+        voice: str,
+    ) -> None:
+        """Ask it, and once more should it end: it may have been harmed by what it was asked before,
+        or ended by somebody. `again` begins each try."""
+        with self._lock:
+            for is_last in (False, True):
+                try:
+                    self._running().ask(request, body, unpack, again())
+                    return
+                except EspeakDied as died:
+                    log.warning("espeak-ng's process has ended: %s", died, voice=voice)
+                    if is_last or died.has_hung:  # a third try, or a second, would hold others up
+                        self._start_ahead()
+                        raise SynthesisError(
+                            f"espeak-ng broke on this text in the voice {voice!r}: {died}"
+                        ) from died
 
-    def _translate(self, text: str) -> list[Clause]:
-        encoded = text.encode()
-        buffer = ctypes.create_string_buffer(encoded)
-        begin = ctypes.addressof(buffer)
-        place = ctypes.c_void_p(begin)
-        clauses = []
-        while place.value:
-            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(place), CHARS_UTF8, IPA)
-            # It has read one character ahead, which it keeps for the next clause.
-            read = encoded if not place.value else encoded[: place.value - begin]
-            end = len(read.decode()) - bool(place.value)
-            clauses.append(Clause((phonemes or b"").decode(errors="ignore"), end))
-        return clauses
+    def _running(self) -> EspeakProcess:
+        """Its process, started anew if need be."""
+        if self._process is None or self._process.has_ended:
+            if self._process is not None:
+                self._process.close()
+                self._process = None
+            try:
+                self._process = EspeakProcess(self._folder.path)
+            except OSError as error:
+                msg = f"espeak-ng's process cannot be started: {error.strerror}"
+                raise SynthesisError(msg) from error
+            self.n_restarts += 1
+        return self._process
 
-    def _take_sound(self, samples: int | None, n_samples: int, events: int | None) -> int:
-        """Called by the library: 0 goes on, 1 breaks off."""
-        if self._on_sound is None:
-            return 0
+    def _start_ahead(self) -> None:
+        """Start it anew before it is needed."""
         try:
-            if events and self._on_mark is not None:
-                for mark in _marks(events):
-                    self._on_mark(mark)
-            if not samples or n_samples <= 0:
-                return 0
-            sound = np.frombuffer(ctypes.string_at(samples, 2 * n_samples), np.int16)
-            return 0 if self._on_sound(sound) else 1
-        except BaseException as error:  # noqa: BLE001 - ctypes would print and swallow it
-            self._error = error
-            return 1
+            self._running()
+        except SynthesisError as error:  # told to whom it is needed for
+            log.warning("%s", error)
 
 
-def _marks(events: int) -> Iterator[SoundMark]:
-    """The marks in a list of events."""
-    size = ctypes.sizeof(_Event)
-    while (event := _Event.from_address(events)).type != EVENT_LIST_TERMINATED:
-        if event.type == EVENT_WORD:
-            yield SoundMark(event.sample, max(0, event.text_position - 1))
-        elif event.type == EVENT_END:
-            yield SoundMark(event.sample, None)
-        events += size
+class _Handed:
+    """What was handed out of a text's sound: no try after the first hands it out again."""
+
+    def __init__(
+        self,
+        on_sound: Callable[[npt.NDArray[np.int16]], bool],
+        on_mark: Callable[[SoundMark], None] | None,
+    ) -> None:
+        self._on_sound = on_sound
+        self._on_mark = on_mark
+        self._n_marks = self._n_samples = 0
+        self._known_marks = self._known_samples = 0  # of them, to come in this try
+
+    def again(self) -> Callable[[_Sound], bool]:
+        """Begin a try; what is returned takes its sound."""
+        self._known_marks, self._known_samples = self._n_marks, self._n_samples
+        return self._take
+
+    def _take(self, sound: _Sound) -> bool:
+        marks = sound.marks[self._known_marks :]
+        samples = sound.samples[self._known_samples :]
+        self._known_marks -= len(sound.marks) - len(marks)
+        self._known_samples -= len(sound.samples) - len(samples)
+        self._n_marks += len(marks)
+        self._n_samples += len(samples)
+        if self._on_mark is not None:
+            for mark in marks:
+                self._on_mark(mark)
+        return self._on_sound(samples) if len(samples) else True
 
 
-def _check(status: int, what: str) -> None:
-    if status != EE_OK:
-        raise SynthesisError(f"espeak-ng refused the {what} (status {status})")
+def _sound(kind: int, body: bytes) -> _Sound:
+    if kind != wire.SOUND:
+        raise ValueError(f"an answer of kind {kind}")
+    marks, samples = wire.unpack_sound(body)
+    return _Sound([SoundMark(*mark) for mark in marks], np.frombuffer(samples, np.int16))
+
+
+def _clauses(body: bytes, length: int) -> list[Clause]:
+    """The clauses of a text of this length."""
+    clauses = [
+        Clause(phonemes.decode(errors="ignore"), end)
+        for end, phonemes in wire.unpack_phonemes(body)
+    ]
+    ends = [clause.end for clause in clauses]
+    if ends != sorted(ends) or ends[-1:] != [length]:
+        raise ValueError("clauses do not end where their text does")
+    return clauses
 
 
 _lending = threading.Lock()

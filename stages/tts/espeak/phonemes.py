@@ -104,9 +104,18 @@ class Phonemes:
 
 
 @cache
-def phonemes_of(voice_file: Path) -> Phonemes:
-    """The phonemes of the language of a voice file; it takes some milliseconds, once."""
-    own = _mnemonics_of(_table_name(voice_file))
+def read_phoneme_data() -> tuple[bytes, Sequence[int]]:
+    """All languages' tables, and the programs of their phonemes. Read once, and before anybody
+    speaks: later there may be no file descriptor left."""
+    data = Path(espeakng_loader.get_data_path())
+    index = (data / "phonindex").read_bytes()
+    return (data / "phontab").read_bytes(), struct.unpack(f"<{len(index) // 2}H", index)
+
+
+@cache
+def phonemes_of(table: str) -> Phonemes:
+    """The phonemes of a table, which languages name; it takes some milliseconds, once."""
+    own = _mnemonics_of(table)
     mnemonics = {sound: _nearest(sound, own, frozenset()) for sound in sounds.NEAR} | own
     mnemonics |= {sounds.PRIMARY: "'", sounds.SECONDARY: ",", sounds.LONG: _LENGTHEN}
     return Phonemes(mnemonics, longest=max(map(len, mnemonics)))
@@ -130,26 +139,12 @@ def _nearest(sound: str, own: Mapping[str, str], tried: frozenset[str]) -> str:
     return ""
 
 
-def _table_name(voice_file: Path) -> str:
-    """The name of its table: that it says, or that of its first language."""
-    name = ""
-    for line in voice_file.read_text("utf-8", "replace").splitlines():
-        match line.split():
-            case ["language", language, *_] if not name:
-                name = language.partition("-")[0]
-            case ["phonemes", table, *_]:
-                return table
-    return name
-
-
 def _mnemonics_of(table: str) -> dict[str, str]:
     """The mnemonic of each sound that a table has. Of several the one that spells the sound by
     itself counts, then the shortest, then the first: the others are its variants."""
-    data = Path(espeakng_loader.get_data_path())
-    index = (data / "phonindex").read_bytes()
-    programs = struct.unpack(f"<{len(index) // 2}H", index)
+    phontab, programs = read_phoneme_data()
     best: dict[str, tuple[bool, int, int, str]] = {}
-    for phoneme in _phonemes((data / "phontab").read_bytes(), table):
+    for phoneme in _phonemes(phontab, table):
         if phoneme.type in _NO_SOUNDS or (phoneme.type == _VOWEL and "#" in phoneme.mnemonic):
             continue  # such vowels become others where they are stressed
         named = _named(programs, phoneme.program)

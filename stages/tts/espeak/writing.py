@@ -62,7 +62,7 @@ def written_for(segment: Segment, languages: Languages) -> tuple[Spoken, bool]:
 def write_sounds(buffer: Buffer, language: LanguageFile) -> bool:
     """Write pronunciations as phonemes of a language in double brackets. No other brackets are left
     that could be taken for such. Says whether there are any phonemes."""
-    phonemes, has_phonemes = phonemes_of(language.path), False
+    phonemes, has_phonemes = phonemes_of(language.phoneme_table), False
 
     def say(found: regex.Match[str]) -> str:
         nonlocal has_phonemes

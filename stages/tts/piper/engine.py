@@ -26,6 +26,7 @@ from stages.audio.resample import Resampler, resampled_length
 from stages.engine import Engine, SaidWord
 from stages.errors import SynthesisError
 from stages.file_sizes import size_of
+from stages.file_stamps import file_stamp
 from stages.neural.kept_voices import KeptVoices, VoiceSource
 from stages.text.letters import in_scripts
 from stages.tts.espeak.scripts import own_scripts
@@ -40,7 +41,6 @@ from stages.tts.piper.words import word_frames
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from pathlib import Path
 
     from stages.audio.format import Samples
     from stages.engine import Request
@@ -152,7 +152,7 @@ class PiperEngine(Engine):
 
     def _source(self, file: PiperVoiceFile) -> VoiceSource[PiperVoice]:
         read = partial(read_voice, file, self._n_threads)
-        return VoiceSource(file.name, partial(_stamp, file.model), read)
+        return VoiceSource(file.name, partial(file_stamp, file.model), read, (file.model,))
 
     def release_voice(self, user: Hashable) -> None:
         self._kept.release(user)
@@ -264,12 +264,3 @@ def _heard(text: PiperText, borders: Sequence[int]) -> Chunk:
 def _remark(request: Request, remark: Remark) -> None:
     if remark not in request.segment.remarks:
         request.segment.remarks.append(remark)
-
-
-def _stamp(path: Path) -> Hashable:
-    """Changes with the file. One that has gone has none, and is not read again while it is kept."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -23,7 +23,7 @@ from stages.errors import UnusableModel
 from stages.tts.piper.reach import Reach, reach_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from onnx import GraphProto
 
@@ -123,6 +123,7 @@ class _Graph:
             raise UnusableModel("it has no output")
         # A second output, of durations, is what piper1-gpl's patch_voice_with_alignment.py adds.
         self.output = graph.output[0].name
+        _check_order(graph.node, {"", *self.inputs, *weights})
         self._made_by = {name: node for node in graph.node for name in node.output}
         self._nodes = graph.node
         self.nodes = self.between(self.inputs, [self.output]).nodes
@@ -171,6 +172,21 @@ class _Graph:
         return _Section(nodes, inputs, ends, needed & self.shapes.keys())
 
 
+def _check_order(nodes: Iterable[NodeProto], known: set[str]) -> None:
+    """Refuse what is no graph: a tensor that is made twice, or is used before it is made."""
+    for node in nodes:
+        made = [name for name in node.output if name]
+        twice = sorted(known.intersection(made))
+        if twice or not made or len({*made}) != len(made):
+            told = f"makes {', '.join(twice)} once more" if twice else "makes no tensors of its own"
+            raise UnusableModel(f"its {node.op_type} {node.name!r} {told}")
+        lacking = sorted({*node.input} - known)
+        if lacking:
+            told = f"uses {', '.join(lacking[:3])}, which is not made before it"
+            raise UnusableModel(f"its {node.op_type} {node.name!r} {told}")
+        known.update(made)
+
+
 def _find(graph: _Graph) -> _Tensors:
     missing = {IDS, LENGTHS, SCALES} - graph.inputs
     if missing:
@@ -185,7 +201,7 @@ def _find(graph: _Graph) -> _Tensors:
     means, log_scales = _spread(graph, prior, behind_frames)
     return _Tensors(
         duration_noise=_only(of_durations, "noise for the durations") if of_durations else None,
-        w=rounding.input[0],
+        w=_only(rounding.input, "what it rounds up"),
         frames=frames,
         means=means,
         log_scales=log_scales,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import regex
@@ -21,6 +21,7 @@ from stages.text.normalise import Buffer
 from stages.text.word_breaks import word_breaks
 from stages.tts.espeak.languages import Languages
 from stages.tts.espeak.library import borrow, give_back
+from stages.tts.espeak.phonemes import read_phoneme_data
 from stages.tts.espeak.scripts import own_scripts
 from stages.tts.espeak.writing import (
     is_speakable,
@@ -92,8 +93,10 @@ class Phonemizer:
         self._library: EspeakLibrary | None = None
 
     def load(self) -> None:
-        """Have espeak-ng's voice data laid out, on any thread."""
+        """Have espeak-ng's process started, and read what is needed here, on any thread."""
         self._library = borrow()
+        read_phoneme_data()
+        own_scripts("en")  # reads its table
 
     def phonemes(self, segment: Segment, espeak_voice: str, config: PiperConfig) -> PhonemeText:
         """The phonemes of a segment; none where nothing of it can be said. Raises `SynthesisError`
@@ -112,8 +115,7 @@ class Phonemizer:
         written, has_sounds = _written(segment, language)
         if not has_sounds and not is_speakable(written.text):
             return PhonemeText("", ())
-        with self._library.translating(name, language) as translate:
-            return _said(written, translate)
+        return _said(written, partial(self._library.translate, name=name, language=language))
 
     def close(self) -> None:
         """Give back the library."""
@@ -187,30 +189,30 @@ def _unread(scripts: frozenset[str]) -> regex.Pattern[str]:
     return regex.compile(f"[^{named}{marks}{digits}ー]+")
 
 
-def _said(written: Spoken, translate: Callable[[str], list[Clause]]) -> PhonemeText:
+def _said(written: Spoken, translate: Callable[[Sequence[str]], list[list[Clause]]]) -> PhonemeText:
     """The phonemes of a text, with the places of its words."""
-
-    def alone(word: str) -> list[str]:
-        text = _MARKS_BEHIND.sub("", word) + _COMPANION
-        return " ".join(_plain(clause) for clause in translate(text)).split()[:-1]
-
     text = written.text
     breaks = word_breaks(text)
+    (clauses,) = translate([text])
+    begins = [0, *(clause.end for clause in clauses)]
+    words = [
+        _words(text, begin, clause.end, breaks)
+        for begin, clause in zip(begins, clauses, strict=False)
+    ]
+    spans = [text[slice(*word.span)] for of_clause in words for word in of_clause]
+    alone = iter(translate([_MARKS_BEHIND.sub("", word) + _COMPANION for word in spans]))
     said: list[str] = []
     places: list[int] = []
-    begin = 0
-    for clause in translate(text):
-        words = _words(text, begin, clause.end, breaks)
+    for begin, clause, of_clause in zip(begins, clauses, words, strict=False):
         phonemes = _plain(clause)
         mark = mark_of(text[begin : clause.end], is_last=_SAID.search(text, clause.end) is None)
         said += phonemes, mark
-        own = [alone(text[slice(*word.span)]) for word in words]
+        own = [" ".join(map(_plain, next(alone))).split()[:-1] for _ in of_clause]
         places += (
-            NO_PLACE if number == NO_WORD else written.begins[words[number].letter]
+            NO_PLACE if number == NO_WORD else written.begins[of_clause[number].letter]
             for number in words_of(phonemes, own)
         )
         places += [NO_PLACE] * len(mark)
-        begin = clause.end
     return PhonemeText("".join(said), places)
 
 

@@ -62,12 +62,18 @@ def reach_of(
 def _through(way: _Way, node: NodeProto, shapes: Mapping[str, Sequence[int]]) -> _Way:
     numbers = {each.name: list(each.ints) for each in node.attribute if each.ints}
     named = {each.name: each.s for each in node.attribute if each.s}
-    kernel = numbers.get("kernel_shape") or shapes.get(node.input[1], ())[2:]
-    if len(kernel) != 1 or named.get("auto_pad", b"NOTSET") != b"NOTSET":
+    weight = shapes.get(node.input[1], ()) if len(node.input) > 1 else ()
+    kernel = numbers.get("kernel_shape") or weight[2:]
+    strides, dilations = numbers.get("strides", [1]), numbers.get("dilations", [1])
+    pads = numbers.get("pads", [0, 0])
+    if (
+        not len(kernel) == len(strides) == len(dilations) == len(pads) / 2 == 1
+        or named.get("auto_pad", b"NOTSET") != b"NOTSET"
+    ):
         raise UnusableModel(f"its {node.op_type} {node.name!r} is not along the time alone")
-    [stride] = numbers.get("strides", [1])
-    [dilation] = numbers.get("dilations", [1])
-    pad = numbers.get("pads", [0, 0])[0]
+    [stride], [dilation], pad = strides, dilations, pads[0]
+    if min(kernel[0], stride, dilation) < 1 or min(pads) < 0:
+        raise UnusableModel(f"its {node.op_type} {node.name!r} has a size that none can have")
     width = dilation * (kernel[0] - 1)
     if node.op_type == "Conv":
         before, behind, rate = Fraction(pad), Fraction(width - pad), way.rate / stride

@@ -21,12 +21,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.error_text import name_list
 from stages.errors import UnusableModel
 from stages.folders import entries_of
 from stages.tts.piper.config import read_config
 from stages.tts.piper.model_card import terms_of
-from stages.tts.piper.voice_file import PiperVoiceFile
-from stages.voices import UNKNOWN_TERMS, Terms
+from stages.tts.piper.voice_file import SPEAKER_SIGN, PiperVoiceFile
+from stages.voices import UNKNOWN_TERMS, Terms, can_be_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,8 +39,8 @@ PACKAGED_BYTES = 63_201_294
 AGAIN = "install it again: make clean setup"  # images have none of it
 
 CARD = "MODEL_CARD"
-MAX_CARD_BYTES = 64_000
-"""The hub's have some hundred."""
+MAX_CARD_BYTES = 8_000
+"""The hub's have some hundred. What is read in a line grows with its square."""
 
 MAX_DEPTH = 6
 """Folders below one another: the hub's voices lie four deep."""
@@ -159,6 +160,14 @@ class _FolderSearch:
         except UnusableModel as error:
             self.problems.append(str(error))
             return
+        too_long = [
+            speaker
+            for speaker in read.speaker_id_map
+            if not can_be_asked_for(f"{name}{SPEAKER_SIGN}{speaker}")
+        ]
+        if too_long:
+            told = f"{config}: speakers are left out whose names are too long to be asked for"
+            self.problems.append(f"{told}: {name_list(too_long)}")
         terms = UNKNOWN_TERMS if card is None else read_terms(card)
         self.voices[name] = PiperVoiceFile(name, model, read, terms)
 

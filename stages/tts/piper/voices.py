@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stages.tts.piper.voice_file import SPEAKER_SIGN
-from stages.voices import Voice
+from stages.voices import Voice, can_be_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,9 @@ class PiperVoices:
             speakers = file.config.speaker_id_map
             if file.config.num_speakers > 1 and len(speakers) <= MAX_LISTED_SPEAKERS:
                 for name, number in speakers.items():
-                    yield _voice(Speaking(file, number, name))
+                    voice = _voice(Speaking(file, number, name))
+                    if can_be_asked_for(voice.name):
+                        yield voice
 
     def speaking(self, name: str) -> Speaking | None:
         """The file and speaker of this name, listed or not."""

@@ -213,7 +213,8 @@ class SopranoEngine(Engine):
             texts = normalise(segment.spoken)
         except Exception as error:  # contained: the text is at fault, and the others go on
             log.exception("a text could not be normalised")
-            request.fail(SynthesisError(f"soprano cannot read this text: {error!r}"))
+            kind = type(error).__name__
+            request.fail(SynthesisError(f"soprano cannot read this text: {kind}"))
             return None
         if not texts:
             request.finish()

@@ -1,0 +1,89 @@
+"""The places for listeners: as many as the server has, of which a tenant may have some; and an
+account of what each of them uses."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline.usage import Caller, Usage
+from stages.errors import Overloaded, UnknownVoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import trio
+
+    from pipeline.metrics import Metrics
+    from pipeline.tenants import Tenant
+    from stages.items import Style
+
+
+def _keep_nothing(_: Usage) -> None:
+    """There is no usage log."""
+
+
+class Places:
+    """The places of one server."""
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        closing: trio.Event,
+        has_room: Callable[[Style], bool],
+        metrics: Metrics,
+    ) -> None:
+        """`most` may be taken, and none once it is `closing`; `has_room` says whether somebody who
+        begins in a style can be spoken to beside all others."""
+        self.most = most
+        self.n_taken = 0
+        self.wall_clock: Callable[[], float] = time.time
+        """The time as POSIX has it, by which a tenant's days turn."""
+        self.keep_usage: Callable[[Usage], None] = _keep_nothing
+        """Called with each listener's account, once it has left its place."""
+        self._closing = closing
+        self._has_room = has_room
+        self._metrics = metrics
+
+    def check(self, style: Style, tenant: Tenant | None) -> None:
+        """Raises `Overloaded` where there is no place for one more listener, or where those who are
+        being spoken to would starve, and `LimitReached` where this tenant has all its places."""
+        refused = self._metrics.refused
+        if self._closing.is_set():
+            refused.labels("closing").inc()
+            raise Overloaded("the server is shutting down")
+        over = None if tenant is None else tenant.refuses_place()
+        if over is not None and tenant is not None:
+            refused.labels(over.code).inc()
+            self._metrics.key_refused.labels(tenant.name, over.limit).inc()
+            raise over
+        if self.n_taken >= self.most:
+            refused.labels("full").inc()
+            raise Overloaded(f"all {self.most} places are taken")
+        if not self._has_room(style):
+            refused.labels("busy").inc()
+            raise Overloaded("the machine can speak to no more listeners now")
+
+    @contextmanager
+    def take(self, style: Style, caller: Caller) -> Iterator[Usage]:
+        """A place for one listener, and its account. Raises as `check`, and `UnknownVoice` where
+        its key may not speak with the style's voice."""
+        tenant = caller.tenant
+        if tenant is not None and not tenant.allows(style.voice):
+            raise UnknownVoice("voice: this key may speak with none of the voices here")
+        self.check(style, tenant)
+        self._metrics.admitted.inc()
+        self.n_taken += 1
+        if tenant is not None:
+            tenant.enter()
+            self._metrics.key_conversations.labels(tenant.name).inc()
+        usage = Usage(caller, self._metrics, self.wall_clock)
+        try:
+            yield usage
+        finally:
+            self.n_taken -= 1
+            if tenant is not None:
+                tenant.leave()
+            self.keep_usage(usage)
