@@ -66,6 +66,9 @@ class Metrics:
         self.admitted = counter("admitted", "Listeners who were given a place")
         self.refused = counter("refused", "Requests that were turned away", "reason")
         self.errors = counter("errors", "Errors that clients were told", "code")
+        self.cut_off = counter(
+            "cut_off", "Clients that were cut off, since too much waited for them in memory"
+        )
         self.key_conversations = counter(
             "key_conversations", "Conversations that a key was admitted to", "key"
         )
@@ -132,6 +135,8 @@ class Metrics:
         )
         self.tasks = gauge("tasks", "Trio's tasks")
         self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
+        self.waiting_bytes = gauge("waiting_bytes", "What waits in memory for all clients")
+        self.waiting_bound_bytes = gauge("waiting_bound_bytes", "The most that may")
         self.load = gauge("load", "What those who are spoken to need of the model thread's time")
         self.factor_now = gauge(
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"

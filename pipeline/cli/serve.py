@@ -18,6 +18,7 @@ from pipeline.cli import devices
 from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
 from pipeline.cli.reloading import Reloading, signals_to_hear
+from pipeline.holdings import Account
 from pipeline.net.access import Access, is_loopback
 from pipeline.net.addresses import TrustedProxies
 from pipeline.net.announcement import announce
@@ -80,6 +81,7 @@ async def serve(options: ServeSettings) -> None:
                 crowd,
                 tls=tls,
                 write_stall_s=options.write_stall_s,
+                account=Account(options.waiting_mb * 1_000_000),
             )
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
@@ -91,7 +93,14 @@ async def serve(options: ServeSettings) -> None:
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                opening = open_answers(options, access, crowd, progress, usage_log=usage_log)
+                opening = open_answers(
+                    options,
+                    access,
+                    crowd,
+                    progress,
+                    usage_log=usage_log,
+                    account=port.account,
+                )
                 async with opening as answers:
                     watch.cancel()
                     is_warm = True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import trio
 
+from pipeline.holdings import Account
 from pipeline.net.access import MONITORED
 from pipeline.net.door import URGENT, Door
 from pipeline.net.proxy_protocol import Malformed, ProxyHeader, read_proxy_header
@@ -78,7 +79,10 @@ class Port:
         *,
         tls: ssl.SSLContext | None,
         write_stall_s: float,
+        account: Account | None = None,
     ) -> None:
+        self.account = account or Account()
+        """Of what waits in the process for all clients."""
         self.answers = answers
         """May be changed at any time: others answer whoever comes from then on."""
         self.crowd = crowd
@@ -124,9 +128,9 @@ class Port:
         """Serve one connection, after so many seconds. A failure in it ends nobody else's."""
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         tcp = trio.SocketStream(trio.socket.from_stdlib_socket(socket))
+        probe(tcp)
+        stream = ClientStream(tcp, self._write_stall_s, self.account, address)
         try:
-            probe(tcp)
-            stream = ClientStream(tcp, self._write_stall_s, address)
             with self.crowd.visit(stream):
                 await trio.sleep(wait_s)
                 if address in self.crowd.trusted:
@@ -137,7 +141,7 @@ class Port:
         except* Exception:
             log.exception("a connection failed")
         finally:
-            tcp.socket.close()
+            stream.close()
 
     async def _hear_proxy(self, stream: ClientStream) -> None:
         """Take in whom a trusted proxy says it passes on, if it speaks HAProxy's protocol, and let

@@ -14,7 +14,8 @@ from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
 from pipeline.net.budgets import SharedBudget
-from pipeline.net.pacing import FLOOD_FRAMES_PER_S, FramePace
+from pipeline.net.hang_ups import HangUps
+from pipeline.net.pacing import FLOOD_FRAMES_PER_S, HEAD_END, FramePace
 from pipeline.net.request_head import Refused, check_upgrade
 from pipeline.net.upload_rules import check_tenant, upload_target
 from pipeline.net.websocket import serve_websocket
@@ -76,6 +77,7 @@ class ServiceAnswers:
             lambda: crowd.n_open, lambda: crowd.n_unfinished, crowd.shed
         )
         self._uploads = uploads
+        self.hang_ups = HangUps()
         self._sessions: set[Session] = set()
         self._n_wyoming = 0
 
@@ -136,7 +138,8 @@ class ServiceAnswers:
             raise Refused(503, full.code, str(full), headers=(later,))
         try:
             names = self.service.names_for(caller.tenant)
-            session = Session(dialect(handshake, names), self.service, caller)
+            own = dialect(handshake, names)
+            session = Session(own, self.service, caller, stream.holder)
             with session.begin():
                 if not request.is_upgrade:
                     # By now it would be let in: a page, which is not told why its WebSocket is
@@ -144,7 +147,13 @@ class ServiceAnswers:
                     msg = f"{request.path} is a WebSocket: open it by ws:// or wss://"
                     upgrade = ("upgrade", "websocket"), ("connection", "upgrade")
                     raise Refused(426, "upgrade_required", msg, headers=upgrade)
-                serve = partial(serve_websocket, stream, silent_s=session.silent_s)
+                serve = partial(
+                    serve_websocket,
+                    stream,
+                    silent_s=session.silent_s,
+                    n_head=request.raw.index(HEAD_END) + len(HEAD_END),
+                    hang_ups=self.hang_ups,
+                )
                 await self._serve_session(session, stream, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
@@ -165,11 +174,17 @@ class ServiceAnswers:
             self._n_wyoming += 1
             try:
                 caller = Caller(peer=stream.peer, route="wyoming")
-                session = Session(Wyoming(self.service.voice_names), self.service, caller)
+                wyoming = Wyoming(self.service.voice_names)
+                session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)
                 with session.begin(looks=False):
-                    asked = partial(self._crowd.asked, stream)
-                    serve = partial(serve_wyoming, stream, refresh=refresh, asked=asked)
+                    serve = partial(
+                        serve_wyoming,
+                        stream,
+                        refresh=refresh,
+                        asked=partial(self._crowd.asked, stream),
+                        hang_ups=self.hang_ups,
+                    )
                     await self._serve_session(session, stream, serve)
             finally:
                 self._n_wyoming -= 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Message
+    from pipeline.net.hang_ups import HangUps
     from pipeline.net.pacing import FramePace
     from pipeline.net.stream import ClientStream
     from stages.errors import ServerError
@@ -96,16 +97,25 @@ async def serve_wyoming(
     stream: ClientStream,
     serve: Callable[[WyomingWire], Awaitable[CloseCode]],
     pacer: FramePace,
+    *,
     refresh: Callable[[], Awaitable[object]],
     asked: Callable[[], None],
+    hang_ups: HangUps,
 ) -> None:
     """Serve the session on the stream, and close; see `WyomingWire`."""
     wire = WyomingWire(stream, pacer, refresh, asked)
-    await serve(wire)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.abort_when_hung_up, hang_ups, _say_nothing, nursery.cancel_scope)
+        await serve(wire)
+        nursery.cancel_scope.cancel()
     if wire.refused_with is not None:
         await refuse_wyoming(stream, wire.refused_with)
     else:
         await stream.linger()
+
+
+def _say_nothing() -> None:
+    """The protocol has no sign of life."""
 
 
 async def refuse_wyoming(stream: ClientStream, error: ServerError) -> None:

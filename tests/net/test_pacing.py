@@ -86,7 +86,7 @@ async def paced_stream(
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         client = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
-        served = ClientStream(await listener.accept(), 30.0, who)
+        served = ClientStream(await listener.accept(), 30.0, peer=who)
     stream = PacedStream(served, FramePace(served, crowd.floods, lambda: crowd.are_others))
     async with client, stream:
         await client.send_all(HEAD)
