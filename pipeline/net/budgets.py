@@ -53,3 +53,22 @@ class SharedBudget:
             return None
         paid[who] = paid_until
         return begins - now
+
+
+class EachBudget:
+    """A rate with a burst for each of many, apart from all others. Whoever takes more waits until
+    it is paid for; so where each of its connections has one charge at a time, they share equally.
+    """
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._each_s = 1 / per_s
+        self._burst_s = burst / per_s
+        self._paid_until: dict[str, float] = {}
+
+    def charge(self, who: str, n: float, now: float) -> float:
+        """Take `n`; the seconds that `who` has to wait before it takes more."""
+        paid = self._paid_until
+        for other in [other for other, until in paid.items() if until <= now]:
+            del paid[other]
+        paid[who] = paid.get(who, now) + n * self._each_s
+        return max(0.0, paid[who] - now - self._burst_s)

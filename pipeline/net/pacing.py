@@ -3,7 +3,8 @@
 A read of 4 KiB holds up to 682 WebSocket frames, and the library handles those that it need not
 hand on (pongs, fragments) in one go: 4 ms at a time, for ever, if a client sends nothing else. So
 the library gets a few frames per read. A client that keeps sending more frames than are ever spoken
-floods: it shares one budget with all that do, while others would have to wait for them.
+floods: it shares one budget with all that do, while others would have to wait for them. And all
+connections of a client together have a rate, whoever of them floods or does not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pipeline.net.budgets import OwnBudget, SharedBudget
+from pipeline.net.budgets import EachBudget, OwnBudget, SharedBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,16 @@ FRAMES_PER_S = 25.0
 """A client's own long-run rate: speech takes up four tokens a second, or twice that when it is
 sped up."""
 
-BURST_FRAMES = 250
-"""The most of its own at once: a minute of speech, token by token."""
+BURST_FRAMES = 1000
+"""The most of its own at once: four minutes of speech, token by token, from a model that writes
+them in ten seconds. A barge-in behind them waits for nothing."""
+
+CLIENT_FRAMES_PER_S = 1000.0
+"""The rate of all connections of one address or key: 250 conversations at the pace of speech."""
+
+CLIENT_BURST_FRAMES = 5000
+"""The most of theirs at once: at 0.2 ms each a second of the loop. Without it whoever came back
+again and again had a new connection's burst each time, and with 200 connections 5000 a second."""
 
 FLOOD_FRAMES_PER_S = 250.0
 """The rate of all together who have used up their own: at 0.2 ms each a twentieth of the loop. Who
@@ -96,27 +105,39 @@ def _frame_sizes(begin: bytes) -> tuple[int, int] | None:
     return n_header, n_payload
 
 
+class FrameBudgets:
+    """What the clients of a server may send beside what each connection has of its own."""
+
+    def __init__(self) -> None:
+        self.floods = SharedBudget(FLOOD_FRAMES_PER_S)
+        self.clients = EachBudget(CLIENT_FRAMES_PER_S, CLIENT_BURST_FRAMES)
+
+
 class FramePace:
-    """The pace of one client: as it likes up to its own budget, and beyond it as the budget allows
-    that all floods share."""
+    """The pace of one connection: as it likes up to its own budget and that of all connections of
+    its client, and beyond its own as the budget allows that all floods share."""
 
     def __init__(
-        self, stream: ClientStream, floods: SharedBudget, are_others: Callable[[], bool]
+        self, stream: ClientStream, budgets: FrameBudgets, are_others: Callable[[], bool]
     ) -> None:
-        """`are_others` says whether anybody would wait for this client."""
+        """`budgets` are the server's; `are_others` says whether anybody would wait for this
+        client."""
         self._stream = stream
-        self._floods = floods
+        self._budgets = budgets
         self._are_others = are_others
         self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
 
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
-        if not self._are_others() or self._own.charge(n_frames, now):
+        if not self._are_others():
             return
-        wait_s = self._floods.charge(self._stream.who, n_frames, now)
-        await trio.sleep(wait_s or 0.0)
-        self._own.hold(trio.current_time() - now)
+        is_own = self._own.charge(n_frames, now)
+        budget = self._budgets.clients if is_own else self._budgets.floods
+        wait_s = budget.charge(self._stream.who, n_frames, now)
+        if wait_s:
+            await trio.sleep(wait_s)
+            self._own.hold(trio.current_time() - now)
 
 
 class PacedStream(trio.abc.Stream):

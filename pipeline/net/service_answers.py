@@ -13,9 +13,8 @@ from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
-from pipeline.net.budgets import SharedBudget
 from pipeline.net.hang_ups import HangUps
-from pipeline.net.pacing import FLOOD_FRAMES_PER_S, HEAD_END, FramePace
+from pipeline.net.pacing import HEAD_END, FrameBudgets, FramePace
 from pipeline.net.request_head import Refused, check_upgrade
 from pipeline.net.upload_rules import check_tenant, upload_target
 from pipeline.net.websocket import serve_websocket
@@ -72,7 +71,7 @@ class ServiceAnswers:
         self.service = service
         self._http = http
         self._crowd = crowd
-        self._floods = SharedBudget(FLOOD_FRAMES_PER_S)
+        self._frames = FrameBudgets()
         service.metrics.watch_connections(
             lambda: crowd.n_open, lambda: crowd.n_unfinished, crowd.shed
         )
@@ -194,7 +193,7 @@ class ServiceAnswers:
     ) -> None:
         began_at = trio.current_time()
         self._sessions.add(session)
-        pacer = FramePace(stream, self._floods, lambda: self.has_listeners(but=session))
+        pacer = FramePace(stream, self._frames, lambda: self.has_listeners(but=session))
         try:
             await serve(session.run, pacer=pacer)
         finally:

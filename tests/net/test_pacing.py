@@ -9,12 +9,14 @@ import pytest
 import trio
 import trio.testing
 
-from pipeline.net.budgets import SharedBudget
 from pipeline.net.pacing import (
     BURST_FRAMES,
+    CLIENT_BURST_FRAMES,
+    CLIENT_FRAMES_PER_S,
     FLOOD_FRAMES_PER_S,
     FRAMES_PER_READ,
     FRAMES_PER_S,
+    FrameBudgets,
     FramePace,
     FrameScanner,
     PacedStream,
@@ -75,7 +77,7 @@ class Crowd:
 
     def __init__(self, *, are_others: bool) -> None:
         self.are_others = are_others
-        self.floods = SharedBudget(FLOOD_FRAMES_PER_S)
+        self.budgets = FrameBudgets()
 
 
 @asynccontextmanager
@@ -87,7 +89,7 @@ async def paced_stream(
     async with listener:
         client = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
         served = ClientStream(await listener.accept(), 30.0, peer=who)
-    stream = PacedStream(served, FramePace(served, crowd.floods, lambda: crowd.are_others))
+    stream = PacedStream(served, FramePace(served, crowd.budgets, lambda: crowd.are_others))
     async with client, stream:
         await client.send_all(HEAD)
         assert await stream.receive_some(4096) == HEAD
@@ -160,7 +162,7 @@ async def test_forty_floods_are_no_more_work_than_one(
     async with trio.open_nursery() as nursery:
         for flood in floods:
             nursery.start_soon(flood.run)
-        await trio.sleep(5)
+        await trio.sleep(len(floods) * BURST_FRAMES / CLIENT_FRAMES_PER_S + 5)
         before = [flood.n_frames for flood in floods]
         await trio.sleep(seconds)
         taken = [flood.n_frames - n for flood, n in zip(floods, before, strict=True)]
@@ -182,7 +184,7 @@ async def test_who_keeps_to_its_own_rate_waits_for_no_flood(
     ):
         for _ in range(40):
             nursery.start_soon(Flood(crowd, "a crowd").run)
-        await trio.sleep(5)
+        await trio.sleep(40 * BURST_FRAMES / CLIENT_FRAMES_PER_S + 5)
         for _ in range(500):
             await trio.sleep(1 / FRAMES_PER_S)
             began = trio.current_time()
@@ -190,6 +192,47 @@ async def test_who_keeps_to_its_own_rate_waits_for_no_flood(
             await stream.receive_some(4096)
             assert trio.current_time() == pytest.approx(began)
         nursery.cancel_scope.cancel()
+
+
+async def test_ten_replies_that_are_written_quickly_wait_for_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Ten clients of one program, each with a model that writes a thousand tokens, a hundred a
+    second: a barge-in behind them came through 20 s late, though nobody flooded."""
+    crowd = Crowd(are_others=True)
+
+    async def converse() -> None:
+        async with paced_stream(crowd, "a program") as (client, stream):
+            for _ in range(1000):
+                await trio.sleep(0.01)
+                began = trio.current_time()
+                await client.send_all(frame(TEXT, b"word"))
+                await stream.receive_some(4096)
+                assert trio.current_time() == pytest.approx(began)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(converse)
+
+
+async def test_who_comes_back_for_each_burst_is_slowed_down_like_who_stays(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Each connection began with a burst of its own: an address that sent it and left, a hundred
+    times a second, made a newcomer and health wait for 1 s."""
+    crowd, n_visits = Crowd(are_others=True), 12
+    burst = frame(PONG) * BURST_FRAMES
+    began = trio.current_time()
+    for _ in range(n_visits):
+        async with (
+            paced_stream(crowd, "a visitor") as (client, stream),
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(client.send_all, burst)
+            await take(stream, len(burst))
+    n_slow = n_visits * BURST_FRAMES - CLIENT_BURST_FRAMES
+    least_s = n_slow / CLIENT_FRAMES_PER_S
+    assert trio.current_time() - began == pytest.approx(least_s, rel=0.1)
 
 
 async def test_who_flooded_while_alone_owes_nothing_when_others_come(
