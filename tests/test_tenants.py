@@ -21,7 +21,17 @@ from pipeline.usage import Caller
 from pipeline.voice_names import VoiceNames
 from stages.errors import LimitReached, UnknownVoice
 from stages.items import ClientMessage, Flushed, SegmentEnded, SegmentFailed
-from tests.fakes import CANCEL, FLUSH, SAMPLES_PER_CHAR, VOICES, ListPeer, service, text_of, token
+from tests.fakes import (
+    CANCEL,
+    FLUSH,
+    SAMPLES_PER_CHAR,
+    VOICES,
+    ListPeer,
+    Unpaced,
+    service,
+    text_of,
+    token,
+)
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -331,7 +341,7 @@ async def test_a_context_takes_a_place_of_the_key_and_gives_it_back(
     assert tenant.n_listeners == server.n_listeners == 0
 
 
-class ContextWire:
+class ContextWire(Unpaced):
     """A socket: `pipeline.session.Wire`."""
 
     def __init__(self, client: trio.MemoryReceiveChannel[str]) -> None:

@@ -126,12 +126,19 @@ class FramePace:
         self._budgets = budgets
         self._are_others = are_others
         self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
+        self._n_more = 0
+
+    def charge(self, n_frames: int) -> None:
+        """Count so many more: what the last ones asked for costs as much."""
+        self._n_more += n_frames
 
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
         if not self._are_others():
+            self._n_more = 0
             return
+        n_frames, self._n_more = n_frames + self._n_more, 0
         is_own = self._own.charge(n_frames, now)
         budget = self._budgets.clients if is_own else self._budgets.floods
         wait_s = budget.charge(self._stream.who, n_frames, now)

@@ -70,9 +70,16 @@ CLOSE_FRAME = 0x88
 class WebSocketWire:
     """One client on a WebSocket, as `pipeline.session.Wire`."""
 
-    def __init__(self, socket: WebSocketConnection, stream: ClientStream, silent_s: float) -> None:
-        """`silent_s` is as `pipeline.dialects.dialect.Dialect` has it."""
+    def __init__(
+        self,
+        socket: WebSocketConnection,
+        stream: ClientStream,
+        pacer: FramePace,
+        silent_s: float,
+    ) -> None:
+        """`pacer` is the client's, `silent_s` as `pipeline.dialects.dialect.Dialect` has it."""
         self._socket = socket
+        self.charge = pacer.charge
         self._max_silent_ticks = silent_s / TICK_S
         self._stream = stream
         self._silent_ticks = 0
@@ -238,7 +245,7 @@ async def serve_websocket(
                 chosen = subprotocol(request.proposed_subprotocols)
                 socket = await request.accept(subprotocol=chosen)
             transport.accepted(socket)
-            wire = WebSocketWire(socket, stream, silent_s)
+            wire = WebSocketWire(socket, stream, pacer, silent_s)
             nursery.start_soon(wire.cut_when_vanished)
             show_life = partial(wire.show_life, nursery)
             serving = nursery.cancel_scope

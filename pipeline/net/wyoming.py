@@ -45,6 +45,7 @@ class WyomingWire:
         of the first event, and raises `Overloaded` where it cannot be answered."""
         self._stream = stream
         self._pacer = pacer
+        self.charge = pacer.charge
         self._asked = asked
         self._refresh = refresh
         self._reader = EventReader()

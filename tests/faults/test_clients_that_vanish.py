@@ -12,6 +12,7 @@ from trio_websocket import ConnectionClosed
 
 from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
 from pipeline.dialects.native import Native
+from pipeline.net.pacing import FrameBudgets, FramePace
 from pipeline.net.stream import probe
 from pipeline.net.websocket import WebSocketWire
 from tests.faults.figures import wait_for_listeners
@@ -208,8 +209,11 @@ class FakeStream:
             self.aborted_at = trio.current_time()
 
 
-def peer_of(socket: FakeSocket, stream: FakeStream) -> WebSocketWire:
-    return WebSocketWire(cast("Any", socket), cast("Any", stream), Native.silent_s)
+def peer_of(
+    socket: FakeSocket, stream: FakeStream, silent_s: float = Native.silent_s
+) -> WebSocketWire:
+    pacer = FramePace(cast("Any", stream), FrameBudgets(), lambda: False)
+    return WebSocketWire(cast("Any", socket), cast("Any", stream), pacer, silent_s)
 
 
 async def keep_for(seconds: float, peer: WebSocketWire, *, reading: bool = True) -> None:
@@ -241,7 +245,7 @@ async def test_a_client_that_waits_in_a_pool_is_kept_for_an_hour(
     """LiveKit reads its sockets only while it speaks by them: without this limit of its dialect's
     own, whoever was silent for 40 s between two turns was answered by an error first."""
     socket, stream = FakeSocket(answers_pings=False), FakeStream()
-    wire = WebSocketWire(cast("Any", socket), cast("Any", stream), DeepgramV1.silent_s)
+    wire = peer_of(socket, stream, DeepgramV1.silent_s)
     began = trio.current_time()
     await keep_for(5000, wire)
     assert stream.aborted_at == pytest.approx(began + 3_700)

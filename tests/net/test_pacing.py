@@ -22,6 +22,7 @@ from pipeline.net.pacing import (
     PacedStream,
 )
 from pipeline.net.stream import ClientStream
+from pipeline.session import TURN_COST
 from tests.faults.raw_client import websocket
 from tests.faults.raw_frames import PING, PONG, TEXT, frame
 from tests.server_process import open_server
@@ -268,5 +269,23 @@ async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
         await client.send(frame(PING) * n_pings)
         for _ in range(n_pings):
             assert (await client.next_frame()).opcode == PONG
+        assert trio.current_time() - began > 0.9
+        await client.close()
+
+
+async def test_a_cancel_counts_for_more_than_a_word() -> None:
+    """Sixty sockets of one address, each with 24 cancels a second, which was within their rate,
+    kept the server busy: newcomers were refused."""
+    n_own = BURST_FRAMES // TURN_COST
+    n_cancels = n_own + round(FLOOD_FRAMES_PER_S) // TURN_COST
+    async with (
+        open_server() as server,
+        somebody(server.port),
+        websocket(server.port, "events=true") as client,
+    ):
+        began = trio.current_time()
+        await client.send(frame(TEXT, b'{"cancel": true}') * n_cancels)
+        for _ in range(n_cancels):
+            await client.next_event("cancelled")
         assert trio.current_time() - began > 0.9
         await client.close()
