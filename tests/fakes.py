@@ -290,10 +290,3 @@ def token(text: str, pitch_shift: float | None = None) -> ClientMessage:
 
 FLUSH = ClientMessage(flush=True)
 CANCEL = ClientMessage(cancel=True)
-
-
-class Unpaced:
-    """The part of a `pipeline.session.Wire` that costs a client something: nothing does."""
-
-    def charge(self, n_messages: int) -> None:
-        """Take no notice."""

@@ -21,17 +21,7 @@ from pipeline.usage import Caller
 from pipeline.voice_names import VoiceNames
 from stages.errors import LimitReached, UnknownVoice
 from stages.items import ClientMessage, Flushed, SegmentEnded, SegmentFailed
-from tests.fakes import (
-    CANCEL,
-    FLUSH,
-    SAMPLES_PER_CHAR,
-    VOICES,
-    ListPeer,
-    Unpaced,
-    service,
-    text_of,
-    token,
-)
+from tests.fakes import CANCEL, FLUSH, SAMPLES_PER_CHAR, VOICES, ListPeer, service, text_of, token
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -341,15 +331,15 @@ async def test_a_context_takes_a_place_of_the_key_and_gives_it_back(
     assert tenant.n_listeners == server.n_listeners == 0
 
 
-class ContextWire(Unpaced):
+class ContextWire:
     """A socket: `pipeline.session.Wire`."""
 
     def __init__(self, client: trio.MemoryReceiveChannel[str]) -> None:
         self.errors: list[dict[str, Any]] = []
-        self._client = client
+        self.receive = client.receive
 
-    async def receive(self) -> str:
-        return await self._client.receive()
+    def charge(self, n_messages: int) -> None:
+        """Take no notice."""
 
     async def send(self, message: Message) -> None:
         await trio.lowlevel.checkpoint()

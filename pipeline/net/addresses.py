@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SUBSCRIBER_BITS = 64
@@ -31,13 +32,21 @@ def subscriber(address: str) -> str:
     return str(ipaddress.ip_network((int(parsed), SUBSCRIBER_BITS), strict=False))
 
 
-def parse_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def parse_address(address: str) -> Address | None:
     """An address; IPv4 that is written as IPv6 is IPv4. None: it is none."""
     try:
-        parsed = ipaddress.ip_address(address)
+        return _unmapped(ipaddress.ip_address(address))
     except ValueError:
         return None
-    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def written(address: Address) -> str:
+    """An address as text; IPv4 that is written as IPv6 as IPv4."""
+    return str(_unmapped(address))
+
+
+def _unmapped(address: Address) -> Address:
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 class TrustedProxies:

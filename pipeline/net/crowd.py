@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from pipeline.net.addresses import TrustedProxies
+from pipeline.net.addresses import TrustedProxies, subscriber
 from pipeline.net.visitors import ConnectionPace, Unfinished
 from stages.errors import Overloaded
 
@@ -109,7 +109,7 @@ class Crowd:
 
     def told(self, stream: ClientStream, peer: str) -> None:
         """A trusted proxy has told the client's address."""
-        stream.peer = stream.who = peer
+        stream.peer, stream.who = peer, subscriber(peer)
         self._unfinished.add(stream, peer)
 
     def asked(self, stream: ClientStream, *, is_urgent: bool = False) -> None:

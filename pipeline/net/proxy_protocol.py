@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 from typing import NamedTuple
 
+from pipeline.net.addresses import written
+
 V1_BEGIN = b"PROXY "
 V1_END = b"\r\n"
 V1_MAX_BYTES = 107
@@ -70,7 +72,7 @@ def _read_line(data: bytes) -> ProxyHeader | None:
             kind = ipaddress.IPv4Address if family == "TCP4" else ipaddress.IPv6Address
             try:
                 kind(destination)
-                client = str(kind(source))
+                client = written(kind(source))
             except ValueError as error:
                 raise Malformed(str(error)) from None
             if all(map(_is_port, ports)):
@@ -100,4 +102,4 @@ def _read_binary(data: bytes) -> ProxyHeader | None:
     if n_rest < 2 * (n_address + 2):
         raise Malformed("its addresses are cut off")
     source = data[V2_FIXED_BYTES : V2_FIXED_BYTES + n_address]
-    return ProxyHeader(n_bytes, str(ipaddress.ip_address(source)))
+    return ProxyHeader(n_bytes, written(ipaddress.ip_address(source)))

@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from pipeline.holdings import Account
+from pipeline.net.addresses import subscriber
 
 if TYPE_CHECKING:
     import ssl
@@ -82,7 +83,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._tcp = tcp
         self.peer = peer
         """The client's address: the socket's, or what a trusted proxy says."""
-        self.who = peer
+        self.who = subscriber(peer)
         """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s

@@ -18,6 +18,7 @@ from pipeline.net.http_server import HttpServer
 from pipeline.net.port import Port
 from pipeline.net.proxy_protocol import V2_BEGIN
 from pipeline.net.service_answers import ServiceAnswers
+from pipeline.net.stream import ClientStream
 from pipeline.net.tls import server_context
 from pipeline.net.visitors import BURST_CONNECTIONS
 from tests.faults.raw_client import ask, connected, get
@@ -39,6 +40,12 @@ BINARY_6 = (
     + struct.pack("!HH", 40000, 443)
     + b"\x04\x00\x00"  # a TLV without a value
 )
+BINARY_MAPPED = (
+    V2_BEGIN
+    + struct.pack("!BBH", 0x21, 0x21, 36)
+    + ipaddress.ip_address(f"::ffff:{CLIENT}").packed * 2
+    + struct.pack("!HH", 40000, 443)
+)
 LOCAL = V2_BEGIN + struct.pack("!BBH", 0x20, 0x11, len(REST)) + REST
 CERTIFICATES = ROOT / "tests" / "tls"
 
@@ -56,6 +63,8 @@ def forwarded(*addresses: str) -> bytes:
         (LINE, CLIENT),
         (BINARY, CLIENT),
         (BINARY_6, "2001:db8::7"),
+        (BINARY_MAPPED, CLIENT),
+        (f"PROXY TCP6 ::ffff:{CLIENT} ::1 1 2\r\n".encode(), CLIENT),
         (LOCAL, HOST),
         (b"PROXY UNKNOWN\r\n", HOST),
     ],
@@ -201,3 +210,14 @@ async def test_uploads_ask_who_the_client_of_the_proxy_is(server: UploadServer) 
 )
 def test_a_network_of_ipv6_is_one(address: str, counted_as: str) -> None:
     assert subscriber(address) == counted_as
+
+
+async def test_a_network_of_ipv6_has_one_budget_for_its_frames() -> None:
+    """Each of its addresses had one, and whoever rents a server has 2^64 of them."""
+    begun = ClientStream(trio.SocketStream(trio.socket.socket()), 30.0, peer="2001:db8::1")
+    told = ClientStream(trio.SocketStream(trio.socket.socket()), 30.0, peer="10.0.0.1")
+    Crowd(ENOUGH, PROXIES).told(told, "2001:db8::2")
+    assert told.who == begun.who
+    assert (begun.peer, told.peer) == ("2001:db8::1", "2001:db8::2")
+    for stream in (begun, told):
+        stream.close()
