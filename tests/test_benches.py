@@ -9,7 +9,7 @@ import sys
 from tests.server_process import ROOT
 
 SHARED = {
-    "common.py", "judges.py", "models.py", "rubber_band.py", "rvc_source.py", "serving.py",
+    "common.py", "heap.py", "judges.py", "models.py", "rubber_band.py", "rvc_source.py", "serving.py",
     "speakers.py",
 }  # fmt: skip
 """What the benches share."""
