@@ -25,7 +25,7 @@ from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from pipeline.usage import Usage
-from stages.errors import Disconnected, ServerError, TooMuchText
+from stages.errors import Disconnected, ServerError
 from stages.intake.stage import Messages, take_in
 from stages.items import (
     Answer,
@@ -48,6 +48,7 @@ from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
+    from pipeline.holdings import Holder
     from pipeline.service import Service
     from pipeline.usage import How
     from stages.intake.conversation import Conversation
@@ -64,6 +65,10 @@ CHUNKS_WAITING = 4
 loop, and little for a barge-in to throw away."""
 
 
+WORD_COPIES = 2
+"""How often a connection's pronunciations are in memory: as they came, and to be looked up."""
+
+
 class Peer(Messages, Protocol):
     """The other end: a WebSocket, an HTTP request, a terminal."""
 
@@ -73,29 +78,35 @@ class Peer(Messages, Protocol):
 
 
 async def hold_conversation(
-    peer: Peer, service: Service, conversation: Conversation, usage: Usage | None = None
+    peer: Peer,
+    service: Service,
+    conversation: Conversation,
+    usage: Usage | None = None,
+    holder: Holder | None = None,
 ) -> CloseCode:
     """Speak to a peer until it has gone or the server closes; says how to close. What it uses is
-    entered in its account; None: nobody keeps one.
+    entered in its account; None: nobody keeps one. `holder` is its connection's, if it has one.
 
     A peer whose messages end is spoken to until everything it said has been sent."""
-    return await _Connection(peer, service, conversation, usage or Usage()).run()
+    holder = holder or service.account.open()
+    return await _Connection(peer, service, conversation, usage or Usage(), holder).run()
 
 
 class _Connection:
     def __init__(
-        self, peer: Peer, service: Service, conversation: Conversation, usage: Usage
+        self, peer: Peer, service: Service, conversation: Conversation, usage: Usage, holder: Holder
     ) -> None:
         self._peer = peer
+        self._text, self._words = holder.share(), holder.share()
         self._service = service
         self._conversation = conversation
         self._usage = usage
-        self._outbox = Outbox()
+        self._outbox = Outbox(holder)
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
-        self._preparation = Preparation(service.executor, self._tell)
+        self._preparation = Preparation(service.executor, self._tell, holder)
         self._held_since: float | None = None  # of the segment whose start was told last
         self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
@@ -116,6 +127,9 @@ class _Connection:
             self._service.ledgers.discard(self._ledger)
             self._service.pace.listeners.discard(self)
             self._ledger.clock.has_left = True
+            self._outbox.give_back()
+            self._text.close()
+            self._words.close()
 
     def _how_it_ended(self, code: CloseCode) -> How:
         if code is CloseCode.GOING_AWAY:
@@ -146,7 +160,9 @@ class _Connection:
             while (cancel := await self._turn()) is not None:
                 # Drop what was not sent, tell what was heard, and begin anew.
                 self._outbox.drop_speech()
-                self._outbox.answer(self._ledger.cancel(cancel.played_ms, trio.current_time()))
+                cancelled = self._ledger.cancel(cancel.played_ms, trio.current_time())
+                self._text.set(self._ledger.held_bytes)
+                self._outbox.answer(cancelled)
                 self._expect(self._conversation.style)  # text that was dropped waits for no voice
                 self._inbox.put_back(replace(cancel, cancel=False))
         except* Disconnected:
@@ -188,6 +204,7 @@ class _Connection:
 
     def _expect(self, style: Style) -> None:
         """Have the voices of a style read that may be spoken with soon."""
+        self._words.set(0 if style.lexicon is None else WORD_COPIES * style.lexicon.n_bytes)
         self._preparation.choose(self._service.load_ahead(self, style))
 
     def _tell(self, item: Answer) -> None:
@@ -225,7 +242,11 @@ class _Connection:
             self._ledger.is_refusing = False
         limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
         is_told = self._ledger.is_refusing
-        if self._ledger.take_in(item, trio.current_time(), has_room=limit is None):
+        has_room = self._text.ask(self._ledger.held_with(item))
+        may_be_said = has_room and limit is None
+        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=may_be_said)
+        self._text.set(self._ledger.held_bytes)
+        if is_taken:
             tokens.push(item)
             if not isinstance(item, Flush):
                 self._usage.took(len(item.text))
@@ -234,11 +255,7 @@ class _Connection:
         elif limit is not None:
             self._outbox.answer(limit)
         else:
-            key = "flush" if isinstance(item, Flush) else "token"
-            waits, most = self._ledger.n_bytes, self._service.max_pending_bytes
-            msg = f"{key}: {waits} bytes of text wait to be spoken, of at most {most}"
-            way_out = "no more is taken before a flush, a cancel, or the end of what waits"
-            self._outbox.answer(TooMuchText(f"{msg}: {way_out}"))
+            self._outbox.answer(self._ledger.refusal(item, has_room=has_room))
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
@@ -264,6 +281,7 @@ class _Connection:
         try:
             async for item in self._outbox:
                 self._ledger.sending(item)
+                self._text.set(self._ledger.held_bytes)
                 self._usage.sending(item)
                 if self._conversation.events or not isinstance(item, Event):
                     await self._peer.send(item)

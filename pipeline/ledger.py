@@ -12,10 +12,11 @@ evenly. Positions in the sound are samples per channel of the connection's strea
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import regex
 
 from pipeline.playback import PlaybackClock
 from stages.audio.format import PIPELINE_RATE
+from stages.errors import TooMuchText
 from stages.items import (
     AudioChunk,
     Cancelled,
@@ -40,6 +42,13 @@ if TYPE_CHECKING:
 ITEM_BYTES = 64
 """Charged for a flush and for a change of style, about what they occupy: else a flood of them
 would be bounded by nothing, since what is said in one style is merged while it waits."""
+
+ENTRY_BYTES = 512
+WORD_BYTES = array("d").itemsize + array("L").itemsize
+"""About what a segment that was sent is remembered in, beside its text, and each of its words."""
+
+COPIES = 2.5
+"""How often pending text is in memory: here, and in pieces on its way, which are a half dearer."""
 
 MAX_SEGMENTS = 1024
 """Segments that are remembered while a listener plays far behind: hours of speech."""
@@ -102,6 +111,16 @@ class _Entry:
     clock: WordClock | None  # until it has come
     borders: _Borders | None = None  # from then on
     end: float = math.inf  # until it has come
+    n_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.n_bytes = ENTRY_BYTES + sys.getsizeof(self.source)
+
+    def ended(self, end: float) -> None:
+        """All of its sound has been given out, up to this sample."""
+        self.end = end
+        self.borders, self.clock = _Borders.of(self.clock, self.source), None
+        self.n_bytes += WORD_BYTES * len(self.borders.times)
 
 
 class Ledger:
@@ -128,11 +147,35 @@ class Ledger:
         self._n_taken = self._n_to_letter = self._n_packed = 0
         self._style_taken: Style | None = None
         self._style_packed: Style | None = None
-        self._segments: deque[_Entry] = deque(maxlen=MAX_SEGMENTS)
+        self._segments: deque[_Entry] = deque()
+        self._n_remembered = 0  # bytes of these
         self._unsaid = ""  # the text behind the segments
         self._reply_ended = False
 
+    @property
+    def held_bytes(self) -> int:
+        """About what the text takes in memory, here and in the stages, and what is remembered of
+        the segments."""
+        unsaid = sys.getsizeof(self._unsaid) if self._unsaid else 0
+        return int(COPIES * unsaid) + self._n_remembered
+
+    def held_with(self, item: Token | Flush) -> int:
+        """The same, with this one taken in."""
+        n_more = 0 if isinstance(item, Flush) else sys.getsizeof(item.text)
+        return self.held_bytes + int(COPIES * n_more)
+
     # Text.
+
+    def refusal(self, item: Token | Flush, *, has_room: bool) -> TooMuchText:
+        """What a client is told of this one, which was not taken in. `has_room`: there would be for
+        all clients together."""
+        key = "flush" if isinstance(item, Flush) else "token"
+        told = f"{key}: there is no room for more beside what waits for all clients"
+        if has_room:
+            most = self._max_bytes
+            told = f"{key}: {self.n_bytes} bytes of text wait to be spoken, of at most {most}"
+        way_out = "no more is taken before a flush, a cancel, or the end of what waits"
+        return TooMuchText(f"{told}: {way_out}")
 
     def take_in(self, item: Token | Flush, now: float, *, has_room: bool = True) -> bool:
         """Enter what the client says. False: it is refused, since too much is pending, or since
@@ -156,6 +199,7 @@ class Ledger:
                 end = self._segments[-1].end if self._segments else 0
                 if self._reply_ended and not self._unsaid and self._heard_to(now) >= end:
                     self._segments.clear()
+                    self._n_remembered = 0
                 self._reply_ended = False
                 self._unsaid += text
                 if found := _LAST_LETTER.search(text):
@@ -196,14 +240,17 @@ class Ledger:
             case SegmentStarted(segment=segment):
                 index, source, speed = segment.index, segment.source, segment.style.speed
                 entry = _Entry(index, source, item.sample_offset, speed, segment.clock)
+                if len(self._segments) >= MAX_SEGMENTS:
+                    self._n_remembered -= self._segments.popleft().n_bytes
                 self._segments.append(entry)
+                self._n_remembered += entry.n_bytes
                 self._unsaid = self._unsaid[len(segment.source) :]
             case SegmentEnded(segment=segment):
                 for entry in self._segments:  # it may be remembered no more
                     if entry.index == segment.index:
-                        entry.end = item.end
-                        entry.borders = _Borders.of(segment.clock, segment.source)
-                        entry.clock = None
+                        self._n_remembered -= entry.n_bytes
+                        entry.ended(item.end)
+                        self._n_remembered += entry.n_bytes
 
     def sent(self, frame: PcmFrame, now: float) -> bool:
         """Enter that this sound was handed to the kernel. False: it was cancelled meanwhile, so

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
 
+from pipeline.holdings import Account
 from stages.errors import Disconnected
-from stages.items import Cancelled
+from stages.items import Cancelled, PcmFrame
 
 if TYPE_CHECKING:
+    from pipeline.holdings import Holder
     from stages.items import Answer, Outgoing
 
 SPEECH_ROOM = 4
@@ -18,16 +21,22 @@ SPEECH_ROOM = 4
 than a second of finished work."""
 
 ANSWER_BYTES = 1 << 20
-"""About what answers may take up while they wait: a thousand, or four that tell all the text
-that may be pending. A client that goes on asking and has not read these reads nothing."""
+"""What answers may take up while they wait: a thousand, or four that tell all the text that may be
+pending. A client that goes on asking and has not read these reads nothing."""
+
+ITEM_BYTES = 1024
+"""Of an answer or an event without its texts: most have less, no error has more than twice that."""
 
 
 class Outbox:
     """Two queues in front of one writer: speech with its events, and answers, which go first."""
 
-    def __init__(self) -> None:
-        self._speech: deque[Outgoing] = deque()
-        self._answers: deque[Answer] = deque()
+    def __init__(self, holder: Holder | None = None) -> None:
+        """`holder` is the connection's."""
+        holder = holder or Account().open()
+        self._held_speech, self._held_answers = holder.share(), holder.share()
+        self._speech: deque[tuple[Outgoing, int]] = deque()  # each with its size
+        self._answers: deque[tuple[Answer, int]] = deque()  # likewise
         self._closed = False
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -36,21 +45,27 @@ class Outbox:
         await trio.lowlevel.checkpoint()
         while len(self._speech) >= SPEECH_ROOM:
             await self._changed.park()
-        self._speech.append(item)
+        n_bytes = _n_bytes(item)
+        self._speech.append((item, n_bytes))
+        self._held_speech.set(self._held_speech.n_bytes + n_bytes)
         self._changed.unpark_all()
 
     def answer(self, item: Answer) -> None:
         """Append an answer, which never waits: the client is to be read on, since its next
         message may be a barge-in. Raises `Disconnected` for one that does not read its answers,
         as HTTP/2 servers do with a flood of pings."""
-        if sum(map(_n_bytes, self._answers)) >= ANSWER_BYTES:
+        n_bytes = _n_bytes(item)
+        n_held = self._held_answers.n_bytes + n_bytes
+        is_too_much = self._answers and n_held > ANSWER_BYTES
+        if is_too_much or not self._held_answers.ask(n_held):
             raise Disconnected
-        self._answers.append(item)
+        self._answers.append((item, n_bytes))
         self._changed.unpark_all()
 
     def drop_speech(self) -> None:
         """Forget what was not sent yet of sound and its events; keep answers."""
         self._speech.clear()
+        self._held_speech.set(0)
         self._changed.unpark_all()
 
     def close(self) -> None:
@@ -67,12 +82,29 @@ class Outbox:
             if self._closed:
                 raise StopAsyncIteration
             await self._changed.park()
-        item = self._answers.popleft() if self._answers else self._speech.popleft()
+        item: Outgoing | Answer
+        if self._answers:
+            item, n_bytes = self._answers.popleft()
+            share = self._held_answers
+        else:
+            item, n_bytes = self._speech.popleft()
+            share = self._held_speech
+        share.set(share.n_bytes - n_bytes)
         self._changed.unpark_all()
         return item
 
+    def give_back(self) -> None:
+        """Nobody will take out what is still in there."""
+        self._held_speech.close()
+        self._held_answers.close()
 
-def _n_bytes(answer: Answer) -> int:
-    """About what an answer takes up: most have less than 1 KB, no error has more than 2."""
-    texts = (answer.text_spoken, answer.text_remaining) if isinstance(answer, Cancelled) else ()
-    return 1024 + sum(map(len, texts))
+
+def _n_bytes(item: Outgoing | Answer) -> int:
+    match item:
+        case PcmFrame():
+            return len(item.data)
+        case Cancelled():  # characters take one to four bytes
+            texts = item.text_spoken, item.text_remaining
+            return ITEM_BYTES + sum(map(sys.getsizeof, texts))
+        case _:
+            return ITEM_BYTES

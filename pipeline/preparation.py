@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pipeline.executor import Executor
+    from pipeline.holdings import Holder
     from pipeline.request import QueuedRequest
     from stages.engine import Engine, Playback
     from stages.items import Segment
@@ -33,8 +34,12 @@ class Preparation:
     so nobody waits for what it chose before, nor for what dropped text needed. That a voice cannot
     be read is told of one that was chosen; text that needs it fails by itself."""
 
-    def __init__(self, executor: Executor, tell: Callable[[Preparing | Prepared], None]) -> None:
+    def __init__(
+        self, executor: Executor, tell: Callable[[Preparing | Prepared], None], holder: Holder
+    ) -> None:
+        """`holder` is the listener's."""
         self._executor = executor
+        self._holder = holder
         self._tell = tell
         self._trio = trio.lowlevel.current_trio_token()
         self._connection = structlog.contextvars.get_contextvars().get("connection")
@@ -49,7 +54,9 @@ class Preparation:
     @contextmanager
     def open(self, engine: Engine, segment: Segment, playback: Playback) -> Iterator[QueuedRequest]:
         """See `stages.engine.ModelThread`."""
-        with self._executor.open(engine, segment, playback) as request:
+        opened = self._executor.open(engine, segment, playback)
+        with self._holder.share() as sound, opened as request:
+            request.tell_waiting = sound.set
             if request.loading is not None:
                 self._look(segment.style.voice, request.loading, is_chosen=False)
             yield request

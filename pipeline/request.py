@@ -23,6 +23,10 @@ ROOM = 4
 engine busy while one is on its way to the loop; more only delays what barge-in throws away."""
 
 
+def _nobody(_: int) -> None:
+    pass
+
+
 class QueuedRequest:
     """One segment in one engine: `stages.engine.Request` to the engine, `Due` to the scheduler,
     `Job` to the stage."""
@@ -58,6 +62,10 @@ class QueuedRequest:
         self._arrived = timing.opened
         self.words: Sequence[SaidWord] = ()
         self.length_s: float | None = None
+        self.tell_waiting: Callable[[int], None] = _nobody
+        """Told on the Trio thread how many bytes of sound wait here, when that has changed."""
+        # Bytes of sound in and out, each written on one thread alone.
+        self._n_pushed = self._n_taken = self._n_emitted = self._n_given = 0
         self._inputs: deque[AudioChunk] = deque()
         self._outputs: deque[Samples] = deque()
         self._error: SynthesisError | None = None
@@ -81,11 +89,14 @@ class QueuedRequest:
         return bool(self._inputs)
 
     def take_input(self) -> list[AudioChunk]:
-        return [self._inputs.popleft() for _ in range(len(self._inputs))]
+        taken = [self._inputs.popleft() for _ in range(len(self._inputs))]
+        self._n_taken += sum(chunk.samples.nbytes for chunk in taken)
+        return taken
 
     def emit(self, samples: Samples) -> None:
         self.n_samples += len(samples)
         if not self.is_dead and len(samples):
+            self._n_emitted += samples.nbytes
             self._outputs.append(samples)
             self._trio_soon(self._unpark)
 
@@ -119,7 +130,9 @@ class QueuedRequest:
     # As its stage sees it, on the Trio thread.
 
     def push(self, chunk: AudioChunk) -> None:
+        self._n_pushed += chunk.samples.nbytes
         self._inputs.append(chunk)
+        self._tell()
         self.input_ended = chunk.is_last
         self._wake()
 
@@ -130,7 +143,13 @@ class QueuedRequest:
         self._unpark()
 
     def _unpark(self) -> None:
+        self._tell()
         self._new_output.unpark_all()
+
+    def _tell(self) -> None:
+        # What has left is read first: what came in meanwhile only makes it more.
+        n_left = self._n_taken + self._n_given
+        self.tell_waiting(self._n_pushed + self._n_emitted - n_left)
 
     def __aiter__(self) -> QueuedRequest:
         return self
@@ -141,6 +160,8 @@ class QueuedRequest:
             ended = self.has_ended  # looked at first: it is written after the last output
             if self._outputs:
                 samples = self._outputs.popleft()
+                self._n_given += samples.nbytes
+                self._tell()
                 # Looked at after the pop: a result that is put in just before it fills the room
                 # unseen, and the model thread would sleep for ever.
                 if len(self._outputs) >= ROOM - 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from pipeline.executor import tell_nobody
+from pipeline.holdings import Account
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
@@ -69,6 +70,7 @@ class Service:
         metrics: Metrics | None = None,
         languages: Languages | None = None,
         pacing: PacingMode = "smooth",
+        account: Account | None = None,
     ) -> None:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
@@ -89,6 +91,9 @@ class Service:
         self.max_pending_bytes = max_pending_bytes
         self.idle_timeout_s = idle_timeout_s
         self.metrics = metrics or Metrics()
+        self.account = account or Account()
+        """Of what waits in the process for all clients."""
+        self.account.note_cut_off = self.metrics.cut_off.inc
         self.words_for: Callable[[str], Sequence[WordTable]] = _no_words
         """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
@@ -320,6 +325,8 @@ class Service:
         metrics.listeners.set_function(lambda: self.n_listeners)
         metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
         metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
+        metrics.waiting_bytes.set_function(lambda: self.account.held_bytes)
+        metrics.waiting_bound_bytes.set_function(lambda: self.account.bound_bytes)
         metrics.load.set_function(self.pace.load)
         metrics.engines += self._engines
         for engine in self._engines:

@@ -9,6 +9,7 @@ A conversation's place is taken when it is opened, and given back when it has en
 from __future__ import annotations
 
 import contextlib
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipeline.dialects.dialect import Action, Dialect, Message
+    from pipeline.holdings import Holder, Share
     from pipeline.service import Service
     from pipeline.usage import Caller, Usage
     from stages.intake.conversation import Conversation
@@ -37,6 +39,9 @@ MAX_CONTEXTS = 16
 
 MAILBOX_ROOM = 16
 """Messages that may wait for a conversation, which takes them in without waiting for anything."""
+
+LETTER_BYTES = 1024
+"""Of a message without its text, about."""
 
 
 class Wire(Protocol):
@@ -61,17 +66,43 @@ class _OpenContext:
     letters: trio.MemorySendChannel[ClientMessage | ProtocolError]
     mailbox: trio.MemoryReceiveChannel[ClientMessage | ProtocolError]
     opening: Open
+    posted: Share
+    """What is in the mailbox."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     @property
     def name(self) -> str:
         return self.opening.context
 
+    async def post(self, letter: ClientMessage | ProtocolError) -> None:
+        """Put it into the mailbox, once there is room."""
+        self.posted.set(self.posted.n_bytes + _n_bytes(letter))
+        await self.letters.send(letter)
+
+    async def next_letter(self) -> ClientMessage | ProtocolError:
+        """Take the next one out of the mailbox. Raises `trio.EndOfChannel` behind the last."""
+        letter = await self.mailbox.receive()
+        self.posted.set(self.posted.n_bytes - _n_bytes(letter))
+        return letter
+
+
+def _n_bytes(letter: ClientMessage | ProtocolError) -> int:
+    text = letter.token if isinstance(letter, ClientMessage) else ""
+    return LETTER_BYTES + 4 * len(text)  # a character may take four
+
 
 class Session:
     """The conversations of one socket."""
 
-    def __init__(self, dialect: Dialect, service: Service, caller: Caller = NOBODY) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        service: Service,
+        caller: Caller = NOBODY,
+        holder: Holder | None = None,
+    ) -> None:
+        """`holder` is the connection's."""
+        self._holder = holder or service.account.open()
         self._dialect = dialect
         self._service = service
         self._caller = caller
@@ -178,7 +209,8 @@ class Session:
         place = contextlib.ExitStack()
         usage = place.enter_context(self._service.admit(conversation.style, self._caller))
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
-        context = _OpenContext(conversation, place, usage, *channel, opening)
+        posted = self._holder.share()
+        context = _OpenContext(conversation, place, usage, *channel, opening, posted)
         self._contexts[context.name] = context
         return context
 
@@ -187,7 +219,7 @@ class Session:
         if context is None:
             return  # it ended a moment ago, and `Dialect.ended` has told
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await context.letters.send(said)
+            await context.post(said)
 
     def _drop(self, name: str) -> None:
         context = self._contexts.get(name)
@@ -208,7 +240,7 @@ class Session:
         code = None
         self._n_conversing += 1
         try:
-            with context.scope, context.mailbox:
+            with context.scope, context.mailbox, context.posted:
                 code = await self._hold(context)
             if code is None or context.scope.cancel_called:
                 return  # dropped
@@ -231,7 +263,7 @@ class Session:
             context.opening,
             context.conversation,
             self._dialect,
-            context.mailbox.receive,
+            context.next_letter,
             send=partial(self._send, context=context),
             do=self._do,
         )
@@ -239,15 +271,20 @@ class Session:
         async with trio.open_nursery() as nursery:
             if self._dialect.keeps_alive:
                 nursery.start_soon(peer.keep_alive, self._sending.locked)
-            code = await hold_conversation(peer, self._service, context.conversation, context.usage)
+            code = await hold_conversation(
+                peer, self._service, context.conversation, context.usage, self._holder
+            )
             nursery.cancel_scope.cancel()
         await peer.end()
         return code
 
     async def _send(self, message: Message, context: _OpenContext | None = None) -> None:
-        async with self._sending:  # conversations take turns
-            if context is None or not context.scope.cancel_called:  # it may have been dropped since
-                await self._wire.send(message)
+        with self._holder.share() as waiting:
+            waiting.set(sys.getsizeof(message))
+            async with self._sending:  # conversations take turns
+                # It may have been dropped since.
+                if context is None or not context.scope.cancel_called:
+                    await self._wire.send(message)
 
     async def _end_at_shutdown(self) -> None:
         """A socket without a conversation has nobody else to close it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from typing import Any
 
+    from pipeline.holdings import Holder
     from pipeline.service import Service
     from pipeline.usage import Caller
     from stages.items import Answer, Outgoing
@@ -86,18 +87,21 @@ async def speak_text(
     hear: Callable[[Outgoing], Awaitable[None]],
     config: Mapping[str, Any],
     caller: Caller = NOBODY,
+    *,
+    holder: Holder | None = None,
 ) -> None:
     """Speak a text, which may still be arriving, and give `hear` its sound and its events. That may
     end it all by raising a `ServerError`.
 
-    `config` has the keys of the WebSocket's config message. Raises `ServerError` where it cannot be
-    applied, where a segment fails, where all places are taken, where a limit of the caller's key is
-    reached, and where a shutdown cuts it off."""
+    `config` has the keys of the WebSocket's config message; `holder` is the connection's, if there
+    is one. Raises `ServerError` where the config cannot be applied, where a segment fails, where
+    all places are taken, where a limit of the caller's key is reached, and where a shutdown cuts
+    it off."""
     conversation = service.new_conversation("auto", caller.tenant)
     conversation.configure({**config, "events": True})  # to know what has been spoken
     peer = _LocalPeer(_whole(text) if isinstance(text, str) else text, hear)
     with service.admit(conversation.style, caller) as usage:
-        code = await hold_conversation(peer, service, conversation, usage)
+        code = await hold_conversation(peer, service, conversation, usage, holder)
         if peer.error is not None:
             usage.ended = "failed"
     if peer.error is not None:

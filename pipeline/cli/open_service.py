@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import SpeechSettings
     from pipeline.executor import Tell
+    from pipeline.holdings import Account
     from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
@@ -44,6 +45,7 @@ async def open_service(
     tell: Tell = tell_nobody,
     preload: Sequence[str] = (),
     pacing: PacingMode = "smooth",
+    account: Account | None = None,
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
@@ -100,6 +102,7 @@ async def open_service(
             idle_timeout_s=idle_timeout_s,
             metrics=metrics,
             pacing=pacing,
+            account=account,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables

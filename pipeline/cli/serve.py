@@ -18,8 +18,11 @@ from pipeline.cli import devices
 from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
 from pipeline.cli.reloading import Reloading, signals_to_hear
+from pipeline.holdings import Account
 from pipeline.net.access import Access, is_loopback
+from pipeline.net.addresses import TrustedProxies
 from pipeline.net.announcement import announce
+from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.keys import KEYS_VARIABLE, read_keys
 from pipeline.net.port import Port
 from pipeline.net.starting_answers import StartingAnswers
@@ -58,6 +61,7 @@ async def serve(options: ServeSettings) -> None:
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
+    crowd = Crowd(Room.below(raise_descriptor_limit()), TrustedProxies(options.trusted_proxies))
     is_warm = False
     with contextlib.ExitStack() as bound:
         usage_log = None
@@ -74,8 +78,10 @@ async def serve(options: ServeSettings) -> None:
             port = Port(
                 StartingAnswers(lambda: progress.part),
                 access,
+                crowd,
                 tls=tls,
                 write_stall_s=options.write_stall_s,
+                account=Account(options.waiting_mb * 1_000_000),
             )
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
@@ -87,7 +93,14 @@ async def serve(options: ServeSettings) -> None:
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
-                opening = open_answers(options, access, port.limit, progress, usage_log=usage_log)
+                opening = open_answers(
+                    options,
+                    access,
+                    crowd,
+                    progress,
+                    usage_log=usage_log,
+                    account=port.account,
+                )
                 async with opening as answers:
                     watch.cancel()
                     is_warm = True

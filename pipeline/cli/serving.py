@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from pipeline.cli.settings import ServeSettings
     from pipeline.executor import Tell
+    from pipeline.holdings import Account
     from pipeline.net.access import Access
-    from pipeline.net.pacing import RateLimit
+    from pipeline.net.crowd import Crowd
     from pipeline.usage_log import UsageLog
 
 
@@ -36,10 +37,11 @@ class AnswersOpener(Protocol):
         self,
         options: ServeSettings,
         access: Access,
-        limit: RateLimit,
+        crowd: Crowd,
         tell: Tell,
         *,
         usage_log: UsageLog | None,
+        account: Account,
     ) -> AbstractAsyncContextManager[ServiceAnswers]:
         """See there."""
 
@@ -48,20 +50,26 @@ class AnswersOpener(Protocol):
 async def open_answers(
     options: ServeSettings,
     access: Access,
-    limit: RateLimit,
+    crowd: Crowd,
     tell: Tell,
     *,
     usage_log: UsageLog | None,
+    account: Account,
 ) -> AsyncIterator[ServiceAnswers]:
-    """The answers of the service for these options, which is warm. `limit` is the port's, for new
-    connections; `tell` gets the parts of the start, each as it begins; `usage_log` a line for each
-    conversation."""
+    """The answers of the service for these options, which is warm. `crowd` is the port's; `tell`
+    gets the parts of the start, each as it begins; `usage_log` a line for each
+    conversation. `account` is of what waits for all clients."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
     opening = open_service(
-        options, *limits, tell=tell, preload=options.preload, pacing=options.pacing
+        options,
+        *limits,
+        tell=tell,
+        preload=options.preload,
+        pacing=options.pacing,
+        account=account,
     )
-    async with opening as service:
+    async with opening as service, trio.open_nursery() as nursery:
         if usage_log is not None:
             tell("the usage log: counting today's")
             await count_again(usage_log.path, access.keys.tenant)
@@ -78,7 +86,10 @@ async def open_answers(
             # 90 ms.
             gc.collect()
             gc.freeze()
-            yield ServiceAnswers(service, http, limit, uploads)
+            answers = ServiceAnswers(service, http, crowd, uploads)
+            nursery.start_soon(answers.hang_ups.watch)
+            yield answers
+            nursery.cancel_scope.cancel()
 
 
 def upload_rules(options: ServeSettings, access: Access) -> UploadRules:

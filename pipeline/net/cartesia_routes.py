@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from pipeline.dialects.cartesia import BytesRequest, SseRequest
 from pipeline.net.callers import caller_in
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 
 if TYPE_CHECKING:
     from pipeline.service import Service
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def cartesia_routes(service: Service) -> APIRouter:
     """The routes to a service."""
-    routes = APIRouter(tags=["as Cartesia has it"])
+    routes = APIRouter(route_class=ForgetfulRoute, tags=["as Cartesia has it"])
 
     @routes.post("/tts/bytes", response_class=Response)
     async def speech(body: BytesRequest, request: Request) -> Response:

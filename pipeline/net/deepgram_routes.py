@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from pipeline.dialects.deepgram.over_http import HttpAsked, TextAsked
 from pipeline.net.callers import caller_in
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 
 if TYPE_CHECKING:
     from pipeline.service import Service
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def deepgram_routes(service: Service) -> APIRouter:
     """The routes to a service; both versions have the same."""
-    routes = APIRouter(tags=["as Deepgram has it"])
+    routes = APIRouter(route_class=ForgetfulRoute, tags=["as Deepgram has it"])
 
     @routes.post("/v2/speak", response_class=Response)
     @routes.post("/v1/speak", response_class=Response)

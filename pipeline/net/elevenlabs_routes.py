@@ -18,7 +18,7 @@ from pipeline.dialects.elevenlabs import (
     voice_entry,
 )
 from pipeline.net.callers import caller_in
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -39,7 +39,7 @@ class _OfTheirClients(APIRoute):
 
 def elevenlabs_routes(service: Service) -> APIRouter:
     """The routes to a service."""
-    routes = APIRouter(tags=["as ElevenLabs has it"])
+    routes = APIRouter(route_class=ForgetfulRoute, tags=["as ElevenLabs has it"])
 
     def names_in(request: Request) -> VoiceNames:
         return service.names_for(caller_in(request.scope).tenant)

@@ -29,7 +29,7 @@ from pipeline.net.deepgram_routes import deepgram_routes
 from pipeline.net.elevenlabs_routes import elevenlabs_routes
 from pipeline.net.openai_routes import openai_routes
 from pipeline.net.request_head import Refused
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 from pipeline.net.voice_routes import ErrorAnswer, voice_routes
 from pipeline.web.routes import add_page
 from stages.audio.encoders import FORMATS
@@ -112,6 +112,8 @@ def create_app(
         static_url="/docs/files",
         default_response_class=JsonAnswer,
     )
+
+    app.router.route_class = ForgetfulRoute
 
     def tell_failure(path: str) -> Response:
         told = HttpError(500, "internal_error", "the server failed; its log says how")

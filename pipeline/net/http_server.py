@@ -14,6 +14,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from pipeline.net.callers import CALLER
+from pipeline.net.speech_response import HOLDER
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,7 +46,7 @@ class HttpServer:
         """Answer the request of this client in the stream, and close."""
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
-        state = ConnectionState({CALLER: caller})
+        state = ConnectionState({CALLER: caller, HOLDER: stream.holder})
         await TCPServer(self._app, self._config, self._context, state, transport)
 
 

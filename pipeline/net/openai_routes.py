@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pipeline.dialects.captions import CaptionedRequest
 from pipeline.dialects.openai_speech import MODELS, SpeechRequest, model, names_of
 from pipeline.net.callers import caller_in
-from pipeline.net.speech_response import SpeechResponse
+from pipeline.net.speech_response import ForgetfulRoute, SpeechResponse
 from stages.audio.encoders import FORMATS
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class OpenAiErrorAnswer(BaseModel):
 def openai_routes(service: Service) -> APIRouter:
     """The routes to a service. Lists of voices hold the aliases, too."""
     routes = APIRouter(
+        route_class=ForgetfulRoute,
         tags=["as OpenAI and Kokoro have it"],
         responses={status: {"model": OpenAiErrorAnswer} for status in (400, 401, 403, 500, 503)},
     )

@@ -32,6 +32,9 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 512 * 1024
 """The limit with chunk headers, which make a body of single bytes six times as long."""
 
+COPIES = 2
+"""How often a request is in memory: as it is put together, and as it is handed on."""
+
 HOP_BY_HOP = frozenset(
     b"connection content-length expect http2-settings transfer-encoding upgrade".split()
 )
@@ -120,6 +123,7 @@ class RequestReader:
         self.path = ""
         """What is asked for, as soon as it is known; a refusal has the shape that goes with it."""
         self._n_received = 0
+        self._waiting = stream.holder.share()
         self._stream = stream
         self._is_upload = is_upload
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
@@ -180,6 +184,9 @@ class RequestReader:
         self._n_received += len(data)
         if self._n_received > MAX_REQUEST_BYTES:
             raise Refused(413, "too_large", f"the request is over {MAX_REQUEST_BYTES} bytes")
+        if not self._waiting.ask(COPIES * min(self._n_received, MAX_HEAD_BYTES + MAX_BODY_BYTES)):
+            msg = "there is no room for the request beside what waits for all clients"
+            raise Refused(503, "overloaded", msg, headers=(("retry-after", "2"),))
         self._parser.receive_data(data)
         return bool(data)
 

@@ -9,13 +9,20 @@ import struct
 import sys
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
+
+from pipeline.holdings import Account
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trio.socket import SocketType
+
+    from pipeline.net.hang_ups import HangUps
+
+log = structlog.stdlib.get_logger(__name__)
 
 SEND_BUFFER_BYTES = 64 * 1024
 """Asked of the kernel, which doubles it: two thirds of a second of 48 kHz float32. A barge-in
@@ -26,8 +33,14 @@ KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 where the kernel can be told (tcp(7)). Pings are answered by programs, and some of them do not read
 while they have nothing to wait for."""
 
+SEND_COPIES = 2
+"""How often what is being sent is in memory: as it was made, and as it goes out."""
+
 LINGER_S = 1.0
 """The time a client has to notice that the server is done."""
+
+HUNG_UP_S = 0.25
+"""How long what a client sent is worked off after it has closed its side: a thousand frames."""
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """``struct linger``: on, for no time at all (socket(7))."""
@@ -56,13 +69,24 @@ class ClientStream(trio.abc.HalfCloseableStream):
     `trio.BrokenResourceError` like any other on a dead connection. The limit is here because
     neither trio-websocket nor Hypercorn, which shields its sends, has one."""
 
-    def __init__(self, tcp: trio.SocketStream, write_stall_s: float) -> None:
+    def __init__(
+        self,
+        tcp: trio.SocketStream,
+        write_stall_s: float,
+        account: Account | None = None,
+        peer: str = "",
+    ) -> None:
+        self.holder = (account or Account()).open(self._cut_off)
+        """What waits in memory for this client."""
+        self._unsent = self.holder.share()
         self._tcp = tcp
+        self.peer = peer
+        """The client's address: the socket's, or what a trusted proxy says."""
+        self.who = peer
+        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
-        self.who = self.peer
-        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self.is_sending = False
         """Whether a send waits for the client to read."""
         self.input_left = sys.maxsize
@@ -71,19 +95,19 @@ class ClientStream(trio.abc.HalfCloseableStream):
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on, before anything was read. The caller sets a time limit.
+        """Speak TLS from here on, with what was given back as its first bytes. The caller sets a
+        time limit.
 
         Raises `PlainText` where the client speaks something else, which can then still be read,
         and `trio.BrokenResourceError` where the handshake fails or the client has gone."""
-        try:
-            first = await self._tcp.socket.recv(1, socket.MSG_PEEK)
-        except OSError as error:
-            raise trio.BrokenResourceError from error
-        if not first:
+        if not self._read_ahead:
+            self._read_ahead = bytes(await self._tcp.receive_some())
+        if not self._read_ahead:
             raise trio.BrokenResourceError("the client left without sending anything")
-        if first != TLS_HANDSHAKE:
+        if not self._read_ahead.startswith(TLS_HANDSHAKE):
             raise PlainText
-        tls = trio.SSLStream(_UnderTls(self._tcp), context, server_side=True)
+        begin, self._read_ahead = self._read_ahead, b""
+        tls = trio.SSLStream(_UnderTls(self._tcp, begin), context, server_side=True)
         await tls.do_handshake()
         self._tls = tls
 
@@ -93,18 +117,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
         return self._tcp if self._tls is None else self._tls
 
     @property
-    def socket(self) -> SocketType:
-        """The socket, of which Hypercorn asks the addresses."""
-        return self._tcp.socket
-
-    @property
-    def peer(self) -> str:
-        """The address of the client; empty where it has gone."""
-        try:
-            host: str = self._tcp.socket.getpeername()[0]
-        except OSError:
-            return ""
-        return host
+    def socket(self) -> _Addresses:
+        """The socket as Hypercorn looks at it: its addresses."""
+        return _Addresses(self.peer, self._tcp.socket)
 
     def give_back(self, data: bytes) -> None:
         """Let these bytes be read again, before all others."""
@@ -130,12 +145,15 @@ class ClientStream(trio.abc.HalfCloseableStream):
         and a client that reads it steadily has not stalled."""
         view = memoryview(data)
         self.is_sending = True
+        self._unsent.set(SEND_COPIES * len(view))
         try:
             for start in range(0, max(1, len(view)), SEND_BUFFER_BYTES):
                 with self._stall_limit():
                     await self._stream.send_all(view[start : start + SEND_BUFFER_BYTES])
+                self.holder.moved()
         finally:
             self.is_sending = False
+            self._unsent.set(0)
 
     @contextlib.contextmanager
     def _stall_limit(self) -> Iterator[None]:
@@ -163,6 +181,18 @@ class ClientStream(trio.abc.HalfCloseableStream):
                 await self._tls.aclose()
         await self._tcp.aclose()
 
+    async def abort_when_hung_up(
+        self, hang_ups: HangUps, show_life: Callable[[], None], serving: trio.CancelScope
+    ) -> None:
+        """Cut off a client that has closed its side, if it has not gone `HUNG_UP_S` later: what it
+        sent before is worked off for so long, since a goodbye may be the last of it. Whoever serves
+        it is cancelled."""
+        await hang_ups.wait(self._tcp.socket, show_life)
+        await trio.sleep(HUNG_UP_S)
+        log.debug("a client hung up")
+        self.abort()
+        serving.cancel()
+
     async def linger(self) -> None:
         """Close so that the client can still read what it was sent: closing a socket that has
         unread bytes in it resets the connection, and the last answer is lost."""
@@ -175,7 +205,12 @@ class ClientStream(trio.abc.HalfCloseableStream):
 
     def close(self) -> None:
         """Close; the kernel still delivers what it holds for the client."""
+        self.holder.close()
         self._tcp.socket.close()
+
+    def _cut_off(self) -> None:
+        log.info("a client was cut off: too much waited for it", peer=self.peer)
+        self.abort()
 
     def abort(self) -> None:
         """Reset the connection: for a client that does not read, or has vanished.
@@ -188,14 +223,37 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._tcp.socket.close()
 
 
-class _UnderTls(trio.abc.Stream):
-    """The TCP stream under TLS. Closing it ends the server's side alone, so that `linger` can wait
-    for the client's."""
+class _Addresses:
+    """The addresses of a connection, in the form of a socket's."""
 
-    def __init__(self, tcp: trio.SocketStream) -> None:
+    def __init__(self, peer: str, tcp: SocketType) -> None:
+        self.family = tcp.family
+        self._peer = peer
         self._tcp = tcp
 
+    def getpeername(self) -> tuple[str, int]:
+        """The client's. Nobody asks for its port, which a proxy need not tell."""
+        return self._peer, 0
+
+    def getsockname(self) -> tuple[str, int]:
+        """The server's."""
+        host, port, *_ = self._tcp.getsockname()
+        return host, port
+
+
+class _UnderTls(trio.abc.Stream):
+    """The TCP stream under TLS, whose first bytes were read before. Closing it ends the server's
+    side alone, so that `linger` can wait for the client's."""
+
+    def __init__(self, tcp: trio.SocketStream, begin: bytes) -> None:
+        self._tcp = tcp
+        self._begin = begin
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._begin:
+            await trio.lowlevel.checkpoint()
+            begin, self._begin = self._begin, b""
+            return begin
         return await self._tcp.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

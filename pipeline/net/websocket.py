@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +23,7 @@ from wsproto.utilities import LocalProtocolError
 from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
-from pipeline.net.pacing import PacedStream
+from pipeline.net.pacing import FramePace, PacedStream
 from stages.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trio_websocket import CloseReason, WebSocketConnection
 
     from pipeline.dialects.dialect import Message
+    from pipeline.net.hang_ups import HangUps
     from pipeline.net.stream import ClientStream
 
 log = structlog.stdlib.get_logger(__name__)
@@ -53,6 +56,9 @@ frames are; see `native.render`."""
 
 ABNORMAL_CLOSURE = 1006
 """The library's code for a connection that broke (RFC 6455, section 7.4.1)."""
+
+MAX_PARTS = 64
+"""Of a message that is being received: to join so many costs less than to receive them."""
 
 BREACHES = frozenset({1002, 1007})
 """The library's codes for a client that broke the protocol, in its framing or in its UTF-8."""
@@ -115,6 +121,16 @@ class WebSocketWire:
                 if tick % PING_EVERY_TICKS == 0 and not nursery.child_tasks:
                     nursery.start_soon(self._ping)  # one at a time: some never answer any
 
+    def show_life(self, nursery: trio.Nursery) -> None:
+        """Send a pong that answers no ping, which is a heartbeat (RFC 6455, 5.5.3), unless
+        something else is being sent, which does as well."""
+        if not self._stream.is_sending:
+            nursery.start_soon(self._pong)
+
+    async def _pong(self) -> None:
+        with contextlib.suppress(ConnectionClosed, LocalProtocolError):
+            await self._socket.pong(os.urandom(PING_BYTES))
+
     async def _ping(self) -> None:
         with contextlib.suppress(ConnectionClosed):
             await self._socket.ping(os.urandom(PING_BYTES))
@@ -125,14 +141,45 @@ class _Transport(PacedStream):
     """The stream under the library. Where a client broke the protocol the library closes it before
     it has sent a close frame; then the client's stream stays open, so that one can be sent."""
 
-    def __init__(self, stream: ClientStream, are_others: Callable[[], bool]) -> None:
-        super().__init__(stream, are_others)
+    def __init__(self, stream: ClientStream, pacer: FramePace, n_head: int) -> None:
+        """`n_head` is the length of the upgrade's head in bytes."""
+        super().__init__(stream, pacer)
+        self._n_head_left = n_head
+        self._accepted = trio.Event()
+        self._partial = stream.holder.share()
+        self.socket: WebSocketConnection | None = None
         self._is_closed = False
         self._has_sent_close = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """See `trio.abc.ReceiveStream`. The head comes alone, and what is behind it once the
+        upgrade was accepted: else the library would not look at it before more comes."""
         self._check_open()
-        return await super().receive_some(max_bytes)
+        if self._n_head_left:
+            head = await super().receive_some(min(self._n_head_left, max_bytes or sys.maxsize))
+            self._n_head_left -= len(head)
+            return head
+        await self._accepted.wait()
+        n_partial = self._joined_parts()
+        self._partial.set(n_partial)
+        data = await super().receive_some(max_bytes)
+        self._partial.set(n_partial + 4 * len(data))  # a character takes up to four
+        return data
+
+    def accepted(self, socket: WebSocketConnection) -> None:
+        """The upgrade was accepted: go on with what the client sends."""
+        self.socket = socket
+        self._accepted.set()
+
+    def _joined_parts(self) -> int:
+        """The size of the message that is being received, whose parts are joined now and then: the
+        library keeps a text for each read and each fragment, of a character or of none."""
+        if self.socket is None:
+            return 0
+        parts = self.socket._message_parts  # noqa: SLF001 - it has no way to bound their number
+        if len(parts) > MAX_PARTS:
+            parts[:] = [parts[0][:0].join(parts)]  # type: ignore[arg-type]  # they are of one kind
+        return sum(map(sys.getsizeof, parts))
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._check_open()
@@ -167,24 +214,35 @@ class _Transport(PacedStream):
 async def serve_websocket(
     stream: ClientStream,
     serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
-    are_others: Callable[[], bool],
+    pacer: FramePace,
+    *,
     silent_s: float,
+    n_head: int,
+    hang_ups: HangUps,
 ) -> None:
     """Answer the upgrade request in the stream, serve the socket, and close.
 
-    `are_others` is as for `PacedStream`, `silent_s` as for `WebSocketWire`."""
-    transport = _Transport(stream, are_others)
+    `pacer` is the client's, `silent_s` is as for `WebSocketWire`; the request's head is
+    the first `n_head` bytes."""
+    transport = _Transport(stream, pacer, n_head)
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_after(HANDSHAKE_WITHIN_S):
                 request = await wrap_server_stream(
-                    nursery, transport, max_message_size=native.MAX_MESSAGE_BYTES
+                    nursery,
+                    transport,
+                    message_queue_size=0,  # what is not taken waits where it is counted
+                    max_message_size=native.MAX_MESSAGE_BYTES,
                 )
                 chosen = subprotocol(request.proposed_subprotocols)
                 socket = await request.accept(subprotocol=chosen)
+            transport.accepted(socket)
             wire = WebSocketWire(socket, stream, silent_s)
             nursery.start_soon(wire.cut_when_vanished)
+            show_life = partial(wire.show_life, nursery)
+            serving = nursery.cancel_scope
+            nursery.start_soon(stream.abort_when_hung_up, hang_ups, show_life, serving)
             try:
                 code = await serve(wire)
             except Exception:

@@ -16,6 +16,7 @@ from pipeline.net.stream import probe
 from pipeline.net.websocket import WebSocketWire
 from tests.faults.figures import wait_for_listeners
 from tests.faults.raw_client import (
+    FREE_WITHIN_S,
     RawWebSocket,
     connected,
     only_websocket,
@@ -23,7 +24,7 @@ from tests.faults.raw_client import (
     wait_for_place,
     websocket,
 )
-from tests.faults.raw_frames import CLOSE, PING, PONG
+from tests.faults.raw_frames import CLOSE, PING, PONG, TEXT, frame
 from tests.server_process import HOST
 
 if TYPE_CHECKING:
@@ -331,3 +332,31 @@ async def test_a_client_that_talks_and_never_answers_a_ping_is_kept_with_one_pin
         nursery.start_soon(keep_for, 1000, peer_of(socket, stream))
     assert stream.aborted_at is None
     assert len(socket.payloads) == 1
+
+
+CANCELS = frame(TEXT, b'{"cancel":true}') * 300_000
+"""More than both kernels take: at the pace for those who send too much, minutes of it."""
+
+
+async def test_a_client_that_was_killed_is_not_worked_for(server: ServerProcess) -> None:
+    """Its hang-up was seen behind all that it had sent, which was worked off at the pace for
+    floods: thirty of them held all places for two minutes."""
+    async with websocket(server.port, "events=true") as listener:
+        await listener.speak("Somebody listens, so that floods are slowed down. ")
+        await listener.next_event("segment_start")
+        async with websocket(server.port) as client:  # it is told nothing, so leaves nothing unread
+            with trio.move_on_after(1):
+                await client.send(CANCELS)
+        with trio.fail_after(FREE_WITHIN_S):
+            await wait_for_listeners(server, 1)
+
+
+async def test_a_goodbye_before_a_hang_up_is_still_answered(
+    server: ServerProcess,
+) -> None:
+    """A client may close its side right behind its close frame, and read on."""
+    async with websocket(server.port, "events=true") as client:
+        await client.next_event("ready")
+        await client.send(frame(TEXT, b'{"token":"Hello. "}') + frame(CLOSE, b"\x03\xe8"))
+        client.half_close()
+        assert await client.next_close() == 1000

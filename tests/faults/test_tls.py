@@ -32,7 +32,7 @@ from tests.faults.raw_client import (
     wait_for_place,
     websocket,
 )
-from tests.faults.raw_frames import sound
+from tests.faults.raw_frames import TEXT, frame, sound
 from tests.server_process import PATIENCE_S, ROOT, open_server, running_server
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 CERTIFICATE, KEY = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
 OPTIONS = ("--tls-certificate", str(CERTIFICATE), "--tls-key", str(KEY))
 
+CANCELS = frame(TEXT, b'{"cancel":true}') * 300_000
 SMALL = 4096
 LONG_TEXT = "This is a sentence of a long speech. " * 200
 
@@ -178,6 +179,20 @@ async def test_a_reset_frees_the_place(secure_server: ServerProcess) -> None:
         await client.next_frame()
         client.reset()
     await wait_for_place(secure_server.port, tls=TRUSTING)
+
+
+async def test_a_client_that_was_killed_is_not_worked_for() -> None:
+    """See `test_clients_that_vanish`."""
+    async with (
+        open_server(*OPTIONS, "--max-listeners", "2") as server,
+        websocket(server.port, "events=true", tls=TRUSTING) as listener,
+    ):
+        await listener.speak("Somebody listens, so that floods are slowed down. ")
+        await listener.next_event("segment_start")
+        async with websocket(server.port, tls=TRUSTING) as client:
+            with trio.move_on_after(1):
+                await client.send(CANCELS)
+        await wait_for_place(server.port, tls=TRUSTING)
 
 
 async def test_shutdown_with_a_listener_and_one_that_reads_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tests.faults.raw_client import (
     post,
     wait_for_place,
 )
+from tests.faults.raw_frames import TEXT, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,3 +197,42 @@ async def test_sockets_without_a_conversation_are_bounded(narrow_server: ServerP
         assert refused.status == 503
         assert int(refused.headers["retry-after"]) > 0
     await wait_for_place(narrow_server.port)
+
+
+SPOKEN = frame(TEXT, b'{"token":"Hello. "}') + frame(TEXT, b'{"flush":true}')
+
+
+@pytest.mark.parametrize("n_held", [0, 1, 5, len(SPOKEN)])
+async def test_frames_that_come_with_the_upgrade_are_heard(
+    server: ServerProcess, n_held: int
+) -> None:
+    """What was sent in the same write as the request was not looked at before more came: who waited
+    for an answer waited for ever."""
+    with_it, behind = SPOKEN[: len(SPOKEN) - n_held], SPOKEN[len(SPOKEN) - n_held :]
+    async with connected(server.port) as connection:
+        client = RawWebSocket(connection.stream)
+        await client.send(upgrade("/ws/stream?events=true") + with_it)
+        await client.read_upgrade()
+        if behind:
+            await client.send(behind)
+        await client.next_event("flushed")
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "answer"),
+    [
+        ("/v1/speak", {"type": "Bogus"}, "Warning"),
+        ("/v2/speak", {"type": "Bogus"}, "Warning"),
+        ("/v1/realtime", {"type": "bogus"}, "error"),
+        ("/tts/websocket", {"context_id": "A"}, "error"),
+    ],
+)
+async def test_every_dialect_hears_what_comes_with_the_upgrade(
+    server: ServerProcess, target: str, said: object, answer: str
+) -> None:
+    async with connected(server.port) as connection:
+        client = RawWebSocket(connection.stream)
+        await client.send(upgrade(target) + frame(TEXT, json.dumps(said).encode()))
+        await client.read_upgrade()
+        while (await client.next_text()).get("type") != answer:
+            pass
