@@ -108,15 +108,20 @@ class FramePace:
         self._floods = floods
         self._are_others = are_others
         self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
+        self._came_at = trio.current_time()
+
+    def came(self) -> None:
+        """Something has come. Until more is read it is the client that waits, be it for its turn or
+        for what it sent to be spoken: that is no pause in which its budget grows."""
+        self._came_at = trio.current_time()
 
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
-        if not self._are_others() or self._own.charge(n_frames, now):
-            return
-        wait_s = self._floods.charge(self._stream.who, n_frames, now)
-        await trio.sleep(wait_s or 0.0)
-        self._own.hold(trio.current_time() - now)
+        if self._are_others() and not self._own.charge(n_frames, now):
+            wait_s = self._floods.charge(self._stream.who, n_frames, now)
+            await trio.sleep(wait_s or 0.0)
+        self._own.hold(trio.current_time() - self._came_at)
 
 
 class PacedStream(trio.abc.Stream):
@@ -131,6 +136,7 @@ class PacedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await self._pacer.wait(self._n_taken)
         data = await self._stream.receive_some(max_bytes)
+        self._pacer.came()
         n_bytes, n_frames = self._scanner.scan(data, FRAMES_PER_READ)
         self._stream.give_back(data[n_bytes:])
         self._n_taken = max(1, n_frames)  # a frame that comes in pieces is charged by the piece
