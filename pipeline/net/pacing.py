@@ -26,8 +26,9 @@ FRAMES_PER_S = 25.0
 """A client's own long-run rate: speech takes up four tokens a second, or twice that when it is
 sped up."""
 
-BURST_FRAMES = 250
-"""The most of its own at once: a minute of speech, token by token."""
+BURST_FRAMES = 60
+"""The most of its own at once: fifteen seconds of speech, token by token. All clients may begin
+with it in one moment, and what they say is to be spoken."""
 
 FLOOD_FRAMES_PER_S = 250.0
 """The rate of all together who have used up their own: at 0.2 ms each a twentieth of the loop. Who
@@ -118,10 +119,12 @@ class FramePace:
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
-        if self._are_others() and not self._own.charge(n_frames, now):
-            wait_s = self._floods.charge(self._stream.who, n_frames, now)
-            await trio.sleep(wait_s or 0.0)
-        self._own.hold(trio.current_time() - self._came_at)
+        self._own.hold(now - self._came_at)
+        if not self._are_others() or self._own.charge(n_frames, now):
+            return
+        wait_s = self._floods.charge(self._stream.who, n_frames, now)
+        await trio.sleep(wait_s or 0.0)
+        self._own.hold(trio.current_time() - now)
 
 
 class PacedStream(trio.abc.Stream):
