@@ -75,7 +75,7 @@ def speak(
 @functools.cache
 def whole(pitch_shift: float, voice: str = ESPEAK, **config: float) -> bytes:
     """The same in one token."""
-    return speak([TEXT], pitch_shift, voice=voice, **config)
+    return speak([TEXT], pitch_shift, "f32le", voice, **config)
 
 
 CUTS = st.lists(st.integers(0, len(TEXT)), max_size=30)
