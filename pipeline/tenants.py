@@ -7,6 +7,7 @@ the limit is reached: a segment that has begun to be spoken is spoken to its end
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -128,7 +129,7 @@ class Tenant:
             limit=limit,
             most=most,
             ends=ends,
-            retry_after_s=max(1, round(ends_at - now + 0.5)),  # not a moment too early
+            retry_after_s=math.ceil(ends_at - now),  # not a moment too early
         )
 
     # Voices.
