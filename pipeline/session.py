@@ -75,9 +75,13 @@ class _OpenContext:
         return self.opening.context
 
     async def post(self, letter: ClientMessage | ProtocolError) -> None:
-        """Put it into the mailbox, once there is room."""
-        self.posted.set(self.posted.n_bytes + _n_bytes(letter))
-        await self.letters.send(letter)
+        """Put it into the mailbox, once there is room, unless the conversation takes no more."""
+        n_bytes = _n_bytes(letter)
+        self.posted.set(self.posted.n_bytes + n_bytes)
+        try:
+            await self.letters.send(letter)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.posted.set(self.posted.n_bytes - n_bytes)
 
     async def next_letter(self) -> ClientMessage | ProtocolError:
         """Take the next one out of the mailbox. Raises `trio.EndOfChannel` behind the last."""
@@ -216,9 +220,7 @@ class Session:
 
     async def _say(self, said: ClientMessage | ProtocolError, name: str) -> None:
         context = self._contexts.get(name)
-        if context is None:
-            return  # it ended a moment ago, and `Dialect.ended` has told
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        if context is not None:  # else it ended a moment ago, and `Dialect.ended` has told
             await context.post(said)
 
     def _drop(self, name: str) -> None:
