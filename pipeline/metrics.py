@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
@@ -129,6 +129,10 @@ class Metrics:
         # The state at each scrape, which the service tells by `set_function`.
         self.ready = gauge("ready", "A new listener would be served")
         self.listeners = gauge("listeners", "Places taken")
+        self.connections = gauge("connections", "Connections that are open")
+        self.unfinished = gauge(
+            "connections_unfinished", "Connections whose request has not been read yet"
+        )
         self.tasks = gauge("tasks", "Trio's tasks")
         self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
         self.waiting_bytes = gauge("waiting_bytes", "What waits in memory for all clients")
@@ -141,6 +145,20 @@ class Metrics:
         self.engines: list[Engine] = []
         """Those whose own processes are looked at, at each scrape."""
         registry.register(_OwnProcesses(self.engines))
+        self._shed: Mapping[str, int] = {}
+        registry.register(_Shed(lambda: self._shed))
+
+    def watch_connections(
+        self,
+        n_open: Callable[[], float],
+        n_unfinished: Callable[[], float],
+        shed: Mapping[str, int],
+    ) -> None:
+        """Tell of the port at each scrape: how many connections there are, how many of them have
+        not asked for anything yet, and how many were closed unserved, by the reason."""
+        self.connections.set_function(n_open)
+        self.unfinished.set_function(n_unfinished)
+        self._shed = shed
 
     def render(self) -> bytes:
         """All metrics in the format that Prometheus reads."""
@@ -182,6 +200,22 @@ class Metrics:
         """Record a finished segment by the seconds of its steps and of its sound."""
         if sound_s:
             self._factors.labels(engine).observe(steps_s / sound_s)
+
+
+class _Shed(Collector):
+    """Connections that were closed unserved. A flood costs the port too little to count each one
+    here."""
+
+    def __init__(self, shed: Callable[[], Mapping[str, int]]) -> None:
+        self._shed = shed
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "voice_connections_shed", "Connections that were closed unserved", labels=("reason",)
+        )
+        for reason, count in self._shed().items():
+            family.add_metric((reason,), count)
+        yield family
 
 
 class _OwnProcesses(Collector):

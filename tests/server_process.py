@@ -141,8 +141,12 @@ def wyoming_port(server: ServerProcess) -> int:
 
 
 @contextmanager
-def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator[ServerProcess]:
-    """Start ``server.py --port 0`` with these options and environment variables."""
+def running_server(
+    *options: str, env: dict[str, str] | None = None, descriptors: int | None = None
+) -> Iterator[ServerProcess]:
+    """Start ``server.py --port 0`` with these options and environment variables, and no more than
+    so many file descriptors."""
+    limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
         log = Path(folder) / "log"
@@ -152,7 +156,7 @@ def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator
         clean["VOICE_MODELS"] = str(models)
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", "0", *options],
+                [*limit, sys.executable, "server.py", "--port", "0", *options],
                 cwd=ROOT,
                 env=clean | (env or {}),
                 stdin=subprocess.DEVNULL,
@@ -169,10 +173,10 @@ def running_server(*options: str, env: dict[str, str] | None = None) -> Iterator
 
 @asynccontextmanager
 async def open_server(
-    *options: str, env: dict[str, str] | None = None
+    *options: str, env: dict[str, str] | None = None, descriptors: int | None = None
 ) -> AsyncIterator[ServerProcess]:
     """The same for a Trio program, whose loop goes on meanwhile."""
-    running = running_server(*options, env=env)
+    running = running_server(*options, env=env, descriptors=descriptors)
     server = await trio.to_thread.run_sync(running.__enter__)
     try:
         yield server

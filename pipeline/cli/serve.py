@@ -20,7 +20,9 @@ from pipeline.cli.progress import StartProgress
 from pipeline.cli.reloading import Reloading, signals_to_hear
 from pipeline.holdings import Account
 from pipeline.net.access import Access, is_loopback
+from pipeline.net.addresses import TrustedProxies
 from pipeline.net.announcement import announce
+from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.keys import KEYS_VARIABLE, read_keys
 from pipeline.net.port import Port
 from pipeline.net.starting_answers import StartingAnswers
@@ -59,6 +61,7 @@ async def serve(options: ServeSettings) -> None:
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
+    crowd = Crowd(Room.below(raise_descriptor_limit()), TrustedProxies(options.trusted_proxies))
     is_warm = False
     with contextlib.ExitStack() as bound:
         usage_log = None
@@ -75,6 +78,7 @@ async def serve(options: ServeSettings) -> None:
             port = Port(
                 StartingAnswers(lambda: progress.part),
                 access,
+                crowd,
                 tls=tls,
                 write_stall_s=options.write_stall_s,
                 account=Account(options.waiting_mb * 1_000_000),
@@ -92,7 +96,7 @@ async def serve(options: ServeSettings) -> None:
                 opening = open_answers(
                     options,
                     access,
-                    port.limit,
+                    crowd,
                     progress,
                     usage_log=usage_log,
                     account=port.account,

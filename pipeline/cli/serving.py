@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.executor import Tell
     from pipeline.holdings import Account
     from pipeline.net.access import Access
-    from pipeline.net.pacing import RateLimit
+    from pipeline.net.crowd import Crowd
     from pipeline.usage_log import UsageLog
 
 
@@ -37,7 +37,7 @@ class AnswersOpener(Protocol):
         self,
         options: ServeSettings,
         access: Access,
-        limit: RateLimit,
+        crowd: Crowd,
         tell: Tell,
         *,
         usage_log: UsageLog | None,
@@ -50,14 +50,14 @@ class AnswersOpener(Protocol):
 async def open_answers(
     options: ServeSettings,
     access: Access,
-    limit: RateLimit,
+    crowd: Crowd,
     tell: Tell,
     *,
     usage_log: UsageLog | None,
     account: Account,
 ) -> AsyncIterator[ServiceAnswers]:
-    """The answers of the service for these options, which is warm. `limit` is the port's, for new
-    connections; `tell` gets the parts of the start, each as it begins; `usage_log` a line for each
+    """The answers of the service for these options, which is warm. `crowd` is the port's; `tell`
+    gets the parts of the start, each as it begins; `usage_log` a line for each
     conversation. `account` is of what waits for all clients."""
     idle_timeout_s = math.inf if options.idle_timeout_s is None else options.idle_timeout_s
     limits = options.max_listeners, idle_timeout_s
@@ -86,7 +86,7 @@ async def open_answers(
             # 90 ms.
             gc.collect()
             gc.freeze()
-            answers = ServiceAnswers(service, http, limit, uploads)
+            answers = ServiceAnswers(service, http, crowd, uploads)
             nursery.start_soon(answers.hang_ups.watch)
             yield answers
             nursery.cancel_scope.cancel()

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
-from pydantic_settings import CliPositionalArg, NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import CliPositionalArg, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
+from pipeline.cli.option_types import Networks, Origins, PositiveSeconds, VoiceNameList, Words
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
@@ -21,27 +22,6 @@ from stages.voices import VoiceName
 
 MAX_BLOCK_MS = 640
 """The largest block that RVC converts: half of its window of 1.28 s should be known before."""
-
-PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-def _split(words: object) -> object:
-    if not isinstance(words, str):
-        return words
-    return [word for part in words.split(",") if (word := part.strip())]
-
-
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
-"""A list of words; flags and environment variables have commas between them."""
-
-VoiceNameList = Annotated[list[VoiceName], NoDecode, BeforeValidator(_split)]
-"""Likewise, of voices."""
-
-Origin = Annotated[
-    str, StringConstraints(pattern=r"(?i)^[a-z][a-z0-9+.-]*://[^/\s]+$", to_lower=True)
-]
-"""A web page's origin, as browsers send it: scheme, host, and the port unless it is the default.
-Extensions and apps have schemes of their own."""
 
 
 class SpeechSettings(CommonSettings):
@@ -205,10 +185,15 @@ class ServeSettings(SpeechSettings):
         [],
         description="further names of this server; while there is no key, it answers to no other",
     )
-    allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
+    allowed_origins: Origins = Field(
         [],
         description="web pages of other hosts that may use this server (https://example.org), and"
         " browser extensions (chrome-extension://and-its-id)",
+    )
+    trusted_proxies: Networks = Field(
+        [],
+        description="addresses and networks (10.0.0.0/8) of proxies in front, who may say whose"
+        " connections they pass on: by the PROXY protocol, or by X-Forwarded-For",
     )
     open_lists: bool = Field(
         False,

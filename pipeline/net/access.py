@@ -45,6 +45,12 @@ request: the same path in another spelling needs a key."""
 LISTS = frozenset({"/v1/models", "/v1/audio/models", "/v1/audio/voices"})
 """What Open WebUI asks for without a key, though it has one. With `open_lists` they need none."""
 
+MONITORED = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""What a monitor asks for, which is answered beside any flood."""
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+"""What browsers leave out of an origin, and some proxies do not out of a `Host`."""
+
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
 """Open to every origin and under every host name."""
 
@@ -128,7 +134,7 @@ class Access:
             return
         # A proxy in front may speak TLS, so the scheme does not count.
         hosts = [_canonical(host) for host in request.values(b"host")]
-        if [origin.partition("://")[2] for origin in origins] != hosts:
+        if len(origins) != len(hosts) or not all(map(_is_same_host, origins, hosts)):
             option = _option("--allowed-origins", origins[0], _ORIGIN)
             msg = f"a page of another host may not speak through this one; it might with {option}"
             raise Refused(403, "foreign_origin", msg, advice=msg)
@@ -200,6 +206,13 @@ def _canonical(name: str) -> str:
 
 def _is_local_name(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")  # RFC 6761, 6.3
+
+
+def _is_same_host(origin: str, host: str) -> bool:
+    """Whether a page of this origin comes from this host; the default port may stand or not."""
+    scheme, _, name = origin.partition("://")
+    port = DEFAULT_PORTS.get(scheme, "")
+    return name.removesuffix(port) == host.removesuffix(port)
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

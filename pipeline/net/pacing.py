@@ -1,10 +1,9 @@
-"""Rate limits for clients that send a lot, so that one of them does not hold up the others.
+"""The pace of a client's frames, so that one who sends a lot does not hold up the others.
 
 A read of 4 KiB holds up to 682 WebSocket frames, and the library handles those that it need not
 hand on (pongs, fragments) in one go: 4 ms at a time, for ever, if a client sends nothing else. So
-the library gets a few frames per read. A client that keeps sending more frames than a language
-model ever yields is slowed down, and so are new connections that come in quick succession; both
-only while others would have to wait for them.
+the library gets a few frames per read. A client that keeps sending more frames than are ever spoken
+floods: it shares one budget with all that do, while others would have to wait for them.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
+
+from pipeline.net.budgets import OwnBudget, SharedBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,27 +22,16 @@ if TYPE_CHECKING:
 FRAMES_PER_READ = 4
 """A frame takes 6 to 200 microseconds, depending on what is in it."""
 
-FRAMES_PER_S = 250.0
-"""The long-run rate beside others: twice what the quickest common language models yield, at 0.2 ms
-each a twentieth of the loop."""
+FRAMES_PER_S = 25.0
+"""A client's own long-run rate: speech takes up four tokens a second, or twice that when it is
+sped up."""
 
-BURST_FRAMES = 1000
-"""The most at once: an answer of ten minutes that has been written already, token by token."""
+BURST_FRAMES = 250
+"""The most of its own at once: a minute of speech, token by token."""
 
-CONNECTIONS_PER_S = 100.0
-"""The long-run rate while somebody listens: at 0.7 ms for a connection without a request, a
-fifteenth of the loop."""
-
-BURST_CONNECTIONS = 200
-"""The most at once: everybody reconnects after a network was away."""
-
-UNUSED_COST = 9
-UNUSED_WITHIN_S = 1.0
-"""Connections that a WebSocket counts for in addition if it ends within this time without having
-been used: the upgrade, its ten tasks and its close take 5 ms."""
-
-MAX_WAIT_S = 1.0
-"""The longest wait for what was charged before."""
+FLOOD_FRAMES_PER_S = 250.0
+"""The rate of all together who have used up their own: at 0.2 ms each a twentieth of the loop. Who
+is alone in this has twice what the quickest common language models yield."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -52,21 +42,6 @@ EXTENDED_BYTES = {126: 2, 127: 8}
 """The length of an extended size, by the value in the size's place."""
 
 MAX_HEADER_BYTES = SHORT_HEADER_BYTES + 8 + MASK_BYTES
-
-
-class RateLimit:
-    """A rate with a burst: `burst` at once, and `per_s` in the long run. Pure."""
-
-    def __init__(self, per_s: float, burst: int) -> None:
-        self._each_s = 1 / per_s
-        self._burst_s = burst / per_s
-        self._paid_until = 0.0
-
-    def charge(self, n: int, now: float) -> float:
-        """The seconds to wait before the next one, after these `n` were taken."""
-        paid_until = max(self._paid_until, now) + n * self._each_s
-        self._paid_until = min(paid_until, now + self._burst_s + MAX_WAIT_S)
-        return max(0.0, self._paid_until - now - self._burst_s)
 
 
 class FrameScanner:
@@ -121,23 +96,40 @@ def _frame_sizes(begin: bytes) -> tuple[int, int] | None:
     return n_header, n_payload
 
 
-class PacedStream(trio.abc.Stream):
-    """A client's stream whose reads end after a few frames, and wait beside other listeners where
-    the client sends too many."""
+class FramePace:
+    """The pace of one client: as it likes up to its own budget, and beyond it as the budget allows
+    that all floods share."""
 
-    def __init__(self, stream: ClientStream, are_others: Callable[[], bool]) -> None:
+    def __init__(
+        self, stream: ClientStream, floods: SharedBudget, are_others: Callable[[], bool]
+    ) -> None:
         """`are_others` says whether anybody would wait for this client."""
         self._stream = stream
+        self._floods = floods
         self._are_others = are_others
+        self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
+
+    async def wait(self, n_frames: int) -> None:
+        """Wait before more is read, after so many frames."""
+        now = trio.current_time()
+        if not self._are_others() or self._own.charge(n_frames, now):
+            return
+        wait_s = self._floods.charge(self._stream.who, n_frames, now)
+        await trio.sleep(wait_s or 0.0)
+        self._own.hold(trio.current_time() - now)
+
+
+class PacedStream(trio.abc.Stream):
+    """A client's stream whose reads end after a few frames, at its pace."""
+
+    def __init__(self, stream: ClientStream, pacer: FramePace) -> None:
+        self._stream = stream
+        self._pacer = pacer
         self._scanner = FrameScanner()
-        self._limit = RateLimit(FRAMES_PER_S, BURST_FRAMES)
         self._n_taken = 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        if self._are_others():
-            wait_s = self._limit.charge(self._n_taken, trio.current_time())
-            if wait_s:
-                await trio.sleep(wait_s)
+        await self._pacer.wait(self._n_taken)
         data = await self._stream.receive_some(max_bytes)
         n_bytes, n_frames = self._scanner.scan(data, FRAMES_PER_READ)
         self._stream.give_back(data[n_bytes:])
@@ -152,27 +144,3 @@ class PacedStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-class PacedListener(trio.abc.Listener[trio.SocketStream]):
-    """A listening socket that accepts at a limited rate. Connections wait in the kernel's queue,
-    in their order."""
-
-    def __init__(
-        self, listener: trio.SocketListener, limit: RateLimit, are_others: Callable[[], bool]
-    ) -> None:
-        """The sockets of one port share a `limit`; `are_others` is as for `PacedStream`."""
-        self._listener = listener
-        self._limit = limit
-        self._are_others = are_others
-        self._n_taken = 0
-
-    async def accept(self) -> trio.SocketStream:
-        if self._are_others():
-            await trio.sleep(self._limit.charge(self._n_taken, trio.current_time()))
-        stream = await self._listener.accept()
-        self._n_taken = 1
-        return stream
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()

@@ -17,16 +17,21 @@ import structlog
 import trio
 
 from pipeline.holdings import Account
-from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, PacedListener, RateLimit
+from pipeline.net.access import MONITORED
+from pipeline.net.door import URGENT, Door
+from pipeline.net.proxy_protocol import Malformed, ProxyHeader, read_proxy_header
 from pipeline.net.request_head import Refused, RequestReader, send_answer, send_refusal
 from pipeline.net.stream import ClientStream, PlainText, probe
 from pipeline.net.upload_rules import upload_target
+from stages.errors import Overloaded
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Awaitable, Callable
 
     from pipeline.net.access import Access
+    from pipeline.net.crowd import Crowd
     from pipeline.net.request_head import HttpRequest
     from pipeline.tenants import Tenant
 
@@ -34,6 +39,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 TLS_WITHIN_S = 5.0
 """The limit for TLS's handshake, as for the request behind it: two round trips and arithmetic."""
+
+PROXY_HEADER_WITHIN_S = 5.0
+"""The limit for what a trusted proxy sends first: the specification asks for at least 3 s."""
 
 MAX_ADVICE = 32
 """Lines in the log about names that were refused: a stranger may make up as many as it likes."""
@@ -67,6 +75,7 @@ class Port:
         self,
         answers: Answers,
         access: Access,
+        crowd: Crowd,
         *,
         tls: ssl.SSLContext | None,
         write_stall_s: float,
@@ -76,12 +85,11 @@ class Port:
         """Of what waits in the process for all clients."""
         self.answers = answers
         """May be changed at any time: others answer whoever comes from then on."""
-        self.limit = RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS)
-        """The limit of new connections, while others listen."""
+        self.crowd = crowd
         self._access = access
         self._tls = tls
         self._write_stall_s = write_stall_s
-        self._streams: set[ClientStream] = set()
+        self._door = Door(crowd, self._has_listeners)
         self._numbers = itertools.count(1)
         self._advice: set[str] = set()
 
@@ -89,49 +97,95 @@ class Port:
         self,
         listeners: list[trio.SocketListener],
         *,
-        task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept until cancelled."""
-        await self.accept(listeners, self._route, task_status=task_status)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._door.watch)
+            await self.accept(listeners, self._route, task_status=task_status)
 
     async def accept(
         self,
         listeners: list[trio.SocketListener],
         serve: Callable[[ClientStream], Awaitable[None]],
         *,
-        task_status: trio.TaskStatus[list[PacedListener]] = trio.TASK_STATUS_IGNORED,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Accept clients of another protocol, each of which is served by this, until cancelled."""
-
-        def are_others() -> bool:
-            return self.answers.has_listeners()
-
-        paced = [PacedListener(each, self.limit, are_others) for each in listeners]
         serve_client = partial(self._serve_client, serve)
-        await trio.serve_listeners(serve_client, paced, task_status=task_status)
-
-    def abort(self) -> None:
-        """Cut all clients off. Cancelling would not: sends are shielded from it."""
-        for stream in self._streams:
-            stream.abort()
+        async with trio.open_nursery() as nursery:
+            for listener in listeners:
+                await nursery.start(self._door.accept, listener, serve_client)
+            task_status.started()
 
     async def _serve_client(
-        self, serve: Callable[[ClientStream], Awaitable[None]], tcp: trio.SocketStream
+        self,
+        serve: Callable[[ClientStream], Awaitable[None]],
+        socket: socket.socket,
+        address: str,
+        wait_s: float,
     ) -> None:
-        """Serve one connection. A failure in it ends nobody else's."""
-        probe(tcp)
-        stream = ClientStream(tcp, self._write_stall_s, self.account)
-        self._streams.add(stream)
+        """Serve one connection, after so many seconds. A failure in it ends nobody else's."""
         structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
+        tcp = trio.SocketStream(trio.socket.from_stdlib_socket(socket))
+        probe(tcp)
+        stream = ClientStream(tcp, self._write_stall_s, self.account, address)
         try:
-            await serve(stream)
+            with self.crowd.visit(stream):
+                await trio.sleep(wait_s)
+                if address in self.crowd.trusted:
+                    await self._hear_proxy(stream)
+                await serve(stream)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("a client went away")
         except* Exception:
             log.exception("a connection failed")
         finally:
-            self._streams.discard(stream)
             stream.close()
+
+    async def _hear_proxy(self, stream: ClientStream) -> None:
+        """Take in whom a trusted proxy says it passes on, if it speaks HAProxy's protocol, and let
+        its client wait for its turn."""
+        header = await self._read_proxy_header(stream)
+        if header.client is None:
+            return
+        self.crowd.told(stream, header.client)
+        first = b""
+        with trio.move_on_after(PROXY_HEADER_WITHIN_S):
+            first = await stream.receive_some()
+            stream.give_back(first)
+        try:
+            await self._wait_turn(stream, is_urgent=first.startswith(URGENT))
+        except Overloaded as error:
+            stream.abort()
+            raise trio.BrokenResourceError from error
+
+    async def _read_proxy_header(self, stream: ClientStream) -> ProxyHeader:
+        data = b""
+        with trio.move_on_after(PROXY_HEADER_WITHIN_S):
+            try:
+                while (header := read_proxy_header(data)) is None:
+                    more = await stream.receive_some()
+                    if not more:
+                        raise trio.BrokenResourceError("the proxy left in its header")
+                    data += more
+            except Malformed as error:
+                log.debug("refused", code="bad_proxy_header", reason=str(error))
+                self.answers.count_refused("bad_proxy_header")
+                raise trio.BrokenResourceError from error
+            stream.give_back(data[header.n_bytes :])
+            return header
+        raise trio.BrokenResourceError("the proxy was too slow with its header")
+
+    async def _wait_turn(self, stream: ClientStream, *, is_urgent: bool) -> None:
+        """Wait until the client of a proxy may be served. Raises `Overloaded` where it may not."""
+        cost, now = self._door.cost(), trio.current_time()
+        if self.crowd.charge(stream.peer, cost, now):
+            return
+        wait_s = self.crowd.turn(stream.peer, cost, now, is_urgent=is_urgent)
+        if wait_s is None:
+            raise Overloaded("too many connections come from this address")
+        await trio.sleep(wait_s)
 
     async def _route(self, stream: ClientStream) -> None:
         reader = RequestReader(stream, lambda request: upload_target(request) is not None)
@@ -143,6 +197,7 @@ class Port:
                 return
             method, path, is_upgrade = request.method, request.path, request.is_upgrade
             log.debug("asked", method=method, path=path, upgrade=is_upgrade)
+            await self._come_in(stream, request)
             tenant = self._access.check(request)
             if tenant is not None:
                 stream.who = f"key {tenant.name}"
@@ -155,6 +210,30 @@ class Port:
             self._advise(refusal.advice)
             self.answers.count_refused(refusal.code)
             await send_refusal(stream, refusal, reader.path)
+
+    async def _come_in(self, stream: ClientStream, request: HttpRequest) -> None:
+        """Count a client whose request has been read. Raises `Refused`."""
+        is_urgent = request.path in MONITORED
+        try:
+            if stream.peer in self.crowd.trusted:
+                forwarded = request.listed(b"x-forwarded-for")
+                client = self.crowd.trusted.client(stream.peer, forwarded)
+                if client is None:
+                    self._advise("X-Forwarded-For of a trusted proxy holds no addresses")
+                elif client != stream.peer:
+                    self.crowd.told(stream, client)
+                    await self._wait_turn(stream, is_urgent=is_urgent)
+            self.crowd.asked(stream, is_urgent=is_urgent)
+        except Overloaded as error:
+            later = ("retry-after", str(error.retry_after_s))
+            raise Refused(503, error.code, str(error), headers=(later,)) from None
+
+    def _has_listeners(self) -> bool:
+        return self.answers.has_listeners()
+
+    def abort(self) -> None:
+        """Cut all clients off. Cancelling would not: sends are shielded from it."""
+        self.crowd.abort()
 
     def _advise(self, advice: str | None) -> None:
         """Tell whoever runs the server, once, which option would have let somebody in."""

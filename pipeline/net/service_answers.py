@@ -13,8 +13,9 @@ from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
+from pipeline.net.budgets import SharedBudget
 from pipeline.net.hang_ups import HangUps
-from pipeline.net.pacing import HEAD_END, UNUSED_COST, UNUSED_WITHIN_S, RateLimit
+from pipeline.net.pacing import FLOOD_FRAMES_PER_S, HEAD_END, FramePace
 from pipeline.net.request_head import Refused, check_upgrade
 from pipeline.net.upload_rules import check_tenant, upload_target
 from pipeline.net.websocket import serve_websocket
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pipeline.close_code import CloseCode
+    from pipeline.net.crowd import Crowd
     from pipeline.net.http_server import HttpServer
     from pipeline.net.request_head import HttpRequest, RequestReader
     from pipeline.net.stream import ClientStream
@@ -41,13 +43,19 @@ def route_of(path: str) -> str:
     return re.sub(r"(/text-to-speech/)[^/]+", r"\1{voice}", path)
 
 
+UNUSED_COST = 9
+UNUSED_WITHIN_S = 1.0
+"""Connections that a WebSocket counts for in addition if it ends within this time without having
+been used: the upgrade, its ten tasks and its close take 5 ms."""
+
+
 class ServeSession(Protocol):
     """The serving of one session on a client's stream, which is then closed."""
 
     async def __call__(
-        self, serve: Callable[[Any], Awaitable[CloseCode]], are_others: Callable[[], bool]
+        self, serve: Callable[[Any], Awaitable[CloseCode]], pacer: FramePace
     ) -> None:
-        """`serve` is `Session.run`, `are_others` is as for `PacedStream`."""
+        """`serve` is `Session.run`, `pacer` the client's."""
 
 
 class ServiceAnswers:
@@ -57,13 +65,17 @@ class ServiceAnswers:
         self,
         service: Service,
         http: HttpServer,
-        limit: RateLimit,
+        crowd: Crowd,
         uploads: Uploads | None = None,
     ) -> None:
-        """`limit` is the port's, for new connections."""
+        """`crowd` is the port's."""
         self.service = service
         self._http = http
-        self._limit = limit
+        self._crowd = crowd
+        self._floods = SharedBudget(FLOOD_FRAMES_PER_S)
+        service.metrics.watch_connections(
+            lambda: crowd.n_open, lambda: crowd.n_unfinished, crowd.shed
+        )
         self._uploads = uploads
         self.hang_ups = HangUps()
         self._sessions: set[Session] = set()
@@ -142,7 +154,7 @@ class ServiceAnswers:
                     n_head=request.raw.index(HEAD_END) + len(HEAD_END),
                     hang_ups=self.hang_ups,
                 )
-                await self._serve_session(session, serve)
+                await self._serve_session(session, stream, serve)
         except ProtocolError as error:
             raise Refused(400, error.code, str(error)) from None
         except (Overloaded, LimitReached) as error:
@@ -166,19 +178,28 @@ class ServiceAnswers:
                 session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)
                 with session.begin(looks=False):
-                    serve = partial(serve_wyoming, stream, refresh=refresh, hang_ups=self.hang_ups)
-                    await self._serve_session(session, serve)
+                    serve = partial(
+                        serve_wyoming,
+                        stream,
+                        refresh=refresh,
+                        asked=partial(self._crowd.asked, stream),
+                        hang_ups=self.hang_ups,
+                    )
+                    await self._serve_session(session, stream, serve)
             finally:
                 self._n_wyoming -= 1
 
-    async def _serve_session(self, session: Session, serve: ServeSession) -> None:
+    async def _serve_session(
+        self, session: Session, stream: ClientStream, serve: ServeSession
+    ) -> None:
         began_at = trio.current_time()
         self._sessions.add(session)
+        pacer = FramePace(stream, self._floods, lambda: self.has_listeners(but=session))
         try:
-            await serve(session.run, are_others=lambda: self.has_listeners(but=session))
+            await serve(session.run, pacer=pacer)
         finally:
             self._sessions.discard(session)
             now = trio.current_time()
             was_unused = not session.has_begun and now < began_at + UNUSED_WITHIN_S
             if was_unused and self.has_listeners():
-                self._limit.charge(UNUSED_COST, now)
+                self._crowd.charge(stream.peer, UNUSED_COST, now)

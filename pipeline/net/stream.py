@@ -70,17 +70,23 @@ class ClientStream(trio.abc.HalfCloseableStream):
     neither trio-websocket nor Hypercorn, which shields its sends, has one."""
 
     def __init__(
-        self, tcp: trio.SocketStream, write_stall_s: float, account: Account | None = None
+        self,
+        tcp: trio.SocketStream,
+        write_stall_s: float,
+        account: Account | None = None,
+        peer: str = "",
     ) -> None:
         self.holder = (account or Account()).open(self._cut_off)
         """What waits in memory for this client."""
         self._unsent = self.holder.share()
         self._tcp = tcp
+        self.peer = peer
+        """The client's address: the socket's, or what a trusted proxy says."""
+        self.who = peer
+        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
-        self.who = self.peer
-        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self.is_sending = False
         """Whether a send waits for the client to read."""
         self.input_left = sys.maxsize
@@ -89,19 +95,19 @@ class ClientStream(trio.abc.HalfCloseableStream):
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on, before anything was read. The caller sets a time limit.
+        """Speak TLS from here on, with what was given back as its first bytes. The caller sets a
+        time limit.
 
         Raises `PlainText` where the client speaks something else, which can then still be read,
         and `trio.BrokenResourceError` where the handshake fails or the client has gone."""
-        try:
-            first = await self._tcp.socket.recv(1, socket.MSG_PEEK)
-        except OSError as error:
-            raise trio.BrokenResourceError from error
-        if not first:
+        if not self._read_ahead:
+            self._read_ahead = bytes(await self._tcp.receive_some())
+        if not self._read_ahead:
             raise trio.BrokenResourceError("the client left without sending anything")
-        if first != TLS_HANDSHAKE:
+        if not self._read_ahead.startswith(TLS_HANDSHAKE):
             raise PlainText
-        tls = trio.SSLStream(_UnderTls(self._tcp), context, server_side=True)
+        begin, self._read_ahead = self._read_ahead, b""
+        tls = trio.SSLStream(_UnderTls(self._tcp, begin), context, server_side=True)
         await tls.do_handshake()
         self._tls = tls
 
@@ -111,18 +117,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
         return self._tcp if self._tls is None else self._tls
 
     @property
-    def socket(self) -> SocketType:
-        """The socket, of which Hypercorn asks the addresses."""
-        return self._tcp.socket
-
-    @property
-    def peer(self) -> str:
-        """The address of the client; empty where it has gone."""
-        try:
-            host: str = self._tcp.socket.getpeername()[0]
-        except OSError:
-            return ""
-        return host
+    def socket(self) -> _Addresses:
+        """The socket as Hypercorn looks at it: its addresses."""
+        return _Addresses(self.peer, self._tcp.socket)
 
     def give_back(self, data: bytes) -> None:
         """Let these bytes be read again, before all others."""
@@ -226,14 +223,37 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._tcp.socket.close()
 
 
-class _UnderTls(trio.abc.Stream):
-    """The TCP stream under TLS. Closing it ends the server's side alone, so that `linger` can wait
-    for the client's."""
+class _Addresses:
+    """The addresses of a connection, in the form of a socket's."""
 
-    def __init__(self, tcp: trio.SocketStream) -> None:
+    def __init__(self, peer: str, tcp: SocketType) -> None:
+        self.family = tcp.family
+        self._peer = peer
         self._tcp = tcp
 
+    def getpeername(self) -> tuple[str, int]:
+        """The client's. Nobody asks for its port, which a proxy need not tell."""
+        return self._peer, 0
+
+    def getsockname(self) -> tuple[str, int]:
+        """The server's."""
+        host, port, *_ = self._tcp.getsockname()
+        return host, port
+
+
+class _UnderTls(trio.abc.Stream):
+    """The TCP stream under TLS, whose first bytes were read before. Closing it ends the server's
+    side alone, so that `linger` can wait for the client's."""
+
+    def __init__(self, tcp: trio.SocketStream, begin: bytes) -> None:
+        self._tcp = tcp
+        self._begin = begin
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._begin:
+            await trio.lowlevel.checkpoint()
+            begin, self._begin = self._begin, b""
+            return begin
         return await self._tcp.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

@@ -23,7 +23,7 @@ from wsproto.utilities import LocalProtocolError
 from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
-from pipeline.net.pacing import PacedStream
+from pipeline.net.pacing import FramePace, PacedStream
 from stages.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ class _Transport(PacedStream):
     """The stream under the library. Where a client broke the protocol the library closes it before
     it has sent a close frame; then the client's stream stays open, so that one can be sent."""
 
-    def __init__(self, stream: ClientStream, are_others: Callable[[], bool], n_head: int) -> None:
+    def __init__(self, stream: ClientStream, pacer: FramePace, n_head: int) -> None:
         """`n_head` is the length of the upgrade's head in bytes."""
-        super().__init__(stream, are_others)
+        super().__init__(stream, pacer)
         self._n_head_left = n_head
         self._accepted = trio.Event()
         self._partial = stream.holder.share()
@@ -214,7 +214,7 @@ class _Transport(PacedStream):
 async def serve_websocket(
     stream: ClientStream,
     serve: Callable[[WebSocketWire], Awaitable[CloseCode]],
-    are_others: Callable[[], bool],
+    pacer: FramePace,
     *,
     silent_s: float,
     n_head: int,
@@ -222,9 +222,9 @@ async def serve_websocket(
 ) -> None:
     """Answer the upgrade request in the stream, serve the socket, and close.
 
-    `are_others` is as for `PacedStream`, `silent_s` as for `WebSocketWire`; the request's head is
+    `pacer` is the client's, `silent_s` is as for `WebSocketWire`; the request's head is
     the first `n_head` bytes."""
-    transport = _Transport(stream, are_others, n_head)
+    transport = _Transport(stream, pacer, n_head)
     socket: WebSocketConnection | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -11,8 +11,7 @@ import trio
 
 from pipeline.dialects.wyoming import error_event
 from pipeline.dialects.wyoming_events import EventReader, type_of
-from pipeline.net.pacing import BURST_FRAMES, FRAMES_PER_S, RateLimit
-from stages.errors import Disconnected, ProtocolError
+from stages.errors import Disconnected, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.close_code import CloseCode
     from pipeline.dialects.dialect import Message
     from pipeline.net.hang_ups import HangUps
+    from pipeline.net.pacing import FramePace
     from pipeline.net.stream import ClientStream
     from stages.errors import ServerError
 
@@ -37,29 +37,34 @@ class WyomingWire:
     def __init__(
         self,
         stream: ClientStream,
-        are_others: Callable[[], bool],
+        pacer: FramePace,
         refresh: Callable[[], Awaitable[object]],
+        asked: Callable[[], None],
     ) -> None:
-        """`are_others` is as for `PacedStream`; `refresh` brings the list of voices up to date."""
+        """`pacer` is the client's; `refresh` brings the list of voices up to date; `asked` is told
+        of the first event, and raises `Overloaded` where it cannot be answered."""
         self._stream = stream
-        self._are_others = are_others
+        self._pacer = pacer
+        self._asked = asked
         self._refresh = refresh
         self._reader = EventReader()
-        self._limit = RateLimit(FRAMES_PER_S, BURST_FRAMES)
         self._n_taken = 0
-        self.refused_with: ProtocolError | None = None
-        """What was wrong with an event behind which no other can be found."""
+        self.refused_with: ServerError | None = None
+        """What was wrong with an event behind which no other can be found; or why even the first
+        cannot be answered."""
 
     async def receive(self) -> Message:
-        if self._n_taken and self._are_others():
-            await trio.sleep(self._limit.charge(1, trio.current_time()))
         await trio.lowlevel.checkpoint()
+        if self._n_taken:
+            await self._pacer.wait(1)
         try:
             event = await self._next_event()
+            if not self._n_taken:
+                self._asked()
             self._n_taken += 1
             if type_of(event) == "describe":
                 await self._refresh()
-        except ProtocolError as error:
+        except (ProtocolError, Overloaded) as error:
             self.refused_with = error
             raise Disconnected from None
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -91,12 +96,14 @@ class WyomingWire:
 async def serve_wyoming(
     stream: ClientStream,
     serve: Callable[[WyomingWire], Awaitable[CloseCode]],
-    are_others: Callable[[], bool],
+    pacer: FramePace,
+    *,
     refresh: Callable[[], Awaitable[object]],
+    asked: Callable[[], None],
     hang_ups: HangUps,
 ) -> None:
     """Serve the session on the stream, and close; see `WyomingWire`."""
-    wire = WyomingWire(stream, are_others, refresh)
+    wire = WyomingWire(stream, pacer, refresh, asked)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stream.abort_when_hung_up, hang_ups, _say_nothing, nursery.cancel_scope)
         await serve(wire)

@@ -115,13 +115,20 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    port: int, *, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None
+    port: int,
+    *,
+    receive_buffer: int | None = None,
+    tls: ssl.SSLContext | None = None,
+    source: str | None = None,
 ) -> AsyncIterator[Connection]:
-    """Connect; a small receive buffer makes a client that does not read show at once."""
+    """Connect, from another address of loopback where one is the `source`; a small receive buffer
+    makes a client that does not read show at once."""
     with socket.socket() as plain:
         if receive_buffer is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         plain.setblocking(False)
+        if source is not None:
+            plain.bind((source, 0))
         tcp = trio.socket.from_stdlib_socket(plain)
         await tcp.connect((HOST, port))
         stream = trio.SocketStream(tcp)
@@ -161,9 +168,11 @@ def parse_response(data: bytes, *, method: str = "GET") -> Response:
     )
 
 
-async def ask(port: int, request: bytes, *, tls: ssl.SSLContext | None = None) -> Response:
+async def ask(
+    port: int, request: bytes, *, tls: ssl.SSLContext | None = None, source: str | None = None
+) -> Response:
     """Send the bytes of a request, and read the answer until the server closes."""
-    async with connected(port, tls=tls) as connection:
+    async with connected(port, tls=tls, source=source) as connection:
         await connection.send(request)
         return parse_response(await connection.read_to_end())
 
@@ -282,9 +291,11 @@ async def websocket(
     *,
     receive_buffer: int | None = None,
     tls: ssl.SSLContext | None = None,
+    source: str | None = None,
 ) -> AsyncIterator[RawWebSocket]:
     """Open a WebSocket; at the end it is dropped without a word."""
-    async with connected(port, receive_buffer=receive_buffer, tls=tls) as connection:
+    connecting = connected(port, receive_buffer=receive_buffer, tls=tls, source=source)
+    async with connecting as connection:
         socket = RawWebSocket(connection.stream, connection.tls)
         await socket.upgrade("/ws/stream" + ("?" + query if query else ""))
         yield socket

@@ -11,9 +11,9 @@ import trio
 
 from pipeline.executor import open_executor
 from pipeline.net.access import Access
+from pipeline.net.crowd import Crowd, Room
 from pipeline.net.http_api import create_app
 from pipeline.net.http_server import HttpServer
-from pipeline.net.pacing import BURST_CONNECTIONS, CONNECTIONS_PER_S, RateLimit
 from pipeline.net.port import Port
 from pipeline.net.service_answers import ServiceAnswers
 from tests.fakes import HangingEngine, TellingEngine, service
@@ -33,9 +33,9 @@ async def listening(engine: Engine) -> AsyncIterator[int]:
     async with open_executor() as executor, trio.open_nursery() as nursery:
         await executor.add(engine)
         server = service(executor, engine)
-        http = HttpServer(create_app(server))
-        answers = ServiceAnswers(server, http, RateLimit(CONNECTIONS_PER_S, BURST_CONNECTIONS))
-        port = Port(answers, Access(), tls=None, write_stall_s=30)
+        crowd = Crowd(Room.below(1024))
+        answers = ServiceAnswers(server, HttpServer(create_app(server)), crowd)
+        port = Port(answers, Access(), crowd, tls=None, write_stall_s=30)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(port.serve, listeners)
         yield listeners[0].socket.getsockname()[1]

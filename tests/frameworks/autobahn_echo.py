@@ -17,6 +17,9 @@ if __name__ == "__main__":
 
 from pipeline.close_code import CloseCode
 from pipeline.dialects import native
+from pipeline.net.budgets import SharedBudget
+from pipeline.net.hang_ups import HangUps
+from pipeline.net.pacing import FLOOD_FRAMES_PER_S, HEAD_END, FramePace
 from pipeline.net.request_head import RequestReader, check_upgrade
 from pipeline.net.stream import ClientStream
 from pipeline.net.websocket import WebSocketWire, serve_websocket
@@ -41,7 +44,14 @@ async def _serve(tcp: trio.SocketStream) -> None:
         if request is not None:
             check_upgrade(request)
             stream.give_back(request.raw)
-            await serve_websocket(stream, _echo, lambda: False, silent_s=40.0)
+            await serve_websocket(
+                stream,
+                _echo,
+                FramePace(stream, SharedBudget(FLOOD_FRAMES_PER_S), lambda: False),
+                silent_s=40.0,
+                n_head=request.raw.index(HEAD_END) + len(HEAD_END),
+                hang_ups=HangUps(),
+            )
     except* (trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # cases end as they like
     finally:
