@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.dialects.dialect import Action, Dialect, Message
     from pipeline.holdings import Holder, Share
     from pipeline.service import Service
+    from pipeline.tenants import Tenant
     from pipeline.usage import Caller, Usage
     from stages.intake.conversation import Conversation
 
@@ -119,6 +120,11 @@ class Session:
         self._used_at = 0.0
 
     @property
+    def tenant(self) -> Tenant | None:
+        """Whose key the client has; None: none was asked for."""
+        return self._caller.tenant
+
+    @property
     def silent_s(self) -> float:
         """How long the client may be silent, as `Dialect` has it."""
         return self._dialect.silent_s
@@ -136,7 +142,7 @@ class Session:
         begins with nothing `looks` whether there is a place, unless it has a use without one."""
         opening = self._dialect.opening()
         if opening is None and looks:
-            self._service.check_room(tenant=self._caller.tenant)  # each context takes its own later
+            self._service.check_room(tenant=self.tenant)  # each context takes its own later
         elif opening is not None:
             self._new_context(opening)
         try:
@@ -206,7 +212,7 @@ class Session:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
             raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
-        segmentation, tenant = self._dialect.segmentation, self._caller.tenant
+        segmentation, tenant = self._dialect.segmentation, self.tenant
         conversation = self._service.new_conversation(segmentation, tenant)
         form = {} if opening.form is None else opening.form.config
         conversation.configure({**opening.config, **form})
