@@ -26,12 +26,14 @@ FRAMES_PER_S = 25.0
 """A client's own long-run rate: speech takes up four tokens a second, or twice that when it is
 sped up."""
 
-BURST_FRAMES = 250
-"""The most of its own at once: a minute of speech, token by token."""
+BURST_FRAMES = 60
+"""The most of its own at once: fifteen seconds of speech, token by token. All clients may begin
+with it in one moment, and what they say is to be spoken."""
 
-FLOOD_FRAMES_PER_S = 250.0
-"""The rate of all together who have used up their own: at 0.2 ms each a twentieth of the loop. Who
-is alone in this has twice what the quickest common language models yield."""
+FLOOD_FRAMES_PER_S = 1000.0
+"""The rate of all together who have used up their own: at 0.2 ms each a fifth of the loop. Language
+models yield up to 100 tokens a second, and a barge-in waits behind what was not read yet: twelve
+that write at once are read as they write."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -108,10 +110,17 @@ class FramePace:
         self._floods = floods
         self._are_others = are_others
         self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
+        self._came_at = trio.current_time()
+
+    def came(self) -> None:
+        """Something has come. Until more is read it is the client that waits, be it for its turn or
+        for what it sent to be spoken: that is no pause in which its budget grows."""
+        self._came_at = trio.current_time()
 
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
+        self._own.hold(now - self._came_at)
         if not self._are_others() or self._own.charge(n_frames, now):
             return
         wait_s = self._floods.charge(self._stream.who, n_frames, now)
@@ -131,6 +140,7 @@ class PacedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await self._pacer.wait(self._n_taken)
         data = await self._stream.receive_some(max_bytes)
+        self._pacer.came()
         n_bytes, n_frames = self._scanner.scan(data, FRAMES_PER_READ)
         self._stream.give_back(data[n_bytes:])
         self._n_taken = max(1, n_frames)  # a frame that comes in pieces is charged by the piece

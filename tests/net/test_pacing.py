@@ -135,7 +135,7 @@ class Flood:
         self._crowd = crowd
         self._who = who
 
-    async def run(self) -> None:
+    async def run(self, work_s: float = 0.0) -> None:
         async with (
             paced_stream(self._crowd, self._who) as (client, stream),
             trio.open_nursery() as nursery,
@@ -143,6 +143,7 @@ class Flood:
             nursery.start_soon(self._send, client)
             while True:
                 data = await stream.receive_some(4096)
+                await trio.sleep(work_s)
                 self.n_frames += len(data) // len(frame(PONG))
 
     async def _send(self, client: trio.SocketStream) -> None:
@@ -150,24 +151,28 @@ class Flood:
             await client.send_all(frame(PONG) * 100)
 
 
+@pytest.mark.parametrize("work_s", [0.0, 0.2])
 async def test_forty_floods_are_no_more_work_than_one(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, work_s: float
 ) -> None:
     """Each had 250 frames a second for ever: a newcomer's first sound took 792 ms, not 22. What
-    they share is shared by whose they are, and then by connection."""
+    they share is shared by whose they are, and then by connection; it is no more where each read
+    has to wait for what came before to be spoken."""
     crowd, seconds = Crowd(are_others=True), 20
     floods = [Flood(crowd, "a crowd") for _ in range(39)] + [Flood(crowd, "another")]
     async with trio.open_nursery() as nursery:
         for flood in floods:
-            nursery.start_soon(flood.run)
-        await trio.sleep(5)
+            nursery.start_soon(flood.run, work_s)
+        await trio.sleep(20)
         before = [flood.n_frames for flood in floods]
         await trio.sleep(seconds)
         taken = [flood.n_frames - n for flood, n in zip(floods, before, strict=True)]
         nursery.cancel_scope.cancel()
     total = seconds * FLOOD_FRAMES_PER_S
-    assert sum(taken) == pytest.approx(total, rel=0.1)
-    assert taken[-1] == pytest.approx(total / 2, rel=0.1)
+    assert sum(taken) <= 1.1 * total
+    if not work_s:
+        assert sum(taken) == pytest.approx(total, rel=0.1)
+        assert taken[-1] == pytest.approx(total / 2, rel=0.1)
     assert max(taken[:-1]) - min(taken[:-1]) <= 2 * FRAMES_PER_READ
 
 
@@ -183,12 +188,18 @@ async def test_who_keeps_to_its_own_rate_waits_for_no_flood(
         for _ in range(40):
             nursery.start_soon(Flood(crowd, "a crowd").run)
         await trio.sleep(5)
-        for _ in range(500):
-            await trio.sleep(1 / FRAMES_PER_S)
-            began = trio.current_time()
-            await client.send_all(frame(TEXT, b"word"))
-            await stream.receive_some(4096)
-            assert trio.current_time() == pytest.approx(began)
+
+        @nursery.start_soon
+        async def _write() -> None:
+            for _ in range(500):
+                await trio.sleep(1 / FRAMES_PER_S)
+                sent_at.append(trio.current_time())
+                await client.send_all(frame(TEXT, b"word"))
+
+        sent_at: list[float] = []
+        for n in range(500):
+            await take(stream, len(frame(TEXT, b"word")))
+            assert trio.current_time() == pytest.approx(sent_at[n])
         nursery.cancel_scope.cancel()
 
 
