@@ -9,10 +9,10 @@ import sys
 from tests.server_process import ROOT
 
 SHARED = {
-    "common.py", "heap.py", "judges.py", "meter.py", "models.py", "rubber_band.py",
-    "rvc_source.py", "serving.py", "speakers.py",
+    "common.py", "heap.py", "judges.py", "meter.py", "models.py", "rubber_band.py", "rvc_source.py",
+    "serving.py", "speakers.py",
 }  # fmt: skip
-"""What the benches share, and run: heap.py is the server."""
+"""What the benches share."""
 
 ASK_ALL = """
 import runpy, sys
