@@ -15,8 +15,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--fork-strategy fewest --annotation-style line --custom-compile-command 'make lock' \
 	--no-emit-index-url --no-emit-find-links
 
-# A process a core; what a fixture made is used by the tests beside each other, in one of them.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
+# Four processes, on two cores too: half of the time a test waits, for programs, sound and limits of
+# time. What a fixture made is used by the tests beside each other, in one of them.
+PARALLEL := --numprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,6 +31,9 @@ run: .venv/.light $(if $(filter-out no,$(VOICE)),.venv/.voice) ## Start the serv
 
 setup: .venv/.full ## Install all that the models, the tests and the checks need
 
+# Compiled once: each of some 300 programs that tests start would compile all of it anew where the
+# environment forbids to keep that, as in many containers.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	$(BIN)/python -m pytest $(PARALLEL)
 

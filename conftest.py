@@ -30,8 +30,11 @@ def pytest_configure() -> None:
     """Let `caplog` see what is logged, as the program does with `open_log`."""
     connect_loggers()
     # A shell has what it runs in the background ignore Ctrl-C, and so would the programs that
-    # tests start, some to interrupt them.
+    # tests start, some to interrupt them. nohup does so with a hang-up, which we go on to survive:
+    # unlike what is ignored, a handler is not handed down.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -242,9 +242,9 @@ class _Connection:
             self._ledger.is_refusing = False
         limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
         is_told = self._ledger.is_refusing
-        has_room = self._text.ask(self._ledger.held_with(item))
-        may_be_said = has_room and limit is None
-        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=may_be_said)
+        # What is not to be said makes nobody give up room for it.
+        has_room = limit is None and self._text.ask(self._ledger.held_with(item))
+        is_taken = self._ledger.take_in(item, trio.current_time(), has_room=has_room)
         self._text.set(self._ledger.held_bytes)
         if is_taken:
             tokens.push(item)

@@ -7,11 +7,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.tenants import SOCKETS_PER_LISTENER
 from pipeline.usage import Caller, Usage
-from stages.errors import Overloaded, UnknownVoice
+from stages.errors import LimitReached, Overloaded, UnknownVoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import trio
 
@@ -47,6 +48,16 @@ class Places:
         self._has_room = has_room
         self._metrics = metrics
 
+    def check_socket(self, tenant: Tenant | None, open_for: Collection[Tenant | None]) -> None:
+        """Raises `Overloaded` where there are as many WebSockets as may be, and `LimitReached`
+        where this tenant has as many as it may. `open_for` has whose each is that there is."""
+        most = SOCKETS_PER_LISTENER * self.most
+        if len(open_for) >= most:
+            self._metrics.refused.labels("full").inc()
+            raise Overloaded(f"{most} connections are open, the most")
+        if tenant is not None:
+            self._refuse(tenant, tenant.refuses_socket(sum(own is tenant for own in open_for)))
+
     def check(self, style: Style, tenant: Tenant | None) -> None:
         """Raises `Overloaded` where there is no place for one more listener, or where those who are
         being spoken to would starve, and `LimitReached` where this tenant has all its places."""
@@ -54,17 +65,20 @@ class Places:
         if self._closing.is_set():
             refused.labels("closing").inc()
             raise Overloaded("the server is shutting down")
-        over = None if tenant is None else tenant.refuses_place()
-        if over is not None and tenant is not None:
-            refused.labels(over.code).inc()
-            self._metrics.key_refused.labels(tenant.name, over.limit).inc()
-            raise over
+        if tenant is not None:
+            self._refuse(tenant, tenant.refuses_place())
         if self.n_taken >= self.most:
             refused.labels("full").inc()
             raise Overloaded(f"all {self.most} places are taken")
         if not self._has_room(style):
             refused.labels("busy").inc()
             raise Overloaded("the machine can speak to no more listeners now")
+
+    def _refuse(self, tenant: Tenant, over: LimitReached | None) -> None:
+        if over is not None:
+            self._metrics.refused.labels(over.code).inc()
+            self._metrics.key_refused.labels(tenant.name, over.limit).inc()
+            raise over
 
     @contextmanager
     def take(self, style: Style, caller: Caller) -> Iterator[Usage]:

@@ -1,4 +1,4 @@
-"""Earliest deadline first; listeners buffered over 60 s share 2 % of the thread.
+"""Earliest deadline first; listeners buffered over 20 s share 2 % of the thread.
 
 Pure: it looks at requests and decides; the executor acts.
 """
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from stages.engine import Engine, Playback
 
 
-FAR_AHEAD_S = 60.0
-"""Longer than nearly every answer of a language model. Who has more to hear is in no hurry."""
+FAR_AHEAD_S = 20.0
+"""Longer than most answers of a language model, and than a network is away. Who has more to hear is
+in no hurry; and forty who ask for hours at once keep the model thread busy for ten seconds."""
 
 SPARE_SHARE = 0.02
 """The share of the time for those. A step cannot be interrupted, so this is how often a sentence

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.dialects.dialect import Action, Dialect, Message
     from pipeline.holdings import Holder, Share
     from pipeline.service import Service
+    from pipeline.tenants import Tenant
     from pipeline.usage import Caller, Usage
     from stages.intake.conversation import Conversation
 
@@ -83,9 +84,13 @@ class _OpenContext:
         return self.opening.context
 
     async def post(self, letter: ClientMessage | ProtocolError) -> None:
-        """Put it into the mailbox, once there is room."""
-        self.posted.set(self.posted.n_bytes + _n_bytes(letter))
-        await self.letters.send(letter)
+        """Put it into the mailbox, once there is room, unless the conversation takes no more."""
+        n_bytes = _n_bytes(letter)
+        self.posted.set(self.posted.n_bytes + n_bytes)
+        try:
+            await self.letters.send(letter)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.posted.set(self.posted.n_bytes - n_bytes)
 
     async def next_letter(self) -> ClientMessage | ProtocolError:
         """Take the next one out of the mailbox. Raises `trio.EndOfChannel` behind the last."""
@@ -123,6 +128,11 @@ class Session:
         self._used_at = 0.0
 
     @property
+    def tenant(self) -> Tenant | None:
+        """Whose key the client has; None: none was asked for."""
+        return self._caller.tenant
+
+    @property
     def silent_s(self) -> float:
         """How long the client may be silent, as `Dialect` has it."""
         return self._dialect.silent_s
@@ -140,7 +150,7 @@ class Session:
         begins with nothing `looks` whether there is a place, unless it has a use without one."""
         opening = self._dialect.opening()
         if opening is None and looks:
-            self._service.check_room(tenant=self._caller.tenant)  # each context takes its own later
+            self._service.check_room(tenant=self.tenant)  # each context takes its own later
         elif opening is not None:
             self._new_context(opening)
         try:
@@ -211,7 +221,7 @@ class Session:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
             raise Overloaded(f"{MAX_CONTEXTS} contexts are open on this connection, the most")
-        segmentation, tenant = self._dialect.segmentation, self._caller.tenant
+        segmentation, tenant = self._dialect.segmentation, self.tenant
         conversation = self._service.new_conversation(segmentation, tenant)
         form = {} if opening.form is None else opening.form.config
         conversation.configure({**opening.config, **form})
@@ -229,8 +239,7 @@ class Session:
             return  # it ended a moment ago, and `Dialect.ended` has told
         if isinstance(said, ClientMessage) and said.cancel:
             self._wire.charge(TURN_COST)
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await context.post(said)
+        await context.post(said)
 
     def _drop(self, name: str) -> None:
         context = self._contexts.get(name)

@@ -7,6 +7,7 @@ the limit is reached: a segment that has begun to be spoken is spoken to its end
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 DAY_S = 86_400
+
+SOCKETS_PER_LISTENER = 2
+"""WebSockets that may be open for each listener there may be: some wait in a client's pool, without
+a conversation, for an hour."""
 
 PLACE_RETRY_S = 2
 """When a client may ask for a place again: about the length of a sentence."""
@@ -75,12 +80,15 @@ class Tenant:
         most = self.limits.listeners
         if most is None or self.n_listeners < most:
             return None
-        return LimitReached(
-            f"this key may be spoken to {most} times at once, and is: wait until one of them ends",
-            limit="listeners",
-            most=most,
-            ends=None,
-            retry_after_s=PLACE_RETRY_S,
+        return _too_many(f"this key may be spoken to {most} times at once, and is", most)
+
+    def refuses_socket(self, n_open: int) -> LimitReached | None:
+        """Why it gets no further WebSocket, having so many; None: it would get one."""
+        most = self.limits.listeners
+        if most is None or n_open < SOCKETS_PER_LISTENER * most:
+            return None
+        return _too_many(
+            f"this key may have {SOCKETS_PER_LISTENER * most} WebSockets, and has", most
         )
 
     # The day.
@@ -128,7 +136,7 @@ class Tenant:
             limit=limit,
             most=most,
             ends=ends,
-            retry_after_s=max(1, round(ends_at - now + 0.5)),  # not a moment too early
+            retry_after_s=math.ceil(ends_at - now),  # not a moment too early
         )
 
     # Voices.
@@ -156,6 +164,16 @@ class Tenant:
                 if _fits(name, pattern):
                     return name
         return usual
+
+
+def _too_many(msg: str, most: int) -> LimitReached:
+    return LimitReached(
+        f"{msg}: wait until one of them ends",
+        limit="listeners",
+        most=most,
+        ends=None,
+        retry_after_s=PLACE_RETRY_S,
+    )
 
 
 def _fits(voice: str, pattern: str) -> bool:

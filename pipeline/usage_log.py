@@ -89,6 +89,8 @@ class UsageLog:
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=FLUSH_WITHIN_S)
         self._thread.join(max(0.0, give_up_at - time.monotonic()))
+        if self._thread.is_alive():
+            self._n_lost += self._waiting.qsize()
         if self._n_lost:
             self._tell_lost("some could not be written")
 

@@ -50,12 +50,16 @@ def sweep(parent: Path, prefix: str) -> None:
 
 def _lock(path: Path, *, waits: bool = False) -> int | None:
     """The descriptor that holds the lock of a folder; None: another process has it, and this does
-    not wait until that has swept it, or there are no such locks here."""
+    not wait until that has swept it, or there are no such locks here. Raises `OSError` where a new
+    folder cannot be opened, which is removed then."""
     if sys.platform == "win32":
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:  # it is another user's, or has gone
+        if waits and path.exists():  # no descriptor is left, and without a lock it would be swept
+            path.rmdir()
+            raise
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))

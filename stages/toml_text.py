@@ -15,10 +15,10 @@ MAX_KEY_PARTS = 16
 """Of a key such as ``a.b.c``. No file here needs more than two. What tomllib takes for a key grows
 with the square of its parts: half a second of a core for 16 kB of ``a.a.a``, two hours for 2 MB."""
 
-# Each goes on to the end of its line or of the text where it is not closed, so that no character is
-# looked at twice.
+# Each goes on to the end of its line or of the text where it is not closed, even if a backslash is
+# the last of it, so that no character is looked at twice.
 _STRINGS_AND_COMMENTS = re.compile(
-    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)'
+    r'"""(?:[^\\]|\\.)*?(?:"""|\\?\Z)'
     r"|'''.*?(?:'''|\Z)"
     r'|"(?:[^"\\\n]|\\[^\n])*+"?'
     r"|'[^'\n]*+'?"

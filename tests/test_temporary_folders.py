@@ -77,6 +77,38 @@ def test_that_of_a_process_beside_us_stays(tmp_path: Path) -> None:
         assert all((path / "file").exists() for path in tmp_path.iterdir() if path != own.path)
 
 
+FULL = """
+import errno, os, pathlib, resource, sys
+from stages.temporary_folders import TemporaryFolder, sweep
+parent = pathlib.Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+except OSError as error:
+    assert error.errno == errno.EMFILE
+try:
+    folder = TemporaryFolder("ours-", parent)
+except OSError as error:
+    assert error.errno == errno.EMFILE
+else:
+    os.closerange(taken[0], taken[-1] + 1)
+    sweep(parent, "ours-")
+    assert folder.path.exists()
+"""
+
+
+def test_without_a_descriptor_there_is_none_rather_than_one_that_is_swept(tmp_path: Path) -> None:
+    """It was not locked, and the next upload swept it away from under the one that it was for."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_only_ours_are_swept(tmp_path: Path) -> None:
     (tmp_path / "theirs-1").mkdir()
     (tmp_path / "ours-file").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from pipeline import usage_log
 from pipeline.connection import hold_conversation
 from pipeline.tenants import DAY_S, Tenant, iso
 from pipeline.usage import MAX_VOICES, Caller, Usage
@@ -134,6 +136,25 @@ async def test_a_full_disk_is_told_now_and_then_and_ends_nothing(
     assert [line for line in told if "No space left" in line and "1 lines" in line]
     assert len(told) == 2  # and at the end, how many more
     assert "99 lines" in told[1]
+
+
+async def test_a_disk_that_hangs_is_not_waited_for_and_what_is_lost_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pipe that nobody reads stands for the disk. All that waited went without a word."""
+    monkeypatch.setattr(usage_log, "FLUSH_WITHIN_S", 0.0)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reads = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        log = UsageLog(path)
+        for _ in range(1000):  # more than fits into a pipe
+            log.write(Usage())
+        log.close()
+        [told] = [record.getMessage() for record in caplog.records]
+        assert "lines of the usage log are lost: some could not be written" in told
+    finally:
+        os.close(reads)  # which ends the thread's wait
 
 
 def test_a_file_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class HangUps:
             yield
         finally:
             # A socket that was closed is forgotten, and another may have its number by now.
-            if self._clients[descriptor] is client:
+            if self._clients.get(descriptor) is client:
                 del self._clients[descriptor]
                 if not epoll.closed:
                     with contextlib.suppress(OSError):

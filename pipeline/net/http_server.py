@@ -13,8 +13,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from pipeline.net.callers import CALLER
-from pipeline.net.speech_response import HOLDER
+from pipeline.net.callers import CALLER, HOLDER
 
 if TYPE_CHECKING:
     from typing import Any

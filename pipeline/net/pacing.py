@@ -27,20 +27,22 @@ FRAMES_PER_S = 25.0
 """A client's own long-run rate: speech takes up four tokens a second, or twice that when it is
 sped up."""
 
-BURST_FRAMES = 1000
-"""The most of its own at once: four minutes of speech, token by token, from a model that writes
-them in ten seconds. A barge-in behind them waits for nothing."""
+BURST_FRAMES = 60
+"""The most of its own at once: fifteen seconds of speech, token by token. All clients may begin
+with it in one moment, and what they say is to be spoken."""
 
 CLIENT_FRAMES_PER_S = 1000.0
-"""The rate of all connections of one address or key: 250 conversations at the pace of speech."""
+"""The rate of all connections of one address or key, within their own budgets: 250 conversations at
+the pace of speech."""
 
 CLIENT_BURST_FRAMES = 5000
 """The most of theirs at once: at 0.2 ms each a second of the loop. Without it whoever came back
 again and again had a new connection's burst each time, and with 200 connections 5000 a second."""
 
-FLOOD_FRAMES_PER_S = 250.0
-"""The rate of all together who have used up their own: at 0.2 ms each a twentieth of the loop. Who
-is alone in this has twice what the quickest common language models yield."""
+FLOOD_FRAMES_PER_S = 1000.0
+"""The rate of all together who have used up their own: at 0.2 ms each a fifth of the loop. Language
+models yield up to 100 tokens a second, and a barge-in waits behind what was not read yet: twelve
+that write at once are read as they write."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -126,24 +128,30 @@ class FramePace:
         self._budgets = budgets
         self._are_others = are_others
         self._own = OwnBudget(FRAMES_PER_S, BURST_FRAMES)
+        self._came_at = trio.current_time()
         self._n_more = 0
 
     def charge(self, n_frames: int) -> None:
         """Count so many more: what the last ones asked for costs as much."""
         self._n_more += n_frames
 
+    def came(self) -> None:
+        """Something has come. Until more is read it is the client that waits, be it for its turn or
+        for what it sent to be spoken: that is no pause in which its budget grows."""
+        self._came_at = trio.current_time()
+
     async def wait(self, n_frames: int) -> None:
         """Wait before more is read, after so many frames."""
         now = trio.current_time()
-        if not self._are_others():
-            self._n_more = 0
-            return
+        self._own.hold(now - self._came_at)
         n_frames, self._n_more = n_frames + self._n_more, 0
+        if not self._are_others():
+            return
         is_own = self._own.charge(n_frames, now)
         budget = self._budgets.clients if is_own else self._budgets.floods
         wait_s = budget.charge(self._stream.who, n_frames, now)
-        if wait_s:
-            await trio.sleep(wait_s)
+        if wait_s or not is_own:
+            await trio.sleep(wait_s or 0.0)
             self._own.hold(trio.current_time() - now)
 
 
@@ -159,6 +167,7 @@ class PacedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await self._pacer.wait(self._n_taken)
         data = await self._stream.receive_some(max_bytes)
+        self._pacer.came()
         n_bytes, n_frames = self._scanner.scan(data, FRAMES_PER_READ)
         self._stream.give_back(data[n_bytes:])
         self._n_taken = max(1, n_frames)  # a frame that comes in pieces is charged by the piece

@@ -128,14 +128,9 @@ class ServiceAnswers:
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
         handshake = Handshake(url.path, shown)
-        # Twice as many as may listen: some wait in a client's pool, without a conversation.
-        most = 2 * self.service.max_listeners
-        if len(self._sessions) >= most:
-            self.service.metrics.refused.labels("full").inc()
-            full = Overloaded(f"{most} connections are open, the most")
-            later = ("retry-after", str(full.retry_after_s))
-            raise Refused(503, full.code, str(full), headers=(later,))
         try:
+            open_for = [session.tenant for session in self._sessions]
+            self.service.places.check_socket(caller.tenant, open_for)
             names = self.service.names_for(caller.tenant)
             own = dialect(handshake, names)
             session = Session(own, self.service, caller, stream.holder)

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from pipeline.encoding import EncodedSound
-from pipeline.net.callers import caller_in
+from pipeline.net.callers import caller_in, holder_in
 from pipeline.speak_text import speak_text
 from stages.errors import ServerError
 from stages.items import PcmFrame
@@ -33,10 +33,6 @@ CLIENT_GONE = 499
 is not counted as one."""
 
 
-HOLDER = "holder"
-"""The key of the connection's holder in a request's state (`HttpServer`)."""
-
-
 class SpeechResponse(Response):
     """An answer that begins with the first sound, and holds its place until the last was sent.
 
@@ -55,7 +51,7 @@ class SpeechResponse(Response):
         error: ServerError | None = None
         has_ended = False
         self._send = send
-        self._holder = scope.get("state", {}).get(HOLDER)
+        self._holder = holder_in(scope)
         self._caller = caller_in(scope)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_gone, receive, nursery.cancel_scope)

@@ -60,6 +60,7 @@ class WyomingWire:
             await self._pacer.wait(1)
         try:
             event = await self._next_event()
+            self._pacer.came()
             if not self._n_taken:
                 self._asked()
             self._n_taken += 1

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.cli.program import complaint, run, started, wait_for_log
-from tests.server_process import LOOK_EVERY_S, PATIENCE_S, running_server
+from tests.server_process import HOST, LOOK_EVERY_S, PATIENCE_S, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,3 +234,23 @@ def test_a_keys_file_that_others_may_read_ends_the_start_with_the_way_out(tmp_pa
 def test_a_usage_log_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
     told = complaint(run("--port", "0", "--usage-log", str(tmp_path)))
     assert "the usage log cannot be written" in told
+
+
+def test_sockets_that_wait_in_a_pool_are_counted_by_key(tmp_path: Path) -> None:
+    """They take no place before there is something to say, and one key of one place held all that
+    a server has, for an hour: whoever came was told that it was full."""
+
+    def pooled(server: ServerProcess, key: str) -> ClientConnection:
+        url = f"ws://{HOST}:{server.port}/tts/websocket"
+        return connect(url, additional_headers=with_key(key), open_timeout=PATIENCE_S)
+
+    options = ("--api-keys-file", str(keys_file(tmp_path)), "--max-listeners", "2")
+    with running_server(*options) as server, pooled(server, BOB), pooled(server, BOB):
+        with pytest.raises(InvalidStatus) as full:
+            pooled(server, BOB)
+        assert full.value.response.status_code == 429
+        assert b"this key may have 2 WebSockets, and has" in full.value.response.body
+        with joined(server, ALICE), pooled(server, ALICE):
+            with pytest.raises(InvalidStatus) as full:
+                pooled(server, ALICE)
+            assert full.value.response.status_code == 503

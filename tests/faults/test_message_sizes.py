@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from tests.faults.raw_client import Closed, only_websocket, wait_for_place, websocket
-from tests.faults.raw_frames import CONTINUATION, PING, TEXT, frame_head
+from tests.faults.raw_frames import CONTINUATION, PING, PONG, TEXT, frame, frame_head
 
 if TYPE_CHECKING:
     from tests.faults.raw_client import RawWebSocket
@@ -138,3 +139,19 @@ async def test_a_large_message_that_is_not_json_is_an_error_and_no_more(
         answer = await client.next_text()
         assert answer["code"] == "bad_message"
         await client.close()
+
+
+async def test_a_message_in_tiny_fragments_takes_no_more_memory_than_a_whole_one(
+    server: ServerProcess,
+) -> None:
+    """The library keeps a text for each fragment: sixty thousand of a letter each were 6 MB, for a
+    message of 120 KB, and nothing bounded their sum."""
+    fragments = frame(TEXT, b"", fin=False) + frame(CONTINUATION, "ж".encode(), fin=False) * 60_000
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(websocket(server.port)) for _ in range(4)]
+        before = server.rss_bytes()
+        for client in clients:
+            await client.send(fragments)
+            await client.send_frame(PING, b"done")
+            await client.frames_until(lambda got: (got.opcode, got.payload) == (PONG, b"done"))
+        assert server.rss_bytes() - before < 12_000_000

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CERTIFICATE, KEY = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
 OPTIONS = ("--tls-certificate", str(CERTIFICATE), "--tls-key", str(KEY))
 
-CANCELS = frame(TEXT, b'{"cancel":true,"token":"Hi!"}') * 200_000
+CANCELS = frame(TEXT, b'{"cancel":true}') * 300_000
 SMALL = 4096
 LONG_TEXT = "This is a sentence of a long speech. " * 200
 

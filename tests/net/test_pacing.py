@@ -138,7 +138,7 @@ class Flood:
         self._crowd = crowd
         self._who = who
 
-    async def run(self) -> None:
+    async def run(self, work_s: float = 0.0) -> None:
         async with (
             paced_stream(self._crowd, self._who) as (client, stream),
             trio.open_nursery() as nursery,
@@ -146,6 +146,7 @@ class Flood:
             nursery.start_soon(self._send, client)
             while True:
                 data = await stream.receive_some(4096)
+                await trio.sleep(work_s)
                 self.n_frames += len(data) // len(frame(PONG))
 
     async def _send(self, client: trio.SocketStream) -> None:
@@ -153,24 +154,28 @@ class Flood:
             await client.send_all(frame(PONG) * 100)
 
 
+@pytest.mark.parametrize("work_s", [0.0, 0.2])
 async def test_forty_floods_are_no_more_work_than_one(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, work_s: float
 ) -> None:
     """Each had 250 frames a second for ever: a newcomer's first sound took 792 ms, not 22. What
-    they share is shared by whose they are, and then by connection."""
+    they share is shared by whose they are, and then by connection; it is no more where each read
+    has to wait for what came before to be spoken."""
     crowd, seconds = Crowd(are_others=True), 20
     floods = [Flood(crowd, "a crowd") for _ in range(39)] + [Flood(crowd, "another")]
     async with trio.open_nursery() as nursery:
         for flood in floods:
-            nursery.start_soon(flood.run)
-        await trio.sleep(len(floods) * BURST_FRAMES / CLIENT_FRAMES_PER_S + 5)
+            nursery.start_soon(flood.run, work_s)
+        await trio.sleep(20)
         before = [flood.n_frames for flood in floods]
         await trio.sleep(seconds)
         taken = [flood.n_frames - n for flood, n in zip(floods, before, strict=True)]
         nursery.cancel_scope.cancel()
     total = seconds * FLOOD_FRAMES_PER_S
-    assert sum(taken) == pytest.approx(total, rel=0.1)
-    assert taken[-1] == pytest.approx(total / 2, rel=0.1)
+    assert sum(taken) <= 1.1 * total
+    if not work_s:
+        assert sum(taken) == pytest.approx(total, rel=0.1)
+        assert taken[-1] == pytest.approx(total / 2, rel=0.1)
     assert max(taken[:-1]) - min(taken[:-1]) <= 2 * FRAMES_PER_READ
 
 
@@ -185,55 +190,20 @@ async def test_who_keeps_to_its_own_rate_waits_for_no_flood(
     ):
         for _ in range(40):
             nursery.start_soon(Flood(crowd, "a crowd").run)
-        await trio.sleep(40 * BURST_FRAMES / CLIENT_FRAMES_PER_S + 5)
-        for _ in range(500):
-            await trio.sleep(1 / FRAMES_PER_S)
-            began = trio.current_time()
-            await client.send_all(frame(TEXT, b"word"))
-            await stream.receive_some(4096)
-            assert trio.current_time() == pytest.approx(began)
-        nursery.cancel_scope.cancel()
+        await trio.sleep(5)
 
-
-async def test_ten_replies_that_are_written_quickly_wait_for_nothing(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """Ten clients of one program, each with a model that writes a thousand tokens, a hundred a
-    second: a barge-in behind them came through 20 s late, though nobody flooded."""
-    crowd = Crowd(are_others=True)
-
-    async def converse() -> None:
-        async with paced_stream(crowd, "a program") as (client, stream):
-            for _ in range(1000):
-                await trio.sleep(0.01)
-                began = trio.current_time()
+        @nursery.start_soon
+        async def _write() -> None:
+            for _ in range(500):
+                await trio.sleep(1 / FRAMES_PER_S)
+                sent_at.append(trio.current_time())
                 await client.send_all(frame(TEXT, b"word"))
-                await stream.receive_some(4096)
-                assert trio.current_time() == pytest.approx(began)
 
-    async with trio.open_nursery() as nursery:
-        for _ in range(10):
-            nursery.start_soon(converse)
-
-
-async def test_who_comes_back_for_each_burst_is_slowed_down_like_who_stays(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """Each connection began with a burst of its own: an address that sent it and left, a hundred
-    times a second, made a newcomer and health wait for 1 s."""
-    crowd, n_visits = Crowd(are_others=True), 12
-    burst = frame(PONG) * BURST_FRAMES
-    began = trio.current_time()
-    for _ in range(n_visits):
-        async with (
-            paced_stream(crowd, "a visitor") as (client, stream),
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(client.send_all, burst)
-            await take(stream, len(burst))
-    n_slow = n_visits * BURST_FRAMES - CLIENT_BURST_FRAMES
-    least_s = n_slow / CLIENT_FRAMES_PER_S
-    assert trio.current_time() - began == pytest.approx(least_s, rel=0.1)
+        sent_at: list[float] = []
+        for n in range(500):
+            await take(stream, len(frame(TEXT, b"word")))
+            assert trio.current_time() == pytest.approx(sent_at[n])
+        nursery.cancel_scope.cancel()
 
 
 async def test_who_flooded_while_alone_owes_nothing_when_others_come(
@@ -271,6 +241,27 @@ async def test_a_server_slows_a_flood_down_beside_another_listener() -> None:
             assert (await client.next_frame()).opcode == PONG
         assert trio.current_time() - began > 0.9
         await client.close()
+
+
+async def test_who_comes_back_for_each_burst_is_slowed_down_like_who_stays(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Each connection began with a burst of its own: an address that sent it and left, a hundred
+    times a second, made a newcomer and health wait for 1 s."""
+    crowd, n_visits = Crowd(are_others=True), 120
+    burst = frame(PONG) * BURST_FRAMES
+    began = trio.current_time()
+    for _ in range(n_visits):
+        async with (
+            paced_stream(crowd, "a visitor") as (client, stream),
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(client.send_all, burst)
+            await take(stream, len(burst))
+    n_counted = BURST_FRAMES - FRAMES_PER_READ  # what was read last is counted at the next read
+    n_slow = n_visits * n_counted - CLIENT_BURST_FRAMES
+    least_s = n_slow / CLIENT_FRAMES_PER_S
+    assert trio.current_time() - began == pytest.approx(least_s, rel=0.1)
 
 
 async def test_a_cancel_counts_for_more_than_a_word() -> None:

@@ -43,6 +43,8 @@ OPTIONS = (
     "--disable-gpu",
     "--hide-scrollbars",  # as on a phone
     "--no-first-run",
+    # Its own pages for suggestions below the address, in each window: half of what a test costs.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
     "--remote-debugging-port=0",
     f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1",
 )

@@ -75,7 +75,7 @@ class EspeakProcess:
         self._held = b""  # read, and not looked at yet
         self._is_ready = False
         self._has_hung = False
-        self._waiting: tuple[float, float] | None = None  # since when, and until
+        self._waits_until: float | None = None  # by `time.monotonic`; None: nobody waits
         self._ended = threading.Event()
         self._end = weakref.finalize(self, _end, self._process)  # at the end of the program, too
         threading.Thread(target=self._watch, name="espeak-ng", daemon=True).start()
@@ -161,15 +161,14 @@ class EspeakProcess:
             self._is_ready = True
 
     def _send(self, kind: int, body: bytes) -> None:
-        now = time.monotonic()
-        self._waiting = now, now + GOES_ON_WITHIN_S
+        self._waits_until = time.monotonic() + GOES_ON_WITHIN_S
         try:
             self._requests.write(wire.frame(kind, body))
             self._requests.flush()
         except (OSError, ValueError) as error:  # a closed pipe, on either side
             raise self._died() from error
         finally:
-            self._waiting = None
+            self._waits_until = None
 
     def _receive(self, within_s: float) -> tuple[int, bytes]:
         """The next answer."""
@@ -183,14 +182,13 @@ class EspeakProcess:
                 if len(held) >= (end := head_size + length):
                     self._held = held[end:]
                     return kind, held[head_size:end]
-            now = time.monotonic()
-            self._waiting = now, now + within_s
+            self._waits_until = time.monotonic() + within_s
             try:
                 read = os.read(self._answers, _READ_BYTES)
             except OSError as error:
                 raise self._died() from error
             finally:
-                self._waiting = None
+                self._waits_until = None
             if not read:
                 raise self._died()
             self._held += read
@@ -206,8 +204,8 @@ class EspeakProcess:
     def _watch(self) -> None:
         """End the process once it has been waited for too long."""
         while not self._ended.wait(LOOK_EVERY_S):
-            waiting = self._waiting
-            if waiting is not None and time.monotonic() > waiting[1]:
+            until = self._waits_until
+            if until is not None and time.monotonic() > until:
                 self._has_hung = True
                 self._process.kill()
                 return
