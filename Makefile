@@ -37,7 +37,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: check tests/node/node_modules/.stamp browser ## Run every check and every test
 	$(BIN)/python -m pytest $(PARALLEL)
 
-nightly: test ## Run the laws with twenty times the examples as well, an hour and more; and listen
+nightly: test ## Run the laws with thirty times the examples as well, an hour and more; and listen
 	$(BIN)/python bench/quality.py --gate
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		property_tests

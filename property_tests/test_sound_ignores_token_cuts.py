@@ -95,6 +95,7 @@ def test_any_cut_into_tokens_gives_the_same_bits(cuts: list[int], pitch_shift: f
     assert speak(cut_at(cuts), pitch_shift) == whole(pitch_shift)
 
 
+@NEURAL  # an example takes as long here
 @given(CUTS, st.sampled_from([0.5, 1.2, 2.0]), st.sampled_from([-40.0, 0.1, 20.0]))
 @example(EVERYWHERE, 1.7, 6.0)
 def test_any_cut_gives_the_same_bits_at_any_speed_and_volume(

@@ -99,7 +99,7 @@ def say(engine: RvcEngine, voice: str, n_samples: int) -> None:
     engine.leave(request)
 
 
-@pytest.mark.parametrize("block_frames", [16, 32, 34, 64])
+@pytest.mark.parametrize("block_frames", [16, 34, 64])  # the others speak with 32
 def test_a_voice_that_was_chosen_meets_nothing_new(
     folder: Path, met: Met, block_frames: int
 ) -> None:
