@@ -48,6 +48,11 @@ class Places:
         self._has_room = has_room
         self._metrics = metrics
 
+    @property
+    def are_taken(self) -> bool:
+        """There is none left."""
+        return self.n_taken >= self.most
+
     def check_socket(self, tenant: Tenant | None, open_for: Collection[Tenant | None]) -> None:
         """Raises `Overloaded` where there are as many WebSockets as may be, and `LimitReached`
         where this tenant has as many as it may. `open_for` has whose each is that there is."""
@@ -67,7 +72,7 @@ class Places:
             raise Overloaded("the server is shutting down")
         if tenant is not None:
             self._refuse(tenant, tenant.refuses_place())
-        if self.n_taken >= self.most:
+        if self.are_taken:
             refused.labels("full").inc()
             raise Overloaded(f"all {self.most} places are taken")
         if not self._has_room(style):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -48,6 +49,10 @@ UNUSED_WITHIN_S = 1.0
 been used: the upgrade, its ten tasks and its close take 5 ms."""
 
 
+LEAVES_WITHIN_S = 1.0
+"""The limit for the tasks of a socket that was cut off to end."""
+
+
 class ServeSession(Protocol):
     """The serving of one session on a client's stream, which is then closed."""
 
@@ -77,7 +82,8 @@ class ServiceAnswers:
         )
         self._uploads = uploads
         self.hang_ups = HangUps()
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, ClientStream] = {}  # in the order in which they came
+        self._one_left = trio.lowlevel.ParkingLot()
         self._n_wyoming = 0
 
     async def answer(
@@ -97,6 +103,8 @@ class ServiceAnswers:
         stream.give_back(request.raw)
         with self.service.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
+            if request.is_upgrade or request.method == "POST":
+                await self._make_room(stream.who)
             if request.is_upgrade or is_socket:
                 await self._serve_websocket(stream, request, caller)
             else:
@@ -156,6 +164,26 @@ class ServiceAnswers:
             status = 503 if isinstance(error, Overloaded) else 429
             raise Refused(status, error.code, str(error), headers=(later,)) from None
 
+    async def _make_room(self, who: str) -> None:
+        """Where all places are taken, cut off the oldest socket that has asked for nothing, of
+        whoever has most of such and more than this client would have. So nobody shuts others out by
+        opening all that there are and saying nothing."""
+        if not self.service.places.are_taken:
+            return
+        silent = [(own, stream) for own, stream in self._sessions.items() if not own.has_begun]
+        counts = Counter(stream.who for _, stream in silent)
+        if not counts:
+            return
+        (host, most), *_ = counts.most_common(1)
+        if most <= counts[who] + 1:
+            return
+        session, stream = next(each for each in silent if each[1].who == host)
+        self._crowd.shed["unused"] += 1
+        stream.abort()
+        with trio.move_on_after(LEAVES_WITHIN_S):
+            while session in self._sessions:
+                await self._one_left.park()
+
     async def serve_wyoming(self, stream: ClientStream) -> None:
         """Serve a client of the Wyoming port."""
         # Twice as many as may listen: Home Assistant asks for the voices at any time.
@@ -187,12 +215,13 @@ class ServiceAnswers:
         self, session: Session, stream: ClientStream, serve: ServeSession
     ) -> None:
         began_at = trio.current_time()
-        self._sessions.add(session)
+        self._sessions[session] = stream
         pacer = FramePace(stream, self._frames, lambda: self.has_listeners(but=session))
         try:
             await serve(session.run, pacer=pacer)
         finally:
-            self._sessions.discard(session)
+            del self._sessions[session]
+            self._one_left.unpark_all()
             now = trio.current_time()
             was_unused = not session.has_begun and now < began_at + UNUSED_WITHIN_S
             if was_unused and self.has_listeners():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from tests.faults.figures import figure
-from tests.faults.raw_client import ask, connected, get, websocket
+from tests.faults.raw_client import ask, connected, get, post, websocket
 from tests.faults.raw_frames import sound
 from tests.server_process import HOST, open_server
 
@@ -78,3 +78,22 @@ async def test_who_connects_and_leaves_keeps_nobody_waiting() -> None:
         assert n_spoken < 100
         shed = await figure(server, 'voice_connections_shed_total{reason="gone"}')
         assert shed > n_visits / 2
+
+
+async def test_who_opens_all_sockets_and_says_nothing_shuts_nobody_else_out() -> None:
+    """Each silent socket has a place, and one address had them all."""
+    async with (
+        open_server("--max-listeners", "3") as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        silent = [
+            await stack.enter_async_context(websocket(server.port, "events=true")) for _ in range(3)
+        ]
+        for _ in range(2):
+            asked = post("/api/speak", {"text": "Hello!"})
+            assert (await ask(server.port, asked, source=OTHER)).status == 200
+        async with websocket(server.port, "events=true", source=OTHER) as newcomer:
+            await speaks(newcomer)
+            assert (await ask(server.port, post("/api/speak", {"text": "Hello!"}))).status == 503
+            await silent[-1].speak("Hello there!", flush=True)  # the youngest is left
+            assert sound(await silent[-1].frames_until_event("flushed"))
