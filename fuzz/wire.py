@@ -11,6 +11,7 @@ import trio
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.dialects.wyoming_events import EventReader, decode, type_of
+from pipeline.holdings import Account
 from pipeline.net.access import Access
 from pipeline.net.keys import read_keys
 from pipeline.net.pacing import FrameScanner
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from pipeline.net.request_head import HttpRequest
     from pipeline.net.stream import ClientStream
+
+ROOM_BYTES = 1_000_000
+"""For one client: more than any request that is read whole."""
 
 REFUSALS = {*range(400, 500), 501}
 """Statuses: the client's fault, but for a transfer coding that nobody has (RFC 9112, 6.1)."""
@@ -52,6 +56,7 @@ class _Client:
     def __init__(self, reads: Iterator[bytes]) -> None:
         self._reads = reads
         self.sent = b""
+        self.holder = Account(ROOM_BYTES).open()
 
     async def receive_some(self) -> bytes:
         return next(self._reads, b"")

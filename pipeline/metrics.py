@@ -239,10 +239,10 @@ class _OwnProcesses(Collector):
             labels=["engine"],
         )
         for engine in self._engines:
-            pid = engine.pid
-            if pid is None:
-                continue
             restarts.add_metric([engine.name], engine.n_restarts)
+            pid = engine.pid
+            if pid is None:  # it has no process, or no new one yet
+                continue
             # What it finds is named for a process, not for an engine.
             for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
                 if found.name == "process_resident_memory_bytes":

@@ -12,6 +12,7 @@ import pytest
 from pipeline.voices import Voices
 from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
 from stages.items import ClientMessage, SegmentEnded, SegmentStarted, Style
+from stages.text import normalise
 from stages.text.lexicon import Pronunciation, WordTable
 from stages.text.normalise import is_prepared
 from stages.tts.espeak.engine import EspeakEngine
@@ -202,7 +203,10 @@ def test_a_language_nobody_speaks_is_refused_by_name() -> None:
         conversation.configure({"voice": "de-AT"})
 
 
-async def test_rules_are_compiled_off_the_loop_and_only_for_languages_that_are_used() -> None:
+async def test_rules_are_compiled_off_the_loop_and_only_for_languages_that_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(normalise, "_prepared", set())  # whatever was spoken before
     assert not is_prepared("pt")
     await hear("São 3 km.", language="pt-br")
     assert is_prepared("pt")
