@@ -171,7 +171,7 @@ def half_open(n: int) -> Callable[[int], None]:
             with contextlib.suppress(OSError):
                 while len(opened) < n:
                     opened.append(connect(port))
-                    opened[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: ")
+                    opened[-1].sendall(b"GET / HTTP/1.1\r\nHost: ")
             ended, _, _ = select.select(opened, [], [], RETRY_S)
             for each in ended:
                 opened.remove(each)

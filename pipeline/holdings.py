@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-BOUND_BYTES = 192_000_000
-"""For 256 listeners with three quarters of a megabyte each: a third of it is sound in front of the
-writer, the rest a segment's sound in the engine, or text that waits. What one client may hold is in
-docs/adr/0036-one-bound-in-bytes.md."""
+BOUND_BYTES = 96_000_000
+"""For 256 listeners with 0.37 megabytes each: so much has one who reads no faster than it hears.
+What one client may hold is in docs/adr/0036-one-bound-in-bytes.md."""
 
 PATIENCE_S = 1.0
 """Added to how long nothing has moved: of those who hold something since just now, the one with
