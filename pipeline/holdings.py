@@ -12,14 +12,15 @@ for somebody who does not.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-BOUND_BYTES = 96_000_000
-"""For 256 listeners with 0.37 megabytes each: so much has one who reads no faster than it hears.
+BOUND_BYTES = 192_000_000
+"""For 256 listeners with 0.75 megabytes each, twice what one has who reads no faster than it hears.
 What one client may hold is in docs/adr/0036-one-bound-in-bytes.md."""
 
 PATIENCE_S = 1.0
@@ -58,9 +59,7 @@ class Account:
         """Change what a holder holds by so many bytes. False: there was no room for more, and
         nothing has changed; or, where that may not be refused, the holder was cut off."""
         while n_bytes > 0 and self.held_bytes + n_bytes > self.bound_bytes:
-            worst = max(
-                self._holders | {holder}, key=lambda own: own.weight(n_bytes * (own is holder))
-            )
+            worst = self._worst(holder, n_bytes)
             if worst is holder and may_refuse:
                 return False
             self._cut_off(worst)
@@ -70,6 +69,16 @@ class Account:
         holder.n_bytes += n_bytes
         (self._holders.add if holder.n_bytes else self._holders.discard)(holder)
         return True
+
+    def _worst(self, asking: Holder, n_more: int) -> Holder:
+        """Who stands in the way most, by itself and together with all that belong with it: of many
+        who each hold a little for one client, any is worse than one who holds more alone."""
+        weights = {own: own.weight(0) for own in self._holders}
+        weights[asking] = asking.weight(n_more)
+        of_all: defaultdict[object, float] = defaultdict(float)
+        for own, weight in weights.items():
+            of_all[own.who or own] += weight
+        return max(weights, key=lambda own: weights[own] * of_all[own.who or own])
 
     def forget(self, holder: Holder) -> None:
         """A holder holds nothing any more."""
@@ -90,6 +99,8 @@ class Holder:
     def __init__(self, account: Account, cut_off: Callable[[], None] | None) -> None:
         self.n_bytes = 0
         self.cut_off = cut_off
+        self.who = ""
+        """Whose it is, as `pipeline.net.stream.ClientStream.who`; empty: nobody else's."""
         self.is_closed = False
         """It is gone, or was cut off: what it still has is on its way out, and counts no more."""
         self._account = account

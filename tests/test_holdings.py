@@ -48,6 +48,18 @@ def test_whoever_holds_little_is_given_room_by_whoever_holds_most() -> None:
     assert crowd.account.held_bytes == 450
 
 
+def test_many_of_one_client_make_room_before_one_who_holds_more_than_any_of_them() -> None:
+    """250 who came back as soon as they were cut off each held less than a listener's sentence, and
+    nothing of theirs had been stuck for long: so the listener was cut off."""
+    crowd = Crowd()
+    crowd.client("listener", 190)
+    for name in "abcdefgh":
+        crowd.client(name, 100).who = "one address"
+    crowd.client("newcomer", 50)
+    assert len(crowd.gone) == 1
+    assert crowd.gone != ["listener"]
+
+
 def test_whoever_reads_stays_where_somebody_else_does_not() -> None:
     """Of two with as much to be sent, the one makes room that has read nothing for longer, even if
     the other is just about to hold more."""

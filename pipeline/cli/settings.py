@@ -234,7 +234,7 @@ class ServeSettings(SpeechSettings):
         30, description="a client that takes less than 64 KiB of what waits in this time is cut off"
     )
     waiting_mb: int = Field(
-        96,
+        192,
         ge=16,
         description="what may wait in memory for all clients together: sound and answers that were"
         " not read, text that was not spoken. Where more would, the client that holds most, for"

@@ -84,7 +84,6 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self.peer = peer
         """The client's address: the socket's, or what a trusted proxy says."""
         self.who = subscriber(peer)
-        """Whose budget the client draws on: that of its key, once it is known, or its address."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
@@ -94,6 +93,15 @@ class ClientStream(trio.abc.HalfCloseableStream):
         """Bytes from the client that are still handed on; what it sends beyond them is thrown away.
         Its leaving is still reported."""
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    @property
+    def who(self) -> str:
+        """Whose budget the client draws on: that of its key, once it is known, or its address."""
+        return self.holder.who
+
+    @who.setter
+    def who(self, who: str) -> None:
+        self.holder.who = who
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on, with what was given back as its first bytes. The caller sets a
