@@ -36,8 +36,9 @@ async def test_with_few_descriptors_unfinished_requests_make_nobody_mute() -> No
     ):
         await speaks(listener)
         for _ in range(90):
-            half_open = await stack.enter_async_context(connected(server.port))
-            with contextlib.suppress(trio.BrokenResourceError):
+            # Some are shed, before or behind the end of their connecting.
+            with contextlib.suppress(trio.BrokenResourceError, ConnectionResetError):
+                half_open = await stack.enter_async_context(connected(server.port))
                 await half_open.send(b"GET / HTTP/1.1\r\nHost:")
         for _ in range(5):
             await speaks(listener)
