@@ -67,7 +67,7 @@ def ask(process: psutil.Process, file: Path) -> dict[str, int]:
         if file.exists():
             told: dict[str, int] = json.loads(file.read_text())
             return told
-        time.sleep(0.01)
+        time.sleep(0.01)  # the answer is a file: it can only be looked for
     raise RuntimeError("the server does not tell what it holds")
 
 

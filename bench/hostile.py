@@ -118,7 +118,7 @@ def many(n: int, frames: bytes, *, reads: bool) -> Callable[[int], None]:
                 try:
                     opened = upgraded(port, None if reads else SMALL)
                 except OSError:  # no place is left, or it is being shed
-                    time.sleep(RETRY_S)
+                    time.sleep(RETRY_S)  # or trying would be all that it does
                     break
                 opened.setblocking(False)
                 rests[opened] = memoryview(frames)
@@ -157,7 +157,7 @@ def die(n: int, frames: bytes) -> Callable[[int], None]:
                         pass
             for each in opened:
                 each.close()
-            time.sleep(RETRY_S)
+            time.sleep(RETRY_S)  # between one crowd and the next
 
     return act
 
@@ -195,7 +195,7 @@ def sip(n: int) -> Callable[[int], None]:
                 while len(opened) < n:
                     opened.append(connect(port, SMALL))
                     opened[-1].sendall(head.encode() + body)
-            time.sleep(SIP_EVERY_S)
+            time.sleep(SIP_EVERY_S)  # a slow reader's pace is the attack
             for each in list(opened):
                 try:
                     taken = each.recv(SIP_BYTES, socket.MSG_WAITALL)

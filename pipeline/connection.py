@@ -119,7 +119,7 @@ class _Connection:
             code = await self._live()
             self._usage.ended = self._how_it_ended(code)
             return code
-        except Exception:
+        except Exception:  # noted, and raised on
             self._usage.ended = "failed"
             raise
         finally:

@@ -38,7 +38,7 @@ class Contained:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception:
+        except Exception:  # contained: a bug in one request ends nobody else's
             log.exception("a request failed", method=scope.get("method"), path=scope.get("path"))
             if not has_begun:
                 await self._answer(scope["path"])(scope, receive, send)

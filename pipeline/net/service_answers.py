@@ -170,7 +170,11 @@ class ServiceAnswers:
         opening all that there are and saying nothing."""
         if not self.service.places.are_taken:
             return
-        silent = [(own, stream) for own, stream in self._sessions.items() if not own.has_begun]
+        silent = [
+            (own, stream)
+            for own, stream in self._sessions.items()
+            if not own.has_begun and not stream.is_closed  # those make room by themselves
+        ]
         counts = Counter(stream.who for _, stream in silent)
         if not counts:
             return

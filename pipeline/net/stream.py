@@ -212,6 +212,11 @@ class ClientStream(trio.abc.HalfCloseableStream):
                     pass
         self.close()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed or reset, while its tasks may still be on their way out."""
+        return self._tcp.socket.fileno() == -1
+
     def close(self) -> None:
         """Close; the kernel still delivers what it holds for the client."""
         self.holder.close()
@@ -227,7 +232,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         Tasks that send or receive here get an error. A close alone would queue its end behind what
         the client has not read; a client whose buffer is full would never see it, and the kernel
         would keep both for minutes."""
-        if self._tcp.socket.fileno() != -1:
+        if not self.is_closed:
             self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._tcp.socket.close()
 

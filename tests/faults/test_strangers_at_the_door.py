@@ -98,3 +98,21 @@ async def test_who_opens_all_sockets_and_says_nothing_shuts_nobody_else_out() ->
             assert (await ask(server.port, post("/api/speak", {"text": "Hello!"}))).status == 503
             await silent[-1].speak("Hello there!", flush=True)  # the youngest is left
             assert sound(await silent[-1].frames_until_event("flushed"))
+
+
+async def test_of_those_who_say_nothing_one_leaves_for_each_who_comes() -> None:
+    """Two came in one moment, and both had the same socket cut off: the second was refused."""
+    async with (
+        open_server("--max-listeners", "6") as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(6):
+            await stack.enter_async_context(websocket(server.port))
+
+        async def come() -> None:
+            newcomer = websocket(server.port, "events=true", source=OTHER)
+            await speaks(await stack.enter_async_context(newcomer))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(come)
+            nursery.start_soon(come)
