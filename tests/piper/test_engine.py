@@ -79,6 +79,7 @@ def test_durations_that_are_none_fail_one_text(
     engine: PiperEngine, monkeypatch: pytest.MonkeyPatch, duration: float
 ) -> None:
     """A stranger's network may say anything; numpy's errors about it told nobody what was wrong."""
+    request = request_for(engine, SENTENCE, PLAIN)  # a voice is tried when it is loaded: whole still
     run = VoiceNetwork._run  # noqa: SLF001 - as if the network had made them
 
     def broken(
@@ -91,7 +92,6 @@ def test_durations_that_are_none_fail_one_text(
         return [np.full_like(made[0], duration), *made[1:]] if len(made) > 1 else made
 
     monkeypatch.setattr(VoiceNetwork, "_run", broken)
-    request = request_for(engine, SENTENCE, PLAIN)
     with pytest.raises(SynthesisError, match="durations broke down"):
         engine.step([request])
     engine.leave(request)
