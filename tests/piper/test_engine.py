@@ -79,7 +79,9 @@ def test_durations_that_are_none_fail_one_text(
     engine: PiperEngine, monkeypatch: pytest.MonkeyPatch, duration: float
 ) -> None:
     """A stranger's network may say anything; numpy's errors about it told nobody what was wrong."""
-    request = request_for(engine, SENTENCE, PLAIN)  # a voice is tried when it is loaded: whole still
+    request = request_for(
+        engine, SENTENCE, PLAIN
+    )  # a voice is tried when it is loaded: whole still
     run = VoiceNetwork._run  # noqa: SLF001 - as if the network had made them
 
     def broken(
