@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from stages.neural.layers import LayerNorm, PostNormLayer, linear
-from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_KERNEL, FLOW_LAYERS, N_FLOWS
+from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_LAYERS, N_FLOWS
 from stages.rvc.network.convolution import LEAK, FrameConv
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ NOISE_SCALE = 0.66666
 
 MAX_WINDOW_SIZES = 16
 """Windows have a few sizes while a stream begins, and then one."""
-
-FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
-"""Frames before and behind a frame that the flow looks at: 24."""
 
 
 class Prior:
