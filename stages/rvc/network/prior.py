@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from stages.neural.layers import LayerNorm, PostNormLayer, linear, only
-from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_KERNEL, FLOW_LAYERS, N_FLOWS
+from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_LAYERS, N_FLOWS
 from stages.rvc.network.convolution import LEAK, FrameConv
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 NOISE_SCALE = 0.66666
 """Upstream's factor of the deviation."""
-
-FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
-"""Frames before and behind a frame that the flow looks at: 24."""
 
 
 class Prior:

@@ -17,8 +17,8 @@ from stages.rvc.pitch.scale import coarse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stages.rvc.network.decoder_state import DecoderState
     from stages.rvc.network.config import VoiceConfig
+    from stages.rvc.network.decoder_state import DecoderState
 
 MAX_SPEAKERS_KEPT = 256
 """A voice has up to 109, and uses one."""
