@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.neural.state import StreamState
-from stages.rvc.network.decoder import Decoder, DecoderState
+from stages.rvc.network.decoder import Decoder
 from stages.rvc.network.excitation import Excitation
 from stages.rvc.network.prior import NOISE_SCALE, Flow, Prior
 from stages.rvc.pitch.scale import coarse
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stages.rvc.network.config import VoiceConfig
+    from stages.rvc.network.decoder_state import DecoderState
 
 MAX_SPEAKERS_KEPT = 256
 """A voice has up to 109, and uses one."""
