@@ -65,4 +65,5 @@ def _weight(n_in: int, n_out: int, half_width: int) -> NDArray[np.float32]:
     window = np.i0(BETA * np.sqrt((1 - np.square(away / half_width)).clip(0))) / np.i0(BETA)
     weight = np.where(np.abs(away) <= half_width, window, 0.0)
     weight *= np.sinc(CUTOFF * min(1.0, n_out / n_in) * away)
-    return (weight / weight.sum(axis=0)).astype(np.float32)
+    made: NDArray[np.float32] = (weight / weight.sum(axis=0)).astype(np.float32)
+    return made
