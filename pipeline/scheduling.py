@@ -5,6 +5,7 @@ Pure: it looks at requests and decides; the executor acts.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -74,15 +75,21 @@ class SpareTime:
             return 0.0  # everybody there is far ahead by now
         return max(0.0, min(in_hand_s, self._next_at - now))
 
-    def stepped(self, requests: Sequence[Due], now: float, took_s: float) -> None:
-        """Record a step that took so long while these, the most urgent first, could be stepped."""
+    def begin(self, requests: Sequence[Due], now: float) -> bool:
+        """Record that a step begins while these, the most urgent first, could be stepped. Whether
+        it is one for those far ahead: then the next of these waits for its `end` at the least."""
         near = [r.playback for r in requests if r.deadline - now <= FAR_AHEAD_S]
         for playback in near:
             self._served_at.pop(playback, None)  # so that it comes to the end
             self._served_at[playback] = now
         self._forget(now)
         if not near:
-            self._next_at = now + took_s / SPARE_SHARE
+            self._next_at = math.inf
+        return not near
+
+    def end(self, began: float, took_s: float) -> None:
+        """Record what a step took for those far ahead."""
+        self._next_at = began + took_s / SPARE_SHARE
 
     def _forget(self, now: float) -> None:
         """Drop listeners that were served long ago: some have left."""

@@ -3,14 +3,17 @@ each listener gets its own sound whole and in order, and nothing is left behind.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engine_queue import MOST_LAUNCHED
 from pipeline.executor import Executor, open_executor
 from pipeline.playback import PlaybackClock
-from tests.fakes import TellingEngine, segment, sound_of
+from tests.fakes import LaunchingEngine, TellingEngine, segment, sound_of
 from tests.server_process import PATIENCE_S
 
 listeners = st.lists(
@@ -28,7 +31,28 @@ listeners = st.lists(
 def test_everybody_gets_its_own_sound_whole(
     crowd: list[tuple[str, float, int | None]], width: int
 ) -> None:
-    engine = TellingEngine(width)
+    everybody_gets_its_own(crowd, TellingEngine(width))
+
+
+@given(
+    listeners,
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.lists(st.sampled_from([0.0, 0.0001, 0.0005, 0.003]), min_size=1, max_size=5),
+)
+def test_so_does_everybody_where_steps_are_launched_and_finished_late(
+    crowd: list[tuple[str, float, int | None]], width: int, n_slots: int, delays: list[float]
+) -> None:
+    """Whoever leaves while a step with it is launched keeps its slot for so long."""
+    engine = LaunchingEngine(width, n_slots=n_slots, delays=itertools.cycle(delays))
+    everybody_gets_its_own(crowd, engine)
+    assert engine.most_launched <= MOST_LAUNCHED
+    assert not engine.launched
+
+
+def everybody_gets_its_own(
+    crowd: list[tuple[str, float, int | None]], engine: TellingEngine | LaunchingEngine
+) -> None:
     heard: dict[int, list[np.ndarray]] = {index: [] for index in range(len(crowd))}
 
     async def listen(executor: Executor, index: int) -> None:

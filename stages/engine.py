@@ -8,7 +8,8 @@ executor (``pipeline/executor.py``), which owns the one thread that every model 
     load_voice()  for each request before it is queued, on the Trio thread
     can_step()    again and again, on the model thread: who could go on,
     choose()      who goes on together,
-    step()        and one short step for them
+    step()        and one short step for them, which may leave a device at work,
+    finish()      for what that device has done, step after step
     leave()       after a request has ended, for whatever reason, on the model thread
     close()       at the end, on the model thread
 
@@ -87,6 +88,18 @@ class Request(Protocol):
 
     def fail(self, error: SynthesisError) -> None:
         """Give this request up; the others of the batch go on."""
+
+
+class Launched(Protocol):
+    """A step's work that a device is still doing."""
+
+    @property
+    def is_done(self) -> bool:
+        """The device has done it. Never waits: it is asked every fraction of a millisecond."""
+
+    def finish(self) -> None:
+        """Emit, finish or fail the step's requests, on the model thread. Called once, after the
+        steps of its engine that were launched before; waits if it must."""
 
 
 class Engine(ABC):
@@ -176,14 +189,20 @@ class Engine(ABC):
         return requests[:1]
 
     @abstractmethod
-    def step(self, batch: Sequence[Request]) -> None:
+    def step(self, batch: Sequence[Request]) -> Launched | None:
         """Run once for this batch: emit, finish or fail its requests.
 
-        An exception that escapes fails the whole batch; an engine that knows whose fault it
-        was calls that request's `fail` instead."""
+        Where a device goes on with it, what is `Launched` is returned, and finished as soon as it
+        is done; None: all is done. Meanwhile its requests are in no other step, and one more step,
+        for others, may be launched behind it; an engine that would rather have all together in the
+        next one says so by `can_step`.
+
+        An exception that escapes, here or from `Launched.finish`, fails the whole batch; an engine
+        that knows whose fault it was calls that request's `fail` instead."""
 
     def leave(self, request: Request) -> None:
-        """Forget this request: it has finished, failed or died, and is in no later step."""
+        """Forget this request: it has finished, failed or died, and is in no later step, nor in
+        one that is launched."""
 
     def close(self) -> None:
         """Let go of the models."""
