@@ -83,6 +83,7 @@ class SopranoModel:
         with self.stream():
             self._lay_out(device)
             self._warm_up()
+        self._graphs.tell("soprano")
 
     def stream(self) -> AbstractContextManager[None]:
         """What everything that follows is called within; see `Graphs.stream`."""
