@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples
     from stages.engine import Launched, Request
     from stages.items import Style
+    from stages.neural.fusing import CompileUse
     from stages.neural.graphs import GraphUse
     from stages.rvc.intake import Stream
     from stages.rvc.slots.converter import SlotStep
@@ -74,6 +75,8 @@ class RvcOptions:
     without."""
     graphs: GraphUse = "auto"
     """Whether functions run as graphs on a GPU."""
+    torch_compile: CompileUse = "auto"
+    """Whether chains of operators are compiled for a GPU."""
 
 
 class RvcEngine(Engine):
@@ -83,6 +86,7 @@ class RvcEngine(Engine):
     sample_rate = PIPELINE_RATE
     can_use_gpu = True
 
+    _graphs: Graphs
     _converter: Converter
     _warmth: WarmUp
 
@@ -99,7 +103,7 @@ class RvcEngine(Engine):
         self._options = options
         self.runs_on = accelerator.describe(options.device, options.dtype)
         self._has_slots = graphs is not None or options.device.type == "cuda"
-        self._graphs = graphs or Graphs(options.device, wanted=options.graphs)
+        self._given_graphs = graphs
         self._estimators = PitchEstimators(options.rmvpe, options.device, options.dtype)
         self._voices = VoiceCache(
             max_bytes=options.max_voice_bytes,
@@ -123,6 +127,7 @@ class RvcEngine(Engine):
         """Read and check the content model. Raises `UnusableModel`."""
         options = self._options
         model = read_content_model(options.content)
+        self._graphs = self._given_graphs or Graphs(options.device, wanted=options.graphs)
         with self._graphs.stream():
             encoder = ContentEncoder(model, options.dtype, options.device)
             self._converter = Converter(encoder)
@@ -135,6 +140,7 @@ class RvcEngine(Engine):
                     SteadyShape.of(options.block_frames),
                     in_rates=options.in_rates,
                     n_slots=N_SLOTS,
+                    torch_compile=options.torch_compile,
                 )
                 self._slots = SlotConverter(self._networks, self._pitch_threads)
 

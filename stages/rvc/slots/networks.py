@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ import structlog
 
 from stages.conversion_settings import ConversionSettings
 from stages.file_sizes import megabytes
+from stages.neural.fusing import fused
 from stages.rvc.noise import Noise
 from stages.rvc.slots.index import DeviceIndex
 from stages.rvc.slots.listening import Listening, ListenRows
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from stages.neural.fusing import CompileUse
     from stages.neural.graphs import Graphs
     from stages.neural.transfers import Fetched
     from stages.rvc.network.config import Version, VoiceConfig
@@ -67,6 +70,7 @@ class SlotNetworks:
         *,
         in_rates: Sequence[int],
         n_slots: int,
+        torch_compile: CompileUse = "auto",
     ) -> None:
         """`in_rates`: hertz that speech may come at. `n_slots`: besides a spare one, the last, of
         rows that are not used."""
@@ -79,6 +83,7 @@ class SlotNetworks:
         self._graphs = graphs
         self._in_rates = in_rates
         self._rows = RowMaker(shape, spare=n_slots)
+        self._fuse = partial(fused, device=self.device, wanted=torch_compile)
         self._noises = Noise(0, self.device), Noise(1, self.device)
         self._listening: dict[tuple[Version, int], Listening] = {}
         self._speaking: dict[VoiceConfig, Speaking | None] = {}
@@ -118,7 +123,9 @@ class SlotNetworks:
         self._listen_to(config.version)
         with self.on_device():
             heard = self.memory(config.version)
-            speaking = Speaking(config, heard, self.n_slots, self.shape, self._noises)
+            speaking = Speaking(
+                config, heard, self.n_slots, self.shape, self._noises, fuse=self._fuse
+            )
             speaking.use(voice.synthesizer)
         self.blocks(voice, speaking)
         row = self._row_of_silence(self._in_rates[0])
