@@ -105,12 +105,15 @@ class ServerPace:
         engines_for: Callable[[Style], Iterator[tuple[Engine, Style]]],
         meters: Mapping[Engine, WorkMeter],
         voices: Mapping[str, Voice],
+        most_listeners: int,
     ) -> None:
         """`engines_for`: the engines that a style's text goes through, with their own styles.
-        `meters`: in the order of the data, better engines before quicker ones."""
+        `meters`: in the order of the data, better engines before quicker ones. `most_listeners`:
+        for whom there are places."""
         self._engines_for = engines_for
         self._meters = meters
         self._voices = voices
+        self._most_listeners = most_listeners
         self.listeners: set[Listener] = set()
         """All that there are."""
         self._rates: dict[str, SpeakingRate] = {}  # by the voice that speaks
@@ -240,17 +243,19 @@ class ServerPace:
         n_listeners = self._current_demand(trio.current_time()).seconds.get(engine, 0.0)
         return self._meters[engine].load(n_listeners) if n_listeners else 0.0
 
-    def capacity(self, style: Style, most: int) -> int:
-        """How many listeners, at most so many, can be spoken to in real time, who have the voices
-        of those who are spoken to now; where nobody is, this style."""
+    def capacity(self, style: Style) -> int:
+        """How many listeners can be spoken to in real time who have the voices of those who are
+        spoken to now; where nobody is, this style. As many as there are places, while nobody knows
+        better."""
         demand = self._current_demand(trio.current_time())
         if not demand.n_listeners:
             demand = demand.with_one(self._shares(style))
-        return most_listeners(lambda n: self._load(demand.of(n)), most)
+        return most_listeners(lambda n: self._load(demand.of(n)), self._most_listeners)
 
-    def engine_capacity(self, engine: Engine, most: int) -> int:
-        """The same, if all had a voice of one engine and nothing else were to be done."""
+    def engine_capacity(self, engine: Engine) -> int:
+        """How many there could be if nothing but this engine were at work."""
         meter = self._meters.get(engine)
+        most = self._most_listeners
         return most if meter is None else most_listeners(meter.load, most)
 
     def has_room(self, style: Style) -> bool:
