@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pipeline.real_time import Timeline
 from stages.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.metrics import Metrics
-    from pipeline.real_time import WorkMeter
+    from pipeline.real_time import DevicesTime, WorkMeter
     from pipeline.request import QueuedRequest
     from pipeline.scheduling import SpareTime
     from stages.engine import Engine, Launched
@@ -64,10 +63,10 @@ class EngineQueue:
         *,
         metrics: Metrics,
         spare_time: SpareTime,
-        devices_time: Timeline,
+        devices_time: DevicesTime,
         clock: Callable[[], float],
     ) -> None:
-        """`devices_time` has the launched steps of all engines, `clock` is Trio's."""
+        """`devices_time` is that of all engines, `clock` is Trio's."""
         self.engine = engine
         self._meter = meter
         self._metrics = metrics
@@ -75,7 +74,7 @@ class EngineQueue:
         self._clock = clock
         self._waiting: dict[QueuedRequest, None] = {}  # all but those of launched steps, in order
         self._launched: deque[tuple[_Step, Launched]] = deque()
-        self._own_time = Timeline()  # of its launched steps
+        self._device_done_at = 0.0  # with the last of its launched steps
         self._devices_time = devices_time
         self._called_at: float | None = None
         self._works_since: float | None = None
@@ -166,6 +165,7 @@ class EngineQueue:
         self._launched.append((step, launched))
         if len(self._launched) == 1:
             self._works_since = began
+            self._devices_time.begin(self, began)
 
     @property
     def has_launched(self) -> bool:
@@ -200,8 +200,11 @@ class EngineQueue:
             self._launched.popleft()
             self._works_since = seen_done_at if self._launched else None
             self._called_at = None
-        took_s = self._own_time.charge(step.began, seen_done_at)
-        self._account(step, took_s, self._devices_time.charge(step.began, seen_done_at))
+        took_s = seen_done_at - max(step.began, self._device_done_at)
+        self._device_done_at = seen_done_at
+        goes_on = bool(self._launched)
+        used_s = self._devices_time.end(self, seen_done_at, goes_on=goes_on)
+        self._account(step, took_s, used_s)
         for request in step.batch:
             self._waiting[request] = None
             if request.is_dead or request.has_ended:

@@ -31,7 +31,7 @@ import trio
 
 from pipeline.engine_queue import EngineQueue, fail
 from pipeline.metrics import Metrics
-from pipeline.real_time import Timeline, WorkMeter
+from pipeline.real_time import DevicesTime, WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone
@@ -81,7 +81,7 @@ class Executor:
         self._dropped: deque[QueuedRequest] = deque()  # those that have ended or died
         self._queues: dict[Engine, EngineQueue] = {}  # in the order of the data
         self._spare_time = SpareTime()
-        self._devices_time = Timeline()
+        self._devices_time = DevicesTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.meters: dict[Engine, WorkMeter] = {}
         """How fast each engine is, by its steps."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.capacity import BatchCosts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 MIN_SOUND_S = 1.0
 """The sound before which there is no figure: a sentence's first pieces cost more than others."""
@@ -43,17 +43,31 @@ class WorkFigures(NamedTuple):
     """The longest piece of sound that a step makes for a listener."""
 
 
-class Timeline:
-    """Steps that overlap, each moment of which is charged to one of them."""
+class DevicesTime:
+    """The time in which engines' devices are at work. Engines may share one device, so a moment in
+    which several are at work is divided among them: in all they are charged with what there was."""
 
     def __init__(self) -> None:
-        self._charged_until = -math.inf
+        self._charged_s: dict[Hashable, float] = {}  # to those at work
+        self._until = 0.0
 
-    def charge(self, began: float, ended: float) -> float:
-        """The time of a step that no step which ended before it was charged with."""
-        begins = max(began, self._charged_until)
-        self._charged_until = max(ended, self._charged_until)
-        return max(0.0, ended - begins)
+    def begin(self, engine: Hashable, now: float) -> None:
+        """This one's device, which stood still, is at work from now on."""
+        self._charge(now)
+        self._charged_s[engine] = 0.0
+
+    def end(self, engine: Hashable, now: float, *, goes_on: bool) -> float:
+        """It has done a step, and may go on with another: what it is charged with for this one."""
+        self._charge(now)
+        charged_s = self._charged_s.pop(engine)
+        if goes_on:
+            self._charged_s[engine] = 0.0
+        return charged_s
+
+    def _charge(self, now: float) -> None:
+        for engine in self._charged_s:
+            self._charged_s[engine] += (now - self._until) / len(self._charged_s)
+        self._until = now
 
 
 class WorkMeter:
@@ -95,8 +109,8 @@ class WorkMeter:
         n_together: int | None = None,
     ) -> None:
         """Record a step by its time, and the sound that it made for each of its requests: for those
-        that had none before, and for the others. `used_s`: the part of its time that no other
-        engine's step is charged with as well; `n_together`: its requests, and those of steps that
+        that had none before, and for the others. `used_s`: its part of its time, which it may have
+        shared with other engines' steps; `n_together`: its requests, and those of steps that
         were under way with it."""
         pieces_s = [*begun_s, *more_s]
         sound_s = sum(pieces_s)

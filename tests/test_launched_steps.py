@@ -16,7 +16,7 @@ from pipeline.metrics import Metrics
 from pipeline.playback import PlaybackClock
 from stages.errors import EngineGone, SynthesisError
 from tests.executing import say, until
-from tests.fakes import LaunchingEngine, TellingEngine, segment
+from tests.fakes import SAMPLES_PER_CHAR, LaunchingEngine, TellingEngine, segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +166,26 @@ async def test_steps_that_overlap_are_not_counted_twice(n_listeners: int) -> Non
     assert engine.most_launched == n_listeners
     [steps_s] = sums(metrics, "voice_step_seconds_sum")
     assert 0.01 * len("abcdef") * n_listeners <= steps_s <= elapsed_s
+
+
+async def test_engines_that_share_a_device_need_no_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of them was charged with all of the time in which both were at work: such a machine
+    refused newcomers when half of it was free."""
+    monkeypatch.setattr("pipeline.real_time.MIN_WORK_S", 0.01)
+    engines = [LaunchingEngine(delays=itertools.repeat(0.01)) for _ in range(2)]
+    async with open_executor() as executor:
+        for engine in engines:
+            engine.sample_rate = SAMPLES_PER_CHAR * 8  # a second of sound is soon made
+            await executor.add(engine)
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for engine in engines:
+                nursery.start_soon(say, executor, engine, "a" * 32)
+        elapsed_s = time.perf_counter() - began
+        needed_s = sum(executor.meters[engine].load(1) for engine in engines) * 32 / 8
+    assert 0.01 * 32 * 0.9 < needed_s < 1.1 * elapsed_s
 
 
 def sums(metrics: Metrics, name: str) -> Iterator[float]:
