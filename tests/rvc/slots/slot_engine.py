@@ -8,10 +8,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 
-from stages.neural.graphs import Graphs
 from stages.rvc import schedule
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.schedule import Block
@@ -26,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import pytest
+
     from stages.audio.format import Samples
+    from stages.neural.graphs import Graphs
 
 CPU = torch.device("cpu")
 RATE = 16_000
