@@ -12,8 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import structlog
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
+F = TypeVar("F", bound="Callable[..., object]")
+
 BATCH_SIZES = (1, 4, 8, 16, 32)
 """Rows of a graph: those that are not used cost as much as those that are. With 64 the decoder took
 seven times as long as with 32 (H200, 2026-11-27)."""
@@ -83,7 +84,7 @@ class SlotNetworks:
         self._graphs = graphs
         self._in_rates = in_rates
         self._rows = RowMaker(shape, spare=n_slots)
-        self._fuse = partial(fused, device=self.device, wanted=torch_compile)
+        self._torch_compile = torch_compile
         self._noises = Noise(0, self.device), Noise(1, self.device)
         self._listening: dict[tuple[Version, int], Listening] = {}
         self._speaking: dict[VoiceConfig, Speaking | None] = {}
@@ -141,6 +142,9 @@ class SlotNetworks:
             graphs=megabytes(self._graphs.n_bytes),
         )
         return speaking
+
+    def _fuse(self, function: F) -> F:
+        return cast("F", fused(cast("Any", function), self.device, wanted=self._torch_compile))
 
     def _listen_to(self, version: Version) -> None:
         """Graph A for voices of this version."""
