@@ -261,6 +261,21 @@ def test_a_graph_that_computes_something_else_is_found_at_start() -> None:
     assert logs[0]["reason"].startswith("a graph of a matrix product computes other values")
 
 
+def test_an_operator_that_a_library_lacks_is_told_at_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever speaks may not need it."""
+
+    def fail(_device: torch.device) -> list[Any]:
+        raise RuntimeError("hipFFT: HIPFFT_NOT_IMPLEMENTED")
+
+    monkeypatch.setattr("stages.neural.graphs.attempts", fail)
+    with capture_logs() as logs:
+        graphs = Graphs(CPU, card=RecordingCard())
+    assert not graphs.in_use
+    assert logs[0]["reason"] == "a test at start: hipFFT: HIPFFT_NOT_IMPLEMENTED"
+
+
 def test_an_error_of_the_function_itself_is_its_callers() -> None:
     def fail(_x: torch.Tensor) -> torch.Tensor:
         raise IndexError("a mistake")
