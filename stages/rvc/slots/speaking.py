@@ -98,7 +98,7 @@ class Speaking:
         shape: SteadyShape,
         noises: tuple[Noise, Noise],
         *,
-        compiling: CompileUse = "auto",
+        torch_compile: CompileUse = "auto",
     ) -> None:
         """`n_slots`: besides the spare one, which is the last. `noises`: of latents and of the
         source."""
@@ -106,7 +106,7 @@ class Speaking:
         self._heard = heard
         self._shape = shape
         self._latent_noise, self._source_noise = noises
-        self._compiling: CompileUse = compiling
+        self._torch_compile: CompileUse = torch_compile
         device, dtype = heard.features.device, heard.features.dtype
         self._device = device
         own = _without_weights(self._config, device, dtype)
@@ -186,7 +186,7 @@ class Speaking:
         self._latents = self._fused(synthesizer.latents, [n for n in arguments if n not in without])
 
     def _fused(self, function: Callable[..., Out], batched: Sequence[int]) -> Callable[..., Out]:
-        return fused(function, self._device, wanted=self._compiling, batched=batched)
+        return fused(function, self._device, wanted=self._torch_compile, batched=batched)
 
     def _pushed_latents(
         self, rows: SpeakRows, f0: torch.Tensor | None, pushed: torch.Tensor
