@@ -1,9 +1,13 @@
 """The model thread: one OS thread that owns every model and runs one step at a time.
 
+A step may leave a device at work. Then the next ones are picked and launched meanwhile, and while
+there are only such steps, the thread looks again and again whether one of them is done.
+
     Trio thread                                 model thread
     open()   ── request, its voice loaded ────▶ the engine's queue
     push()   ── speech ───────────────────────▶ step()
     async for  ◀── run_sync_soon(unpark) ◀───── emit(), finish(), fail()
+                                             launched step ─▶ finish(), once it is done
     leaving  ── is_dead ──────────────────────▶ dropped before the next step
 
 Whatever crosses between the threads does so through a deque (append and popleft are atomic)
@@ -13,6 +17,7 @@ before, so no wake-up is lost.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -24,14 +29,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import structlog
 import trio
 
+from pipeline.engine_queue import EngineQueue, fail
 from pipeline.metrics import Metrics
-from pipeline.real_time import WorkMeter
+from pipeline.real_time import DevicesTime, WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
-from stages.errors import EngineGone, ServerError
+from stages.errors import EngineGone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from stages.engine import Engine, Playback
     from stages.items import Segment
@@ -40,6 +46,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 WATCH_EVERY_S = 0.25
 """The watchdog's interval; small against the shortest limit that an engine sets."""
+
+POLL_S = 0.0002
+"""The interval of looking whether a launched step is done: it adds half of that to a first sound.
+Such a wait takes 0.3 ms with the kernel's own slack, and 0.03 ms of a processor: a tenth of a
+core, while a device is at work and nothing else is to be done."""
 
 STOP_WITHIN_S = 2.0
 """The time that a step under way has at shutdown before its thread is left behind."""
@@ -67,13 +78,13 @@ class Executor:
         self._has_ended = False
         self._loaded: deque[tuple[Engine, Future[None]]] = deque()  # waiting to be installed
         self._arrivals: deque[QueuedRequest] = deque()
-        self._queues: dict[Engine, list[QueuedRequest]] = {}  # in the order of the data
+        self._dropped: deque[QueuedRequest] = deque()  # those that have ended or died
+        self._queues: dict[Engine, EngineQueue] = {}  # in the order of the data
         self._spare_time = SpareTime()
+        self._devices_time = DevicesTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.meters: dict[Engine, WorkMeter] = {}
         """How fast each engine is, by its steps."""
-        self.step_under_way: tuple[Engine, float] | None = None
-        """The engine that is being stepped, and since when by `time.perf_counter`."""
         self.fault: str | None = None
         """The reason why nothing can be spoken: an engine hangs, or the model thread has died."""
 
@@ -83,6 +94,7 @@ class Executor:
         """Load an engine off the model thread, then install it there; engines are added in
         the order of the data. Raises whatever the engine does. Cancelled, it leaves the engine
         loading behind: nothing can stop it."""
+        engine.wake = self.wake
         if engine.reads:
             tell(f"{engine.reads}: reading")
         await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
@@ -102,7 +114,12 @@ class Executor:
         if engine not in self._queues:
             raise ValueError(f"the engine {engine.name} is not installed")
         request = QueuedRequest(
-            engine, segment, playback, wake=self.wake, trio_soon=self._trio_soon
+            engine,
+            segment,
+            playback,
+            wake=self.wake,
+            drop=self._dropped.append,
+            trio_soon=self._trio_soon,
         )
         try:
             if self.fault is not None:
@@ -114,6 +131,7 @@ class Executor:
             yield request
         finally:
             request.is_dead = True
+            self._dropped.append(request)
             self._open.discard(request)
             engine.release_voice(request)
             self.wake()
@@ -123,7 +141,7 @@ class Executor:
         try:
             request.voice = voice.result()
         except Exception as error:  # noqa: BLE001 - contained: it is told to its listener
-            self._fail(request.engine, [request], error)
+            fail(request.engine, [request], error)
         else:
             self._arrivals.append(request)
             self.wake()
@@ -142,20 +160,29 @@ class Executor:
         for request in self._open:
             request.give_up(EngineGone(self.fault))
 
+    def under_way(self) -> dict[Engine, float]:
+        """The engines that are being stepped, or whose devices are, and since when by
+        `time.perf_counter`."""
+        since = {engine: queue.under_way for engine, queue in self._queues.items()}
+        return {engine: at for engine, at in since.items() if at is not None}
+
     async def watch(self) -> None:
         """The watchdog. Calls that install an engine are exempt: warming up may take long."""
         while True:
             await trio.sleep(WATCH_EVERY_S)
-            step = self.step_under_way
-            if step is None:
-                if self.fault is not None and not self._has_ended:
-                    log.warning("speech goes on: the step that hung has come back")
-                    self.fault = None
-                continue
-            engine, began = step
-            if self.fault is None and time.perf_counter() - began > engine.hangs_after_s:
+            now = time.perf_counter()
+            hanging = [
+                engine
+                for engine, since in self.under_way().items()
+                if now - since > engine.hangs_after_s
+            ]
+            if self.fault is None and hanging:
+                [engine, *_] = hanging
                 self.fault = f"{engine.name} has not come back for {engine.hangs_after_s:g} s"
                 self._fail_all()
+            elif self.fault is not None and not hanging and not self._has_ended:
+                log.warning("speech goes on: the step that hung has come back")
+                self.fault = None
 
     # Called on the model thread.
 
@@ -167,11 +194,13 @@ class Executor:
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while True:
                 self._wake.clear()
-                self._wake.wait(self._turn())
-            for engine in self._queues:
-                engine.close()
+                if self._stopping:  # looked at after that, or its wake-up could be lost
+                    break
+                self._rest(self._turn())
+            for queue in self._queues.values():
+                queue.close()
         except BaseException as error:
             self._has_ended = True  # before there is a fault, so that `watch` does not forgive it
             log.exception("the model thread has died")
@@ -184,94 +213,55 @@ class Executor:
                 installed.set_exception(EngineGone(HAS_ENDED))
 
     def _turn(self) -> float | None:
-        """Install what was loaded, take in newcomers, take one step. Returns when to look again,
-        in seconds; None: there was nothing to do."""
+        """Install what was loaded, finish what is done, take in newcomers, take one step. Returns
+        when to look again, in seconds; None: there was nothing to do."""
         while self._loaded:
             self._install(*self._loaded.popleft())
+        for queue in self._queues.values():
+            queue.finish_done()
         while self._arrivals:
             request = self._arrivals.popleft()
-            self._queues[request.engine].append(request)
-        self._drop_dead()
-        picked = pick([(engine, self._able(engine)) for engine in self._queues])
+            self._queues[request.engine].take(request)
+        while self._dropped:
+            request = self._dropped.popleft()
+            self._queues[request.engine].drop(request)
+        picked = pick([(engine, queue.able()) for engine, queue in self._queues.items()])
         if picked is None:
             return None
-        wait_s = self._spare_time.wait_s(picked[1], self._clock.current_time())
+        engine, able = picked
+        wait_s = self._spare_time.wait_s(able, self._clock.current_time())
         if not wait_s:
-            self._step(*picked)
+            self._queues[engine].step(able)
         return wait_s
+
+    def _rest(self, wait_s: float | None) -> None:
+        """Wait so long, or until there is something new; None: without end."""
+        polled = [queue for queue in self._queues.values() if queue.has_launched]
+        if not polled:
+            self._wake.wait(wait_s)
+            return
+        until = math.inf if wait_s is None else time.perf_counter() + wait_s
+        while not any(queue.has_done for queue in polled):
+            if (left_s := until - time.perf_counter()) <= 0 or self._wake.wait(min(left_s, POLL_S)):
+                return
 
     def _install(self, engine: Engine, installed: Future[None]) -> None:
         try:
             engine.install()
+            self.meters[engine].told(engine.batch_costs())
         except BaseException as error:  # noqa: BLE001 - contained: it is told to who added it
             installed.set_exception(error)
         else:
-            self._queues = {**self._queues, engine: []}  # the Trio thread may be looking at it
+            queue = EngineQueue(
+                engine,
+                self.meters[engine],
+                metrics=self._metrics,
+                spare_time=self._spare_time,
+                devices_time=self._devices_time,
+                clock=self._clock.current_time,
+            )
+            self._queues = {**self._queues, engine: queue}  # Trio's thread may be looking at it
             installed.set_result(None)
-
-    def _able(self, engine: Engine) -> list[QueuedRequest]:
-        """The requests that the engine can step now."""
-        able = []
-        for request in self._queues[engine]:
-            try:
-                if request.has_room and engine.can_step(request):
-                    able.append(request)
-            except Exception as error:  # noqa: BLE001 - contained: it is told to its listener
-                self._fail(engine, [request], error)
-        return able
-
-    def _step(self, engine: Engine, able: Sequence[QueuedRequest]) -> None:
-        batch = able
-        n_before = {request: request.n_samples for request in able}
-        now = self._clock.current_time()
-        began = time.perf_counter()
-        self.step_under_way = engine, began
-        try:
-            chosen = set(engine.choose(able))
-            batch = [request for request in able if request in chosen]
-            for request in batch:
-                if request.segment.timing.started is None:
-                    request.segment.timing.started = now
-            engine.step(batch)
-        except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
-            self._fail(engine, batch, error)
-        finally:
-            self.step_under_way = None
-            took_s = time.perf_counter() - began
-            begun_s: list[float] = []
-            more_s: list[float] = []
-            for request in batch:
-                n_made = request.n_samples - n_before[request]
-                pieces_s = more_s if n_before[request] else begun_s
-                pieces_s.append(n_made / engine.sample_rate)
-                request.steps_s += took_s
-            self.meters[engine].stepped(took_s, begun_s, more_s)
-            self._spare_time.stepped(able, now, took_s)
-            self._metrics.stepped(engine.name, len(batch), took_s)
-
-    def _fail(self, engine: Engine, requests: Sequence[QueuedRequest], error: Exception) -> None:
-        if not isinstance(error, ServerError):  # a bug, then
-            connections = [request.connection for request in requests]
-            log.error("%s failed", engine.name, connections=connections, exc_info=error)
-        for request in requests:
-            request.fail(error)
-
-    def _drop_dead(self) -> None:
-        for engine, queue in self._queues.items():
-            gone = [request for request in queue if request.is_dead or request.has_ended]
-            for request in gone:
-                queue.remove(request)
-                if request.has_ended:
-                    sound_s = request.n_samples / engine.sample_rate
-                    self._metrics.made(engine.name, request.steps_s, sound_s)
-                try:
-                    engine.leave(request)
-                except Exception:  # contained: its listener has all it gets
-                    log.exception(
-                        "%s could not let go of a request",
-                        engine.name,
-                        connections=[request.connection],
-                    )
 
     # Its life.
 

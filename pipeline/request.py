@@ -38,10 +38,11 @@ class QueuedRequest:
         playback: Playback,
         *,
         wake: Callable[[], None],
+        drop: Callable[[QueuedRequest], None],
         trio_soon: Callable[[Callable[[], None]], None],
     ) -> None:
-        """`wake` lets the model thread look again, `trio_soon` calls a function on the Trio
-        thread."""
+        """`wake` lets the model thread look again, `drop` lets it let go of this request once it
+        has ended, `trio_soon` calls a function on the Trio thread."""
         self.engine = engine
         self.segment = segment
         self.playback = playback
@@ -72,6 +73,7 @@ class QueuedRequest:
         self._gone: EngineGone | None = None
         self._new_output = trio.lowlevel.ParkingLot()
         self._wake = wake
+        self._drop = drop
         self._trio_soon = trio_soon
 
     # As the scheduler and the engine see it, on the model thread.
@@ -125,6 +127,7 @@ class QueuedRequest:
         if not self.has_ended:
             self._error = error
             self.has_ended = True  # after the last output and the error: see `__anext__`
+            self._drop(self)
             self._trio_soon(self._unpark)
 
     # As its stage sees it, on the Trio thread.

@@ -8,7 +8,8 @@ executor (``pipeline/executor.py``), which owns the one thread that every model 
     load_voice()  for each request before it is queued, on the Trio thread
     can_step()    again and again, on the model thread: who could go on,
     choose()      who goes on together,
-    step()        and one short step for them
+    step()        and one short step for them, which may leave a device at work,
+    finish()      for what that device has done, step after step
     leave()       after a request has ended, for whatever reason, on the model thread
     close()       at the end, on the model thread
 
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from stages.text.normalise.letters import LetterStyle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
@@ -89,6 +90,18 @@ class Request(Protocol):
         """Give this request up; the others of the batch go on."""
 
 
+class Launched(Protocol):
+    """A step's work that a device is still doing."""
+
+    @property
+    def is_done(self) -> bool:
+        """The device has done it. Never waits: it is asked every fraction of a millisecond."""
+
+    def finish(self) -> None:
+        """Emit, finish or fail the step's requests, on the model thread. Called once, after the
+        steps of its engine that were launched before; waits if it must."""
+
+
 class Engine(ABC):
     """A model, or a set of models, that lives on the model thread."""
 
@@ -108,6 +121,9 @@ class Engine(ABC):
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
+    wake: Callable[[], None] = staticmethod(lambda: None)
+    """Has `can_step` asked again. An engine calls it, on any thread, when what a thread of its own
+    has done lets a request go on. Set by the executor, before `load`."""
 
     @property
     def pid(self) -> int | None:
@@ -130,6 +146,12 @@ class Engine(ABC):
 
     def install(self) -> None:
         """Take over what was loaded and warm up, on the model thread."""
+
+    def batch_costs(self) -> Mapping[int, float]:
+        """What it takes to speak to listeners together, by how many they are: seconds of the
+        device for one second of sound for each of them, as measured by `install`. It is asked for
+        once, after that. Empty: the more there are, the more it takes, in proportion."""
+        return {}
 
     def own_speed(self, speed: float) -> float:
         """The speed that it speaks at by itself where this one is asked for; stretching makes up
@@ -176,14 +198,20 @@ class Engine(ABC):
         return requests[:1]
 
     @abstractmethod
-    def step(self, batch: Sequence[Request]) -> None:
+    def step(self, batch: Sequence[Request]) -> Launched | None:
         """Run once for this batch: emit, finish or fail its requests.
 
-        An exception that escapes fails the whole batch; an engine that knows whose fault it
-        was calls that request's `fail` instead."""
+        Where a device goes on with it, what is `Launched` is returned, and finished as soon as it
+        is done; None: all is done. Meanwhile its requests are in no other step, and one more step,
+        for others, may be launched behind it; an engine that would rather have all together in the
+        next one says so by `can_step`.
+
+        An exception that escapes, here or from `Launched.finish`, fails the whole batch; an engine
+        that knows whose fault it was calls that request's `fail` instead."""
 
     def leave(self, request: Request) -> None:
-        """Forget this request: it has finished, failed or died, and is in no later step."""
+        """Forget this request: it has finished, failed or died, and is in no later step, nor in
+        one that is launched."""
 
     def close(self) -> None:
         """Let go of the models."""

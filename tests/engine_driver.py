@@ -85,11 +85,18 @@ class DrivenRequest:
         return np.concatenate([np.zeros(0, np.float32), *self.emitted])
 
 
+def step(engine: Engine, *batch: DrivenRequest) -> None:
+    """Take a step, and wait for it where it is launched."""
+    launched = engine.step(batch)
+    if launched is not None:
+        launched.finish()
+
+
 def run(engine: Engine, request: DrivenRequest) -> DrivenRequest:
     """Step until the request is through."""
     while not (request.finished or request.error or request.is_dead):
         assert engine.can_step(request)
-        engine.step([request])
+        step(engine, request)
     engine.leave(request)
     return request
 
@@ -113,7 +120,7 @@ def convert(
     for piece in pieces:
         request.push(piece, sample_rate)
         if engine.can_step(request):
-            engine.step([request])
+            step(engine, request)
     request.push(np.zeros(0, np.float32), sample_rate, is_last=True)
     return run(engine, request)
 

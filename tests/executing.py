@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.executor import Executor
-    from tests.fakes import TellingEngine
+    from stages.engine import Engine
 
 
-async def say(executor: Executor, engine: TellingEngine, text: str, index: int = 0) -> str:
+async def say(executor: Executor, engine: Engine, text: str, index: int = 0) -> str:
     pieces = []
     with executor.open(engine, segment(text, index), PlaybackClock()) as job:
         async for samples in job:

@@ -102,7 +102,9 @@ class InlineRequest:
             if not self._engine.can_step(self):
                 await self._pushed.park()
                 continue
-            self._engine.step([self])
+            launched = self._engine.step([self])
+            if launched is not None:
+                launched.finish()
         if self.outputs:
             return self.outputs.pop(0)
         if self._error is not None:

@@ -99,7 +99,7 @@ async def test_a_listener_who_is_about_to_run_dry_goes_before_a_newcomer() -> No
                         pass
 
             nursery.start_soon(listen, 0, PlaybackClock())  # taken up at once, and hangs
-            await until(lambda: executor.step_under_way is not None)
+            await until(executor.under_way)
             for index, clock in ((1, dry_later), (2, PlaybackClock()), (3, dry_soon)):
                 nursery.start_soon(listen, index, clock)
                 await trio.testing.wait_all_tasks_blocked()
@@ -155,7 +155,7 @@ async def test_a_cancelled_request_is_in_no_later_step() -> None:
     async with open_executor() as executor:
         await executor.add(engine)
         with executor.open(engine, segment("abc", 7), PlaybackClock()):
-            await until(lambda: executor.step_under_way is not None)
+            await until(executor.under_way)
         engine.release.set()
         await until(lambda: engine.left)
         assert engine.batches == [[7]]
@@ -259,11 +259,10 @@ async def test_an_engines_factor_is_measured_while_it_works() -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(2):
                 nursery.start_soon(say, executor, engine, "a" * 400)
-        figures = executor.meters[engine].figures
-    assert figures is not None
-    assert figures.factor > 2  # a busy machine makes it slower, and nothing makes it quicker
-    assert figures.load is not None
-    assert 2 <= figures.load < figures.factor
+        meter = executor.meters[engine]
+    assert meter.figures is not None
+    assert meter.figures.factor > 2  # a busy machine makes it slower, and nothing makes it quicker
+    assert 2 <= meter.load(1) < meter.figures.factor
 
 
 class Lingering(TellingEngine):
@@ -286,5 +285,5 @@ async def test_the_last_step_of_a_request_is_measured_though_its_listener_has_le
         with executor.open(engine, segment("a"), PlaybackClock()) as job:
             async for _ in job:
                 pass
-        await until(lambda: executor.step_under_way is None)
+        await until(lambda: not executor.under_way())
         await until(lambda: executor.meters[engine].figures)
