@@ -140,15 +140,18 @@ class _Recording(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         kwargs = kwargs or {}
-        _refuse_what_waits(func, args)
         with self:  # an operator that is made of others: these are recorded
             result = func.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
+        _refuse_what_waits(func, args)
         result = func(*args, **kwargs)
         given = _memories((args, kwargs))
+        if torch.Tag.inplace_view in func.tags:  # it has turned a tensor round for good
+            return result
+        # As they are now: they may be turned round.
         made = [
-            leaf if isinstance(leaf, torch.Tensor) and _memory(leaf) not in given else None
+            leaf.detach() if isinstance(leaf, torch.Tensor) and _memory(leaf) not in given else None
             for leaf in tree_leaves(result)
         ]
         self._memories |= _memories(made)
