@@ -111,5 +111,5 @@ class _Fused(Generic[Out]):
         _dynamo.config.recompile_limit = MOST_VARIANTS
         for number in self._batched:
             if len(tensors[number]) > 1:  # torch always compiles for a size of one by itself
-                _dynamo.mark_dynamic(tensors[number], 0)
+                _dynamo.maybe_mark_dynamic(tensors[number], 0)
         return self._compiled(*tensors)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
+    from stages.neural.fusing import CompileUse
     from stages.neural.graphs import GraphUse
     from stages.tts.soprano.checkpoint import Checkpoint
     from stages.tts.soprano.decoder import Piece, StreamingDecoderState
@@ -51,6 +52,8 @@ class SopranoOptions:
     """The most sentences under way at a time: as many as there may be listeners."""
     graphs: GraphUse = "auto"
     """Whether functions run as graphs on a GPU."""
+    torch_compile: CompileUse = "auto"
+    """Whether chains of operators are compiled for a GPU."""
 
 
 class SopranoModel:

@@ -6,7 +6,7 @@ and loudness of each window. `speak` gives them to `Speaking`, and the host's pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stages.audio.format import Samples
+    from stages.neural.graphs import Graphs
     from stages.rvc.network.config import VoiceConfig
     from stages.rvc.network.synthesizer import Synthesizer
     from stages.rvc.schedule import Block
@@ -59,7 +60,13 @@ class Followed:
     seed: int
     sound: Samples
     """At 48 kHz."""
-    windows: list[Window] = field(default_factory=list)
+    decoded: Samples
+    """At the voice's rate, from the segment's start on."""
+    windows: list[Window]
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.windows)
 
 
 class _Stream(ConversionStream):
@@ -69,12 +76,23 @@ class _Stream(ConversionStream):
         super().__init__(voice, in_rate=16_000, block_frames=SHAPE.block, seed=seed)
         self._blocks = SHAPE.blocks(voice.synthesizer.decoder.left_frames, lag)
         self._next = next(self._blocks)
-        self._n_right = lag
+        self._n_right = self._lag = lag
         self.energy: dict[int, float] = {}
+        self.decoded: list[Samples] = []
 
     @property
     def block(self) -> Block:
         return self._next
+
+    @property
+    def has_finished(self) -> bool:
+        """In slots a stream may need another block, since sound comes in whole frames."""
+        n_said = (self._next.push_from - self._lag) * 480
+        return super().has_finished and n_said >= self._n_wanted
+
+    def take(self, sound: Samples) -> Samples:
+        self.decoded.append(sound[self._n_to_skip :])
+        return super().take(sound)
 
     def take_speech(self) -> Samples:
         samples = super().take_speech()
@@ -135,7 +153,13 @@ def followed(
     while stream.is_due:
         pieces += converter.advance([stream])
     return Followed(
-        synthesizer, settings, index is not None, seed, np.concatenate(pieces), converter.windows
+        synthesizer,
+        settings,
+        index is not None,
+        seed,
+        np.concatenate(pieces),
+        np.concatenate(stream.decoded),
+        converter.windows,
     )
 
 
@@ -219,3 +243,43 @@ def heard(segment: Followed, number: int, lag: int, row: torch.Tensor) -> Sample
     block = segment.windows[number].block
     first = max(0, lag - block.push_from) * 480
     return row[first : (block.push_to - block.push_from) * 480].numpy()
+
+
+Turn = tuple[int, int]
+"""The step of the batch in which a segment begins, and its slot."""
+
+
+@torch.inference_mode()
+def said(segments: Mapping[Turn, Followed], graphs: Graphs, size: int = 4) -> list[Samples]:
+    """The sound of segments, each of which has a block in each step from its first on. Those of
+    different voices are said one after the other."""
+    config = next(iter(segments.values())).synthesizer.config
+    memory = Memory.of(config)
+    speaker = speaking(config, memory)
+
+    def say(*rows: torch.Tensor) -> torch.Tensor:
+        return speaker(SpeakRows(*rows))
+
+    pieces: dict[Turn, list[Samples]] = {turn: [] for turn in segments}
+    n_steps = max(first + len(own.windows) for (first, _), own in segments.items())
+    with graphs.stream():
+        any_rows = rows_for({0: (next(iter(segments.values())), 0)}, size)
+        graphs.run(size, say, *any_rows._replace(slot=torch.full((size,), N_SLOTS)))
+        for step in range(n_steps):
+            now = {
+                turn: own for turn, own in segments.items() if 0 <= step - turn[0] < own.n_blocks
+            }
+            for (first, slot), segment in now.items():
+                memory.take(slot, segment.windows[step - first])
+                if step == first:
+                    speaker.begin(slot, segment.synthesizer.speaker(0))
+            for voice in dict.fromkeys(segment.synthesizer for segment in now.values()):
+                turns = [turn for turn, own in now.items() if own.synthesizer is voice]
+                speaker.use(voice)
+                rows = rows_for({turn[1]: (now[turn], step - turn[0]) for turn in turns}, size)
+                (sound,) = graphs.fetch(graphs.run(size, say, *rows)).result()
+                for row, turn in zip(sound, turns, strict=False):
+                    pieces[turn].append(heard(now[turn], step - turn[0], speaker.lag, row))
+    return [
+        np.concatenate(pieces[turn])[: len(segment.sound)] for turn, segment in segments.items()
+    ]
