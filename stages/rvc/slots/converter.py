@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from stages.neural.transfers import Fetched
     from stages.rvc.network.config import Version
     from stages.rvc.slots.host_pitch import PitchThreads
-    from stages.rvc.slots.index import DeviceIndex
     from stages.rvc.slots.networks import SlotNetworks
     from stages.rvc.slots.plan import PlannedBlock
     from stages.rvc.slots.speaking import Speaking
+    from stages.rvc.voices.device_index import DeviceIndex
     from stages.rvc.voices.loaded import LoadedVoice
 
     FreeSlots: TypeAlias = list[int]
@@ -117,7 +117,7 @@ class SlotConversion:
         return Row(slot, planned, settings, self.voice.semitones, self._seed, has_index)
 
 
-class _Part(NamedTuple):
+class _VoicePart(NamedTuple):
     """What is fetched of a step: the sound of the streams of one voice."""
 
     streams: Sequence[SlotConversion]
@@ -128,7 +128,7 @@ class _Part(NamedTuple):
 class SlotStep:
     """A block of several streams, which the device is at work on."""
 
-    def __init__(self, parts: Sequence[_Part], failed: Sequence[Failed]) -> None:
+    def __init__(self, parts: Sequence[_VoicePart], failed: Sequence[Failed]) -> None:
         self.failed = failed
         """Streams that are not in it, and why."""
         self._parts = parts
@@ -263,11 +263,11 @@ class SlotConverter:
         made = torch.tensor(values, dtype=dtype, pin_memory=device.type == "cuda")
         return made.to(device, non_blocking=True)
 
-    def _speak(self, taken: Sequence[Taken]) -> _Part:
+    def _speak(self, taken: Sequence[Taken]) -> _VoicePart:
         """Graph B for streams of one voice."""
         streams, rows = [stream for stream, _ in taken], [row for _, row in taken]
         sound = self._networks.speak(streams[0].voice, streams[0].speaking, rows)
-        return _Part(streams, [row.planned.heard for row in rows], sound)
+        return _VoicePart(streams, [row.planned.heard for row in rows], sound)
 
 
 def _speech_kind(stream: SlotConversion) -> tuple[Version, int]:
