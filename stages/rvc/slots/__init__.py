@@ -3,6 +3,8 @@ steady shape for any mix of positions, so that a block of many streams is two CU
 
     plan.py       the host's side of one stream, and the shape
     listening.py  speech to content features, pitch and loudness: graph A
+    polyphase.py  its resampling, as one product, which graph B uses, too
+    high_pass.py  its filter, as products
     index.py      features drawn to a voice's index
     speaking.py   these to sound at 48 kHz: graph B
     converter.py  slots, and all of it for a batch
