@@ -186,8 +186,12 @@ class RvcEngine(Engine):
         if not due:
             return requests[:1]
         first = next(iter(due.values()))
-        alike = [request for request, own in due.items() if _go_together(own, first)]
-        return alike[:MAX_BATCH]
+        if self._slots is not None and isinstance(first, SlotConversion):
+            slotted = {own: request for request, own in due.items() if type(own) is type(first)}
+            return [slotted[own] for own in self._slots.fitting([*slotted])]
+        alone = {request: own for request, own in due.items() if isinstance(own, ConversionStream)}
+        shape = next(iter(alone.values())).block.shape
+        return [request for request, own in alone.items() if own.block.shape == shape][:MAX_BATCH]
 
     @torch.inference_mode()
     def step(self, batch: Sequence[Request]) -> Launched | None:
@@ -285,10 +289,3 @@ class _LaunchedBlock:
     def finish(self) -> None:
         for stream, sound in self._step.finish():
             self._hand_out(self._requests[stream], sound)
-
-
-def _go_together(a: Stream, b: Stream) -> bool:
-    """Whether these are converted in one step: in slots, or with blocks of one shape."""
-    if isinstance(a, SlotConversion) or isinstance(b, SlotConversion):
-        return type(a) is type(b)
-    return a.block.shape == b.block.shape

@@ -15,7 +15,7 @@ import torch
 
 from stages.errors import SynthesisError
 from stages.rvc.pitch.estimator import BatchEstimator
-from stages.rvc.slots.networks import size_for
+from stages.rvc.slots.networks import BATCH_SIZES, size_for
 from stages.rvc.slots.plan import SlotStream
 from stages.rvc.slots.rows import Row
 
@@ -193,13 +193,20 @@ class SlotConverter:
         )
         return SlotConversion(plan, voice, speaking, self._free, in_rate=in_rate, seed=seed)
 
+    def fitting(self, streams: Sequence[SlotConversion]) -> list[SlotConversion]:
+        """Those that can go into one step, the first ones first: newcomers while there are slots,
+        and as many as the largest batch has."""
+        n_free, chosen = len(self._free), []
+        for stream in streams:
+            if stream.slot is None:
+                if not n_free:
+                    continue
+                n_free -= 1
+            chosen.append(stream)
+        return chosen[: BATCH_SIZES[-1]]
+
     def launch(self, streams: Sequence[SlotConversion]) -> SlotStep:
-        """Begin to convert the next block of each, which must be due; at most of as many as the
-        largest batch has. Newcomers for whom there is no slot stay due."""
-        n_free = len(self._free)
-        newcomers = [stream for stream in streams if stream.slot is None]
-        left_out = set(newcomers[n_free:])
-        streams = [stream for stream in streams if stream not in left_out]
+        """Begin to convert the next block of each, which must be due and `fitting`."""
         failed: list[Failed] = []
         taken: list[Taken] = []
         with self._networks.on_device():

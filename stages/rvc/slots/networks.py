@@ -12,14 +12,13 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import structlog
 
 from stages.conversion_settings import ConversionSettings
 from stages.file_sizes import megabytes
-from stages.neural.fusing import fused
 from stages.rvc.noise import Noise
 from stages.rvc.slots.index import DeviceIndex
 from stages.rvc.slots.listening import Listening, ListenRows
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
     Raw: TypeAlias = NDArray[np.float32]
 
 log = structlog.stdlib.get_logger(__name__)
-
-F = TypeVar("F", bound="Callable[..., object]")
 
 BATCH_SIZES = (1, 4, 8, 16, 32)
 """Rows of a graph: those that are not used cost as much as those that are. With 64 the decoder took
@@ -125,7 +122,12 @@ class SlotNetworks:
         with self.on_device():
             heard = self.memory(config.version)
             speaking = Speaking(
-                config, heard, self.n_slots, self.shape, self._noises, fuse=self._fuse
+                config,
+                heard,
+                self.n_slots,
+                self.shape,
+                self._noises,
+                torch_compile=self._torch_compile,
             )
             speaking.use(voice.synthesizer)
         self.blocks(voice, speaking)
@@ -142,9 +144,6 @@ class SlotNetworks:
             graphs=megabytes(self._graphs.n_bytes),
         )
         return speaking
-
-    def _fuse(self, function: F) -> F:
-        return cast("F", fused(cast("Any", function), self.device, wanted=self._torch_compile))
 
     def _listen_to(self, version: Version) -> None:
         """Graph A for voices of this version."""
