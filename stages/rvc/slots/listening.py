@@ -20,10 +20,10 @@ from torch.nn import functional
 from stages.neural import accelerator
 from stages.rvc.network.config import CONTENT_WIDTHS
 from stages.rvc.network.content import FEATURE_REACH, ContentState
+from stages.rvc.schedule import PITCH_FRAMES
 from stages.rvc.slots.high_pass import HighPass
 from stages.rvc.slots.polyphase import Polyphase
 from stages.rvc.speech import HOP, RATE, SETTLES
-from stages.rvc.streaming import PITCH_FRAMES
 
 if TYPE_CHECKING:
     from stages.rvc.network.config import Version

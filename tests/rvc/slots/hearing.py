@@ -10,10 +10,11 @@ import torch
 from stages.audio.pitch_shift import pitch_ratio
 from stages.rvc.network.content import FEATURE_REACH
 from stages.rvc.pitch.scale import shifted
+from stages.rvc.schedule import PITCH_FRAMES
 from stages.rvc.slots.listening import ListenRows
 from stages.rvc.slots.plan import SlotStream, SteadyShape
 from stages.rvc.speech import HOP, FilteredSpeech
-from stages.rvc.streaming import PITCH_FRAMES, ConversionStream
+from stages.rvc.streaming import ConversionStream
 from tests.rvc.conversions import content_encoder, start, synthesizer
 
 if TYPE_CHECKING:

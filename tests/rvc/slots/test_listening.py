@@ -163,7 +163,8 @@ def test_speech_at_other_rates_is_resampled_as_by_soxr(in_rate: int, n_samples: 
     speech = whole[:n_samples]
     wanted = np.concatenate([down.push(speech), down.flush()])
     slots = Slots(listening_for(in_rate=in_rate), in_rate)
-    heard(slots, 0, speech)
+    windows = heard(slots, 0, speech)
+    assert all(values.isfinite().all() for window in windows for values in window)
     n_speech = int(slots.memory.n_speech[0])
     assert n_speech == len(wanted) == resampled_length(n_samples, in_rate, RATE)
     made = slots.memory.speech[0, max(0, KEPT - n_speech) :].numpy()
