@@ -51,7 +51,12 @@ def entries(folder: Path, methods: dict[str, str]) -> dict[str, VoiceEntry]:
 
 
 def engine_of(
-    folder: Path, methods: dict[str, str], graphs: Graphs | None, device: torch.device = CPU
+    folder: Path,
+    methods: dict[str, str],
+    graphs: Graphs | None,
+    device: torch.device = CPU,
+    *,
+    n_slots: int = 16,
 ) -> RvcEngine:
     options = RvcOptions(
         content=folder / "hubert_base.pt",
@@ -60,6 +65,7 @@ def engine_of(
         dtype=torch.float32,
         block_frames=BLOCK_FRAMES,
         in_rates=(RATE,),
+        n_slots=n_slots,
     )
     engine = RvcEngine(entries(folder, methods), options, graphs=graphs)
     engine.load()
@@ -131,7 +137,7 @@ def said_by_streams(
         return SteadyShape.of(block_frames).blocks(left, right)
 
     with monkeypatch.context() as patch:
-        own = SimpleNamespace(blocks=steady, WINDOW=schedule.WINDOW)
+        own = SimpleNamespace(**{**vars(schedule), "blocks": steady})
         patch.setattr("stages.rvc.streaming.schedule", own)
         patch.setattr(Block, "ending_at", lambda block, _: block)
         (sound,) = Driver(engine).run(request)

@@ -87,9 +87,8 @@ def engine(request: pytest.FixtureRequest) -> RvcEngine:
 
 
 @pytest.fixture
-def few_slots(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]:
-    monkeypatch.setattr("stages.rvc.engine.N_SLOTS", 2)
-    engine = engine_of(folder, METHODS, Graphs(CPU))
+def few_slots(folder: Path) -> Iterator[RvcEngine]:
+    engine = engine_of(folder, METHODS, Graphs(CPU), n_slots=2)
     yield engine
     engine.close()
 
