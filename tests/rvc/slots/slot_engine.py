@@ -57,6 +57,7 @@ def engine_of(
     device: torch.device = CPU,
     *,
     n_slots: int = 16,
+    in_rates: tuple[int, ...] = (RATE,),
 ) -> RvcEngine:
     options = RvcOptions(
         content=folder / "hubert_base.pt",
@@ -64,7 +65,7 @@ def engine_of(
         device=device,
         dtype=torch.float32,
         block_frames=BLOCK_FRAMES,
-        in_rates=(RATE,),
+        in_rates=in_rates,
         n_slots=n_slots,
     )
     engine = RvcEngine(entries(folder, methods), options, graphs=graphs)
@@ -72,11 +73,13 @@ def engine_of(
     return engine
 
 
-def request_for(voice: str, speech: Samples = SPEECH, **settings: float) -> DrivenRequest:
+def request_for(
+    voice: str, speech: Samples = SPEECH, *, in_rate: int = RATE, **settings: float
+) -> DrivenRequest:
     """All of whose speech is there."""
     request = request_that_listens(voice, **settings)
-    request.push(speech, RATE)
-    request.push(np.empty(0, np.float32), RATE, is_last=True)
+    request.push(speech, in_rate)
+    request.push(np.empty(0, np.float32), in_rate, is_last=True)
     return request
 
 
