@@ -122,9 +122,9 @@ def test_two_voices_share_a_capture() -> None:
     says what each of them says alone."""
     first, second = (unpacked_voice(Kind(seed=seed)) for seed in (0, 1))
     segments = {
-        (0, 1): followed(first, 12_000, seed=1),
-        (1, 3): followed(second, 15_000, seed=2),
-        (2, 0): followed(first, 9_000, seed=3),
+        (0, 1): followed(first, 5_000, seed=1),
+        (1, 3): followed(second, 6_000, seed=2),
+        (2, 0): followed(first, 2_000, seed=3),
     }
     graphs = RecordedGraphs()
     for sound, segment in zip(said(segments, graphs), segments.values(), strict=True):
