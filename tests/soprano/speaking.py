@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import torch
+
     from stages.audio.format import Samples
+    from stages.engine import Request
 
 SENTENCE = "The quick brown fox jumps over the lazy dogs of the village."
 
@@ -22,9 +25,15 @@ def open_engine(
     folder: Path,
     options: SopranoOptions | None = None,
     force_length: Callable[[str], int] | None = None,
+    shaped_for: torch.device | None = None,
 ) -> SopranoEngine:
     """An engine that is ready, of few slots unless the options say otherwise."""
-    engine = SopranoEngine(folder, options or SopranoOptions(n_slots=16), force_length=force_length)
+    engine = SopranoEngine(
+        folder,
+        options or SopranoOptions(n_slots=16),
+        force_length=force_length,
+        shaped_for=shaped_for,
+    )
     engine.load()
     engine.install()
     return engine
@@ -36,12 +45,19 @@ def request_for(text: str, seed: int | None = None) -> DrivenRequest:
     return DrivenRequest(replace(segment, style=replace(segment.style, seed=seed)))
 
 
+def step(engine: SopranoEngine, batch: Sequence[Request]) -> None:
+    """A step, and all that a device does for it."""
+    launched = engine.step(batch)
+    if launched is not None:
+        launched.finish()
+
+
 def run_all(engine: SopranoEngine, requests: Sequence[DrivenRequest]) -> None:
     """Step until all are through, the one who has heard least first."""
     live = list(requests)
     while live:
         live.sort(key=lambda request: len(request.sound))
-        engine.step(engine.choose([request for request in live if engine.can_step(request)]))
+        step(engine, engine.choose([request for request in live if engine.can_step(request)]))
         for request in [r for r in live if r.finished or r.error]:
             live.remove(request)
             engine.leave(request)
