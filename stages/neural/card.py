@@ -95,7 +95,7 @@ class CudaCard:
         self._stream.synchronize()
 
     def event(self) -> CardEvent:
-        return torch.cuda.Event()
+        return torch.cuda.Event(blocking=True)  # who waits leaves the processor to others
 
     def pinned(self, n_bytes: int) -> torch.Tensor:
         return torch.empty(n_bytes, dtype=torch.uint8, pin_memory=True)

@@ -9,16 +9,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import structlog
+import torch
 
 from stages.error_text import reason
 from stages.neural.card import CudaCard
+from stages.neural.graph_trial import first_failure
 from stages.neural.transfers import Fetched, HeldInputs, fetched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from contextlib import AbstractContextManager
-
-    import torch
 
     from stages.neural.card import Card, Replayable
 
@@ -51,6 +51,8 @@ class Graphs:
         self._held: dict[Hashable, HeldInputs] = {}
         self._captured: dict[Hashable, Replayable[object]] = {}
         self.in_use = card is not None and wanted != "off"
+        if card is not None and wanted == "auto":
+            self._try_out(card)
 
     @property
     def keys(self) -> list[Hashable]:
@@ -104,6 +106,22 @@ class Graphs:
             return Fetched(tuple(tensor.clone() for tensor in tensors))
         return fetched(self._card, tensors)
 
+    def tell(self, engine: str) -> None:
+        """Let the log tell what was captured, at the end of an engine's warm-up."""
+        if self._captured:
+            size = f"{self.n_bytes / 1e6:.0f} MB"
+            log.info("graphs are captured", engine=engine, graphs=len(self._captured), memory=size)
+
+    def _try_out(self, card: Card) -> None:
+        with self.stream(), torch.inference_mode():
+            try:
+                failure = first_failure(self, self._device)
+            except RuntimeError as error:  # torch's, for whatever a library or a driver lacks
+                failure = f"a test at start: {reason(error)}"
+            if failure is not None:
+                self._give_up(card, failure)
+            self._forget(card)
+
     def _held_for(self, card: Card, key: Hashable, inputs: tuple[torch.Tensor, ...]) -> HeldInputs:
         held = self._held.get(key)
         if held is None or not held.fits(inputs):
@@ -133,14 +151,17 @@ class Graphs:
     def _give_up(self, card: Card, why: str) -> None:
         """Run everything eagerly from now on."""
         self.in_use = False
-        card.wait()  # for what is being replayed
-        self._captured.clear()
-        card.forget_captures()
+        self._forget(card)
         log.warning(
             "graphs do not work here: everything runs without them, more slowly",
             reason=why,
-            advice="a newer driver and torch may help; --graphs off leaves this test out",
+            advice="a newer driver and torch may help; --graphs off does not try",
         )
+
+    def _forget(self, card: Card) -> None:
+        card.wait()  # for what is being replayed
+        self._captured.clear()
+        card.forget_captures()
 
 
 def _repeated(function: Callable[..., Out], inputs: tuple[torch.Tensor, ...], repeats: int) -> Out:

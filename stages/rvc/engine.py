@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from stages.engine import Request
     from stages.items import Segment, Style
+    from stages.neural.fusing import CompileUse
+    from stages.neural.graphs import GraphUse
     from stages.rvc.voices.library import VoiceEntry
     from stages.rvc.voices.loaded import LoadedVoice
 
@@ -59,6 +61,10 @@ class RvcOptions:
     """A block's length in frames of 10 ms; even."""
     max_voice_bytes: int = 2_000_000_000
     """The bound for voices that are kept loaded, and for networks that find pitch."""
+    graphs: GraphUse = "auto"
+    """Whether functions run as graphs on a GPU."""
+    torch_compile: CompileUse = "auto"
+    """Whether chains of operators are compiled for a GPU."""
 
 
 @dataclass(slots=True, eq=False)

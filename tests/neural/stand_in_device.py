@@ -112,6 +112,9 @@ class StandInGraphs:
     def stream(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def tell(self, engine: str) -> None:
+        """There is nobody to tell."""
+
     def run(
         self,
         key: Hashable,

@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
+from stages.tts.soprano.shapes import MAX_LENGTH, Shapes
 from tests.engine_driver import DrivenRequest, make_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import torch
-
     from stages.audio.format import Samples
     from stages.engine import Request
+
+LIKE_A_GPU = Shapes(
+    n_slots=3,
+    widths=(2, 3),
+    prompt_rows=(1, 2),
+    prompt_lengths=(64, 320),
+    decoder_row_counts=(1, 3),
+    lengths=(256, MAX_LENGTH),
+)
+"""Shapes that are known beforehand, in which it goes in launches, and few of them."""
 
 SENTENCE = "The quick brown fox jumps over the lazy dogs of the village."
 
@@ -25,14 +34,14 @@ def open_engine(
     folder: Path,
     options: SopranoOptions | None = None,
     force_length: Callable[[str], int] | None = None,
-    shaped_for: torch.device | None = None,
+    shapes: Shapes | None = None,
 ) -> SopranoEngine:
     """An engine that is ready, of few slots unless the options say otherwise."""
     engine = SopranoEngine(
         folder,
         options or SopranoOptions(n_slots=16),
         force_length=force_length,
-        shaped_for=shaped_for,
+        shapes=shapes,
     )
     engine.load()
     engine.install()

@@ -11,7 +11,6 @@ import torch
 from stages.neural import accelerator
 from stages.tts.soprano import utterances
 from stages.tts.soprano.decoder import n_samples_of
-from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import TokenSequence, budget
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from stages.tts.soprano.engine import SopranoEngine
     from tests.engine_driver import DrivenRequest
 
 

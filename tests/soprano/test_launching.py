@@ -13,21 +13,29 @@ import torch
 from stages.tts.soprano import model
 from stages.tts.soprano.decoder import n_samples_of
 from stages.tts.soprano.device_loop import MAX_STEPS
+from stages.tts.soprano.launching import InLaunches
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import TokenSequence
 from tests.neural.recorded_graphs import RecordedGraphs
-from tests.soprano.speaking import SENTENCE, open_engine, request_for, run_all, say, step
+from tests.soprano.speaking import (
+    LIKE_A_GPU,
+    SENTENCE,
+    open_engine,
+    request_for,
+    run_all,
+    say,
+    step,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from stages.engine import Launched
+    from stages.engine import Launched, Request
     from stages.tts.soprano.engine import SopranoEngine
     from tests.engine_driver import DrivenRequest
 
-GPU = torch.device("cuda")
 TEXTS = ("Yes.", SENTENCE, "Was it 3.14, or 1,234 dollars?", "No, no, and no again!")
 
 
@@ -35,9 +43,12 @@ class Both:
     """An engine that runs in launches, of as many steps as it likes or of one."""
 
     def __init__(
-        self, folder: Path, options: SopranoOptions, length: Callable[[str], int] | None = None
+        self,
+        folder: Path,
+        options: SopranoOptions | None = None,
+        length: Callable[[str], int] | None = None,
     ) -> None:
-        self.engine = open_engine(folder, options, length, shaped_for=GPU)
+        self.engine = open_engine(folder, options, length, LIKE_A_GPU)
 
     def force(self, length: int | None) -> None:
         hooked = self.engine._utterances  # noqa: SLF001 - set once in a life, but in tests
@@ -47,7 +58,9 @@ class Both:
         """By one step in each launch, and by more."""
         requests = request_for(text, seed), request_for(text, seed)
         for request, max_steps in zip(requests, (1, MAX_STEPS), strict=True):
-            self.engine._way._max_steps = max_steps  # noqa: SLF001 - for tests alone
+            way = self.engine._way  # noqa: SLF001 - nobody else asks for one step
+            assert isinstance(way, InLaunches)
+            way._max_steps = max_steps  # noqa: SLF001
             run_all(self.engine, [request])
         return requests
 
@@ -61,7 +74,7 @@ class Both:
 
 @pytest.fixture(scope="module")
 def both(tiny_model: Path) -> Both:
-    return Both(tiny_model, SopranoOptions(n_slots=3))
+    return Both(tiny_model)
 
 
 def record(patch: pytest.MonkeyPatch) -> None:
@@ -128,7 +141,7 @@ def test_what_is_cut_is_cut_at_the_same_place(
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 16])
 def test_pieces_are_the_same_whatever_their_size(tiny_model: Path, chunk: int) -> None:
-    both = Both(tiny_model, SopranoOptions(n_slots=1, chunk_states=chunk), lambda _text: 24)
+    both = Both(tiny_model, SopranoOptions(chunk_states=chunk), lambda _text: 24)
     wanted, heard = both.say(SENTENCE)
     assert len(heard.emitted) == len(wanted.emitted) > 2
     for ours, theirs in zip(heard.emitted, wanted.emitted, strict=True):
@@ -174,7 +187,7 @@ def test_nothing_waits_for_what_was_launched(both: Both) -> None:
 def test_a_seed_gives_the_same_sound(tiny_model: Path) -> None:
     """Also to the texts of a segment behind one that stopped inside a launch: what was drawn for
     the states that were thrown away is drawn again."""
-    options = SopranoOptions(n_slots=1, sampling=Sampling(temperature=1.0))
+    options = SopranoOptions(sampling=Sampling(temperature=1.0))
     both = Both(tiny_model, options, lambda text: 4 + len(text) % 3)
     for text, seed in ((SENTENCE, 1), ("7" * 200, -5)):
         both.assert_same(text, seed)
@@ -187,7 +200,7 @@ class TwoLaunched:
     def __init__(self, engine: SopranoEngine, seed: int) -> None:
         self._engine = engine
         self._random = random.Random(seed)
-        self._in_flight: list[tuple[Sequence[DrivenRequest], Launched]] = []
+        self._in_flight: list[tuple[Sequence[Request], Launched]] = []
         self._live: list[DrivenRequest] = []
 
     def run(self, requests: Sequence[DrivenRequest], leaving: Sequence[DrivenRequest]) -> None:
@@ -230,7 +243,7 @@ def test_many_listeners_hear_what_each_would_hear_alone(
     with more who wait for a slot. What a graph had baked in by mistake would be heard, too."""
     if is_recorded:
         record(monkeypatch)
-    options = SopranoOptions(n_slots=10, sampling=Sampling(temperature=0.9))
+    options = SopranoOptions(sampling=Sampling(temperature=0.9))
     both = Both(tiny_model, options, lambda text: len(text) % 11)
     texts = [TEXTS[number % 4] + " More." * (number % 5) for number in range(15)]
     requests = [request_for(text, number) for number, text in enumerate(texts)]
@@ -242,7 +255,7 @@ def test_many_listeners_hear_what_each_would_hear_alone(
             np.testing.assert_array_equal(request.sound, wanted)
         else:
             np.testing.assert_array_equal(request.sound, wanted[: len(request.sound)])
-    assert sorted(both.engine._utterances.free) == list(range(10))  # noqa: SLF001 - no slot is lost
+    assert sorted(both.engine._utterances.free) == list(range(3))  # noqa: SLF001 - no slot is lost
 
 
 def test_whoever_leaves_in_mid_launch_gives_the_slot_back_when_it_is_done(both: Both) -> None:
@@ -276,13 +289,16 @@ def test_numbers_that_break_down_behind_the_end_are_not_heard(
 ) -> None:
     """The token of the state that ended the text leads to what is no number, and step by step
     nothing would have gone on from it."""
-    both = Both(tiny_model, SopranoOptions(n_slots=3), lambda _text: 5)
+    both = Both(tiny_model, length=lambda _text: 5)
     tokens: list[int] = []
     take = TokenSequence.take
+
+    def note(self: TokenSequence, token: int, change: float) -> None:
+        tokens.append(token)
+        take(self, token, change)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            TokenSequence, "take", lambda *args: (tokens.append(args[1]), take(*args))[-1]
-        )
+        patch.setattr(TokenSequence, "take", note)
         wanted = say(both.engine, SENTENCE)
     assert tokens[5] not in tokens[:5]
     both.engine._model._lm.embedding[tokens[5]] = torch.nan  # noqa: SLF001 - made by hand
@@ -313,7 +329,7 @@ def test_a_listener_about_to_run_dry_does_not_wait_for_a_prompt(both: Both) -> N
 
 def test_a_launch_has_few_steps(tiny_model: Path) -> None:
     """However long the pieces of sound are: who comes waits for no more."""
-    engine = Both(tiny_model, SopranoOptions(n_slots=3, chunk_states=9), lambda _text: 40).engine
+    engine = Both(tiny_model, SopranoOptions(chunk_states=9), lambda _text: 40).engine
     request = request_for(SENTENCE)
     while not request.emitted:
         step(engine, engine.choose([request]))

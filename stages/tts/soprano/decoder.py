@@ -128,9 +128,11 @@ class Piece:
 class StreamingDecoder:
     """The decoder's weights and what runs them; the memory is `StreamingDecoderState`."""
 
-    def __init__(self, weights: Mapping[str, torch.Tensor], compiling: CompileUse = "auto") -> None:
-        """`weights` as in ``decoder.pth``, float32, on the device that it runs on. `compiling`: of
-        what is between its Fourier transform and what it keeps."""
+    def __init__(
+        self, weights: Mapping[str, torch.Tensor], torch_compile: CompileUse = "auto"
+    ) -> None:
+        """`weights` as in ``decoder.pth``, float32, on the device that it runs on.
+        `torch_compile`: of what is between its Fourier transform and what it keeps."""
         self._embed = linear(weights, "decoder.embed")
         self._norm = LayerNorm(weights, "decoder.norm", eps=NORM_EPS)
         self._blocks = [_ConvNextBlock(weights, f"decoder.convnext.{n}") for n in range(N_BLOCKS)]
@@ -139,10 +141,14 @@ class StreamingDecoder:
         self._device = weights["decoder.embed.weight"].device
         self._dim = weights["decoder.embed.weight"].shape[0]
         self._window = torch.hann_window(N_FFT).to(self._device)
-        self._enter = fused(_entered, self._device, wanted=compiling)
-        self._block = fused(_ConvNextBlock.__call__, self._device, wanted=compiling)
-        self._spectrum = fused(_spectrum, self._device, wanted=compiling)
-        self._overlap_add = fused(_overlap_added, self._device, wanted=compiling)
+        self._enter = fused(_entered, self._device, wanted=torch_compile)
+        self._block = fused(
+            _ConvNextBlock.__call__, self._device, wanted=torch_compile, batched=(1, 2)
+        )
+        self._spectrum = fused(_spectrum, self._device, wanted=torch_compile, batched=(2,))
+        self._overlap_add = fused(
+            _overlap_added, self._device, wanted=torch_compile, batched=(0, 2, 3)
+        )
 
     def start(self, n_slots: int) -> StreamingDecoderState:
         """The state of slots in which nothing has been decoded."""

@@ -39,7 +39,7 @@ class DeviceLoop:
         model: LanguageModel,
         slots: Slots,
         widths: Sequence[int],
-        compiling: CompileUse = "auto",
+        torch_compile: CompileUse = "auto",
     ) -> None:
         """`widths`: the numbers of slots that a launch may have, from the first on."""
         self._model = model
@@ -58,7 +58,7 @@ class DeviceLoop:
             width: torch.zeros((MAX_STEPS, 2, width), dtype=torch.float64, device=device)
             for width in widths
         }
-        self._end = fused(_ending(model.sampling), device, wanted=compiling)
+        self._end = fused(_ending(model.sampling), device, wanted=torch_compile)
 
     def start(self, rows: torch.Tensor, lengths: torch.Tensor, made: Stepped) -> torch.Tensor:
         """Let slots go on from the prompts that were just read into them. `rows` and `lengths`

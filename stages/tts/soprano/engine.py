@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.engine import Launched, Request
+    from stages.tts.soprano.shapes import Shapes
 
 ENGINE = "soprano"
 VOICE = Voice(
@@ -69,16 +70,16 @@ class SopranoEngine(Engine):
         options: SopranoOptions | None = None,
         *,
         force_length: Callable[[str], int] | None = None,
-        shaped_for: torch.device | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         """`force_length` says after how many states, fewer than `MAX_STATES`, a normalised text
         stops, whatever the model says and without any guard: a model with random weights hardly
-        ever stops. `shaped_for`: a device in whose way and shapes it runs, wherever it is; for
-        tests."""
+        ever stops. `shapes`: others than the device's, for tests: they decide which way it
+        goes."""
         self._folder = folder
         self._options = options or SopranoOptions()
         self._force_length = force_length
-        self._shaped_for = shaped_for
+        self._shapes = shapes
         self.runs_on = accelerator.describe(self._options.device, self._options.dtype)
 
     def voices(self) -> tuple[Voice, ...]:
@@ -97,7 +98,7 @@ class SopranoEngine(Engine):
     def load(self) -> None:
         """Read, check and lay out the model. Raises `UnusableModel`."""
         read = checkpoint.read(self._folder, self._options.dtype)
-        self._model = SopranoModel(read, self._options, self._shaped_for)
+        self._model = SopranoModel(read, self._options, self._shapes)
         self._utterances = Utterances(
             self._model.shapes.n_slots,
             read.prompt,

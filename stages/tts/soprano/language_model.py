@@ -103,10 +103,10 @@ class LanguageModel:
         config: LmConfig,
         weights: Mapping[str, torch.Tensor],
         sampling: Sampling,
-        compiling: CompileUse = "auto",
+        torch_compile: CompileUse = "auto",
     ) -> None:
         """`weights` as transformers names them, of one dtype and on the device that it runs on.
-        `compiling`: of what a layer does between one look at the cache and the next."""
+        `torch_compile`: of what a layer does between one look at the cache and the next."""
         self.config = config
         self.sampling = sampling
         self.embedding = weights["model.embed_tokens.weight"]
@@ -115,9 +115,9 @@ class LanguageModel:
         self.head = linear(weights, "lm_head")
         self.cos, self.sin = (part.to(self.embedding) for part in _rotations(config))
         device = self.embedding.device
-        self._enter = fused(_enter, device, wanted=compiling)
-        self._cross = fused(_cross, device, wanted=compiling)
-        self._finish = fused(Layer.finish, device, wanted=compiling)
+        self._enter = fused(_enter, device, wanted=torch_compile, batched=(1, 2, 3))
+        self._cross = fused(_cross, device, wanted=torch_compile, batched=(1, 2, 3, 4))
+        self._finish = fused(Layer.finish, device, wanted=torch_compile, batched=(1, 2))
 
     def prefill(
         self,

@@ -56,8 +56,8 @@ class SopranoOptions:
     """The most sentences under way at a time: as many as there may be listeners."""
     graphs: GraphUse = "auto"
     """Whether functions run as graphs on a GPU."""
-    compiling: CompileUse = "auto"
-    """Whether the pure parts between them are compiled there."""
+    torch_compile: CompileUse = "auto"
+    """Whether chains of operators are compiled for a GPU."""
 
 
 class SopranoModel:
@@ -69,12 +69,12 @@ class SopranoModel:
     _graphs: Graphs
 
     def __init__(
-        self, read: Checkpoint, options: SopranoOptions, shaped_for: torch.device | None = None
+        self, read: Checkpoint, options: SopranoOptions, shapes: Shapes | None = None
     ) -> None:
-        """Lay out the weights on the device. `shaped_for`: a device whose shapes it runs in; tests
-        try those of a GPU on a CPU."""
+        """Lay out the weights on the device. `shapes`: others than the device's; tests try those of
+        a GPU on a CPU."""
         self.stop_token = read.config.stop_token
-        self.shapes = Shapes.on(shaped_for or options.device, options.n_slots)
+        self.shapes = shapes or Shapes.on(options.device, options.n_slots)
         self._config = read.config
         self._options = options
         self._spare = self.shapes.n_slots  # an unused slot
@@ -83,8 +83,8 @@ class SopranoModel:
             {name: weight.to(options.device) for name, weight in weights.items()}
             for weights in (read.lm_weights, read.decoder_weights)
         )
-        self._lm = LanguageModel(read.config, lm_weights, options.sampling, options.compiling)
-        self._decoder = StreamingDecoder(decoder_weights, options.compiling)
+        self._lm = LanguageModel(read.config, lm_weights, options.sampling, options.torch_compile)
+        self._decoder = StreamingDecoder(decoder_weights, options.torch_compile)
 
     def install(self) -> None:
         """Take memory for the sentences, and run every shape once."""
@@ -105,7 +105,7 @@ class SopranoModel:
             self._decoder_state = self._decoder.start(n_slots)
             if self.shapes.fixed:
                 self._loop = DeviceLoop(
-                    self._lm, self._slots, self.shapes.widths, self._options.compiling
+                    self._lm, self._slots, self.shapes.widths, self._options.torch_compile
                 )
                 self._meet_every_shape()
             else:
