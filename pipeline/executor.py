@@ -31,7 +31,7 @@ import trio
 
 from pipeline.engine_queue import EngineQueue, fail
 from pipeline.metrics import Metrics
-from pipeline.real_time import WorkMeter
+from pipeline.real_time import DevicesTime, WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone
@@ -79,8 +79,11 @@ class Executor:
         self._loaded: deque[tuple[Engine, Future[None]]] = deque()  # waiting to be installed
         self._arrivals: deque[QueuedRequest] = deque()
         self._dropped: deque[QueuedRequest] = deque()  # those that have ended or died
+        self._soon: deque[Callable[[], None]] = deque()  # to be called on the Trio thread
+        self._is_trio_woken = False
         self._queues: dict[Engine, EngineQueue] = {}  # in the order of the data
         self._spare_time = SpareTime()
+        self._devices_time = DevicesTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.meters: dict[Engine, WorkMeter] = {}
         """How fast each engine is, by its steps."""
@@ -148,6 +151,12 @@ class Executor:
         """The requests that an engine has before it, those under way included."""
         return sum(own.engine is engine and not own.has_ended for own in self._open)
 
+    def _call_soon(self) -> None:
+        """Call what the model thread wanted to be called."""
+        self._is_trio_woken = False  # before the look: what comes after it wakes Trio again
+        while self._soon:
+            self._soon.popleft()()
+
     def wake(self) -> None:
         """Tell the model thread to look again."""
         self._wake.set()
@@ -185,8 +194,14 @@ class Executor:
     # Called on the model thread.
 
     def _trio_soon(self, function: Callable[[], None]) -> None:
+        """Have this called on the Trio thread, in order. A step has sound for hundreds, and to wake
+        Trio for each of them took longer than to launch the next step."""
+        self._soon.append(function)
+        if self._is_trio_woken:
+            return
+        self._is_trio_woken = True
         try:
-            self._trio.run_sync_soon(function, idempotent=True)
+            self._trio.run_sync_soon(self._call_soon)
         except trio.RunFinishedError:
             self._stopping = True  # there is no listener any more
 
@@ -246,6 +261,7 @@ class Executor:
     def _install(self, engine: Engine, installed: Future[None]) -> None:
         try:
             engine.install()
+            self.meters[engine].told(engine.batch_costs())
         except BaseException as error:  # noqa: BLE001 - contained: it is told to who added it
             installed.set_exception(error)
         else:
@@ -254,6 +270,7 @@ class Executor:
                 self.meters[engine],
                 metrics=self._metrics,
                 spare_time=self._spare_time,
+                devices_time=self._devices_time,
                 clock=self._clock.current_time,
             )
             self._queues = {**self._queues, engine: queue}  # Trio's thread may be looking at it
