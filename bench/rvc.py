@@ -41,10 +41,10 @@ from stages.neural import accelerator
 from stages.rvc import schedule
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import MAX_BATCH
+from stages.rvc.network.config import FLOW_REACH
 from stages.rvc.network.content import FEATURE_REACH, FEATURE_SAMPLES, ContentEncoder
 from stages.rvc.network.content_file import read_content_model
 from stages.rvc.network.convolution import SoundConv
-from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.praat import PraatPitch
 from stages.rvc.streaming import PITCH_FRAMES, ConversionStream

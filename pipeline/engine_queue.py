@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.metrics import Metrics
-    from pipeline.real_time import WorkMeter
+    from pipeline.real_time import DevicesTime, WorkMeter
     from pipeline.request import QueuedRequest
     from pipeline.scheduling import SpareTime
     from stages.engine import Engine, Launched
@@ -49,6 +49,8 @@ class _Step:
     """The same by `time.perf_counter`."""
     is_spare: bool
     """It is for listeners that are far ahead."""
+    n_together: int
+    """Its requests, and those of the steps that were launched before it and not finished."""
 
 
 class EngineQueue:
@@ -61,9 +63,10 @@ class EngineQueue:
         *,
         metrics: Metrics,
         spare_time: SpareTime,
+        devices_time: DevicesTime,
         clock: Callable[[], float],
     ) -> None:
-        """`clock` is Trio's."""
+        """`devices_time` is that of all engines, `clock` is Trio's."""
         self.engine = engine
         self._meter = meter
         self._metrics = metrics
@@ -71,7 +74,8 @@ class EngineQueue:
         self._clock = clock
         self._waiting: dict[QueuedRequest, None] = {}  # all but those of launched steps, in order
         self._launched: deque[tuple[_Step, Launched]] = deque()
-        self._device_free_at = 0.0  # when the last of its launched steps was done
+        self._device_done_at = 0.0  # with the last of its launched steps
+        self._devices_time = devices_time
         self._called_at: float | None = None
         self._works_since: float | None = None
 
@@ -142,7 +146,9 @@ class EngineQueue:
             if request.segment.timing.started is None:
                 request.segment.timing.started = now
         n_before = [request.n_samples for request in batch]
-        step = _Step(batch, n_before, now, began, self._spare_time.begin(able, now))
+        n_together = sum(len(own.batch) for own, _ in self._launched) + len(batch)
+        is_spare = self._spare_time.begin(batch, now)
+        step = _Step(batch, n_before, now, began, is_spare, n_together)
         launched = None
         try:
             launched = self.engine.step(batch)
@@ -151,13 +157,15 @@ class EngineQueue:
         finally:
             self._called_at = None
         if launched is None:
-            self._account(step, time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            self._account(step, took_s, took_s)
             return
         for request in batch:
             del self._waiting[request]
         self._launched.append((step, launched))
         if len(self._launched) == 1:
             self._works_since = began
+            self._devices_time.begin(self, began)
 
     @property
     def has_launched(self) -> bool:
@@ -192,21 +200,24 @@ class EngineQueue:
             self._launched.popleft()
             self._works_since = seen_done_at if self._launched else None
             self._called_at = None
-        self._account(step, seen_done_at - max(step.began, self._device_free_at))
-        self._device_free_at = seen_done_at
+        took_s = seen_done_at - max(step.began, self._device_done_at)
+        self._device_done_at = seen_done_at
+        goes_on = bool(self._launched)
+        used_s = self._devices_time.end(self, seen_done_at, goes_on=goes_on)
+        self._account(step, took_s, used_s)
         for request in step.batch:
             self._waiting[request] = None
             if request.is_dead or request.has_ended:
                 self.drop(request)
 
-    def _account(self, step: _Step, took_s: float) -> None:
+    def _account(self, step: _Step, took_s: float, used_s: float) -> None:
         begun_s: list[float] = []
         more_s: list[float] = []
         for request, n_before in zip(step.batch, step.n_before, strict=True):
             pieces_s = more_s if n_before else begun_s
             pieces_s.append((request.n_samples - n_before) / self.engine.sample_rate)
             request.steps_s += took_s
-        self._meter.stepped(took_s, begun_s, more_s)
+        self._meter.stepped(took_s, begun_s, more_s, used_s=used_s, n_together=step.n_together)
         if step.is_spare:
             self._spare_time.end(step.now, took_s)
         self._metrics.stepped(self.engine.name, len(step.batch), took_s)

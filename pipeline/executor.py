@@ -31,7 +31,7 @@ import trio
 
 from pipeline.engine_queue import EngineQueue, fail
 from pipeline.metrics import Metrics
-from pipeline.real_time import WorkMeter
+from pipeline.real_time import DevicesTime, WorkMeter
 from pipeline.request import QueuedRequest
 from pipeline.scheduling import SpareTime, pick
 from stages.errors import EngineGone
@@ -81,6 +81,7 @@ class Executor:
         self._dropped: deque[QueuedRequest] = deque()  # those that have ended or died
         self._queues: dict[Engine, EngineQueue] = {}  # in the order of the data
         self._spare_time = SpareTime()
+        self._devices_time = DevicesTime()
         self._open: set[QueuedRequest] = set()  # of the Trio thread
         self.meters: dict[Engine, WorkMeter] = {}
         """How fast each engine is, by its steps."""
@@ -93,6 +94,7 @@ class Executor:
         """Load an engine off the model thread, then install it there; engines are added in
         the order of the data. Raises whatever the engine does. Cancelled, it leaves the engine
         loading behind: nothing can stop it."""
+        engine.wake = self.wake
         if engine.reads:
             tell(f"{engine.reads}: reading")
         await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
@@ -246,6 +248,7 @@ class Executor:
     def _install(self, engine: Engine, installed: Future[None]) -> None:
         try:
             engine.install()
+            self.meters[engine].told(engine.batch_costs())
         except BaseException as error:  # noqa: BLE001 - contained: it is told to who added it
             installed.set_exception(error)
         else:
@@ -254,6 +257,7 @@ class Executor:
                 self.meters[engine],
                 metrics=self._metrics,
                 spare_time=self._spare_time,
+                devices_time=self._devices_time,
                 clock=self._clock.current_time,
             )
             self._queues = {**self._queues, engine: queue}  # Trio's thread may be looking at it

@@ -111,9 +111,7 @@ class Metrics:
         self._speech = counter("speech_seconds", "Sound of these segments", "voice")
         self._cuts = counter("model_cuts", "Texts broken off, and why", "engine", "reason")
         self.sent_bytes = counter("sent_bytes", "Sound handed to the kernel")
-        self._steps = histogram(
-            "step_seconds", "What one step of an engine took on the model thread", "engine"
-        )
+        self._steps = histogram("step_seconds", "What one step of an engine took", "engine")
         self._batches = histogram(
             "batch_size",
             "Segments that went through a step together",
@@ -137,7 +135,12 @@ class Metrics:
         self.pending_text_bytes = gauge("pending_text_bytes", "Text taken in and not spoken yet")
         self.waiting_bytes = gauge("waiting_bytes", "What waits in memory for all clients")
         self.waiting_bound_bytes = gauge("waiting_bound_bytes", "The most that may")
-        self.load = gauge("load", "What those who are spoken to need of the model thread's time")
+        self.load = gauge("load", "What those who are spoken to need of the time to work")
+        self.capacity = gauge("capacity", "Listeners like these who can be spoken to in real time")
+        self.engine_load = gauge("engine_load", "What they need of one engine's time", "engine")
+        self.engine_capacity = gauge(
+            "engine_capacity", "Listeners whom this engine alone could speak to", "engine"
+        )
         self.factor_now = gauge(
             "real_time_factor_now", "Seconds for a second of sound, of late", "engine"
         )

@@ -7,11 +7,12 @@ can be spoken to.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 import trio
 
+from pipeline.capacity import most_listeners
 from pipeline.ledger import UNITS_PER_S, n_units
 from pipeline.real_time import WorkFigures
 from stages.sender.pacer import SLACK, Pacer
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from stages.voices import Voice
 
 log = structlog.stdlib.get_logger(__name__)
+
+RENEW_S = 0.0002
+"""How old what all listeners want may be when a sentence goes out, for each of them: a look at 500
+takes half a millisecond, and who has come in the last 0.1 s changes little beside them."""
 
 MAX_STRETCH = 2.0
 """The most that a synthesizer's sound is shortened to be heard: a speed of 2."""
@@ -68,6 +73,30 @@ class Listener(Protocol):
         """Whether there is text to speak to it now, or sound that it has not heard yet."""
 
 
+class Demand(NamedTuple):
+    """What listeners want who are spoken to at the same time."""
+
+    n_listeners: int
+    seconds: Mapping[Engine, float]
+    """The sound that each engine has to make in a second."""
+
+    def with_one(self, shares: Mapping[Engine, float]) -> Demand:
+        """With one more listener, who wants this."""
+        more = {engine: self.seconds.get(engine, 0.0) + own for engine, own in shares.items()}
+        return Demand(self.n_listeners + 1, {**self.seconds, **more})
+
+    def without(self, shares: Mapping[Engine, float]) -> Demand:
+        """Without one of the listeners, who wants this."""
+        less = {engine: self.seconds.get(engine, 0.0) - own for engine, own in shares.items()}
+        kept = {engine: max(0.0, n) for engine, n in {**self.seconds, **less}.items()}
+        return Demand(max(0, self.n_listeners - 1), kept)
+
+    def of(self, n_listeners: int) -> Demand:
+        """Of so many listeners who are alike."""
+        ratio = n_listeners / self.n_listeners
+        return Demand(n_listeners, {engine: n * ratio for engine, n in self.seconds.items()})
+
+
 class ServerPace:
     """What is known of the engines' speed and the voices' rate; it grows while they speak."""
 
@@ -76,15 +105,23 @@ class ServerPace:
         engines_for: Callable[[Style], Iterator[tuple[Engine, Style]]],
         meters: Mapping[Engine, WorkMeter],
         voices: Mapping[str, Voice],
+        most_listeners: int,
     ) -> None:
         """`engines_for`: the engines that a style's text goes through, with their own styles.
-        `meters`: in the order of the data, better engines before quicker ones."""
+        `meters`: in the order of the data, better engines before quicker ones. `most_listeners`:
+        for whom there are places."""
         self._engines_for = engines_for
         self._meters = meters
         self._voices = voices
+        self._most_listeners = most_listeners
         self.listeners: set[Listener] = set()
         """All that there are."""
         self._rates: dict[str, SpeakingRate] = {}  # by the voice that speaks
+        self._known: dict[int, tuple[Style, dict[Engine, float]]] = {}
+        """What each style that was met at the last look wants of the engines, by its `id`, which is
+        no other's while the style is kept here. To find it out takes ten times as long."""
+        self._demand = Demand(0, {})
+        self._renew_at = -math.inf
         self._warned: set[tuple[str, ...]] = set()  # of chains of engines
 
     def chain(self, style: Style) -> WorkFigures | None:
@@ -97,12 +134,9 @@ class ServerPace:
                 return None
             # Who is made faster afterwards takes more than a second of speech for a second.
             speed = style.speed / engine.own_speed(own.speed)
-            load = after.load
-            if load is not None and figures.load is not None:
-                load += figures.load * speed
             factor = figures.factor * speed + after.factor
             rest = figures.rest * speed + after.rest
-            figures = WorkFigures(factor, rest, load, after.piece_s)
+            figures = WorkFigures(factor, rest, after.piece_s)
         return figures
 
     def _figures(self, engine: Engine) -> WorkFigures | None:
@@ -142,11 +176,19 @@ class ServerPace:
         return Pacer(factor, length_s=length_s, piece_s=figures.piece_s, message_s=message_s)
 
     def _factor_now(self, figures: WorkFigures, listener: Listener) -> float:
-        """A chain's factor for this listener beside all others who are being spoken to: by what
-        they leave it, and by an equal part at the least."""
-        needs = self._needs(trio.current_time(), but=listener)
-        left = max(1 - sum(needs), 1 / (1 + len(needs)))
-        return max(figures.rest, (figures.load or 0.0) / left if needs else 0.0)
+        """A chain's factor for this listener, who is spoken to, beside all others who are: by what
+        they leave it, and no more than what it takes to speak to all of them."""
+        now = trio.current_time()
+        if now >= self._renew_at:
+            self._demand = self._current_demand(now)
+            self._renew_at = now + RENEW_S * len(self.listeners)
+        others = self._demand.without(self._shares(listener.style))
+        if not others.n_listeners:
+            return figures.rest
+        taken, all_of_it = self._load(others), self._load(self._demand)
+        left = 1 - taken
+        factor = min((all_of_it - taken) / left, all_of_it) if left > 0 else all_of_it
+        return max(figures.rest, factor)
 
     def _rate(self, style: Style) -> SpeakingRate:
         (_, own), *_ = self._engines_for(style)
@@ -195,26 +237,60 @@ class ServerPace:
     # All listeners.
 
     def load(self) -> float:
-        """The part of the model thread's time that those need who are being spoken to, as far as is
-        known; above 1 they need more than there is."""
-        return sum(self._needs(trio.current_time()))
+        """The part of the model thread's or the device's time that those need who are being spoken
+        to, as far as is known; above 1 they need more than there is."""
+        return self._load(self._current_demand(trio.current_time()))
+
+    def engine_load(self, engine: Engine) -> float:
+        """The part of it for one engine."""
+        n_listeners = self._current_demand(trio.current_time()).seconds.get(engine, 0.0)
+        return self._meters[engine].load(n_listeners) if n_listeners else 0.0
+
+    def capacity(self, style: Style) -> int:
+        """How many listeners can be spoken to in real time who have the voices of those who are
+        spoken to now; where nobody is, this style. As many as there are places, while nobody knows
+        better."""
+        demand = self._current_demand(trio.current_time())
+        if not demand.n_listeners:
+            demand = demand.with_one(self._shares(style))
+        return most_listeners(lambda n: self._load(demand.of(n)), self._most_listeners)
+
+    def engine_capacity(self, engine: Engine) -> int:
+        """How many there could be if nothing but this engine were at work."""
+        meter = self._meters.get(engine)
+        most = self._most_listeners
+        return most if meter is None else most_listeners(meter.load, most)
 
     def has_room(self, style: Style) -> bool:
         """Whether a newcomer of this style could be spoken to beside all who are now. True where
         nobody is, and where nobody knows what they need."""
-        loads = [meter.figures.load or 0.0 for meter in self._meters.values() if meter.figures]
-        if sum(loads) * MAX_STRETCH * (len(self.listeners) + 1) <= 1:
+        most = (len(self.listeners) + 1) * MAX_STRETCH
+        if sum(meter.load(most) for meter in self._meters.values()) <= 1:
             return True  # all of it for everybody: seen at a glance
-        needs = self._needs(trio.current_time())
-        return not needs or sum(needs) + self._need(style) <= 1
+        demand = self._current_demand(trio.current_time())
+        return not demand.n_listeners or self._load(demand.with_one(self._shares(style))) <= 1
 
-    def _needs(self, now: float, but: Listener | None = None) -> list[float]:
-        return [
-            self._need(own.style)
-            for own in self.listeners
-            if own is not but and own.is_spoken_to(now)
-        ]
+    def _shares(self, style: Style) -> dict[Engine, float]:
+        """How much sound each of the engines makes for a second in this style."""
+        (engine, own), *converters = self._engines_for(style)
+        # Who is made faster afterwards takes more than a second of speech for a second.
+        speed = style.speed / engine.own_speed(own.speed) if converters else 1.0
+        return {engine: speed, **{converter: 1.0 for converter, _ in converters}}
 
-    def _need(self, style: Style) -> float:
-        figures = self.chain(style)
-        return 0.0 if figures is None or figures.load is None else figures.load
+    def _current_demand(self, now: float) -> Demand:
+        known, self._known = self._known, {}
+        seconds: dict[Engine, float] = {}
+        n_listeners = 0
+        for listener in self.listeners:
+            if listener.is_spoken_to(now):
+                n_listeners += 1
+                style = listener.style
+                found = known.get(id(style)) or (style, self._shares(style))
+                self._known[id(style)] = found
+                for engine, share in found[1].items():
+                    seconds[engine] = seconds.get(engine, 0.0) + share
+        return Demand(n_listeners, seconds)
+
+    def _load(self, demand: Demand) -> float:
+        meters = self._meters
+        return sum(meters[own].load(n) for own, n in demand.seconds.items() if own in meters)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.capacity import BatchCosts
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 MIN_SOUND_S = 1.0
 """The sound before which there is no figure: a sentence's first pieces cost more than others."""
@@ -37,11 +39,35 @@ class WorkFigures(NamedTuple):
     """Seconds for a second of one listener's sound, whoever shared the steps: what it waits."""
     rest: float
     """The same, behind the first sound of a segment, which costs more than what follows it."""
-    load: float | None
-    """Seconds of the thread for a second of sound, where requests share steps: what each listener
-    takes of it. None: too little work was seen."""
     piece_s: float
     """The longest piece of sound that a step makes for a listener."""
+
+
+class DevicesTime:
+    """The time in which engines' devices are at work. Engines may share one device, so a moment in
+    which several are at work is divided among them: in all they are charged with what there was."""
+
+    def __init__(self) -> None:
+        self._charged_s: dict[Hashable, float] = {}  # to those at work
+        self._until = 0.0
+
+    def begin(self, engine: Hashable, now: float) -> None:
+        """This one's device, which stood still, is at work from now on."""
+        self._charge(now)
+        self._charged_s[engine] = 0.0
+
+    def end(self, engine: Hashable, now: float, *, goes_on: bool) -> float:
+        """It has done a step, and may go on with another: what it is charged with for this one."""
+        self._charge(now)
+        charged_s = self._charged_s.pop(engine)
+        if goes_on:
+            self._charged_s[engine] = 0.0
+        return charged_s
+
+    def _charge(self, now: float) -> None:
+        for engine in self._charged_s:
+            self._charged_s[engine] += (now - self._until) / len(self._charged_s)
+        self._until = now
 
 
 class WorkMeter:
@@ -51,37 +77,69 @@ class WorkMeter:
     def __init__(self) -> None:
         self.figures: WorkFigures | None = None
         """None: it has not made a second of sound yet."""
-        # Of the window: the time of steps, the same for each of their requests, the sound.
-        self._steps_s = self._waits_s = self._sound_s = 0.0
+        self._costs = BatchCosts({})
+        self._are_told = False
+        self._scale: float | None = None  # what steps took of late, in relation to these costs
+        # Of the window: the time of steps, what they should have cost, the time of steps for each
+        # of their requests, the sound.
+        self._steps_s = self._expected_s = self._waits_s = self._sound_s = 0.0
         self._rest_waits_s = self._rest_sound_s = 0.0  # the same, behind the first sound
         self._all_sound_s = self._all_steps_s = 0.0
         self._piece_s = 0.0
 
-    def stepped(self, took_s: float, begun_s: Sequence[float], more_s: Sequence[float]) -> None:
+    def told(self, costs: Mapping[int, float]) -> None:
+        """Take over what the engine tells of its costs; see `Engine.batch_costs`."""
+        self._costs = BatchCosts(costs)
+        self._are_told = bool(costs)
+
+    def load(self, n_listeners: float) -> float:
+        """The part of the time that so many listeners need together, if each hears a second of this
+        engine's sound in a second; 0 while nobody knows. May be called on any thread."""
+        if self._scale is not None:
+            return self._scale * self._costs.at(n_listeners)
+        return self._costs.at(n_listeners) if self._are_told else 0.0
+
+    def stepped(
+        self,
+        took_s: float,
+        begun_s: Sequence[float],
+        more_s: Sequence[float],
+        *,
+        used_s: float | None = None,
+        n_together: int | None = None,
+    ) -> None:
         """Record a step by its time, and the sound that it made for each of its requests: for those
-        that had none before, and for the others."""
+        that had none before, and for the others. `used_s`: its part of its time, which it may have
+        shared with other engines' steps; `n_together`: its requests, and those of steps that
+        were under way with it."""
         pieces_s = [*begun_s, *more_s]
         sound_s = sum(pieces_s)
-        self._steps_s += took_s
+        used_s = took_s if used_s is None else used_s
+        n_together = n_together or len(pieces_s)
+        self._steps_s += used_s
+        if sound_s:
+            self._expected_s += sound_s * self._costs.at(n_together) / n_together
         self._waits_s += took_s * len(pieces_s)
         self._sound_s += sound_s
         self._rest_waits_s += took_s * len(more_s)
         self._rest_sound_s += sum(more_s)
-        self._all_steps_s += took_s
+        self._all_steps_s += used_s
         self._all_sound_s += sound_s
         if sound_s:
             self._piece_s = max(*pieces_s, self._piece_s * PIECE_KEPT)
         if self._all_sound_s >= MIN_SOUND_S:
-            factor, load = self._waits_s / self._sound_s, self._steps_s / self._sound_s
+            factor = self._waits_s / self._sound_s
             has_rest = self._rest_sound_s > MIN_REST_S
             self.figures = WorkFigures(
                 factor,
                 self._rest_waits_s / self._rest_sound_s if has_rest else factor,
-                load if self._all_steps_s >= MIN_WORK_S else None,
                 self._piece_s,
             )
+            if self._all_steps_s >= MIN_WORK_S and self._expected_s:
+                self._scale = self._steps_s / self._expected_s
         kept = math.exp(-min(sound_s / SOUND_WINDOW_S, took_s / WORK_WINDOW_S))
         self._steps_s *= kept
+        self._expected_s *= kept
         self._waits_s *= kept
         self._sound_s *= kept
         self._rest_waits_s *= kept

@@ -6,6 +6,7 @@ Pure: it looks at requests and decides; the executor acts.
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Due(Protocol):
 
 
 D = TypeVar("D", bound=Due)
+_deadline = attrgetter("deadline")
 
 
 def pick(able: Iterable[tuple[Engine, Sequence[D]]]) -> tuple[Engine, list[D]] | None:
@@ -50,7 +52,7 @@ def pick(able: Iterable[tuple[Engine, Sequence[D]]]) -> tuple[Engine, list[D]] |
     """
     best: tuple[Engine, list[D]] | None = None
     for engine, requests in able:
-        urgent = sorted(requests, key=lambda request: request.deadline)
+        urgent = sorted(requests, key=_deadline)
         if urgent and (best is None or urgent[0].deadline <= best[1][0].deadline):
             best = engine, urgent
     return best
@@ -76,8 +78,8 @@ class SpareTime:
         return max(0.0, min(in_hand_s, self._next_at - now))
 
     def begin(self, requests: Sequence[Due], now: float) -> bool:
-        """Record that a step begins while these, the most urgent first, could be stepped. Whether
-        it is one for those far ahead: then the next of these waits for its `end` at the least."""
+        """Record that a step for these begins. Whether all of them are far ahead: then the next
+        such step waits for the `end` of this one at the least."""
         near = [r.playback for r in requests if r.deadline - now <= FAR_AHEAD_S]
         for playback in near:
             self._served_at.pop(playback, None)  # so that it comes to the end
@@ -88,7 +90,7 @@ class SpareTime:
         return not near
 
     def end(self, began: float, took_s: float) -> None:
-        """Record what a step took for those far ahead."""
+        """Record what such a step took."""
         self._next_at = began + took_s / SPARE_SHARE
 
     def _forget(self, now: float) -> None:

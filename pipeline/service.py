@@ -98,7 +98,7 @@ class Service:
         """The server's pronunciations for a language, as they are now."""
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
-        self.pace = ServerPace(self.engines_for, executor.meters, voices)
+        self.pace = ServerPace(self.engines_for, executor.meters, voices, max_listeners)
         self.closing = trio.Event()
         """Set once neither listeners nor text are taken in, while what was begun is finished."""
         self.grace_over = trio.Event()
@@ -328,12 +328,16 @@ class Service:
         metrics.waiting_bytes.set_function(lambda: self.account.held_bytes)
         metrics.waiting_bound_bytes.set_function(lambda: self.account.bound_bytes)
         metrics.load.set_function(self.pace.load)
+        metrics.capacity.set_function(lambda: self.pace.capacity(self.style))
         metrics.engines += self._engines
-        for engine in self._engines:
-            factor = metrics.factor_now.labels(engine.name)
-            factor.set_function(partial(self.pace.engine_factor, engine))
-            queued = metrics.queued.labels(engine.name)
-            queued.set_function(partial(self.executor.n_queued, engine))
+        for gauge, show in (
+            (metrics.factor_now, self.pace.engine_factor),
+            (metrics.engine_load, self.pace.engine_load),
+            (metrics.engine_capacity, self.pace.engine_capacity),
+            (metrics.queued, self.executor.n_queued),
+        ):
+            for engine in self._engines:
+                gauge.labels(engine.name).set_function(partial(show, engine))
 
     async def wait_idle(self) -> None:
         """Return once nobody is being served."""

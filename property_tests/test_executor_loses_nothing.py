@@ -16,11 +16,13 @@ from pipeline.playback import PlaybackClock
 from tests.fakes import LaunchingEngine, TellingEngine, segment, sound_of
 from tests.server_process import PATIENCE_S
 
+ANSWER = "xyz"
+
 listeners = st.lists(
     st.tuples(
         st.text("abcdefgh", max_size=30),  # what is said to it
         st.sampled_from([0.0, 0.0, 0.0003, 0.002]),  # how long it takes over each piece
-        st.none() | st.integers(0, 8),  # after how many pieces it leaves
+        st.none() | st.integers(0, 8),  # after how many pieces it leaves, or interrupts
     ),
     min_size=1,
     max_size=8,
@@ -54,17 +56,24 @@ def everybody_gets_its_own(
     crowd: list[tuple[str, float, int | None]], engine: TellingEngine | LaunchingEngine
 ) -> None:
     heard: dict[int, list[np.ndarray]] = {index: [] for index in range(len(crowd))}
+    heard_after: dict[int, list[np.ndarray]] = {}
 
     async def listen(executor: Executor, index: int) -> None:
         text, delay_s, leaves_after = crowd[index]
-        with executor.open(engine, segment(text, index), PlaybackClock()) as job:
+        clock = PlaybackClock()
+        with executor.open(engine, segment(text, index), clock) as job:
             if leaves_after == 0:
                 return
             async for samples in job:
                 heard[index].append(samples)
                 await trio.sleep(delay_s)
                 if len(heard[index]) == leaves_after:
-                    return
+                    break
+            else:
+                return
+        if leaves_after % 2:  # it has interrupted, and is answered
+            with executor.open(engine, segment(ANSWER, index), clock) as job:
+                heard_after[index] = [samples async for samples in job]
 
     async def run() -> None:
         with trio.fail_after(PATIENCE_S):
@@ -73,7 +82,7 @@ def everybody_gets_its_own(
                 async with trio.open_nursery() as nursery:
                     for index in range(len(crowd)):
                         nursery.start_soon(listen, executor, index)
-                while len(engine.left) < len(crowd):
+                while len(engine.left) < len(crowd) + len(heard_after):
                     await trio.sleep(0.0005)
                 assert executor.n_queued(engine) == 0
 
@@ -82,4 +91,8 @@ def everybody_gets_its_own(
         expected = [sound_of(letter) for letter in text[:leaves_after]]
         assert len(heard[index]) == len(expected)
         assert all(map(np.array_equal, heard[index], expected))
+    answer = [sound_of(letter) for letter in ANSWER]
+    for answered in heard_after.values():
+        assert len(answered) == len(answer)
+        assert all(map(np.array_equal, answered, answer))
     assert len(engine.left) == len(set(engine.left))

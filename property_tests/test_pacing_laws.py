@@ -121,9 +121,8 @@ def test_a_meter_says_what_its_steps_took(work: list[tuple[float, list[float], b
     assert meter.figures.piece_s <= max(max(pieces_s) for _, pieces_s, _ in work)
     assert meter.figures.factor >= 0
     if sum(took_s for took_s, *_ in work) < MIN_WORK_S - 1e-6:
-        assert meter.figures.load is None
-    elif meter.figures.load is not None:
-        assert meter.figures.load <= meter.figures.factor + 1e-9  # steps can only be shared
+        assert meter.load(1) == 0.0
+    assert meter.load(1) <= meter.figures.factor + 1e-9  # steps can only be shared
 
 
 @given(st.floats(0.2, 5.0), st.integers(1, 8), st.integers(100, 200))
@@ -138,7 +137,7 @@ def test_a_meter_finds_the_factor_of_steps_that_are_alike(
     assert meter.figures is not None
     assert meter.figures.rest == pytest.approx(meter.figures.factor, rel=1e-6)
     assert meter.figures.factor == pytest.approx(took_s / 0.5, rel=0.05)
-    assert meter.figures.load == pytest.approx(took_s / 0.5 / n_requests, rel=0.05)
+    assert meter.load(1) == pytest.approx(took_s / 0.5 / n_requests, rel=0.05)
 
 
 @given(st.floats(5.0, 30.0), st.lists(st.integers(30, 200), min_size=40, max_size=60))

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from stages.text.normalise.letters import LetterStyle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
@@ -121,6 +121,9 @@ class Engine(ABC):
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
+    wake: Callable[[], None] = staticmethod(lambda: None)
+    """Has `can_step` asked again. An engine calls it, on any thread, when what a thread of its own
+    has done lets a request go on. Set by the executor, before `load`."""
 
     @property
     def pid(self) -> int | None:
@@ -143,6 +146,12 @@ class Engine(ABC):
 
     def install(self) -> None:
         """Take over what was loaded and warm up, on the model thread."""
+
+    def batch_costs(self) -> Mapping[int, float]:
+        """What it takes to speak to listeners together, by how many they are: seconds of the
+        device for one second of sound for each of them, as measured by `install`. It is asked for
+        once, after that. Empty: the more there are, the more it takes, in proportion."""
+        return {}
 
     def own_speed(self, speed: float) -> float:
         """The speed that it speaks at by itself where this one is asked for; stretching makes up

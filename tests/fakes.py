@@ -153,6 +153,9 @@ class LaunchingEngine(Engine):
         self.width = width
         self.batches: list[list[int]] = []
         self.left: list[Request] = []
+        self.works = threading.Event()
+        """While it is cleared, the device stands still."""
+        self.works.set()
         self.launched: list[LaunchedSay] = []
         """Those that are not finished."""
         self.most_launched = 0
@@ -214,9 +217,10 @@ class LaunchedSay:
 
     @property
     def is_done(self) -> bool:
-        return time.perf_counter() >= self._done_at
+        return self._engine.works.is_set() and time.perf_counter() >= self._done_at
 
     def finish(self) -> None:
+        self._engine.works.wait()
         assert self._engine.launched.pop(0) is self
         time.sleep(max(0.0, self._done_at - time.perf_counter()))
         self._engine.finish(self.slots)

@@ -236,6 +236,8 @@ def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
             dtype=dtype,
             block_frames=options.rvc_block_ms // 10,
             max_voice_bytes=options.rvc_memory_mb * 1_000_000,
+            graphs=options.graphs,
+            torch_compile=options.torch_compile,
         ),
     )
 
@@ -259,6 +261,8 @@ def _soprano(options: SpeechSettings, max_listeners: int) -> SopranoEngine:
                 options.soprano_repetition_penalty,
             ),
             n_slots=max_listeners,
+            graphs=options.graphs,
+            torch_compile=options.torch_compile,
         ),
     )
 

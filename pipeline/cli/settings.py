@@ -73,6 +73,17 @@ class SpeechSettings(CommonSettings):
         description="precision of models; auto: bfloat16 where the device multiplies it itself, and"
         " else float32; float16 is for RVC on GPUs, and Soprano stays in float32",
     )
+    graphs: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="on a GPU, record what a model does once and launch it as one (CUDA graphs, or"
+        " HIP graphs); auto: if a test at start finds that this works. on: or fail",
+    )
+    torch_compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="on a GPU, make one kernel of several small operators, by torch.compile, which"
+        " needs Triton and a C compiler, and at the first start a minute; auto: if that works."
+        " on: or fail",
+    )
     soprano_chunk_size: int = Field(
         3, ge=1, le=64, description="tokens, of 64 ms each, in a piece of sound after the first"
     )

@@ -7,17 +7,20 @@ cannot show is whether a GPU has the operators for a dtype.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
+
+from stages.neural.transfers import Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
+    from contextlib import AbstractContextManager
 
 DEVICE = torch.device("meta")
 
@@ -45,12 +48,13 @@ class ResultsAreZero(TorchFunctionMode):
 def capturing() -> Iterator[None]:
     """What a CUDA graph can record: no tensor of the CPU, not even of one number (one that torch
     puts on the device is copied there, which a capture forbids), and no waiting."""
-    with _NothingOfLists(), _NothingOfTheCpu():  # type: ignore[no-untyped-call]  # torch's
+    with NothingOfTheHost(), _NothingOfTheCpu():  # type: ignore[no-untyped-call]  # torch's
         yield
 
 
-class _NothingOfLists(TorchFunctionMode):
-    """Torch makes a tensor of a list on the CPU and copies it, where no operator shows it."""
+class NothingOfTheHost(TorchFunctionMode):
+    """Torch makes a tensor of a list on the CPU and copies it, or a list of a tensor, where no
+    operator shows it."""
 
     def __torch_function__(
         self,
@@ -61,6 +65,8 @@ class _NothingOfLists(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401
         if func in {torch.tensor, torch.as_tensor}:
             raise CpuTensor(f"{func} copies what it is given")
+        if func in {torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu}:
+            raise CpuTensor(f"{func} waits for what it is given")
         if func in {torch.Tensor.__getitem__, torch.Tensor.__setitem__}:
             places = args[1] if isinstance(args[1], tuple) else (args[1],)
             if any(isinstance(place, list) for place in places):
@@ -88,8 +94,10 @@ class _NothingOfTheCpu(TorchDispatchMode):
 
 
 class StandInGraphs:
-    """`Graphs`, where there is a GPU: a function is captured when its key comes first. What a
-    replay returns is fetched at once, and is zeros."""
+    """`Graphs`, where there is a GPU: a function is captured when its key comes first. What is
+    fetched is zeros."""
+
+    n_bytes = 0
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -101,9 +109,21 @@ class StandInGraphs:
         """In the order in which they came first."""
         return list(self._captured)
 
+    def stream(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tell(self, engine: str) -> None:
+        """There is nobody to tell."""
+
     def run(
-        self, key: Hashable, function: Callable[..., Any], *inputs: torch.Tensor
-    ) -> tuple[torch.Tensor, ...] | torch.Tensor:
+        self,
+        key: Hashable,
+        function: Callable[..., Any],
+        *inputs: torch.Tensor,
+        repeats: int = 1,
+    ) -> Any:  # noqa: ANN401 - what the function returns
+        assert repeats >= 1
+        assert all(given.device.type == "cpu" for given in inputs), f"{key}: inputs go over in run"
         shapes = [(given.shape, given.dtype) for given in inputs]
         captured = self._captured.get(key)
         if captured is None:
@@ -112,7 +132,11 @@ class StandInGraphs:
                 captured = _Captured(shapes, function(*held))
             self._captured[key] = captured
         assert captured.inputs == shapes, f"{key} came with other shapes"
-        return tree_map(lambda made: torch.zeros(made.shape, dtype=made.dtype), captured.outputs)  # type: ignore[no-any-return]
+        return captured.outputs
+
+    def fetch(self, *tensors: torch.Tensor) -> Fetched:
+        assert all(tensor.device == self._device for tensor in tensors), "it is on the host"
+        return Fetched(tuple(torch.zeros(made.shape, dtype=made.dtype) for made in tensors))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def test_every_graph_can_be_captured_and_is_made_before_anybody_speaks(
 ) -> None:
     """A graph that is first met in mid-sentence would run its step more than once."""
     graphs = StandInGraphs(DEVICE)
-    monkeypatch.setattr(model, "Graphs", lambda _device: graphs)
+    monkeypatch.setattr(model, "Graphs", lambda _device, **_options: graphs)
     options = SopranoOptions(DEVICE, dtype, sampling=sampling, n_slots=n_slots)
     engine = open_engine(tiny_model, options, force_length=lambda text: 4 + len(text) // 6)
     known = graphs.keys

@@ -156,7 +156,8 @@ class StreamingDecoder:
             ("decode", len(rows), n_units),
             partial(self._run, state, states, n_units),
             torch.tensor(rows).T.contiguous(),
-        ).cpu()
+        )
+        (sound,) = graphs.fetch(sound).result()
         made = []
         for piece, row_sound in zip(pieces, sound, strict=False):  # behind them the spare rows
             first = _first_sample(piece.begin)

@@ -168,11 +168,12 @@ class SopranoEngine(Engine):
     @torch.inference_mode()
     def step(self, batch: Sequence[Request]) -> None:
         """Take newcomers in, or go one state further with a group."""
-        if self._slot_of(batch[0]) is None:
-            under_way = self._begin(batch)
-        else:
-            under_way = self._go_on([self._utterances[request] for request in batch])
-        self._emit_what_is_due(under_way)
+        with self._model.stream():
+            if self._slot_of(batch[0]) is None:
+                under_way = self._begin(batch)
+            else:
+                under_way = self._go_on([self._utterances[request] for request in batch])
+            self._emit_what_is_due(under_way)
 
     def leave(self, request: Request) -> None:
         """Give the slot back."""

@@ -15,18 +15,20 @@ import torch
 from stages.neural import accelerator
 from stages.neural.graphs import Graphs
 from stages.tts.soprano.decoder import FLUSH_UNITS, StreamingDecoder
-from stages.tts.soprano.language_model import LanguageModel, Slots
+from stages.tts.soprano.language_model import LanguageModel, Slots, Stepped
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import FIRST_CHUNK, MAX_STATES
 from stages.tts.soprano.shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
+    from stages.neural.fusing import CompileUse
+    from stages.neural.graphs import GraphUse
     from stages.tts.soprano.checkpoint import Checkpoint
     from stages.tts.soprano.decoder import Piece, StreamingDecoderState
-    from stages.tts.soprano.language_model import Stepped
 
 Row = tuple[int, int, int]
 """A row of a step: a token, its position in the sequence, and the number of states before it."""
@@ -48,6 +50,10 @@ class SopranoOptions:
     sampling: Sampling = field(default_factory=Sampling)
     n_slots: int = 256
     """The most sentences under way at a time: as many as there may be listeners."""
+    graphs: GraphUse = "auto"
+    """Whether functions run as graphs on a GPU."""
+    torch_compile: CompileUse = "auto"
+    """Whether chains of operators are compiled for a GPU."""
 
 
 class SopranoModel:
@@ -76,18 +82,15 @@ class SopranoModel:
         """Take memory for the sentences, and run every shape once."""
         device = self._options.device
         accelerator.use(device)
-        n_slots = self._spare + 1
-        self._slots = Slots(
-            self._config,
-            n_slots,
-            max_length=self.shapes.max_length,
-            max_states=MAX_STATES,
-            dtype=self._options.dtype,
-            device=device,
-        )
-        self._decoder_state = self._decoder.start(n_slots)
-        self._graphs = Graphs(device)
-        self._warm_up()
+        self._graphs = Graphs(device, wanted=self._options.graphs)
+        with self.stream():
+            self._lay_out(device)
+            self._warm_up()
+        self._graphs.tell("soprano")
+
+    def stream(self) -> AbstractContextManager[None]:
+        """What everything that follows is called within; see `Graphs.stream`."""
+        return self._graphs.stream()
 
     def prefill(
         self, slots: Sequence[int], prompts: Sequence[list[int]], draws: Sequence[float]
@@ -99,7 +102,7 @@ class SopranoModel:
         n_rows, longest = self.shapes.prompts(len(prompts), max(map(len, prompts)))
         padded = [prompt + [self.stop_token] * (longest - len(prompt)) for prompt in prompts]
         n_spare = n_rows - len(prompts)
-        return self._graphs.run(
+        made = self._graphs.run(
             ("prefill", n_rows, longest),
             partial(self._lm.prefill, self._slots),
             torch.tensor([*slots, *[self._spare] * n_spare]),
@@ -107,18 +110,20 @@ class SopranoModel:
             torch.tensor([*map(len, prompts), *[1] * n_spare]),
             torch.tensor([*draws, *[0.0] * n_spare]),
         )
+        return Stepped(*self._graphs.fetch(*made).result())
 
     def step(self, first: int, rows: Sequence[Row], draws: Sequence[float]) -> Stepped:
         """One state further in the slots from `first` on. A row that is run again with the same
         values changes nothing; the last that is not `EMPTY_ROW` is the last of what returns."""
         length = self.shapes.attention_length(max(position for _, position, _ in rows))
         n_used = self.shapes.used_rows([row != EMPTY_ROW for row in rows])
-        return self._graphs.run(
+        made = self._graphs.run(
             ("step", first, len(rows)),
             partial(self._lm.step, self._slots, first, n_used=n_used, length=length),
             torch.tensor(rows).T.contiguous(),
             torch.tensor(draws),
         )
+        return Stepped(*self._graphs.fetch(*made).result())
 
     def units(self, piece: Piece) -> int:
         """The decoder's units that a piece is run in; pieces of equal units run together."""
@@ -142,6 +147,18 @@ class SopranoModel:
             n_units=n_units,
             n_rows=n_rows,
         )
+
+    def _lay_out(self, device: torch.device) -> None:
+        n_slots = self._spare + 1
+        self._slots = Slots(
+            self._config,
+            n_slots,
+            max_length=self.shapes.max_length,
+            max_states=MAX_STATES,
+            dtype=self._options.dtype,
+            device=device,
+        )
+        self._decoder_state = self._decoder.start(n_slots)
 
     def _warm_up(self) -> None:
         """Run every shape that a graph has to be made for; on a CPU, one of each kind."""
