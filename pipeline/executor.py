@@ -79,6 +79,8 @@ class Executor:
         self._loaded: deque[tuple[Engine, Future[None]]] = deque()  # waiting to be installed
         self._arrivals: deque[QueuedRequest] = deque()
         self._dropped: deque[QueuedRequest] = deque()  # those that have ended or died
+        self._soon: deque[Callable[[], None]] = deque()  # to be called on the Trio thread
+        self._is_trio_woken = False
         self._queues: dict[Engine, EngineQueue] = {}  # in the order of the data
         self._spare_time = SpareTime()
         self._devices_time = DevicesTime()
@@ -150,6 +152,12 @@ class Executor:
         """The requests that an engine has before it, those under way included."""
         return sum(own.engine is engine and not own.has_ended for own in self._open)
 
+    def _call_soon(self) -> None:
+        """Call what the model thread wanted to be called."""
+        self._is_trio_woken = False  # before the look: what comes after it wakes Trio again
+        while self._soon:
+            self._soon.popleft()()
+
     def wake(self) -> None:
         """Tell the model thread to look again."""
         self._wake.set()
@@ -187,8 +195,14 @@ class Executor:
     # Called on the model thread.
 
     def _trio_soon(self, function: Callable[[], None]) -> None:
+        """Have this called on the Trio thread, in order. A step has sound for hundreds, and to wake
+        Trio for each of them took longer than to launch the next step."""
+        self._soon.append(function)
+        if self._is_trio_woken:
+            return
+        self._is_trio_woken = True
         try:
-            self._trio.run_sync_soon(function, idempotent=True)
+            self._trio.run_sync_soon(self._call_soon)
         except trio.RunFinishedError:
             self._stopping = True  # there is no listener any more
 
