@@ -26,15 +26,17 @@ Predicted of one graph for a block and several steps launched at once, which has
 yet: a step 0.5 ms at 8 slots and 1.0 at 256; a block 5 ms, and 12 of 32 streams; first sound of
 the chain 15 ms alone and p95 30 ms at 20 a second; 400 listeners without a gap.
 
-Plain ``python3 bench/gpu.py`` on a machine with Python 3.12, torch 2.11 (with Triton, as it comes)
-and numpy; nothing else need be there, and nothing is downloaded. The other packages are those of
-``bench/gpu-wheels.txt``, fetched elsewhere into a folder that git ignores, and carried along:
+The machine is taken to have one such card, 16 cores, Python 3.12, and for it torch 2.11 as it
+comes, with Triton, and numpy; nothing need be reached from it. What is missing is listed in
+``bench/gpu-wheels.txt``: fetched elsewhere into a folder that git ignores (95 MB), and carried.
+Where the machine has scipy, or transformers with tokenizers, huggingface-hub and safetensors, they
+may stay behind (41 MB).
 
     python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 \\
-        --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \\
+        --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \\
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \\
         -r bench/gpu-wheels.txt -d .wheels
-    python3 -m pip install -q --no-index --no-deps --target /tmp/site .wheels/*.whl
+    python3 -m pip install -q --no-index --no-deps --no-compile --target /tmp/site .wheels/*.whl
     PYTHONPATH=/tmp/site python3 bench/gpu.py
 
 It takes 220 s at most: with 70 s in which a machine starts and 10 for the wheels that is 5 minutes.
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Generator, Mapping
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
 COLUMNS = {
@@ -152,32 +155,29 @@ class Part(NamedTuple):
     """What those before it leave of theirs comes to it."""
 
 
-MODELS = Part("bench.gpu_parts", "models", 25)
+MODELS = Part("bench.gpu_parts", "models", 35)  # and what is imported before
 PARTS = {
     "soprano parity": Part("bench.gpu_parts", "soprano_parity", 15),
     "rvc parity": Part("bench.gpu_parts", "rvc_parity", 30),
     "soprano": Part("bench.gpu_parts", "soprano_speed", 25),
-    "rvc": Part("bench.gpu_parts", "rvc_speed", 25),
-    "chain": Part("bench.gpu_parts", "chain_speed", 20),
+    "rvc": Part("bench.gpu_parts", "rvc_speed", 20),
+    "chain": Part("bench.gpu_parts", "chain_speed", 15),
     "wire": Part("bench.gpu_wire", "wire", 80),
 }
 
 TINY_TIMES = 4.0
 """So many times as long for tiny models, which run where much else does."""
+TRIAL_WITHIN_S = 60.0
+"""Imports included, on a machine where nothing is compiled yet."""
 EXIT_WITHIN_S = 3.0
 """Of having said everything; a process that a GPU holds cannot even be killed."""
 
 
 def measure(parts: Mapping[str, Part], asked: argparse.Namespace) -> Generator[Result]:
     """Each part in a process of its own: an error of a GPU leaves a process that can do nothing
-    more there, and what was measured before it, and what comes after, is to be had all the same.
-
-    They are forks of one that has imported what they need, and has not touched the GPU."""
-    path = (str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))
-    os.environ["PYTHONPATH"] = os.pathsep.join(path)
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(sorted({part.module for part in parts.values()}))
+    more there, and what was measured before it, and what comes after, is to be had all the same."""
     by = time.monotonic()
+    processes = processes_for(parts, asked.device)
     for name, part in parts.items():
         began = time.monotonic()
         by += part.within_s * (TINY_TIMES if asked.tiny else 1)
@@ -195,6 +195,31 @@ def measure(parts: Mapping[str, Part], asked: argparse.Namespace) -> Generator[R
                 yield {"case": f"{name}: died", "exit_code": process.exitcode}
         finally:
             end_with_all(process)
+
+
+def processes_for(parts: Mapping[str, Part], device: str) -> ForkServerContext | SpawnContext:
+    """How processes are started: as forks of one that has imported what they need, which takes 10 s
+    each time. That one must not have touched the GPU, so one fork tries it first."""
+    path = (str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # asked whether there is one, torch uses it
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(sorted({part.module for part in parts.values()}))
+    trial = forks.Process(target=touch, args=(device,))
+    trial.start()
+    trial.join(TRIAL_WITHIN_S)
+    if trial.exitcode == 0:
+        return forks
+    trial.kill()
+    print("forks cannot use this device: each part imports anew", flush=True)
+    return multiprocessing.get_context("spawn")
+
+
+def touch(device: str) -> None:
+    """Use a device. Raises where it cannot be used."""
+    import torch  # noqa: PLC0415 - in a fork that has it
+
+    torch.zeros(1, device=device)
 
 
 def measure_part(

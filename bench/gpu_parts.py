@@ -17,6 +17,7 @@ import trio
 from bench import chain, soprano
 from bench.models import N_VECTORS, SOPRANO_RATE, Files, chosen
 from stages.neural import accelerator
+from stages.neural.graphs import Graphs
 from stages.rvc.engine import RvcEngine, RvcOptions
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
@@ -167,12 +168,11 @@ def block_ms(engine: RvcEngine, requests: list[DrivenRequest]) -> float:
 def open_rvc(
     files: Files, device: torch.device, dtype: torch.dtype, pitch: PitchMethod = "auto"
 ) -> Iterator[RvcEngine]:
-    """An engine with one voice, which has an index."""
+    """An engine with one voice, which has an index; on a CPU in slots, too."""
     settings = VoiceSettings(pitch_method=pitch)
     voice = VoiceEntry(VOICE, files.voice, files.index, None, settings)
-    engine = RvcEngine(
-        {voice.name: voice}, RvcOptions(files.hubert, files.rmvpe, device=device, dtype=dtype)
-    )
+    options = RvcOptions(files.hubert, files.rmvpe, device=device, dtype=dtype)
+    engine = RvcEngine({voice.name: voice}, options, graphs=Graphs(device))
     engine.load()
     engine.install()
     yield engine

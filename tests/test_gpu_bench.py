@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ def test_a_part_that_goes_wrong_says_so_and_the_next_begins() -> None:
         "third": gpu.Part(PARTS, "good", PATIENCE_S),
         "fourth": gpu.Part(PARTS, "good", -3 * PATIENCE_S),  # its time is over
     }
-    told = list(gpu.measure(parts, argparse.Namespace(tiny=False)))
+    told = list(gpu.measure(parts, argparse.Namespace(tiny=False, device="cpu")))
     assert told == [
         {"case": "first: before", "ms": 1},
         {"case": "first: failed", "error": "ValueError: no such card"},
@@ -49,7 +50,7 @@ def test_a_part_that_goes_wrong_says_so_and_the_next_begins() -> None:
 def test_a_part_that_is_ended_leaves_nothing_that_it_has_started() -> None:
     """A server, say, which would hold the GPU."""
     parts = {"it": gpu.Part(PARTS, "hangs", PATIENCE_S)}
-    told = gpu.measure(parts, argparse.Namespace(tiny=False))
+    told = gpu.measure(parts, argparse.Namespace(tiny=False, device="cpu"))
     program = psutil.Process(next(told)["pid"])
     told.close()
     program.wait(PATIENCE_S)
@@ -110,3 +111,15 @@ def test_a_row_has_what_was_asked_for_within_its_window() -> None:
         30,
     )
     assert (row["gaps"], row["gap_ms"], row["refused"], row["lost"]) == (2, 4, 1, 0)
+
+
+def test_the_wheels_to_carry_are_of_the_pinned_versions() -> None:
+    """What is measured on a GPU is what is tested here."""
+
+    def pins(path: str) -> set[str]:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        return set(re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE))
+
+    wheels = pins("bench/gpu-wheels.txt")
+    assert wheels
+    assert wheels - pins("requirements/full.txt") == set()
