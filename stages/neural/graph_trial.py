@@ -13,45 +13,35 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stages.neural.graphs import Graphs
-
 TOLERANCE = 1e-3
 """Of values about 1: a library may choose another algorithm."""
 
 
-class _Attempt(NamedTuple):
-    """A function of `x` (2, 8, 16) and `places` (2,), a number from 0 to 3 each."""
+class Attempt(NamedTuple):
+    """A function that a graph is made of, and inputs: `x` (2, 8, 16), and `places` (2,), a number
+    from 0 to 3 each."""
 
     name: str
     function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    seen: tuple[torch.Tensor, torch.Tensor]
+    """Of the capture, on the host."""
+    new: tuple[torch.Tensor, torch.Tensor]
+    """Of the replay that is looked at."""
     repeats: int = 1
 
 
-def first_failure(graphs: Graphs, device: torch.device) -> str | None:
-    """What graphs cannot do on this device, in words; None: they can do all that is tried, or have
-    been given up already. Inside ``graphs.stream()``."""
+def is_like(replayed: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether a replay gave what the operators gave one by one."""
+    return torch.allclose(replayed, wanted, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+def attempts(device: torch.device) -> Iterator[Attempt]:
+    """What is tried on a device."""
     draws = torch.Generator().manual_seed(0)
     seen, new = (
         (torch.randn(2, 8, 16, generator=draws), torch.tensor(places))
         for places in ([0, 2], [1, 3])
     )
-    for attempt in _attempts(device, draws):
-        key = ("trial", attempt.name)
-        graphs.run(key, attempt.function, *seen, repeats=attempt.repeats)
-        if not graphs.in_use:
-            return None
-        replayed = graphs.run(key, attempt.function, *new, repeats=attempt.repeats)
-        (replayed,) = graphs.fetch(replayed).result()
-        moved = [given.to(device, copy=True) for given in new]
-        for _ in range(attempt.repeats):
-            wanted = attempt.function(*moved)
-        (wanted,) = graphs.fetch(wanted).result()
-        if not torch.allclose(replayed, wanted, atol=TOLERANCE, rtol=TOLERANCE):
-            return f"a graph of {attempt.name} computes other values than its operators do"
-    return None
-
-
-def _attempts(device: torch.device, draws: torch.Generator) -> Iterator[_Attempt]:
     weight = torch.randn(16, 16, generator=draws).to(device) / 4
     kernel = torch.randn(8, 8, 1, 3, generator=draws).to(device) / 4
     kernel = kernel.to(memory_format=torch.channels_last)
@@ -86,9 +76,9 @@ def _attempts(device: torch.device, draws: torch.Generator) -> Iterator[_Attempt
         places.add_(1)
         return x.clone()
 
-    yield _Attempt("a matrix product", multiply)
-    yield _Attempt("a convolution", convolve)
-    yield _Attempt("reads and writes by index", move)
-    yield _Attempt("attention with a mask", attend)
-    yield _Attempt("a Fourier transform", transform)
-    yield _Attempt("changes in place", change, repeats=3)
+    yield Attempt("a matrix product", multiply, seen, new)
+    yield Attempt("a convolution", convolve, seen, new)
+    yield Attempt("reads and writes by index", move, seen, new)
+    yield Attempt("attention with a mask", attend, seen, new)
+    yield Attempt("a Fourier transform", transform, seen, new)
+    yield Attempt("changes in place", change, seen, new, repeats=3)

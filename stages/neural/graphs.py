@@ -13,7 +13,7 @@ import torch
 
 from stages.error_text import reason
 from stages.neural.card import CudaCard
-from stages.neural.graph_trial import first_failure
+from stages.neural.graph_trial import attempts, is_like
 from stages.neural.transfers import Fetched, HeldInputs, fetched
 
 if TYPE_CHECKING:
@@ -115,12 +115,27 @@ class Graphs:
     def _try_out(self, card: Card) -> None:
         with self.stream(), torch.inference_mode():
             try:
-                failure = first_failure(self, self._device)
+                failure = self._first_failure()
             except RuntimeError as error:  # torch's, for whatever a library or a driver lacks
                 failure = f"a test at start: {reason(error)}"
             if failure is not None:
                 self._give_up(card, failure)
             self._forget(card)
+
+    def _first_failure(self) -> str | None:
+        """What a graph computes wrongly here; None: nothing, or graphs have been given up."""
+        for attempt in attempts(self._device):
+            function, repeats = attempt.function, attempt.repeats
+            key = ("trial", attempt.name)
+            self.run(key, function, *attempt.seen, repeats=repeats)
+            if not self.in_use:
+                return None
+            replayed = self.fetch(self.run(key, function, *attempt.new, repeats=repeats))
+            there = tuple(given.to(self._device, copy=True) for given in attempt.new)
+            wanted = self.fetch(_repeated(function, there, repeats))
+            if not is_like(*replayed.result(), *wanted.result()):
+                return f"a graph of {attempt.name} computes other values than its operators do"
+        return None
 
     def _held_for(self, card: Card, key: Hashable, inputs: tuple[torch.Tensor, ...]) -> HeldInputs:
         held = self._held.get(key)
@@ -161,6 +176,7 @@ class Graphs:
     def _forget(self, card: Card) -> None:
         card.wait()  # for what is being replayed
         self._captured.clear()
+        self._held.clear()
         card.forget_captures()
 
 

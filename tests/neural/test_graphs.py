@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from structlog.testing import capture_logs
 
-from stages.neural.card import CudaCard, Replayable
+from stages.neural.card import Replayable
 from stages.neural.graphs import WARM_UP_RUNS, Graphs
 from stages.neural.transfers import MOST_CROSSINGS, HeldInputs
 from tests.neural.recorded_graphs import RecordedGraphs, RecordingCard
@@ -261,6 +260,21 @@ def test_a_graph_that_computes_something_else_is_found_at_start() -> None:
     assert logs[0]["reason"].startswith("a graph of a matrix product computes other values")
 
 
+def test_an_operator_that_a_library_lacks_is_told_at_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever speaks may not need it."""
+
+    def fail(_device: torch.device) -> list[Any]:
+        raise RuntimeError("hipFFT: HIPFFT_NOT_IMPLEMENTED")
+
+    monkeypatch.setattr("stages.neural.graphs.attempts", fail)
+    with capture_logs() as logs:
+        graphs = Graphs(CPU, card=RecordingCard())
+    assert not graphs.in_use
+    assert logs[0]["reason"] == "a test at start: hipFFT: HIPFFT_NOT_IMPLEMENTED"
+
+
 def test_an_error_of_the_function_itself_is_its_callers() -> None:
     def fail(_x: torch.Tensor) -> torch.Tensor:
         raise IndexError("a mistake")
@@ -279,60 +293,3 @@ def test_the_log_tells_what_was_captured(graphs: RecordedGraphs) -> None:
     (told,) = logs
     assert told["engine"] == "soprano"
     assert (told["graphs"], told["memory"]) == (1, "0 MB")
-
-
-class FakeGraph:
-    """torch's, which records nothing."""
-
-    calls: list[object]
-
-    def capture_begin(self, *, pool: object, capture_error_mode: str) -> None:
-        self.calls.append((pool, capture_error_mode))
-
-    def capture_end(self) -> None:
-        self.calls.append("end")
-        if "broken" in self.calls:
-            raise RuntimeError("the capture was invalidated")
-
-    def replay(self) -> None:
-        self.calls.append("replay")
-
-
-@pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> CudaCard:
-    pools = iter(((0, 1), (0, 2)))
-    FakeGraph.calls = []
-    monkeypatch.setattr("torch.cuda.Stream", lambda _device: nullcontext())
-    monkeypatch.setattr("torch.cuda.CUDAGraph", FakeGraph)
-    monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: next(pools))
-    return CudaCard(torch.device("cuda:0"))
-
-
-def test_other_threads_may_use_the_card_during_a_capture(card: CudaCard) -> None:
-    replay, outputs = card.capture(lambda: "made")
-    replay()
-    assert outputs == "made"
-    assert FakeGraph.calls == [((0, 1), "thread_local"), "end", "replay"]
-
-
-def test_a_capture_that_fails_is_ended_and_says_why(card: CudaCard) -> None:
-    def fail() -> None:
-        FakeGraph.calls.append("broken")
-        raise ValueError("no graph has this")
-
-    with pytest.raises(ValueError, match="no graph has this"):
-        card.capture(fail)
-    assert FakeGraph.calls[-1] == "end"
-    card.forget_captures()
-    FakeGraph.calls.clear()
-    card.capture(lambda: None)
-    assert FakeGraph.calls[0] == ((0, 2), "thread_local")
-
-
-def test_the_memory_of_captures_is_that_of_their_pool(
-    card: CudaCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes = [((0, 0), 1), ((0, 1), 10), ((0, 2), 100), ((0, 1), 1000)]
-    segments = [{"segment_pool_id": pool, "total_size": size} for pool, size in sizes]
-    monkeypatch.setattr("torch.cuda.memory_snapshot", lambda: segments)
-    assert card.n_bytes == 1010
