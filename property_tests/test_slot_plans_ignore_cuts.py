@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from stages.rvc.slots.plan import PlannedBlock
 
 LONGEST = 60_000
-LOOKS_AHEAD = 90
-"""Samples, of a filter that is not here."""
+LOOKS_AHEAD = 64
+"""Samples at 16 kHz, of a filter that is not here."""
 
 CONTEXTS = st.sampled_from([(12, 10), (13, 12), (15, 14), (14, 13)])  # of real voices
 CUTS = st.lists(st.tuples(st.integers(0, LONGEST), st.integers(0, 3)), max_size=10)
@@ -43,7 +43,7 @@ def planned(
         shape.blocks(left, lag),
         in_rate=in_rate,
         lag=lag,
-        needed=lambda n: n * in_rate // 16_000 + LOOKS_AHEAD,
+        needed=lambda n: (n + LOOKS_AHEAD) * in_rate // 16_000 + 1,
     )
     speech = np.arange(1, n_samples + 1, dtype=np.float32)
     made = []

@@ -16,8 +16,9 @@ import torch
 from stages import rvc
 from stages.audio.format import PIPELINE_RATE
 from stages.engine import Engine
-from stages.errors import UnusableModel
+from stages.errors import ServerError, UnusableModel
 from stages.file_sizes import megabytes, size_of
+from stages.items import Style
 from stages.neural import accelerator
 from stages.neural.graphs import Graphs
 from stages.rvc.conversion import Converter
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples
     from stages.engine import Launched, Request
-    from stages.items import Style
     from stages.neural.fusing import CompileUse
     from stages.neural.graphs import GraphUse
     from stages.rvc.intake import Stream
@@ -115,6 +115,7 @@ class RvcEngine(Engine):
         )
         self._conversions: dict[Request, SegmentConversion] = {}
         self._pitch_threads = PitchThreads(self._wake)
+        self._costs: Mapping[int, float] = {}
         self._networks: SlotNetworks | None = None
         self._slots: SlotConverter | None = None
 
@@ -143,6 +144,24 @@ class RvcEngine(Engine):
                     torch_compile=options.torch_compile,
                 )
                 self._slots = SlotConverter(self._networks, self._pitch_threads)
+
+    @torch.inference_mode()
+    def install(self) -> None:
+        """On a GPU, capture what voices of the first kind need, and measure what it takes."""
+        accelerator.use(self._options.device)
+        if self._networks is None:
+            return
+        for name in self._entries:
+            try:
+                voice = self.load_voice(self, Style(name), ahead=True).result()
+            except ServerError:
+                continue  # the log says why it cannot be read
+            self._costs = self._networks.costs(voice)
+            break
+        self.release_voice(self)
+
+    def batch_costs(self) -> Mapping[int, float]:
+        return self._costs
 
     def _read_rmvpe(self) -> RmvpePitch | None:
         """rmvpe, which is a part of a graph. None: it cannot be had; whoever wants it is told."""
@@ -186,8 +205,12 @@ class RvcEngine(Engine):
         if not due:
             return requests[:1]
         first = next(iter(due.values()))
-        alike = [request for request, own in due.items() if _go_together(own, first)]
-        return alike[:MAX_BATCH]
+        if self._slots is not None and isinstance(first, SlotConversion):
+            slotted = {own: request for request, own in due.items() if type(own) is type(first)}
+            return [slotted[own] for own in self._slots.fitting([*slotted])]
+        alone = {request: own for request, own in due.items() if isinstance(own, ConversionStream)}
+        shape = next(iter(alone.values())).block.shape
+        return [request for request, own in alone.items() if own.block.shape == shape][:MAX_BATCH]
 
     @torch.inference_mode()
     def step(self, batch: Sequence[Request]) -> Launched | None:
@@ -285,10 +308,3 @@ class _LaunchedBlock:
     def finish(self) -> None:
         for stream, sound in self._step.finish():
             self._hand_out(self._requests[stream], sound)
-
-
-def _go_together(a: Stream, b: Stream) -> bool:
-    """Whether these are converted in one step: in slots, or with blocks of one shape."""
-    if isinstance(a, SlotConversion) or isinstance(b, SlotConversion):
-        return type(a) is type(b)
-    return a.block.shape == b.block.shape

@@ -32,6 +32,10 @@ MARGIN = 8
 them a window's last frame is no further off than its others, and no border can be told from the
 frames around it; see `tests/rvc/test_seams.py`."""
 
+PITCH_FRAMES = 96
+"""Frames that pitch is found in at a time: the new ones, and as many before them as their octave
+needs. Three times the 32 that rmvpe counts in."""
+
 RAMP = (16, 16, 24)
 """Frames of the first blocks. A listener is to hear something soon, and then not to run dry while
 the next block waits for more speech and is computed."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.neural.state import StreamState
+from stages.neural.weights import moved_together
 from stages.rvc.network.decoder import Decoder
 from stages.rvc.network.excitation import Excitation
 from stages.rvc.network.prior import NOISE_SCALE, Flow, Prior
 from stages.rvc.pitch.scale import coarse
-from stages.rvc.slots.weights import moved_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ import torch
 
 from stages.errors import SynthesisError
 from stages.rvc.pitch.estimator import BatchEstimator
-from stages.rvc.slots.networks import size_for
+from stages.rvc.slots.networks import BATCH_SIZES, size_for
 from stages.rvc.slots.plan import SlotStream
 from stages.rvc.slots.rows import Row
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from stages.neural.transfers import Fetched
     from stages.rvc.network.config import Version
     from stages.rvc.slots.host_pitch import PitchThreads
-    from stages.rvc.slots.index import DeviceIndex
     from stages.rvc.slots.networks import SlotNetworks
     from stages.rvc.slots.plan import PlannedBlock
     from stages.rvc.slots.speaking import Speaking
+    from stages.rvc.voices.device_index import DeviceIndex
     from stages.rvc.voices.loaded import LoadedVoice
 
     FreeSlots: TypeAlias = list[int]
@@ -117,7 +117,7 @@ class SlotConversion:
         return Row(slot, planned, settings, self.voice.semitones, self._seed, has_index)
 
 
-class _Part(NamedTuple):
+class _VoicePart(NamedTuple):
     """What is fetched of a step: the sound of the streams of one voice."""
 
     streams: Sequence[SlotConversion]
@@ -128,7 +128,7 @@ class _Part(NamedTuple):
 class SlotStep:
     """A block of several streams, which the device is at work on."""
 
-    def __init__(self, parts: Sequence[_Part], failed: Sequence[Failed]) -> None:
+    def __init__(self, parts: Sequence[_VoicePart], failed: Sequence[Failed]) -> None:
         self.failed = failed
         """Streams that are not in it, and why."""
         self._parts = parts
@@ -193,13 +193,20 @@ class SlotConverter:
         )
         return SlotConversion(plan, voice, speaking, self._free, in_rate=in_rate, seed=seed)
 
+    def fitting(self, streams: Sequence[SlotConversion]) -> list[SlotConversion]:
+        """Those that can go into one step, the first ones first: newcomers while there are slots,
+        and as many as the largest batch has."""
+        n_free, chosen = len(self._free), []
+        for stream in streams:
+            if stream.slot is None:
+                if not n_free:
+                    continue
+                n_free -= 1
+            chosen.append(stream)
+        return chosen[: BATCH_SIZES[-1]]
+
     def launch(self, streams: Sequence[SlotConversion]) -> SlotStep:
-        """Begin to convert the next block of each, which must be due; at most of as many as the
-        largest batch has. Newcomers for whom there is no slot stay due."""
-        n_free = len(self._free)
-        newcomers = [stream for stream in streams if stream.slot is None]
-        left_out = set(newcomers[n_free:])
-        streams = [stream for stream in streams if stream not in left_out]
+        """Begin to convert the next block of each, which must be due and `fitting`."""
         failed: list[Failed] = []
         taken: list[Taken] = []
         with self._networks.on_device():
@@ -256,11 +263,11 @@ class SlotConverter:
         made = torch.tensor(values, dtype=dtype, pin_memory=device.type == "cuda")
         return made.to(device, non_blocking=True)
 
-    def _speak(self, taken: Sequence[Taken]) -> _Part:
+    def _speak(self, taken: Sequence[Taken]) -> _VoicePart:
         """Graph B for streams of one voice."""
         streams, rows = [stream for stream, _ in taken], [row for _, row in taken]
         sound = self._networks.speak(streams[0].voice, streams[0].speaking, rows)
-        return _Part(streams, [row.planned.heard for row in rows], sound)
+        return _VoicePart(streams, [row.planned.heard for row in rows], sound)
 
 
 def _speech_kind(stream: SlotConversion) -> tuple[Version, int]:

@@ -19,8 +19,8 @@ from stages.errors import SynthesisError
 from stages.rvc import schedule
 from stages.rvc.loudness import FRAME
 from stages.rvc.network.content import FEATURE_REACH
+from stages.rvc.schedule import PITCH_FRAMES
 from stages.rvc.speech import HOP, RATE, FilteredSpeech
-from stages.rvc.streaming import PITCH_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,10 +20,10 @@ from torch.nn import functional
 from stages.neural import accelerator
 from stages.rvc.network.config import CONTENT_WIDTHS
 from stages.rvc.network.content import FEATURE_REACH, ContentState
+from stages.rvc.schedule import PITCH_FRAMES
 from stages.rvc.slots.high_pass import HighPass
 from stages.rvc.slots.polyphase import Polyphase
 from stages.rvc.speech import HOP, RATE, SETTLES
-from stages.rvc.streaming import PITCH_FRAMES
 
 if TYPE_CHECKING:
     from stages.rvc.network.config import Version
@@ -139,7 +139,7 @@ class SpeechMemory:
         return sum(getattr(self, field.name).nbytes for field in fields(self))
 
 
-class _Piece(NamedTuple):
+class _Excerpt(NamedTuple):
     """A stretch of each row's speech that is filtered for itself, in samples at 16 kHz since the
     segment's start."""
 
@@ -151,7 +151,7 @@ class _Piece(NamedTuple):
     """(batch,) int64: up to where it is read."""
 
     @classmethod
-    def of(cls, n_speech: torch.Tensor, start: torch.Tensor, stop: torch.Tensor) -> _Piece:
+    def of(cls, n_speech: torch.Tensor, start: torch.Tensor, stop: torch.Tensor) -> _Excerpt:
         """What `FilteredSpeech.filtered` filters to read from `start` to `stop`, where there are
         so many samples."""
         needed_from = torch.minimum(start, 2 * n_speech - stop)
@@ -226,8 +226,8 @@ class Listening:
         """Take the speech of each row, and leave in the memory what `Speaking` needs."""
         speech, n_speech = self._hear(rows)
         content_stop, pitch_stop = rows.stop * HOP + FEATURE_REACH, rows.stop * HOP
-        content = _Piece.of(n_speech, (rows.stop - rows.n_new) * HOP, content_stop)
-        pitch = _Piece.of(n_speech, pitch_stop - PITCH_FRAMES * HOP, pitch_stop)
+        content = _Excerpt.of(n_speech, (rows.stop - rows.n_new) * HOP, content_stop)
+        pitch = _Excerpt.of(n_speech, pitch_stop - PITCH_FRAMES * HOP, pitch_stop)
         n_forgotten = (n_speech - KEPT).repeat(2)
         filtered = self._high_pass(
             speech.repeat(2, 1),

@@ -12,20 +12,19 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import structlog
 
 from stages.conversion_settings import ConversionSettings
 from stages.file_sizes import megabytes
-from stages.neural.fusing import fused
 from stages.rvc.noise import Noise
-from stages.rvc.slots.index import DeviceIndex
 from stages.rvc.slots.listening import Listening, ListenRows
 from stages.rvc.slots.plan import SlotStream
 from stages.rvc.slots.rows import Row, RowMaker
 from stages.rvc.slots.speaking import Speaking, SpeakRows
+from stages.rvc.voices.device_index import DeviceIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -49,11 +48,11 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-F = TypeVar("F", bound="Callable[..., object]")
-
 BATCH_SIZES = (1, 4, 8, 16, 32)
 """Rows of a graph: those that are not used cost as much as those that are. With 64 the decoder took
 seven times as long as with 32 (H200, 2026-11-27)."""
+TIMED_RUNS = 3
+"""Of each size, at start: a device that has rested is slow at first."""
 MAX_ARCHITECTURES = 6
 """Kinds of voices that have slots: RVC has trained six. Each takes memory for all slots, and some
 seconds for its captures; voices of one kind more are converted without slots."""
@@ -125,7 +124,12 @@ class SlotNetworks:
         with self.on_device():
             heard = self.memory(config.version)
             speaking = Speaking(
-                config, heard, self.n_slots, self.shape, self._noises, fuse=self._fuse
+                config,
+                heard,
+                self.n_slots,
+                self.shape,
+                self._noises,
+                torch_compile=self._torch_compile,
             )
             speaking.use(voice.synthesizer)
         self.blocks(voice, speaking)
@@ -142,9 +146,6 @@ class SlotNetworks:
             graphs=megabytes(self._graphs.n_bytes),
         )
         return speaking
-
-    def _fuse(self, function: F) -> F:
-        return cast("F", fused(cast("Any", function), self.device, wanted=self._torch_compile))
 
     def _listen_to(self, version: Version) -> None:
         """Graph A for voices of this version."""
@@ -219,6 +220,25 @@ class SlotNetworks:
         speak_rows = self._rows.speak(rows, size, voice.synthesizer.config)
         (sound,) = self._graphs.run(("speak", _kind(voice), size), _speak(speaking), *speak_rows)
         return self._graphs.fetch(sound[: len(rows)])
+
+    def costs(self, voice: LoadedVoice) -> dict[int, float]:
+        """See `stages.engine.Engine.batch_costs`: with this voice, by batch size. Empty: it has no
+        slots."""
+        speaking = self.speaking(voice)
+        if speaking is None:
+            return {}
+        version, in_rate = voice.synthesizer.config.version, self._in_rates[0]
+        costs = {}
+        for size in BATCH_SIZES:
+            rows = [self._row_of_silence(in_rate)] * size
+            raw = np.zeros((size, self.shape.max_in(in_rate)), np.float32)
+            for _ in range(TIMED_RUNS):  # of which the last counts
+                began = time.perf_counter()
+                with self.on_device():
+                    self.listen(version, in_rate, rows, raw)
+                    self.speak(voice, speaking, rows).result()
+                costs[size] = (time.perf_counter() - began) / (self.shape.block / 100)
+        return costs
 
 
 def size_for(n_rows: int) -> int:

@@ -13,9 +13,8 @@ from stages.rvc import schedule
 from stages.rvc.loudness import FRAME
 from stages.rvc.network.config import FLOW_REACH
 from stages.rvc.network.content import FEATURE_REACH
-from stages.rvc.schedule import LEAD, MARGIN, RAMP, WINDOW, even
+from stages.rvc.schedule import LEAD, MARGIN, PITCH_FRAMES, RAMP, WINDOW, even
 from stages.rvc.speech import HOP, RATE
-from stages.rvc.streaming import PITCH_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
 from stages.audio.format import PIPELINE_RATE
+from stages.neural.fusing import fused
 from stages.rvc.loudness import FRAME
 from stages.rvc.network.config import tensor_shapes
 from stages.rvc.network.synthesizer import Synthesizer
@@ -26,20 +27,15 @@ from stages.rvc.slots.plan import lag_frames
 from stages.rvc.slots.polyphase import Polyphase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from stages.neural.fusing import CompileUse, Out
     from stages.rvc.network.config import VoiceConfig
     from stages.rvc.network.synthesizer import Speaker
     from stages.rvc.noise import Noise
     from stages.rvc.slots.plan import SteadyShape
-
-Function = TypeVar("Function", bound="Callable[..., object]")
-
-
-class Fuse(Protocol):
-    """What compiles a pure function for a device: `neural.fusing.fused`."""
-
-    def __call__(self, function: Function, /) -> Function: ...
+F0 = 1
+"""Which argument of `Synthesizer.latents` is the pitch."""
 
 
 class Heard(Protocol):
@@ -102,15 +98,15 @@ class Speaking:
         shape: SteadyShape,
         noises: tuple[Noise, Noise],
         *,
-        fuse: Fuse | None = None,
+        torch_compile: CompileUse = "auto",
     ) -> None:
         """`n_slots`: besides the spare one, which is the last. `noises`: of latents and of the
-        source. `fuse`: what the pure functions in it are compiled by, if they are."""
+        source."""
         self._config = replace(config, n_speakers=1)
         self._heard = heard
         self._shape = shape
         self._latent_noise, self._source_noise = noises
-        self._fuse = fuse
+        self._torch_compile: CompileUse = torch_compile
         device, dtype = heard.features.device, heard.features.dtype
         self._device = device
         own = _without_weights(self._config, device, dtype)
@@ -184,9 +180,13 @@ class Speaking:
     def _adopt(self, synthesizer: Synthesizer) -> None:
         """Run the networks of this one."""
         self._excitation = synthesizer.excitation
-        self._latents, self._decode = synthesizer.latents, synthesizer.decoder.step
-        if self._fuse is not None:
-            self._latents, self._decode = self._fuse(self._latents), self._fuse(self._decode)
+        arguments = range(5)
+        self._decode = self._fused(synthesizer.decoder.step, arguments)
+        without = () if self._config.has_pitch else (F0,)
+        self._latents = self._fused(synthesizer.latents, [n for n in arguments if n not in without])
+
+    def _fused(self, function: Callable[..., Out], batched: Sequence[int]) -> Callable[..., Out]:
+        return fused(function, self._device, wanted=self._torch_compile, batched=batched)
 
     def _pushed_latents(
         self, rows: SpeakRows, f0: torch.Tensor | None, pushed: torch.Tensor

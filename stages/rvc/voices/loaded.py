@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stages.items import Style
     from stages.rvc.network.synthesizer import Speaker, Synthesizer
     from stages.rvc.pitch.estimator import PitchEstimator
-    from stages.rvc.slots.index import DeviceIndex
+    from stages.rvc.voices.device_index import DeviceIndex
     from stages.rvc.voices.index import FeatureIndex
     from stages.rvc.voices.library import VoiceEntry
 

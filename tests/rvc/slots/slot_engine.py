@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 RATE = 16_000
 """At which there is nothing to resample: what slots and streams say is then the same."""
-SPEECH = words(17_600)
+SPEECH = words(11_200)
 BLOCK_FRAMES = 32
 
 
@@ -59,7 +59,7 @@ def engine_of(
         device=device,
         dtype=torch.float32,
         block_frames=BLOCK_FRAMES,
-        in_rates=(RATE, 32_000),
+        in_rates=(RATE,),
     )
     engine = RvcEngine(entries(folder, methods), options, graphs=graphs)
     engine.load()

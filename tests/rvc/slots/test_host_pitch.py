@@ -11,10 +11,10 @@ import pytest
 from stages.audio.resample import Resampler
 from stages.errors import SynthesisError
 from stages.rvc.pitch.praat import PraatPitch
+from stages.rvc.schedule import PITCH_FRAMES
 from stages.rvc.slots.host_pitch import PitchThreads
 from stages.rvc.slots.plan import SteadyShape
 from stages.rvc.speech import HOP, RATE, FilteredSpeech
-from stages.rvc.streaming import PITCH_FRAMES
 from tests.rvc.voices import words
 from tests.server_process import PATIENCE_S
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.slots import index as index_module
-from stages.rvc.slots.index import DeviceIndex
+from stages.rvc.voices import device_index as index_module
+from stages.rvc.voices.device_index import DeviceIndex
 from stages.rvc.voices.index import FeatureIndex, read_index
 from tests.neural.stand_in_device import DEVICE
 from tests.random_rvc import build_index, features
