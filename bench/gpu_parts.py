@@ -201,8 +201,7 @@ def run_all(engine: RvcEngine, requests: list[DrivenRequest]) -> Iterator[None]:
             time.sleep(0.0002)  # their pitch is being looked for elsewhere
             continue
         able.sort(key=lambda request: sum(map(len, request.emitted)))
-        chosen_now = engine.choose(able)
-        step(engine, *[request for request in able if request in chosen_now])
+        step(engine, *engine.choose(able))
         for request in list(live):
             if request.error is not None:
                 raise request.error

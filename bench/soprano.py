@@ -44,6 +44,7 @@ from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
+from tests.engine_driver import step
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.reference import Reference
 from tests.soprano.speaking import SENTENCE, request_for
@@ -181,7 +182,7 @@ def listen(engine: SopranoEngine, n_listeners: int) -> Result:
     began = time.perf_counter()
     while live:
         live.sort(key=lambda request: heard[request].n_samples)
-        engine.step(engine.choose(live))
+        step(engine, *engine.choose(live))
         now = time.perf_counter() - began
         for request in live:
             n_new = sum(map(len, request.emitted)) - heard[request].n_samples
