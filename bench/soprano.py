@@ -40,6 +40,7 @@ from bench.models import COLUMNS, chosen, median_of, model_parser, timed_ms
 from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import FRAMES_PER_STATE, SAMPLE_RATE, Piece, n_samples_of
+from stages.tts.soprano.device_loop import MAX_STEPS
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
@@ -51,7 +52,9 @@ from tests.soprano.speaking import SENTENCE, request_for
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from stages.neural.transfers import Fetched
 
 FACTOR, SPEED = "real_time_factor", "speech_s_per_s"
 FIGURES = (
@@ -131,16 +134,28 @@ class Parts:
                 yield self._decode(n_states, n_rows, repeats)
 
     def _read_prompts(self, n_prompts: int, repeats: int) -> Result:
-        prefill = partial(
-            self._model.prefill, range(n_prompts), [self._prompt] * n_prompts, [0.0] * n_prompts
-        )
+        prompts = range(n_prompts), [self._prompt] * n_prompts, [0.0] * n_prompts
+        prefill: Callable[[], object]
+        if self._model.shapes.fixed:
+            prefill = partial(self._run, partial(self._model.launch_prefill, *prompts))
+        else:
+            prefill = partial(self._model.prefill, *prompts)
         arithmetic_s = 2 * self._n_weights * len(self._prompt) * n_prompts / self._flops
         floor_s = max(arithmetic_s, self._read_s)
         case = f"prompt, {n_prompts} x {len(self._prompt)} tokens"
         return part(case, timed_ms(prefill, repeats), floor_s)
 
     def _step(self, width: int, n_used: int, repeats: int) -> Result:
-        """In the middle of the sentence."""
+        """In the middle of the sentence; in launches, one of `MAX_STEPS`."""
+        if self._model.shapes.fixed:
+            for slot in range(width):  # a row has room for so many states and no more
+                self._run(partial(self._model.launch_prefill, [slot], [self._prompt], [0.0]))
+            n_steps = dict.fromkeys(range(width), MAX_STEPS)
+            draws = dict.fromkeys(range(width), [0.0] * MAX_STEPS)
+            last = len(self._prompt) + FORCED // 2
+            launch = partial(self._model.launch_steps, n_steps, draws, last)
+            ms = timed_ms(partial(self._run, launch), repeats) / MAX_STEPS
+            return part(f"step, {width} of {width}", ms, self._read_s)
         row = (5, len(self._prompt) + FORCED // 2, FORCED // 2)
         rows = [row] * n_used + [EMPTY_ROW] * (width - n_used)
         step = partial(self._model.step, 0, rows, [0.0] * width)
@@ -149,13 +164,23 @@ class Parts:
     def _decode(self, n_states: int, n_rows: int, repeats: int) -> Result:
         """A piece in the middle; the weights are read once, whatever the rows."""
         pieces = [Piece(slot, 20, 20 + n_states, is_last=False) for slot in range(n_rows)]
-        ms = timed_ms(partial(self._model.decode, pieces), repeats)
+        decode: Callable[[], object]
+        if self._model.shapes.fixed:
+            decode = partial(self._run, partial(self._model.launch_decode, pieces))
+        else:
+            decode = partial(self._model.decode, pieces)
+        ms = timed_ms(decode, repeats)
         flops = 2 * DECODER_WEIGHTS * FRAMES_PER_STATE * n_states * n_rows
         floor_s = max(
             4 * DECODER_WEIGHTS / self._machine.bytes_per_s,
             flops / self._machine.flops[torch.float32],
         )
         return part(f"decoder, {n_rows} x {n_states} states", ms, floor_s)
+
+    def _run(self, launch: Callable[[], Fetched]) -> None:
+        """What an engine does on a GPU, and wait for it."""
+        with self._model.stream():
+            launch().result()
 
     @property
     def _n_weights(self) -> int:
