@@ -18,7 +18,7 @@ ALIGNMENT = 256
 """Bytes, as CUDA's own memory has it."""
 
 
-class _Place(NamedTuple):
+class _HeldTensor(NamedTuple):
     """Where a tensor is held."""
 
     owner: object
@@ -48,7 +48,7 @@ def moved_together(*networks: object) -> torch.Tensor | None:
     return flat
 
 
-def _places(holder: object) -> Iterator[_Place]:
+def _places(holder: object) -> Iterator[_HeldTensor]:
     """The tensors of an object, and of our objects that it holds, in the order in which they were
     set."""
     if isinstance(holder, list | tuple):
@@ -59,6 +59,6 @@ def _places(holder: object) -> Iterator[_Place]:
         for name in list(names):
             value = getattr(holder, name)
             if isinstance(value, torch.Tensor):
-                yield _Place(holder, name, value)
+                yield _HeldTensor(holder, name, value)
             else:
                 yield from _places(value)

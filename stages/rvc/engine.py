@@ -27,7 +27,7 @@ from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import read_content_model
 from stages.rvc.pitch.choosing import PitchEstimators, why_not
 from stages.rvc.pitch.rmvpe import RmvpePitch
-from stages.rvc.slots.converter import N_SLOTS, SlotConversion, SlotConverter
+from stages.rvc.slots.converter import SlotConversion, SlotConverter
 from stages.rvc.slots.host_pitch import PitchThreads
 from stages.rvc.slots.networks import BATCH_SIZES, SlotNetworks
 from stages.rvc.slots.plan import SteadyShape
@@ -73,6 +73,9 @@ class RvcOptions:
     in_rates: tuple[int, ...] = (32_000, PIPELINE_RATE)
     """The rates in hertz of the speech that comes, for slots: speech at others is converted
     without."""
+    n_slots: int = 320
+    """The most segments under way on a GPU: some more than there may be listeners, since a last
+    block may be on its way when the next segment begins. Who finds none free waits for one."""
     graphs: GraphUse = "auto"
     """Whether functions run as graphs on a GPU."""
     torch_compile: CompileUse = "auto"
@@ -140,7 +143,7 @@ class RvcEngine(Engine):
                     self._graphs,
                     SteadyShape.of(options.block_frames),
                     in_rates=options.in_rates,
-                    n_slots=N_SLOTS,
+                    n_slots=options.n_slots,
                     torch_compile=options.torch_compile,
                 )
                 self._slots = SlotConverter(self._networks, self._pitch_threads)

@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     Taken: TypeAlias = "tuple[SlotConversion, Row]"
     Failed: TypeAlias = "tuple[SlotConversion, SynthesisError]"
 
-N_SLOTS = 640
-"""Streams under way at a time: 500 listeners, and some whose last block is still on its way. The
-state of each is some 0.7 MB on the device. Who finds none free waits for one."""
-
 
 class SlotConversion:
     """A stream with what it is converted by, and the slot that it has."""

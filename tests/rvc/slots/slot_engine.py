@@ -51,7 +51,13 @@ def entries(folder: Path, methods: dict[str, str]) -> dict[str, VoiceEntry]:
 
 
 def engine_of(
-    folder: Path, methods: dict[str, str], graphs: Graphs | None, device: torch.device = CPU
+    folder: Path,
+    methods: dict[str, str],
+    graphs: Graphs | None,
+    device: torch.device = CPU,
+    *,
+    n_slots: int = 16,
+    in_rates: tuple[int, ...] = (RATE,),
 ) -> RvcEngine:
     options = RvcOptions(
         content=folder / "hubert_base.pt",
@@ -59,18 +65,21 @@ def engine_of(
         device=device,
         dtype=torch.float32,
         block_frames=BLOCK_FRAMES,
-        in_rates=(RATE,),
+        in_rates=in_rates,
+        n_slots=n_slots,
     )
     engine = RvcEngine(entries(folder, methods), options, graphs=graphs)
     engine.load()
     return engine
 
 
-def request_for(voice: str, speech: Samples = SPEECH, **settings: float) -> DrivenRequest:
+def request_for(
+    voice: str, speech: Samples = SPEECH, *, in_rate: int = RATE, **settings: float
+) -> DrivenRequest:
     """All of whose speech is there."""
     request = request_that_listens(voice, **settings)
-    request.push(speech, RATE)
-    request.push(np.empty(0, np.float32), RATE, is_last=True)
+    request.push(speech, in_rate)
+    request.push(np.empty(0, np.float32), in_rate, is_last=True)
     return request
 
 
@@ -131,7 +140,7 @@ def said_by_streams(
         return SteadyShape.of(block_frames).blocks(left, right)
 
     with monkeypatch.context() as patch:
-        own = SimpleNamespace(blocks=steady, WINDOW=schedule.WINDOW)
+        own = SimpleNamespace(**{**vars(schedule), "blocks": steady})
         patch.setattr("stages.rvc.streaming.schedule", own)
         patch.setattr(Block, "ending_at", lambda block, _: block)
         (sound,) = Driver(engine).run(request)

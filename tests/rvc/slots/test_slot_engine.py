@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from stages.audio.resample import resampled_length
+from stages.audio.resample import Resampler, resampled_length
 from stages.errors import SynthesisError
 from stages.neural.graphs import Graphs
 from stages.rvc.pitch.praat import PraatPitch
@@ -87,9 +87,8 @@ def engine(request: pytest.FixtureRequest) -> RvcEngine:
 
 
 @pytest.fixture
-def few_slots(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RvcEngine]:
-    monkeypatch.setattr("stages.rvc.engine.N_SLOTS", 2)
-    engine = engine_of(folder, METHODS, Graphs(CPU))
+def few_slots(folder: Path) -> Iterator[RvcEngine]:
+    engine = engine_of(folder, METHODS, Graphs(CPU), n_slots=2)
     yield engine
     engine.close()
 
@@ -123,6 +122,25 @@ def test_a_voice_at_another_rate_sounds_as_in_a_stream(
     sound, expected = (signal.sosfiltfilt(low_pass, own)[480:-480] for own in (sound, expected))
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(sound, expected, rtol=0, atol=RESAMPLED)
+
+
+def test_speech_at_the_rates_of_engines_sounds_as_in_a_stream(
+    folder: Path, streams: RvcEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its resamplers differ at the frequencies that they cut off."""
+    rates = 22_050, 32_000, 48_000
+    engine = engine_of(folder, METHODS, Graphs(CPU), in_rates=rates)
+    for in_rate in rates:
+        to_rate = Resampler(RATE, in_rate)
+        speech = np.concatenate([to_rate.push(SPEECH), to_rate.flush()])
+        expected = said_by_streams(
+            streams, request_for("carl", speech, in_rate=in_rate), monkeypatch
+        )
+        (sound,) = Driver(engine).run(request_for("carl", speech, in_rate=in_rate))
+        assert len(sound) == resampled_length(len(speech), in_rate, 48_000)
+        assert not np.array_equal(sound, expected), "it was not in slots"
+        assert np.square(sound - expected).mean() < 0.03**2 * np.square(expected).mean(), in_rate
+    engine.close()
 
 
 def everybody() -> list[DrivenRequest]:

@@ -1,5 +1,5 @@
-"""What the engine does with slots on a GPU, as far as it can be tried without one: on torch's `meta`
-device, which refuses what would wait for it, and tensors of the CPU."""
+"""What the engine does with slots on a GPU, as far as it can be tried without one: on torch's
+`meta` device, which refuses what would wait for it, and tensors of the CPU."""
 
 from __future__ import annotations
 
