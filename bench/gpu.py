@@ -155,14 +155,14 @@ class Part(NamedTuple):
     """What those before it leave of theirs comes to it."""
 
 
-MODELS = Part("bench.gpu_parts", "models", 35)  # and what is imported before
+MODELS = Part("bench.gpu_parts", "models", 30)  # and what is imported before
 PARTS = {
-    "soprano parity": Part("bench.gpu_parts", "soprano_parity", 15),
-    "rvc parity": Part("bench.gpu_parts", "rvc_parity", 30),
-    "soprano": Part("bench.gpu_parts", "soprano_speed", 25),
+    "soprano parity": Part("bench.gpu_parts", "soprano_parity", 10),
+    "rvc parity": Part("bench.gpu_parts", "rvc_parity", 25),
+    "soprano": Part("bench.gpu_parts", "soprano_speed", 20),
     "rvc": Part("bench.gpu_parts", "rvc_speed", 20),
     "chain": Part("bench.gpu_parts", "chain_speed", 15),
-    "wire": Part("bench.gpu_wire", "wire", 80),
+    "wire": Part("bench.gpu_wire", "wire", 100),
 }
 
 TINY_TIMES = 4.0
