@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stages.errors import ServerError
+from stages.errors import EngineGone, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,7 +155,7 @@ class EngineQueue:
         try:
             launched = self.engine.step(batch)
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
-            fail(self.engine, batch, error)
+            self._fail_step(batch, error)
         finally:
             self._called_at = None
         if launched is None:
@@ -168,6 +168,12 @@ class EngineQueue:
         if len(self._launched) == 1:
             self._works_since = began
             self._devices_time.begin(self, began)
+
+    def _fail_step(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
+        """Fail the batch of a step; and all there is, if nothing can be computed any more."""
+        fail(self.engine, batch, error)
+        if self.engine.is_lost:
+            raise EngineGone(f"the device of {self.engine.name} does nothing more") from error
 
     @property
     def has_launched(self) -> bool:
@@ -197,7 +203,7 @@ class EngineQueue:
         try:
             launched.finish()
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
-            fail(self.engine, step.batch, error)
+            self._fail_step(step.batch, error)
         finally:
             self._launched.popleft()
             self._works_since = seen_done_at if self._launched else None

@@ -255,6 +255,10 @@ class RvcEngine(Engine):
             request.finish()
             self.leave(request)
 
+    @property
+    def is_lost(self) -> bool:
+        return self._graphs.is_lost
+
     def leave(self, request: Request) -> None:
         """Forget the request's state."""
         conversion = self._conversions.pop(request, None)
