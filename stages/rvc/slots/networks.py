@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import structlog
+import torch
 
 from stages.conversion_settings import ConversionSettings
 from stages.file_sizes import megabytes
@@ -29,7 +30,6 @@ from stages.rvc.voices.device_index import DeviceIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    import torch
     from numpy.typing import NDArray
 
     from stages.neural.fusing import CompileUse
@@ -116,8 +116,11 @@ class SlotNetworks:
                 self._speaking[kind] = None
         if voice.index is None or self._speaking[kind] is None:
             return voice
-        with self.on_device():
-            return replace(voice, device_index=DeviceIndex(voice.index, self.device))
+        # Not on the engine's stream, where speech would wait for some hundred megabytes.
+        index = DeviceIndex(voice.index, self.device)
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        return replace(voice, device_index=index)
 
     def _speaking_for(self, voice: LoadedVoice) -> Speaking:
         """Graph B for voices of this kind, and graph A for those of its version. Raises ValueError
@@ -177,8 +180,9 @@ class SlotNetworks:
 
     @property
     def _sizes_to_meet(self) -> Sequence[int]:
-        """Batch sizes that are run before anybody listens. A CPU has nothing to set up."""
-        return BATCH_SIZES if self._graphs.in_use or self.device.type != "cpu" else ()
+        """Batch sizes that are run before anybody listens, the largest first: the others find room
+        in the memory of its graph. A CPU has nothing to set up."""
+        return BATCH_SIZES[::-1] if self._graphs.in_use or self.device.type != "cpu" else ()
 
     def _meet(self, key: Hashable, function: Function, *rows: torch.Tensor) -> None:
         with self._graphs.stream():  # not alone: others go on while it is compiled
@@ -250,9 +254,13 @@ def size_for(n_rows: int) -> int:
     return next(size for size in BATCH_SIZES if size >= n_rows)
 
 
-def _kind(voice: LoadedVoice) -> VoiceConfig:
+def kind_of(config: VoiceConfig) -> VoiceConfig:
     """What voices agree in that share captures."""
-    return replace(voice.synthesizer.config, n_speakers=1)
+    return replace(config, n_speakers=1)
+
+
+def _kind(voice: LoadedVoice) -> VoiceConfig:
+    return kind_of(voice.synthesizer.config)
 
 
 def _listen(listening: Listening) -> Function:
