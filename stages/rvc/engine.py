@@ -153,7 +153,7 @@ class RvcEngine(Engine):
     @torch.inference_mode()
     def install(self) -> None:
         """On a GPU, load a voice of each kind, for which all is captured that such voices need: to
-        do so while others speak holds them up. With the first, measure what it takes."""
+        do so while others speak holds them up. Each is tried; the first tells what it takes."""
         accelerator.use(self._options.device)
         if self._networks is None:
             return
@@ -162,7 +162,8 @@ class RvcEngine(Engine):
                 voice = self.load_voice(self, Style(name), ahead=True).result()
             except ServerError:
                 continue  # the log says why it cannot be read
-            self._costs = self._costs or self._networks.costs(voice)
+            costs = self._networks.costs(voice)
+            self._costs = self._costs or costs
         self.release_voice(self)
 
     def _first_of_each_kind(self) -> list[str]:

@@ -231,12 +231,17 @@ class SlotNetworks:
 
     def costs(self, voice: LoadedVoice) -> dict[int, float]:
         """See `stages.engine.Engine.batch_costs`: with this voice, by batch size. Empty: it has no
-        slots."""
+        slots.
+
+        It also does all that is done without a graph: on each thread that multiplies matrices the
+        first product takes a tenth of a second, to set up cuBLAS."""
         speaking = self.speaking(voice)
         if speaking is None:
             return {}
         version, in_rate = voice.synthesizer.config.version, self._in_rates[0]
         costs = {}
+        with self.on_device():
+            speaking.begin(self.n_slots, voice.speaker)
         for size in BATCH_SIZES:
             rows = [self._row_of_silence(in_rate)] * size
             raw = np.zeros((size, self.shape.max_in(in_rate)), np.float32)
@@ -244,9 +249,17 @@ class SlotNetworks:
                 began = time.perf_counter()
                 with self.on_device():
                     self.listen(version, in_rate, rows, raw)
+                    self._search(voice, size)
                     self.speak(voice, speaking, rows).result()
                 costs[size] = (time.perf_counter() - began) / (self.shape.block / 100)
         return costs
+
+    def _search(self, voice: LoadedVoice, size: int) -> None:
+        """Search the voice's index, if it has any, for nobody."""
+        if voice.device_index is not None:
+            features = self.memory(voice.synthesizer.config.version).features[-1:]
+            rates = torch.ones(size, device=self.device)
+            voice.device_index.blend(features.expand(size, -1, -1), rates)
 
 
 def size_for(n_rows: int) -> int:

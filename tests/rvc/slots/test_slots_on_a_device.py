@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from stages.audio.resample import resampled_length
 from stages.items import Style
 from stages.rvc.slots.networks import BATCH_SIZES
+from stages.rvc.slots.speaking import Speaking
+from stages.rvc.voices.device_index import DeviceIndex
 from tests.neural.stand_in_device import DEVICE, ResultsAreZero, StandInGraphs
 from tests.random_rvc import build_index, build_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -73,6 +76,28 @@ def test_nothing_waits_for_the_device_and_no_shape_is_new(
     wanted = resampled_length(len(SPEECH), 16_000, 48_000)
     assert [len(request.sound) for request in requests] == [wanted] * len(requests)
     assert max(driver.sizes) > 1
+
+
+def test_the_thread_that_converts_has_met_what_is_no_graph(
+    engine: RvcEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first listener of a voice with an index would wait for what libraries set up."""
+    thread, met = threading.get_ident(), set[str]()
+
+    def note(owner: type, name: str) -> None:
+        function = getattr(owner, name)
+
+        def noted(*given: object) -> object:
+            if threading.get_ident() == thread:
+                met.add(name)
+            return function(*given)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    note(DeviceIndex, "blend")
+    note(Speaking, "begin")
+    engine.install()
+    assert met == {"blend", "begin"}
 
 
 def test_it_is_installed_with_a_voice_of_each_kind_and_tells_what_batches_cost(
