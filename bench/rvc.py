@@ -41,13 +41,14 @@ from stages.neural import accelerator
 from stages.rvc import schedule
 from stages.rvc.conversion import Converter
 from stages.rvc.engine import MAX_BATCH
+from stages.rvc.network.config import FLOW_REACH
 from stages.rvc.network.content import FEATURE_REACH, FEATURE_SAMPLES, ContentEncoder
 from stages.rvc.network.content_file import read_content_model
 from stages.rvc.network.convolution import SoundConv
-from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.network.synthesizer import Synthesizer
 from stages.rvc.pitch.praat import PraatPitch
-from stages.rvc.streaming import PITCH_FRAMES, ConversionStream
+from stages.rvc.schedule import PITCH_FRAMES
+from stages.rvc.streaming import ConversionStream
 from stages.rvc.voices.file import read_voice
 from stages.rvc.voices.index import read_index
 from stages.rvc.voices.loaded import LoadedVoice

@@ -35,6 +35,7 @@ if __name__ == "__main__":  # in this folder, "import soprano" would find this f
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Playback, Result, report
+from bench.forced import states_of
 from bench.models import COLUMNS, chosen, median_of, model_parser, timed_ms
 from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
@@ -44,6 +45,7 @@ from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
+from tests.engine_driver import step
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.reference import Reference
 from tests.soprano.speaking import SENTENCE, request_for
@@ -79,8 +81,7 @@ FIGURES = (
     Figure("its floor, reading the weights", "step, 1 of 8", "floor_ms", "ms", predicted="4.4"),
 )  # fmt: skip
 
-STATES_PER_CHAR = 1.05
-FORCED = round(STATES_PER_CHAR * len(SENTENCE))
+FORCED = states_of(SENTENCE)
 SOUND_S = n_samples_of(FORCED) / SAMPLE_RATE
 
 PRODUCT_SIZE = 2048
@@ -89,11 +90,6 @@ DECODER_WEIGHTS = 8 * 2 * 768 * 2304 + 512 * 768 + 768 * 2050
 """Of its matrices."""
 READ_BYTES = 1 << 28
 """For the bandwidth: more than any cache holds."""
-
-
-def states_of(text: str) -> int:
-    """As many as a text of this length would take."""
-    return round(STATES_PER_CHAR * len(text))
 
 
 class Machine:
@@ -211,9 +207,7 @@ def listen(engine: SopranoEngine, n_listeners: int) -> Result:
     began = time.perf_counter()
     while live:
         live.sort(key=lambda request: heard[request].n_samples)
-        launched = engine.step(engine.choose(live))
-        if launched is not None:
-            launched.finish()
+        step(engine, *engine.choose(live))
         now = time.perf_counter() - began
         for request in live:
             n_new = sum(map(len, request.emitted)) - heard[request].n_samples
@@ -273,36 +267,41 @@ def beside_package(results: dict[str, Result]) -> Result:
 
 @torch.inference_mode()
 def measure(asked: argparse.Namespace) -> Iterator[Result]:
+    """Build the model, and measure it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = build(Path(folder) / "soprano", TINY if asked.tiny else FULL)
+        yield from measure_model(model, asked)
+
+
+def measure_model(model: Path, asked: argparse.Namespace) -> Iterator[Result]:
     """The machine, the parts, the listeners, the package."""
     device, dtype = chosen(asked)
     results: dict[str, Result] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        model = build(Path(folder) / "soprano", TINY if asked.tiny else FULL)
-        machine = Machine(device, dtype, asked.repeats)
-        yield {
-            "case": "machine",
-            "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
-            **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
-            "runs_on": accelerator.describe(device, dtype),
-        }
-        how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
-        yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)
-        engine = SopranoEngine(model, how, force_length=states_of)
-        engine.load()
-        engine.install()
-        for n_listeners in asked.listeners:
-            case = f"{n_listeners} at once"
-            runs = [listen(engine, n_listeners) for _ in range(1 + asked.runs)]
-            results[case] = {"case": case, **median_of(runs)}
-            yield results[case]
-        engine.close()
-        if asked.without_package:
-            return
-        for result in package(Reference(model, device.type), asked.runs):
-            results[result["case"]] = result
-            yield result
-        if {"1 at once", "8 at once"} <= results.keys():
-            yield beside_package(results)
+    machine = Machine(device, dtype, asked.repeats)
+    yield {
+        "case": "machine",
+        "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
+        **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
+        "runs_on": accelerator.describe(device, dtype),
+    }
+    how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
+    yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)
+    engine = SopranoEngine(model, how, force_length=states_of)
+    engine.load()
+    engine.install()
+    for n_listeners in asked.listeners:
+        case = f"{n_listeners} at once"
+        runs = [listen(engine, n_listeners) for _ in range(1 + asked.runs)]
+        results[case] = {"case": case, **median_of(runs)}
+        yield results[case]
+    engine.close()
+    if asked.without_package:
+        return
+    for result in package(Reference(model, device.type), asked.runs):
+        results[result["case"]] = result
+        yield result
+    if {"1 at once", "8 at once"} <= results.keys():
+        yield beside_package(results)
 
 
 def soprano_parser(docstring: str | None) -> argparse.ArgumentParser:

@@ -96,6 +96,7 @@ class Executor:
         """Load an engine off the model thread, then install it there; engines are added in
         the order of the data. Raises whatever the engine does. Cancelled, it leaves the engine
         loading behind: nothing can stop it."""
+        engine.wake = self.wake
         if engine.reads:
             tell(f"{engine.reads}: reading")
         await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from stages.text.normalise.letters import LetterStyle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from stages.audio.format import Samples
@@ -121,6 +121,9 @@ class Engine(ABC):
     hangs_after_s: float = 30.0
     """A step that takes longer than this is taken for hung, and readiness is withdrawn.
     The slowest step known (ten seconds of speech through RVC on a slow laptop) takes 6 s."""
+    wake: Callable[[], None] = staticmethod(lambda: None)
+    """Has `can_step` asked again. An engine calls it, on any thread, when what a thread of its own
+    has done lets a request go on. Set by the executor, before `load`."""
 
     @property
     def pid(self) -> int | None:
@@ -191,7 +194,8 @@ class Engine(ABC):
         return True
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """The requests that the next step runs together; `requests` has the most urgent first."""
+        """The requests that the next step runs together, one at least; `requests` has the most
+        urgent first."""
         return requests[:1]
 
     @abstractmethod

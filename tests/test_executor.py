@@ -57,6 +57,52 @@ async def test_every_piece_of_sound_is_taken_at_a_checkpoint() -> None:
                 await anext(job)
 
 
+async def test_an_engine_that_chooses_nobody_is_not_asked_for_ever() -> None:
+    """It said who could go on and took none of them: the model thread did nothing else."""
+
+    class Choosy(TellingEngine):
+        def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
+            return [request for request in requests if request.segment.spoken != "nobody"]
+
+    engine = Choosy()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(SynthesisError, match="RuntimeError"):
+            await say(executor, engine, "nobody")
+        assert await say(executor, engine, "abc") == "abc"
+    assert [] not in engine.batches
+
+
+class WaitingEngine(TellingEngine):
+    """Says nothing before something that a thread of its own does is done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_asked = threading.Event()
+        self.is_done = False
+
+    def can_step(self, request: Request) -> bool:
+        self.was_asked.set()
+        return self.is_done
+
+
+async def test_an_engine_wakes_the_model_thread_for_what_its_own_threads_have_done() -> None:
+    """Such as pitch that was found: nothing else comes that would."""
+    engine = WaitingEngine()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with executor.open(engine, segment("hello"), PlaybackClock()) as job:
+            await trio.to_thread.run_sync(engine.was_asked.wait, PATIENCE_S)
+
+            def work() -> None:
+                engine.is_done = True
+                engine.wake()
+
+            await trio.to_thread.run_sync(work)
+            with trio.fail_after(PATIENCE_S):
+                assert "".join([text_of(piece) async for piece in job]) == "hello"
+
+
 async def test_all_steps_run_on_one_thread_of_their_own() -> None:
     engine, other = TellingEngine(), TellingEngine()
     async with open_executor() as executor:

@@ -91,7 +91,7 @@ def choose_engines(options: SpeechSettings, max_listeners: int) -> Engines:
     listed = [voice for engine in synthesizers for voice in engine.voices()]
     voices = Voices(listed, unlisted)
     preferred = _default_voice(options, synthesizers, espeak.languages)
-    voice_converters, rvc_remarks = _rvc(options, voices, preferred)
+    voice_converters, rvc_remarks = _rvc(options, voices, preferred, synthesizers, max_listeners)
     remarks = [*found.problems, *rvc_remarks, *_left_out(options, found, voices.left_out)]
     default_voice = options.voice or preferred
     if default_voice not in voices:
@@ -201,7 +201,11 @@ def no_voice(name: str, voices: Voices, languages: Sequence[str]) -> str:
 
 
 def _rvc(
-    options: SpeechSettings, voices: Voices, speaks_with: str
+    options: SpeechSettings,
+    voices: Voices,
+    speaks_with: str,
+    synthesizers: Sequence[Synthesizer],
+    max_listeners: int,
 ) -> tuple[tuple[Engine, ...], list[str]]:
     """RVC's engine, or none where it lacks something; and remarks."""
     speaks_with = options.rvc_speaks_with or speaks_with
@@ -215,7 +219,9 @@ def _rvc(
         return (), [f"{len(found)} RVC voices are not offered: {missing}"] if found else []
     free_only = options.free_voices_only
     voices.offer_rvc(options.voices, options.rvc_webui, speaks_with, free_only=free_only)
-    return (_rvc_engine(options, voices),), list(voices.problems)
+    in_rates = tuple(sorted({engine.sample_rate for engine in synthesizers}))
+    engine = _rvc_engine(options, voices, in_rates, n_slots=max_listeners + max_listeners // 4 + 1)
+    return (engine,), list(voices.problems)
 
 
 def _rvc_content(options: SpeechSettings) -> Path:
@@ -223,7 +229,9 @@ def _rvc_content(options: SpeechSettings) -> Path:
     return options.rvc_content or options.models / SOURCES["hubert"].folder / rvc.HUBERT_FILE
 
 
-def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
+def _rvc_engine(
+    options: SpeechSettings, voices: Voices, in_rates: tuple[int, ...], *, n_slots: int
+) -> Engine:
     from stages.rvc.engine import RvcEngine, RvcOptions  # noqa: PLC0415 - imports torch
 
     device, dtype = _device_and_dtype(options)
@@ -236,6 +244,8 @@ def _rvc_engine(options: SpeechSettings, voices: Voices) -> Engine:
             dtype=dtype,
             block_frames=options.rvc_block_ms // 10,
             max_voice_bytes=options.rvc_memory_mb * 1_000_000,
+            in_rates=in_rates,
+            n_slots=n_slots,
             graphs=options.graphs,
             torch_compile=options.torch_compile,
         ),

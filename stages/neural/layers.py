@@ -63,11 +63,20 @@ class PostNormLayer:
     narrow: Callable[[torch.Tensor], torch.Tensor]
     last_norm: LayerNorm
 
-    def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
-        """(batch, n, hidden) to the same."""
+    def __call__(
+        self, x: torch.Tensor, attend: Attention, is_there: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(batch, n, hidden) to the same. Rows where `is_there` (batch, n, 1) is false count as
+        zeros in the feed-forward part, which may see its neighbours; `attend` has to leave them out
+        itself."""
         batch, n, hidden = x.shape
         # (batch, n, 3 * hidden) to 3 of (batch, heads, n, head_dim)
         qkv = self.qkv(x).view(batch, n, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         attended = attend(qkv[0], qkv[1], qkv[2])
         x = self.norm(x + self.out(attended.transpose(1, 2).reshape(batch, n, hidden)))
-        return self.last_norm(x + self.narrow(self.widen(x)))
+        return self.last_norm(x + self.narrow(only(self.widen(only(x, is_there)), is_there)))
+
+
+def only(x: torch.Tensor, is_there: torch.Tensor | None) -> torch.Tensor:
+    """x, but zeros where `is_there`, of a shape that broadcasts, is false. None: everywhere x."""
+    return x if is_there is None else x.masked_fill(~is_there, 0.0)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from stages.conversion_settings import MAX_PROTECT
+from stages.rvc.network.config import FLOW_REACH
 from stages.rvc.network.content import ContentState
-from stages.rvc.network.prior import FLOW_REACH
 from stages.rvc.network.synthesizer import SynthesizerState
 from stages.rvc.noise import Noise
 from stages.rvc.pitch.estimator import BatchEstimator

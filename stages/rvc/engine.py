@@ -1,50 +1,59 @@
 """RVC as a converter: each listener's speech in the voice it chose, block by block.
 
-A step converts one block of one listener on a CPU, where two at once take twice as long, and of
-several on a GPU. Who else is converted changes nothing on a CPU.
+A step converts one block of one listener on a CPU, where two at once take twice as long. On a GPU
+it launches one of all who are due, in slots (`stages.rvc.slots`), and what these do not take is
+converted as on a CPU. Who else is converted changes nothing on a CPU.
 """
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 import torch
 
 from stages import rvc
 from stages.audio.format import PIPELINE_RATE
-from stages.audio.stretch import Stretcher
 from stages.engine import Engine
+from stages.errors import ServerError, UnusableModel
 from stages.file_sizes import megabytes, size_of
+from stages.items import Style
 from stages.neural import accelerator
+from stages.neural.graphs import Graphs
 from stages.rvc.conversion import Converter
+from stages.rvc.intake import SegmentConversion, seed_of
 from stages.rvc.network.content import ContentEncoder
 from stages.rvc.network.content_file import read_content_model
-from stages.rvc.pitch.choosing import PitchEstimators
+from stages.rvc.pitch.choosing import PitchEstimators, why_not
+from stages.rvc.pitch.rmvpe import RmvpePitch
+from stages.rvc.slots.converter import SlotConversion, SlotConverter
+from stages.rvc.slots.host_pitch import PitchThreads
+from stages.rvc.slots.networks import BATCH_SIZES, SlotNetworks
+from stages.rvc.slots.plan import SteadyShape
 from stages.rvc.streaming import ConversionStream
 from stages.rvc.voices.cache import VoiceCache
 from stages.rvc.warm_up import WarmUp
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from stages.engine import Request
-    from stages.items import Segment, Style
+    from stages.audio.format import Samples
+    from stages.engine import Launched, Request
     from stages.neural.fusing import CompileUse
     from stages.neural.graphs import GraphUse
+    from stages.rvc.intake import Stream
+    from stages.rvc.slots.converter import SlotStep
     from stages.rvc.voices.library import VoiceEntry
     from stages.rvc.voices.loaded import LoadedVoice
 
-MAX_BATCH = 32
-"""Streams in a step on a GPU: what 320 ms of 200 listeners come to in seven steps. The state of
-each is 0.2 MB, and what a step computes with some 20 MB."""
+log = structlog.stdlib.get_logger(__name__)
 
-
-SEED_STEP = 1_000_003
-"""A prime, larger than a conversation has segments."""
+MAX_BATCH = BATCH_SIZES[-1]
+"""Streams in a step on a GPU: what 320 ms of 200 listeners come to in seven steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +70,16 @@ class RvcOptions:
     """A block's length in frames of 10 ms; even."""
     max_voice_bytes: int = 2_000_000_000
     """The bound for voices that are kept loaded, and for networks that find pitch."""
+    in_rates: tuple[int, ...] = (32_000, PIPELINE_RATE)
+    """The rates in hertz of the speech that comes, for slots: speech at others is converted
+    without."""
+    n_slots: int = 320
+    """The most segments under way on a GPU: some more than there may be listeners, since a last
+    block may be on its way when the next segment begins. Who finds none free waits for one."""
     graphs: GraphUse = "auto"
     """Whether functions run as graphs on a GPU."""
     torch_compile: CompileUse = "auto"
     """Whether chains of operators are compiled for a GPU."""
-
-
-@dataclass(slots=True, eq=False)
-class _Conversion:
-    """A request on its way."""
-
-    stream: ConversionStream | None = None
-    """None: no speech has come."""
-    stretcher: Stretcher | None = None
-    """What brings speech to the speed asked for; None: it has it."""
-    has_ended: bool = False
-    """All its speech is in the stream."""
-
-    @property
-    def due(self) -> ConversionStream | None:
-        """The stream, if its next block can be converted."""
-        return self.stream if self.stream is not None and self.stream.is_due else None
-
-    @property
-    def has_finished(self) -> bool:
-        """All its sound has been handed out."""
-        return self.has_ended and (self.stream is None or self.stream.has_finished)
 
 
 class RvcEngine(Engine):
@@ -96,22 +89,38 @@ class RvcEngine(Engine):
     sample_rate = PIPELINE_RATE
     can_use_gpu = True
 
+    _graphs: Graphs
     _converter: Converter
     _warmth: WarmUp
 
-    def __init__(self, entries: Mapping[str, VoiceEntry], options: RvcOptions) -> None:
-        """`entries` may change while the engine runs."""
+    def __init__(
+        self,
+        entries: Mapping[str, VoiceEntry],
+        options: RvcOptions,
+        *,
+        graphs: Graphs | None = None,
+    ) -> None:
+        """`entries` may change while the engine runs. `graphs` are a test's, which has slots on any
+        device."""
         self._entries = entries
         self._options = options
         self.runs_on = accelerator.describe(options.device, options.dtype)
+        self._has_slots = graphs is not None or options.device.type == "cuda"
+        self._given_graphs = graphs
+        self._estimators = PitchEstimators(options.rmvpe, options.device, options.dtype)
         self._voices = VoiceCache(
             max_bytes=options.max_voice_bytes,
             device=options.device,
             dtype=options.dtype,
-            estimators=PitchEstimators(options.rmvpe, options.device, options.dtype),
+            estimators=self._estimators,
+            prepare=self._prepare,
             warm_up=self._warm_up,
         )
-        self._conversions: dict[Request, _Conversion] = {}
+        self._conversions: dict[Request, SegmentConversion] = {}
+        self._pitch_threads = PitchThreads(self._wake)
+        self._costs: Mapping[int, float] = {}
+        self._networks: SlotNetworks | None = None
+        self._slots: SlotConverter | None = None
 
     @property
     def reads(self) -> str:
@@ -120,10 +129,53 @@ class RvcEngine(Engine):
     @torch.inference_mode()
     def load(self) -> None:
         """Read and check the content model. Raises `UnusableModel`."""
-        model = read_content_model(self._options.content)
-        encoder = ContentEncoder(model, self._options.dtype, self._options.device)
-        self._converter = Converter(encoder)
-        self._warmth = WarmUp(self._converter, self._options.block_frames)
+        options = self._options
+        model = read_content_model(options.content)
+        self._graphs = self._given_graphs or Graphs(options.device, wanted=options.graphs)
+        with self._graphs.stream():
+            encoder = ContentEncoder(model, options.dtype, options.device)
+            self._converter = Converter(encoder)
+            self._warmth = WarmUp(self._converter, options.block_frames)
+            if self._has_slots:
+                self._networks = SlotNetworks(
+                    encoder,
+                    self._read_rmvpe(),
+                    self._graphs,
+                    SteadyShape.of(options.block_frames),
+                    in_rates=options.in_rates,
+                    n_slots=options.n_slots,
+                    torch_compile=options.torch_compile,
+                )
+                self._slots = SlotConverter(self._networks, self._pitch_threads)
+
+    @torch.inference_mode()
+    def install(self) -> None:
+        """On a GPU, capture what voices of the first kind need, and measure what it takes."""
+        accelerator.use(self._options.device)
+        if self._networks is None:
+            return
+        for name in self._entries:
+            try:
+                voice = self.load_voice(self, Style(name), ahead=True).result()
+            except ServerError:
+                continue  # the log says why it cannot be read
+            self._costs = self._networks.costs(voice)
+            break
+        self.release_voice(self)
+
+    def batch_costs(self) -> Mapping[int, float]:
+        return self._costs
+
+    def _read_rmvpe(self) -> RmvpePitch | None:
+        """rmvpe, which is a part of a graph. None: it cannot be had; whoever wants it is told."""
+        if why_not("rmvpe", self._options.rmvpe) is not None:
+            return None
+        try:
+            estimator = self._estimators.choose("rmvpe")
+        except UnusableModel as error:
+            log.warning("rmvpe cannot be used", reason=str(error))
+            return None
+        return estimator if isinstance(estimator, RmvpePitch) else None
 
     def load_voice(
         self, user: Hashable, style: Style, *, ahead: bool = False
@@ -139,77 +191,127 @@ class RvcEngine(Engine):
     def can_step(self, request: Request) -> bool:
         """There is speech to take, or enough to convert."""
         conversion = self._conversions.get(request)
-        is_due = conversion is not None and conversion.due is not None
-        return is_due or request.has_input or request.input_ended
+        if conversion is None:
+            return request.has_input or request.input_ended
+        is_new = request.has_input or (request.input_ended and not conversion.has_ended)
+        return is_new or conversion.due is not None
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """The most urgent, and on a GPU those whose next block is of its shape."""
-        if self._options.device.type == "cpu":
+        """The most urgent, and on a GPU those that can be converted with it: with a slot all others
+        that have one, and without those whose next block is of its shape. Whose speech has ended
+        with nothing to convert is finished with them: nothing would make it able once more."""
+        if not self._has_slots and self._options.device.type == "cpu":
             return requests[:1]
-        shapes: dict[Request, Hashable] = {}
-        for request in requests:
-            if (stream := self._take_in(request).due) is not None:
-                shapes[request] = stream.block.shape
-        if not shapes:
-            return requests[:1]
-        shape = next(iter(shapes.values()))
-        return [request for request, own in shapes.items() if own == shape][:MAX_BATCH]
+        conversions = {request: self._take_in(request) for request in requests}
+        silent = [request for request, own in conversions.items() if own.has_finished]
+        due: dict[Request, Stream] = {}
+        for request, conversion in conversions.items():
+            if (stream := conversion.due) is not None:
+                due[request] = stream
+        if not due:
+            return silent or requests[:1]
+        first = next(iter(due.values()))
+        if self._slots is not None and isinstance(first, SlotConversion):
+            slotted = {own: request for request, own in due.items() if type(own) is type(first)}
+            return [*(slotted[own] for own in self._slots.fitting([*slotted])), *silent]
+        alone = {request: own for request, own in due.items() if isinstance(own, ConversionStream)}
+        shape = next(iter(alone.values())).block.shape
+        alike = [request for request, own in alone.items() if own.block.shape == shape]
+        return [*alike[:MAX_BATCH], *silent]
 
     @torch.inference_mode()
-    def step(self, batch: Sequence[Request]) -> None:
-        """Convert a block of each, where enough of its speech is there."""
+    def step(self, batch: Sequence[Request]) -> Launched | None:
+        """Convert a block of each, where enough of its speech is there, or let a device begin."""
         conversions = {request: self._take_in(request) for request in batch}
-        due = {request: own.due for request, own in conversions.items() if own.due is not None}
-        if due:
-            for request, sound in zip(due, self._converter.advance([*due.values()]), strict=True):
+        due = {request: own.due for request, own in conversions.items()}
+        alone = {request: own for request, own in due.items() if isinstance(own, ConversionStream)}
+        if alone:
+            with self._on_device():
+                sounds = self._converter.advance([*alone.values()])
+            for request, sound in zip(alone, sounds, strict=True):
                 request.emit(sound)
-        for request, conversion in conversions.items():
-            if conversion.has_finished:
-                request.finish()
-                self.leave(request)
+        slotted = {own: request for request, own in due.items() if isinstance(own, SlotConversion)}
+        launched = None
+        if slotted and self._slots is not None:
+            block = self._slots.launch([*slotted])
+            for stream, error in block.failed:
+                slotted[stream].fail(error)
+                self.leave(slotted[stream])
+            launched = _LaunchedBlock(block, slotted, self._hand_out)
+        for request in conversions:
+            self._finish(request)
+        return launched
+
+    def _hand_out(self, request: Request, sound: Samples) -> None:
+        """Emit what was launched, unless the request has left meanwhile."""
+        if request in self._conversions:
+            request.emit(sound)
+            self._finish(request)
+
+    def _finish(self, request: Request) -> None:
+        """Finish the request, if all its sound has been handed out."""
+        conversion = self._conversions.get(request)
+        if conversion is not None and conversion.has_finished:
+            request.finish()
+            self.leave(request)
 
     def leave(self, request: Request) -> None:
         """Forget the request's state."""
-        self._conversions.pop(request, None)
+        conversion = self._conversions.pop(request, None)
+        if conversion is not None and isinstance(conversion.stream, SlotConversion):
+            conversion.stream.leave()
 
     def close(self) -> None:
         """Load no more voices."""
         self._voices.close()
-        self._conversions.clear()
+        for request in [*self._conversions]:
+            self.leave(request)
+        self._pitch_threads.close()
+
+    def _prepare(self, voice: LoadedVoice) -> LoadedVoice:
+        return voice if self._networks is None else self._networks.prepare(voice)
 
     def _warm_up(self, voice: LoadedVoice) -> None:
-        self._warmth.meet(voice)
+        if self._networks is None or self._networks.speaking(voice) is None:
+            self._warmth.meet(voice)
 
-    def _take_in(self, request: Request) -> _Conversion:
+    def _wake(self) -> None:
+        self.wake()  # looked up late: it is set when the engine is added
+
+    def _on_device(self) -> AbstractContextManager[None]:
+        return self._graphs.stream() if self._networks is None else self._networks.on_device()
+
+    def _take_in(self, request: Request) -> SegmentConversion:
         """Give its stream the speech that has come."""
-        conversion = self._conversions.setdefault(request, _Conversion())
-        # Asked before taking: what is pushed in between is then taken by the next step.
-        ended = request.input_ended
-        for chunk in request.take_input():
-            if len(chunk.samples):  # the end may come as an empty chunk of any rate
-                if conversion.stream is None:
-                    conversion.stream = ConversionStream(
-                        request.voice,
-                        in_rate=chunk.sample_rate,
-                        block_frames=self._options.block_frames,
-                        seed=_seed(request.segment),
-                    )
-                    speed = request.segment.style.speed
-                    if speed != 1.0:
-                        conversion.stretcher = Stretcher(1.0 / speed, chunk.sample_rate)
-                stretcher = conversion.stretcher
-                samples = chunk.samples if stretcher is None else stretcher.push(chunk.samples)
-                conversion.stream.push(samples)
-        if ended and not conversion.has_ended:
-            conversion.has_ended = True
-            if conversion.stream is not None:
-                if conversion.stretcher is not None:
-                    conversion.stream.push(conversion.stretcher.flush())
-                conversion.stream.end()
+        conversion = self._conversions.setdefault(request, SegmentConversion())
+        conversion.take_in(request, self._start)
         return conversion
 
+    def _start(self, request: Request, in_rate: int) -> Stream:
+        voice, seed = request.voice, seed_of(request.segment)
+        stream = None if self._slots is None else self._slots.start(voice, in_rate, seed)
+        return stream or ConversionStream(
+            voice, in_rate=in_rate, block_frames=self._options.block_frames, seed=seed
+        )
 
-def _seed(segment: Segment) -> int:
-    """The seed of a segment's noise: its own, so that segments do not hiss alike."""
-    seed = segment.style.seed
-    return secrets.randbits(63) if seed is None else seed * SEED_STEP + segment.index
+
+class _LaunchedBlock:
+    """A step that a device is at work on: `Launched`."""
+
+    def __init__(
+        self,
+        step: SlotStep,
+        requests: Mapping[SlotConversion, Request],
+        hand_out: Callable[[Request, Samples], None],
+    ) -> None:
+        self._step = step
+        self._requests = requests
+        self._hand_out = hand_out
+
+    @property
+    def is_done(self) -> bool:
+        return self._step.is_done
+
+    def finish(self) -> None:
+        for stream, sound in self._step.finish():
+            self._hand_out(self._requests[stream], sound)

@@ -32,13 +32,26 @@ class Noise:
     ) -> torch.Tensor:
         """The noise of each stream's frames from `first` on, which may lie before its start:
         (len(seeds), n_frames, width) float32."""
-        # A hash of the frame's number, as unsigned, and the stream's seed.
-        frames = np.array(firsts, np.int64)[:, None] + np.arange(n_frames)
-        keys = np.array([seed % 2**64 for seed in seeds], np.uint64)
-        places = _mixed(_mixed(keys)[:, None] ^ _mixed(frames.view(np.uint64)))
-        starts = torch.from_numpy((places % np.uint64(TABLE_SIZE - width)).astype(np.int64))
+        found = torch.from_numpy(places(seeds, firsts, n_frames, width))
+        return self.at(found.to(self._table.device), width)
+
+    def at(self, places: torch.Tensor, width: int) -> torch.Tensor:
+        """The noise of frames (batch, n) by their `places`, int64 and on the device: (batch, n,
+        width) float32."""
         steps = torch.arange(width, device=self._table.device)
-        return self._table[starts.to(self._table.device)[:, :, None] + steps]
+        return self._table[places[:, :, None] + steps]
+
+
+def places(
+    seeds: Sequence[int], firsts: Sequence[int], n_frames: int, width: int
+) -> NDArray[np.int64]:
+    """Where in a table the noise of frames begins, (len(seeds), n_frames): of each stream's from
+    `first` on, which may lie before its start."""
+    # A hash of the frame's number, as unsigned, and the stream's seed.
+    frames = np.array(firsts, np.int64)[:, None] + np.arange(n_frames)
+    keys = np.array([seed % 2**64 for seed in seeds], np.uint64)
+    hashes = _mixed(_mixed(keys)[:, None] ^ _mixed(frames.view(np.uint64)))
+    return (hashes % np.uint64(TABLE_SIZE - width)).astype(np.int64)
 
 
 def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

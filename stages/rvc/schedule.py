@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LEAD = 16
 """Frames mirrored in front of a segment's start, where a decoder does not need more. Silence there
@@ -31,6 +31,10 @@ MARGIN = 8
 """Frames at a window's end that are computed and thrown away, since they miss their future. Without
 them a window's last frame is no further off than its others, and no border can be told from the
 frames around it; see `tests/rvc/test_seams.py`."""
+
+PITCH_FRAMES = 96
+"""Frames that pitch is found in at a time: the new ones, and as many before them as their octave
+needs. Three times the 32 that rmvpe counts in."""
 
 RAMP = (16, 16, 24)
 """Frames of the first blocks. A listener is to hear something soon, and then not to run dry while
@@ -71,14 +75,17 @@ class Block:
         return replace(self, start=max(-self.lead, stop - WINDOW), stop=stop, push_to=push_to)
 
 
-def blocks(block_frames: int, left_frames: int, right_frames: int) -> Iterator[Block]:
-    """The blocks of an endless stream, for a decoder that needs so many frames on each side."""
+def blocks(
+    block_frames: int, left_frames: int, right_frames: int, *, ramp: Sequence[int] = RAMP
+) -> Iterator[Block]:
+    """The blocks of an endless stream, for a decoder that needs so many frames on each side. `ramp`
+    has the lengths of the first ones."""
     lead = max(LEAD, even(left_frames))
     stop, pushed = -lead, -left_frames
     push_to = even(right_frames)
-    ramp = iter(RAMP)
+    first = iter(ramp)
     while True:
-        push_to += min(next(ramp, block_frames), block_frames)
+        push_to += min(next(first, block_frames), block_frames)
         new_from, stop = stop, push_to + MARGIN
         yield Block(lead, max(-lead, stop - WINDOW), new_from, stop, pushed, push_to)
         pushed = push_to

@@ -16,7 +16,9 @@ RATE = 16_000
 HOP = RATE // 100
 """Samples from one frame to the next: 10 ms."""
 
-HIGH_PASS = signal.butter(5, 48, "highpass", fs=RATE)
+ORDER = 5
+CUTOFF_HZ = 48
+HIGH_PASS = signal.butter(ORDER, CUTOFF_HZ, "highpass", fs=RATE)
 """Upstream's (`Pipeline`), which applies it forwards and backwards."""
 SETTLES = RATE // 10
 """Samples before a piece that are filtered with it: the filter rings for 50 ms."""

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from stages.rvc.schedule import Block
     from stages.rvc.voices.loaded import LoadedVoice
 
-PITCH_FRAMES = 96
-"""Frames that pitch is found in at a time: the new ones, and as many before them as their octave
-needs. Three times the 32 that rmvpe counts in."""
-
 
 class ConversionStream:
     """One segment on its way: n samples at `in_rate` become `resampled_length` at 48 kHz."""
@@ -129,12 +125,14 @@ class ConversionStream:
             made = made[: self._n_wanted - self._n_out]
         self._n_out += len(made)
         self._next = next(self._blocks)
-        self._speech.forget_before((self._next.stop - PITCH_FRAMES - schedule.WINDOW) * HOP)
+        self._speech.forget_before(
+            (self._next.stop - schedule.PITCH_FRAMES - schedule.WINDOW) * HOP
+        )
         return made
 
     @property
     def _pitch_from(self) -> int:
-        return max(self.block.start, self.block.stop - PITCH_FRAMES)
+        return max(self.block.start, self.block.stop - schedule.PITCH_FRAMES)
 
     @property
     def _end_frame(self) -> int:

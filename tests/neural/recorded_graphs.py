@@ -146,9 +146,12 @@ class _Recording(TorchDispatchMode):
         if result is not NotImplemented:
             return result
         result = func(*args, **kwargs)
+        if torch.Tag.inplace_view in func.tags:  # only how a tensor lies, which stays so
+            return result
         given = _memories((args, kwargs))
         made = [
-            leaf if isinstance(leaf, torch.Tensor) and _memory(leaf) not in given else None
+            # As it lies now: an operator may turn it over later.
+            leaf.detach() if isinstance(leaf, torch.Tensor) and _memory(leaf) not in given else None
             for leaf in tree_leaves(result)
         ]
         self._memories |= _memories(made)
@@ -193,8 +196,9 @@ def _refuse_what_waits(func: Any, args: tuple[Any, ...]) -> None:  # noqa: ANN40
     if waits or torch.Tag.data_dependent_output in tags:
         mask = " with a mask" if has_mask else ""
         raise NotForGraphs(f"{name}{mask}: its result's shape or value is the host's to wait for")
-    # Attention has the tag for its dropout, which we do not use.
-    if torch.Tag.nondeterministic_seeded in tags and "attention" not in name and "sdp" not in name:
+    # Attention and recurrent layers have the tag for their dropout, which we do not use.
+    has_dropout = any(part in name for part in ("attention", "sdp", "gru"))
+    if torch.Tag.nondeterministic_seeded in tags and not has_dropout:
         raise NotForGraphs(f"{name}: random numbers differ from run to run")
 
 

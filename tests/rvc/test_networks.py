@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from stages.rvc.network.content import FEATURE_REACH, ContentState
-from stages.rvc.network.decoder import DecoderState
+from stages.rvc.network.decoder_state import DecoderState
 from tests.random_rvc import ROWS
 from tests.random_rvc_features import HubertSize
 from tests.rvc.conversions import (

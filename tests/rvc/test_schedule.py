@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stages.rvc import schedule
-from stages.rvc.schedule import END_STEP, LEAD, MARGIN, RAMP, WINDOW, Block
-from stages.rvc.streaming import PITCH_FRAMES
+from stages.rvc.schedule import END_STEP, LEAD, MARGIN, PITCH_FRAMES, RAMP, WINDOW, Block
 from tests.random_rvc import ROWS
 from tests.rvc.conversions import Kind, synthesizer
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.network.decoder import DecoderState
+from stages.rvc.network.decoder_state import DecoderState
 from tests.rvc.conversions import Kind, converter, start, synthesizer
 from tests.rvc.voices import words
 

@@ -85,6 +85,7 @@ def told_of(entry: VoiceEntry) -> str:
         device=CPU,
         dtype=torch.float32,
         estimators=estimators,
+        prepare=lambda voice: voice,
         warm_up=lambda _: None,
     )
     try:

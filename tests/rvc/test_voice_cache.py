@@ -48,6 +48,7 @@ class Watched:
             device=CPU,
             dtype=torch.float32,
             estimators=self.estimators,
+            prepare=lambda voice: voice,
             warm_up=self._warm_up,
         )
 

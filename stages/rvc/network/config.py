@@ -29,6 +29,8 @@ ATTENTION_WINDOW = 10
 N_FLOWS = 4
 FLOW_KERNEL = 5
 FLOW_LAYERS = 3
+FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
+"""Frames before and behind a frame that the flow looks at: 24."""
 EDGE_KERNEL = 7
 """The kernel of the decoder's first and last convolution."""
 

@@ -14,6 +14,7 @@ window would be, and features that were computed stay as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,7 +58,7 @@ class ContentEncoder:
     def __init__(self, read: ContentModel, dtype: torch.dtype, device: torch.device) -> None:
         accelerator.use(device)
         self.device = device
-        self._dtype = dtype
+        self.dtype = dtype
         config = read.config
         exact = {name: weight.to(device) for name, weight in read.weights.items()}
         weights = {name: weight.to(dtype) for name, weight in exact.items()}
@@ -69,6 +70,8 @@ class ContentEncoder:
         self._first = FrameConv(exact, f"{first}.conv", stride=self._first_stride, is_padded=False)
         self._norm_weight = exact[f"{first}.layer_norm.weight"]
         self._norm_bias = exact[f"{first}.layer_norm.bias"]
+        self.n_channels = len(self._norm_weight)
+        """Of the convolutions, and so of local features."""
         self._others = [
             FrameConv(
                 weights,
@@ -95,7 +98,7 @@ class ContentEncoder:
 
     def start(self) -> ContentState:
         """The state of one stream that has not begun."""
-        shape = 1, len(self._norm_weight)
+        shape = 1, self.n_channels
         nothing = torch.zeros(shape, dtype=torch.float64, device=self.device)
         return ContentState(nothing[:, :1], nothing, nothing)
 
@@ -116,23 +119,56 @@ class ContentEncoder:
             state.total + counted.sum(1),
             state.squares + counted.square().sum(1),
         )
+        return self._convolved(made, state), state
+
+    def local_from(
+        self, samples: torch.Tensor, state: ContentState, n_new: torch.Tensor
+    ) -> tuple[torch.Tensor, ContentState]:
+        """As `local`, for rows of which some features were computed before: only the last of them,
+        `n_new` (batch,) int64, count in the state. Their sums over each feature are in float32."""
+        made = self._first(samples[:, :, None])
+        steps = FEATURE_SAMPLES // self._first_stride
+        n_features = (samples.shape[-1] - FEATURE_REACH) // FEATURE_SAMPLES
+        # (batch, n, steps, channels).
+        by_feature = made[:, : n_features * steps].unflatten(1, (n_features, steps))
+        place = torch.arange(n_features, device=samples.device)
+        is_new = (place >= n_features - n_new[:, None]).double()[:, :, None]
+        state = ContentState(
+            state.count + steps * n_new[:, None],
+            state.total + (by_feature.sum(2) * is_new).sum(1),
+            state.squares + (by_feature.square().sum(2) * is_new).sum(1),
+        )
+        return self._convolved(made, state), state
+
+    def _convolved(self, made: torch.Tensor, state: ContentState) -> torch.Tensor:
+        """The first convolution's result, normalised by the state, through all others."""
         mean = state.total / state.count
         variance = state.squares / state.count - mean.square()
         scale = self._norm_weight / torch.sqrt(variance + NORM_EPS)
         shift = self._norm_bias - mean * scale
         made = made * scale.float()[:, None] + shift.float()[:, None]
-        made = functional.gelu(made).to(self._dtype)
+        made = functional.gelu(made).to(self.dtype)
         for convolve in self._others:
             made = convolve(made)
-        return made, state
+        return made
 
-    def encode(self, local: torch.Tensor, version: Version) -> torch.Tensor:
-        """The features for voices of this version: (batch, n, 512) to (batch, n, width)."""
+    def encode(
+        self, local: torch.Tensor, version: Version, is_there: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The features for voices of this version: (batch, n, 512) to (batch, n, width).
+
+        `is_there`: (batch, n) bool; what is not there is as if it lay outside. Each row needs one
+        that is."""
         x = self._projection(self._projection_norm(local))
+        mask = None
+        if is_there is not None:
+            x = x.masked_fill(~is_there[:, :, None], 0.0)  # as what lies outside is padded
+            mask = is_there[:, None, None, :]
+        attend = partial(functional.scaled_dot_product_attention, attn_mask=mask)
         x = self._norm(x + self._position(x))
         is_v1 = version == "v1"
         for layer in self._layers[: V1_LAYERS if is_v1 else None]:
-            x = layer(x, functional.scaled_dot_product_attention)
+            x = layer(x, attend)
         return self._v1_projection(x) if is_v1 else x
 
 

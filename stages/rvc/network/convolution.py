@@ -75,7 +75,7 @@ class SoundConv:
             made = nn.functional.conv2d(
                 x, self._weight, self._bias, self._stride, NO_PADDING, self._dilation
             )
-            return nn.functional.leaky_relu_(made, LEAK) if self._then == "leaky_relu" else made
+            return nn.functional.leaky_relu(made, LEAK) if self._then == "leaky_relu" else made
         convolve = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see the top
         out: torch.Tensor = convolve(
             x,

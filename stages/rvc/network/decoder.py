@@ -16,16 +16,15 @@ come out, and ends with `right_frames`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from stages.neural.layers import linear
-from stages.neural.state import StreamState
 from stages.rvc.network.config import EDGE_KERNEL
 from stages.rvc.network.convolution import LEAK, SoundConv
+from stages.rvc.network.decoder_state import DecoderState, FixedEnds, GrowingEnds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,22 +33,6 @@ if TYPE_CHECKING:
 
 POST_LEAK = 0.01
 """Upstream calls `leaky_relu` without a slope there, which is torch's default."""
-
-
-@dataclass(slots=True)
-class DecoderState(StreamState):
-    """The end of each layer's input, which a stream keeps between pieces; empty at its start."""
-
-    latents: torch.Tensor
-    """(batch, inter_channels, 1, n) for `pre`."""
-    before: list[torch.Tensor]
-    """(batch, channels, 1, n) for each stage's upsampling."""
-    within: list[torch.Tensor]
-    """(batch, channels, 1, n) for each stage's residual blocks."""
-    source: torch.Tensor
-    """(batch, 1, 1, samples) of excitation that some stage has not used yet."""
-    after: torch.Tensor
-    """(batch, channels, 1, n) for `post`."""
 
 
 class Decoder:
@@ -72,7 +55,13 @@ class Decoder:
         """Frames of context that a stream has to begin with."""
         self.right_frames = math.ceil(self.right_samples / self.hop)
         """Frames that sound may lag behind its own."""
-        self._source_reach = max(stage.source_kernel for stage in self._stages)
+        source_reach = max(stage.source_kernel for stage in self._stages)
+        # Excitation that some stage has not used yet, or looks back at.
+        self._n_source = self.right_samples - EDGE_KERNEL // 2 + source_reach if source_reach else 0
+        self.state_size = self._n_source + (EDGE_KERNEL - 1) * (self._n_in + self._stages[-1].n_out)
+        """Numbers in a stream's state for `step`."""
+        for stage in self._stages:
+            self.state_size += stage.n_before * stage.n_in + 2 * stage.radius * stage.n_out
 
     def _reach(self) -> tuple[int, int]:
         """The number of samples before and behind a sample that decide it."""
@@ -114,28 +103,49 @@ class Decoder:
         the same frames, where the voice has any; speaker: of `speaker`. Sound is (batch, samples)
         float32 in [-1, 1]: n * hop samples, but `left_samples` and `right_samples` fewer at the
         start of a stream, which must then have at least `left_frames + right_frames` frames."""
-        window = _joined(state.latents, latents)
-        x = self._pre(window) + speaker
-        sources = _joined(state.source, source)
-        next_state = DecoderState(_end(window, EDGE_KERNEL - 1), [], [], sources, latents)
+        ends = GrowingEnds(state)
+        return self._sound(latents, source, speaker, ends), ends.state()
+
+    def step(
+        self,
+        latents: torch.Tensor,
+        source: torch.Tensor,
+        speaker: torch.Tensor,
+        n_pushed: torch.Tensor,
+        state: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same for streams at any positions, in one shape: only the first `n_pushed` (batch,)
+        int64 of a row's n frames count. A pure function, which can be compiled whole.
+
+        state: (batch, state_size), of zeros at a stream's start. Sound is (batch, n * hop), of
+        which the first n_pushed * hop are the row's: from `right_samples` before its first frame
+        on. The first `left_samples + right_samples` of a stream are spoilt by those zeros, and have
+        to lie before what is heard. The state is that behind the frames that count."""
+        ends = FixedEnds(state, n_pushed)
+        return self._sound(latents, source, speaker, ends), ends.state()
+
+    def _sound(
+        self,
+        latents: torch.Tensor,
+        source: torch.Tensor,
+        speaker: torch.Tensor,
+        ends: GrowingEnds | FixedEnds,
+    ) -> torch.Tensor:
+        x = self._pre(ends.joined(latents, EDGE_KERNEL - 1, 1)) + speaker
+        sources = ends.joined(source, self._n_source, self.hop)
         # Where x ends, in samples before the end of what was given.
         lag = EDGE_KERNEL // 2 * self.hop
-        for stage, before, within in zip(self._stages, state.before, state.within, strict=True):
-            window = _joined(before, x)
-            next_state.before.append(_end(window, stage.left_in + stage.right_in))
+        for stage in self._stages:
+            per_frame = self.hop // stage.step
+            x = stage.upsampled(ends.joined(x, stage.n_before, per_frame // stage.rate))
             lag += stage.right_in * stage.rate * stage.step
-            x = stage.upsampled(window)
             if sources.shape[-1]:
                 x = stage.with_source(x, sources, lag)
-            window = _joined(within, x)
-            next_state.within.append(_end(window, 2 * stage.radius))
-            x = stage.blocks(window)
+            x = stage.blocks(ends.joined(x, 2 * stage.radius, per_frame))
             lag += stage.radius * stage.step
-        window = _joined(state.after, nn.functional.leaky_relu(x, POST_LEAK))
-        next_state.after = _end(window, EDGE_KERNEL - 1)
-        next_state.source = _end(sources, lag + self._source_reach)
-        sound = torch.tanh(self._post(window))
-        return sound.flatten(1).float(), next_state
+        x = nn.functional.leaky_relu(x, POST_LEAK)
+        x = self._post(ends.joined(x, EDGE_KERNEL - 1, self.hop))
+        return torch.tanh(x).flatten(1).float()
 
 
 class _Stage:
@@ -158,6 +168,8 @@ class _Stage:
         # the `rate` outputs of one input depend on that many before and behind it.
         self.left_in = -((self._padding - kernel + 1) // self.rate)
         self.right_in = (self.rate - 1 + self._padding) // self.rate
+        self.n_before = self.left_in + self.right_in
+        """Inputs of the upsampling that are kept."""
         self._source_conv: SoundConv | None = None
         self.source_kernel = 0
         if config.has_pitch:
@@ -199,8 +211,8 @@ class _Stage:
             block(_without(window, self.radius - block.radius)) for block in self._blocks
         )
         for other in others:
-            first.add_(other)
-        return first.div_(len(self._blocks))
+            first = first + other
+        return first / len(self._blocks)
 
 
 class _ResidualBlock:
@@ -225,18 +237,10 @@ class _ResidualBlock:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         for dilated, plain, halo in zip(self._dilated, self._plain, self._halos, strict=True):
             made = plain(dilated(nn.functional.leaky_relu(x, LEAK)))
-            x = made.add_(_without(x, halo))
+            x = made + _without(x, halo)
         return x
-
-
-def _joined(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    return torch.cat([before, after], dim=-1).contiguous(memory_format=torch.channels_last)
 
 
 def _without(window: torch.Tensor, spare: int) -> torch.Tensor:
     """All but `spare` steps on each side."""
     return window[..., spare : window.shape[-1] - spare]
-
-
-def _end(window: torch.Tensor, n: int) -> torch.Tensor:
-    return window[..., max(0, window.shape[-1] - n) :].clone()

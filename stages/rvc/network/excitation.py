@@ -43,7 +43,7 @@ class Excitation:
         they are unvoiced, and with noise (batch, n, hop); and the phase behind them.
 
         `phase` is where the sine stands before them, in turns: (batch, 1) float64."""
-        hertz = f0.double().repeat_interleave(self._hop, dim=1)
+        hertz = f0.double()[:, :, None].expand(-1, -1, self._hop).flatten(1)
         turns = (phase + torch.cumsum(hertz / self._sample_rate, dim=1)) % 1
         sine = torch.sin(turns.float() * (2 * math.pi))
         is_voiced = (hertz > 0).float()

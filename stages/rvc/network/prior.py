@@ -8,14 +8,14 @@ One latent frame is 10 ms. Everything here is (batch, n, channels), rows being t
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
 
-from stages.neural.layers import LayerNorm, PostNormLayer, linear
-from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_KERNEL, FLOW_LAYERS, N_FLOWS
+from stages.neural.layers import LayerNorm, PostNormLayer, linear, only
+from stages.rvc.network.config import ATTENTION_WINDOW, FLOW_LAYERS, N_FLOWS
 from stages.rvc.network.convolution import LEAK, FrameConv
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 NOISE_SCALE = 0.66666
 """Upstream's factor of the deviation."""
-
-MAX_WINDOW_SIZES = 16
-"""Windows have a few sizes while a stream begins, and then one."""
-
-FLOW_REACH = N_FLOWS * FLOW_LAYERS * (FLOW_KERNEL // 2)
-"""Frames before and behind a frame that the flow looks at: 24."""
 
 
 class Prior:
@@ -43,32 +37,54 @@ class Prior:
         self._pitch = weights.get("enc_p.emb_pitch.weight")  # (256, hidden), or there is no pitch
         self._layers = [_layer(config, weights, number) for number in range(config.n_layers)]
         self._out = linear(weights, "enc_p.proj")
-        self._near_pairs = lru_cache(MAX_WINDOW_SIZES)(_near_pairs)
 
     def __call__(
-        self, features: torch.Tensor, pitch: torch.Tensor | None
+        self,
+        features: torch.Tensor,
+        pitch: torch.Tensor | None,
+        is_there: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and logarithm of the deviation, each (batch, n, inter_channels) float32, of
-        features (batch, n, content_width) and coarse pitch (batch, n), 1 to 255."""
+        features (batch, n, content_width) and coarse pitch (batch, n), 1 to 255.
+
+        Frames where `is_there` (batch, n, 1) is false change nothing in the others, and what comes
+        out for them is of no use. A row must have one that is there."""
         x = self._phone(features)
         if self._pitch is not None and pitch is not None:
             x = x + self._pitch[pitch]
         x = functional.leaky_relu(x * self._scale, LEAK)
-        pairs = self._near_pairs(x.shape[1], x.device)
+        near = _Near.of(x.shape[1], x.device)
         for layer, attention in self._layers:
-            x = layer(x, partial(attention, pairs))
+            x = layer(x, partial(attention, near, is_there), is_there)
         mean, log_deviation = self._out(x).float().chunk(2, dim=-1)
         return mean, log_deviation
 
 
-def _near_pairs(n: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The pairs of n frames that are near enough to each other for their distance to count: rows,
-    columns, and distances from 0, which is `ATTENTION_WINDOW` before."""
-    # On the CPU: the number of pairs would have to be fetched from a GPU.
-    frames = torch.arange(n)
-    distance = frames[None, :] - frames[:, None] + ATTENTION_WINDOW
-    rows, columns = torch.where((distance >= 0) & (distance <= 2 * ATTENTION_WINDOW))
-    return rows.to(device), columns.to(device), distance[rows, columns].to(device)
+class _Near(NamedTuple):
+    """Which of n frames are near enough to each other for their distance to count. Distances are
+    numbered from 0, which is `ATTENTION_WINDOW` before, to 20."""
+
+    distances: torch.Tensor
+    """(n, n) int64: of each frame (columns) from each other (rows)."""
+    has_distance: torch.Tensor
+    """(n, n) bool: whether it counts."""
+    frames: torch.Tensor
+    """(n, 21) int64: the frame at each distance from each."""
+    has_frame: torch.Tensor
+    """(n, 21) bool: whether there is one."""
+
+    @classmethod
+    def of(cls, n: int, device: torch.device) -> _Near:
+        frames = torch.arange(n, device=device)
+        distances = frames[None, :] - frames[:, None] + ATTENTION_WINDOW
+        all_distances = torch.arange(2 * ATTENTION_WINDOW + 1, device=device)
+        places = frames[:, None] + all_distances - ATTENTION_WINDOW
+        return cls(
+            distances.clamp(0, 2 * ATTENTION_WINDOW),
+            (distances >= 0) & (distances <= 2 * ATTENTION_WINDOW),
+            places.clamp(0, n - 1),
+            (places >= 0) & (places < n),
+        )
 
 
 class _RelativeAttention:
@@ -80,19 +96,21 @@ class _RelativeAttention:
 
     def __call__(
         self,
-        near_pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        near: _Near,
+        is_there: torch.Tensor | None,
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
     ) -> torch.Tensor:
-        rows, columns, distances = near_pairs
         query = query / math.sqrt(query.shape[-1])
         scores = query @ key.transpose(-2, -1)  # (batch, heads, n, n)
-        near = query @ self._near_keys.T  # (batch, heads, n, 21)
-        scores[..., rows, columns] += near[..., rows, distances]
+        by_distance = query @ self._near_keys.T  # (batch, heads, n, 21)
+        nearness = by_distance.gather(-1, near.distances.expand(scores.shape))
+        scores = torch.where(near.has_distance, scores + nearness, scores)
+        if is_there is not None:
+            scores = scores.masked_fill(~is_there.transpose(1, 2)[:, None], -math.inf)
         weights = torch.softmax(scores.float(), dim=-1).to(value.dtype)
-        near_weights = torch.zeros_like(near)
-        near_weights[..., rows, distances] = weights[..., rows, columns]
+        near_weights = weights.gather(-1, near.frames.expand(by_distance.shape)) * near.has_frame
         return weights @ value + near_weights @ self._near_values
 
 
@@ -128,13 +146,16 @@ class Flow:
         """A speaker's part: (batch, gin_channels) to (batch, 1, flows * layers * 2 * hidden)."""
         return torch.cat([c.speaker(embedding) for c in self._couplings], dim=-1)[:, None, :]
 
-    def __call__(self, drawn: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, drawn: torch.Tensor, speaker: torch.Tensor, is_there: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """(batch, n, inter_channels) to the same. The outer `FLOW_REACH` frames on each side
-        miss some of their neighbours."""
+        miss some of their neighbours. Frames where `is_there` (batch, n, 1) is false change nothing
+        in the others."""
         for coupling, added in zip(
             self._couplings, speaker.chunk(len(self._couplings), dim=-1), strict=True
         ):
-            drawn = coupling(drawn.flip(-1), added)
+            drawn = coupling(drawn.flip(-1), added, is_there)
         return drawn
 
 
@@ -154,14 +175,16 @@ class _Coupling:
         self.speaker = linear(weights, f"{name}.enc.cond_layer")
         """(batch, gin_channels) to (batch, layers * 2 * hidden)."""
 
-    def __call__(self, drawn: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, drawn: torch.Tensor, speaker: torch.Tensor, is_there: torch.Tensor | None
+    ) -> torch.Tensor:
         kept, changed = drawn.chunk(2, dim=-1)
         x = self._pre(kept)
         total = torch.zeros_like(x)
         for gates_of, out_of, added in zip(
             self._gates, self._outs, speaker.chunk(FLOW_LAYERS, dim=-1), strict=True
         ):
-            wave, gate = (gates_of(x) + added).chunk(2, dim=-1)
+            wave, gate = (gates_of(only(x, is_there)) + added).chunk(2, dim=-1)
             made = out_of(torch.tanh(wave) * torch.sigmoid(gate))
             if made.shape[-1] > self._hidden:  # all but the last layer go on, too
                 x = x + made[..., : self._hidden]

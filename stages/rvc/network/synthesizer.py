@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from stages.neural.state import StreamState
-from stages.rvc.network.decoder import Decoder, DecoderState
+from stages.neural.weights import moved_together
+from stages.rvc.network.decoder import Decoder
 from stages.rvc.network.excitation import Excitation
 from stages.rvc.network.prior import NOISE_SCALE, Flow, Prior
 from stages.rvc.pitch.scale import coarse
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stages.rvc.network.config import VoiceConfig
+    from stages.rvc.network.decoder_state import DecoderState
 
 MAX_SPEAKERS_KEPT = 256
 """A voice has up to 109, and uses one."""
@@ -64,8 +66,18 @@ class Synthesizer:
         self._embeddings = weights["emb_g.weight"]
         self.speaker = lru_cache(MAX_SPEAKERS_KEPT)(self._speaker)
         """One of the voice's `n_speakers`, by its number from 0."""
-        self.n_bytes = sum(weight.nbytes for weight in weights.values())
+        self.flat = moved_together(self.prior, self.flow, self.decoder, self.excitation)
+        """All weights but the speakers' in one piece of memory; None where a CPU has packed them
+        one by one. Those of two voices whose configs differ in nothing but `n_speakers` lie
+        alike."""
+        if self.flat is None:
+            self.n_bytes = sum(weight.nbytes for weight in weights.values())
+        else:
+            self.n_bytes = self.flat.nbytes + self._embeddings.nbytes
         """The memory that it takes, about."""
+        if device.type == "cuda":
+            # Engines have streams of their own, which would not wait for what this one still does.
+            torch.cuda.current_stream(device).synchronize()
 
     def start(self) -> SynthesizerState:
         """The state of one stream that has not begun."""
@@ -85,13 +97,17 @@ class Synthesizer:
         f0: torch.Tensor | None,
         noise: torch.Tensor,
         speaker: torch.Tensor,
+        is_there: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Latent frames (batch, m, inter_channels) of features (batch, n, content_width) and f0
         (batch, n) in Hz: the last m, for which there is noise (batch, m, inter_channels).
 
-        The outermost frames miss some of their neighbours."""
+        Frames where `is_there` (batch, n, 1) is false change nothing in the others; a row must have
+        one that is there. The outermost frames miss some of their neighbours. A pure function."""
         pitch = None if f0 is None else coarse(f0)
-        mean, log_deviation = self.prior(features.to(self.dtype), pitch)
+        mean, log_deviation = self.prior(features.to(self.dtype), pitch, is_there)
         n_skipped = mean.shape[1] - noise.shape[1]
         drawn = mean[:, n_skipped:] + torch.exp(log_deviation[:, n_skipped:]) * noise * NOISE_SCALE
-        return self.flow(drawn.to(self.dtype), speaker)
+        if is_there is not None:
+            is_there = is_there[:, n_skipped:]
+        return self.flow(drawn.to(self.dtype), speaker, is_there)

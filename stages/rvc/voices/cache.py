@@ -33,14 +33,17 @@ class VoiceCache:
         device: torch.device,
         dtype: torch.dtype,
         estimators: PitchEstimators,
+        prepare: Callable[[LoadedVoice], LoadedVoice],
         warm_up: Callable[[LoadedVoice], None],
     ) -> None:
-        """`max_bytes` is for voices and pitch estimators. `warm_up` is called on the loading
-        thread with each voice that was loaded, when nobody waits for another."""
+        """`max_bytes` is for voices and pitch estimators. On the loading thread `prepare` makes
+        each voice that was read what is kept, and `warm_up` is called with it when nobody waits for
+        another."""
         self._kept = KeptVoices[LoadedVoice](lambda: max_bytes - estimators.n_bytes, warm_up)
         self._device = device
         self._dtype = dtype
         self._estimators = estimators
+        self._prepare = prepare
 
     def load(
         self, user: Hashable, entry: VoiceEntry, style: Style, *, ahead: bool = False
@@ -74,7 +77,7 @@ class VoiceCache:
         index = read_index(entry.index, width) if entry.index is not None else None
         synthesizer = Synthesizer(file.config, file.weights, self._device, self._dtype)
         pitch = self._estimators.choose(entry.settings.pitch_method)
-        return LoadedVoice(synthesizer, index, ConversionSettings(), 0.0, pitch)
+        return self._prepare(LoadedVoice(synthesizer, index, ConversionSettings(), 0.0, pitch))
 
 
 def _stamp(entry: VoiceEntry) -> Hashable:

@@ -63,15 +63,15 @@ class FeatureIndex:
         self.vectors = vectors
         # (n_vectors,): squared lengths
         self._squares: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
-        self._centroids = centroids
+        self.centroids = centroids
         self._centroid_squares = np.square(centroids).sum(axis=1)
-        self._starts = starts
-        self._n_probe = n_probe
+        self.starts = starts
+        self.n_probe = n_probe
 
     @property
     def n_bytes(self) -> int:
         """The memory that it takes."""
-        return self.vectors.nbytes + self._squares.nbytes + self._centroids.nbytes
+        return self.vectors.nbytes + self._squares.nbytes + self.centroids.nbytes
 
     def blend(self, features: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
         """Content features, (n, width), drawn to the nearest in the index by `rate` (0: as they
@@ -90,12 +90,12 @@ class FeatureIndex:
 
     def _lists(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """(n, n_probe): the lists of the nearest centroids."""
-        if self._n_probe == len(self._centroids):
-            return np.tile(np.arange(self._n_probe), (len(features), 1))
-        products = torch.from_numpy(features) @ torch.from_numpy(self._centroids).T
+        if self.n_probe == len(self.centroids):
+            return np.tile(np.arange(self.n_probe), (len(features), 1))
+        products = torch.from_numpy(features) @ torch.from_numpy(self.centroids).T
         distances = self._centroid_squares - 2 * products.numpy()
-        order: NDArray[np.int64] = distances.argpartition(self._n_probe - 1, axis=1)
-        return order[:, : self._n_probe]
+        order: NDArray[np.int64] = distances.argpartition(self.n_probe - 1, axis=1)
+        return order[:, : self.n_probe]
 
     def _mean_of_nearest(
         self, feature: NDArray[np.float32], lists: NDArray[np.int64]
@@ -114,7 +114,7 @@ class FeatureIndex:
 
     def _nearest(self, feature: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """Up to `N_NEIGHBOURS` vectors of a list."""
-        here = slice(self._starts[number], self._starts[number + 1])
+        here = slice(self.starts[number], self.starts[number + 1])
         vectors = self.vectors[here]
         if len(vectors) <= N_NEIGHBOURS:
             return vectors

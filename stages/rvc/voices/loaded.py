@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stages.items import Style
     from stages.rvc.network.synthesizer import Speaker, Synthesizer
     from stages.rvc.pitch.estimator import PitchEstimator
+    from stages.rvc.voices.device_index import DeviceIndex
     from stages.rvc.voices.index import FeatureIndex
     from stages.rvc.voices.library import VoiceEntry
 
@@ -26,6 +27,8 @@ class LoadedVoice:
     semitones: float
     """The shift of the pitch."""
     pitch: PitchEstimator
+    device_index: DeviceIndex | None = None
+    """The index, where it is searched on a device, in slots."""
 
     @property
     def speaker(self) -> Speaker:
@@ -35,7 +38,9 @@ class LoadedVoice:
     @property
     def n_bytes(self) -> int:
         """Its memory, without that of the pitch estimator, which voices share."""
-        return self.synthesizer.n_bytes + (self.index.n_bytes if self.index else 0)
+        n_bytes = self.synthesizer.n_bytes
+        n_bytes += 0 if self.index is None else self.index.n_bytes
+        return n_bytes + (0 if self.device_index is None else self.device_index.n_bytes)
 
     def styled(self, entry: VoiceEntry, style: Style) -> LoadedVoice:
         """This voice as its settings and, over them, a style's set it. Raises `SynthesisError`

@@ -18,7 +18,7 @@ MAX_LISTED_SPEAKERS = 48
 """Of one file. Some have 900 of people who read a page each; all of them can be asked for."""
 
 
-class Speaking(NamedTuple):
+class FileSpeaker(NamedTuple):
     """A file, and which of its speakers speaks."""
 
     file: PiperVoiceFile
@@ -40,24 +40,24 @@ class PiperVoices:
     def listed(self) -> Iterator[Voice]:
         """Each file, followed by its speakers if there are not too many."""
         for file in self._files.values():
-            yield _voice(Speaking(file, 0, None))
+            yield _voice(FileSpeaker(file, 0, None))
             speakers = file.config.speaker_id_map
             if file.config.num_speakers > 1 and len(speakers) <= MAX_LISTED_SPEAKERS:
                 for name, number in speakers.items():
-                    voice = _voice(Speaking(file, number, name))
+                    voice = _voice(FileSpeaker(file, number, name))
                     if can_be_asked_for(voice.name):
                         yield voice
 
-    def speaking(self, name: str) -> Speaking | None:
+    def speaking(self, name: str) -> FileSpeaker | None:
         """The file and speaker of this name, listed or not."""
         if name in self._files:
-            return Speaking(self._files[name], 0, None)
+            return FileSpeaker(self._files[name], 0, None)
         name_of_file, _, speaker = name.partition(SPEAKER_SIGN)
         file = self._files.get(name_of_file)
         if file is None or file.config.num_speakers == 1:
             return None
         number = file.config.speaker_id_map.get(speaker)
-        return None if number is None else Speaking(file, number, speaker)
+        return None if number is None else FileSpeaker(file, number, speaker)
 
     def voice(self, name: str) -> Voice | None:
         """The same as it is told."""
@@ -65,7 +65,7 @@ class PiperVoices:
         return None if speaking is None else _voice(speaking)
 
 
-def _voice(speaking: Speaking) -> Voice:
+def _voice(speaking: FileSpeaker) -> Voice:
     file, _, speaker = speaking
     config = file.config
     language = config.language
