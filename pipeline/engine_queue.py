@@ -137,11 +137,13 @@ class EngineQueue:
         began = self._called_at = time.perf_counter()
         try:
             chosen = set(self.engine.choose(able))
+            batch = [request for request in able if request in chosen]
+            if not batch:  # who is able would be asked about again, and again, for ever
+                raise RuntimeError("it chose nobody for a step")
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
             self._called_at = None
             fail(self.engine, able, error)
             return
-        batch = [request for request in able if request in chosen]
         for request in batch:
             if request.segment.timing.started is None:
                 request.segment.timing.started = now

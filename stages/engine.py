@@ -194,7 +194,8 @@ class Engine(ABC):
         return True
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """The requests that the next step runs together; `requests` has the most urgent first."""
+        """The requests that the next step runs together, one at least; `requests` has the most
+        urgent first."""
         return requests[:1]
 
     @abstractmethod

@@ -57,6 +57,22 @@ async def test_every_piece_of_sound_is_taken_at_a_checkpoint() -> None:
                 await anext(job)
 
 
+async def test_an_engine_that_chooses_nobody_is_not_asked_for_ever() -> None:
+    """It said who could go on and took none of them: the model thread did nothing else."""
+
+    class Choosy(TellingEngine):
+        def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
+            return [request for request in requests if request.segment.spoken != "nobody"]
+
+    engine = Choosy()
+    async with open_executor() as executor:
+        await executor.add(engine)
+        with pytest.raises(SynthesisError, match="RuntimeError"):
+            await say(executor, engine, "nobody")
+        assert await say(executor, engine, "abc") == "abc"
+    assert [] not in engine.batches
+
+
 class WaitingEngine(TellingEngine):
     """Says nothing before something that a thread of its own does is done."""
 

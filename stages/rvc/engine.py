@@ -198,22 +198,26 @@ class RvcEngine(Engine):
 
     def choose(self, requests: Sequence[Request]) -> Sequence[Request]:
         """The most urgent, and on a GPU those that can be converted with it: with a slot all others
-        that have one, and without those whose next block is of its shape."""
+        that have one, and without those whose next block is of its shape. Whose speech has ended
+        with nothing to convert is finished with them: nothing would make it able once more."""
         if not self._has_slots and self._options.device.type == "cpu":
             return requests[:1]
+        conversions = {request: self._take_in(request) for request in requests}
+        silent = [request for request, own in conversions.items() if own.has_finished]
         due: dict[Request, Stream] = {}
-        for request in requests:
-            if (stream := self._take_in(request).due) is not None:
+        for request, conversion in conversions.items():
+            if (stream := conversion.due) is not None:
                 due[request] = stream
         if not due:
-            return requests[:1]
+            return silent or requests[:1]
         first = next(iter(due.values()))
         if self._slots is not None and isinstance(first, SlotConversion):
             slotted = {own: request for request, own in due.items() if type(own) is type(first)}
-            return [slotted[own] for own in self._slots.fitting([*slotted])]
+            return [*(slotted[own] for own in self._slots.fitting([*slotted])), *silent]
         alone = {request: own for request, own in due.items() if isinstance(own, ConversionStream)}
         shape = next(iter(alone.values())).block.shape
-        return [request for request, own in alone.items() if own.block.shape == shape][:MAX_BATCH]
+        alike = [request for request, own in alone.items() if own.block.shape == shape]
+        return [*alike[:MAX_BATCH], *silent]
 
     @torch.inference_mode()
     def step(self, batch: Sequence[Request]) -> Launched | None:

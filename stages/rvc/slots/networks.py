@@ -104,6 +104,10 @@ class SlotNetworks:
         kind = _kind(voice)
         if kind not in self._speaking:
             if len(self._speaking) == MAX_ARCHITECTURES:
+                log.warning(
+                    "RVC converts a voice without slots, more slowly: those are for so many kinds",
+                    kinds=MAX_ARCHITECTURES,
+                )
                 return voice
             try:
                 self._speaking[kind] = self._speaking_for(voice)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stages.neural.fusing import CompileUse
     from stages.neural.linear import FixedLinear
-    from stages.tts.soprano.language_model import LanguageModel, Layer, Slots, Stepped
+    from stages.tts.soprano.language_model import LanguageModel, Qwen3Layer, Slots, Stepped
     from stages.tts.soprano.sampling import Sampling
 
 MAX_STEPS = 4
@@ -107,7 +107,7 @@ def _ending(sampling: Sampling) -> Callable[..., tuple[torch.Tensor, ...]]:
     """What a step does behind the attention of the last layer; it keeps nothing of it."""
 
     def end(
-        layers: tuple[Layer, Callable[[torch.Tensor], torch.Tensor], FixedLinear],
+        layers: tuple[Qwen3Layer, Callable[[torch.Tensor], torch.Tensor], FixedLinear],
         at: tuple[torch.Tensor, ...],
         launch: tuple[torch.Tensor, ...],
     ) -> tuple[torch.Tensor, ...]:

@@ -110,14 +110,16 @@ class LanguageModel:
         self.config = config
         self.sampling = sampling
         self.embedding = weights["model.embed_tokens.weight"]
-        self.layers = [Layer(config, weights, f"model.layers.{n}") for n in range(config.n_layers)]
+        self.layers = [
+            Qwen3Layer(config, weights, f"model.layers.{n}") for n in range(config.n_layers)
+        ]
         self.norm = _RmsNorm(weights["model.norm.weight"], config.norm_eps)
         self.head = linear(weights, "lm_head")
         self.cos, self.sin = (part.to(self.embedding) for part in _rotations(config))
         device = self.embedding.device
         self._enter = fused(_enter, device, wanted=torch_compile, batched=(1, 2, 3))
         self._cross = fused(_cross, device, wanted=torch_compile, batched=(1, 2, 3, 4))
-        self._finish = fused(Layer.finish, device, wanted=torch_compile, batched=(1, 2))
+        self._finish = fused(Qwen3Layer.finish, device, wanted=torch_compile, batched=(1, 2))
 
     def prefill(
         self,
@@ -236,7 +238,7 @@ def attend_one(
     return attended.reshape(width, n_heads * head_dim)
 
 
-class Layer:
+class Qwen3Layer:
     """Attention and a gated feed-forward, each behind a norm and beside the residual."""
 
     def __init__(self, config: LmConfig, weights: Mapping[str, torch.Tensor], name: str) -> None:
@@ -272,7 +274,7 @@ class Layer:
 
 
 def _enter(
-    layer: Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    layer: Qwen3Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries, and keys and values side by side: (rows, heads, head_dim) and (rows, 2, key heads,
     head_dim)."""
@@ -281,7 +283,7 @@ def _enter(
 
 
 def _cross(
-    pair: tuple[Layer, Layer],
+    pair: tuple[Qwen3Layer, Qwen3Layer],
     x: torch.Tensor,
     attended: torch.Tensor,
     cos: torch.Tensor,
