@@ -185,7 +185,7 @@ async def open_chain(
     voices.offer_rvc(files.voice.parent, None, "soprano")
     rvc = RvcEngine(
         voices.entries,
-        RvcOptions(files.hubert, files.hubert.with_name("rmvpe.pt"), device, dtype),
+        RvcOptions(files.hubert, files.rmvpe, device, dtype),
     )
     async with open_executor() as executor:
         service = Service(

@@ -13,6 +13,7 @@ from bench.common import Result, busy_seconds
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from bench.serving import Server
 
@@ -46,8 +47,10 @@ class Holdings(NamedTuple):
 class Meter:
     """CPU and memory between its making and `read`; CPU in cores, so 1.0 is one of them busy."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, clients: Sequence[psutil.Process] = ()) -> None:
+        """`clients`: processes of them beside this one."""
         self._server = server
+        self._clients = [psutil.Process(), *clients]
         self._at = time.perf_counter()
         self._cpu = self._cpu_s()
 
@@ -68,7 +71,8 @@ class Meter:
 
     def _cpu_s(self) -> tuple[float, float, float]:
         server = sum(sum(each.cpu_times()[:2]) for each in with_children(self._server))
-        return server, sum(psutil.Process().cpu_times()[:2]), busy_seconds()
+        clients = sum(sum(each.cpu_times()[:2]) for each in self._clients)
+        return server, clients, busy_seconds()
 
     def _rss_mb(self) -> float:
         n_bytes = sum(each.memory_info().rss for each in with_children(self._server))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SOPRANO_RATE = 32_000
 WARM_UP = 3
+N_VECTORS = 20_000
+"""In a voice's index."""
 
 COLUMNS = {
     "ms": "ms",
@@ -74,23 +76,58 @@ def median_of(runs: Sequence[Result]) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Random models, as files."""
+    """Random models as files in a folder, where the server looks for them."""
 
-    voice: Path
-    index: Path
-    hubert: Path
-    soprano: Path
+    folder: Path
+
+    @property
+    def models(self) -> Path:
+        """The models folder."""
+        return self.folder / "models"
+
+    @property
+    def soprano(self) -> Path:
+        return self.models / "soprano"
+
+    @property
+    def hubert(self) -> Path:
+        return self.models / "hubert" / "hubert_base.pt"
+
+    @property
+    def rmvpe(self) -> Path:
+        """Which `build` does not write."""
+        return self.models / "rmvpe" / "rmvpe.pt"
+
+    @property
+    def voice(self) -> Path:
+        return self.folder / "voices" / "anna.pth"
+
+    @property
+    def index(self) -> Path:
+        """The voice's."""
+        return self.voice.with_suffix(".index")
 
     @classmethod
     def build(cls, folder: Path, *, tiny: bool) -> Files:
         """Write them all."""
-        sizes: Any = random_rvc.TINY if tiny else random_rvc.FULL
-        hubert: Any = random_rvc_features.TINY if tiny else random_rvc_features.FULL
-        soprano = random_soprano.TINY if tiny else random_soprano.FULL
-        (folder / "voices").mkdir()
-        return cls(
-            voice=random_rvc.build_voice(folder / "voices" / "anna.pth", size=sizes),
-            index=random_rvc.build_index(folder / "voices" / "anna.index", n_vectors=20_000),
-            hubert=random_rvc_features.build_hubert(folder / "hubert_base.pt", size=hubert),
-            soprano=random_soprano.build(folder / "soprano", soprano),
-        )
+        files = cls(folder)
+        for build in (files.build_voice, files.build_hubert, files.build_soprano):
+            build(tiny=tiny)
+        random_rvc.build_index(files.index, n_vectors=N_VECTORS)
+        return files
+
+    def build_voice(self, *, tiny: bool) -> None:
+        """v2, 48 kHz."""
+        random_rvc.build_voice(self.voice, size=random_rvc.TINY if tiny else random_rvc.FULL)
+
+    def build_hubert(self, *, tiny: bool) -> None:
+        size = random_rvc_features.TINY if tiny else random_rvc_features.FULL
+        self.hubert.parent.mkdir(parents=True, exist_ok=True)
+        random_rvc_features.build_hubert(self.hubert, size=size)
+
+    def build_rmvpe(self, *, tiny: bool) -> None:
+        sizes = random_rvc_features.TINY_RMVPE, random_rvc_features.FULL_RMVPE
+        random_rvc_features.build_rmvpe(self.rmvpe, size=sizes[not tiny])
+
+    def build_soprano(self, *, tiny: bool) -> None:
+        random_soprano.build(self.soprano, random_soprano.TINY if tiny else random_soprano.FULL)

@@ -66,8 +66,11 @@ def serving_parser(docstring: str | None) -> argparse.ArgumentParser:
 class Server:
     """The server under test, in its own process."""
 
-    def __init__(self, log: Path, options: Sequence[str], program: Sequence[str]) -> None:
+    def __init__(
+        self, log: Path, options: Sequence[str], program: Sequence[str], start_within_s: float
+    ) -> None:
         self.started_at = time.perf_counter()
+        self.log = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, *program, "--port", "0", *options],
@@ -76,16 +79,18 @@ class Server:
                 stderr=stderr,
             )
         self.process = psutil.Process(self._process.pid)
-        self.port = self._wait_for_port(log)
+        self.port = self._wait_for_port(start_within_s)
+        self.ready_s = time.perf_counter() - self.started_at
 
-    def _wait_for_port(self, log: Path) -> int:
-        while time.perf_counter() - self.started_at < START_WITHIN_S:
-            if found := re.search(r"listening on port (\d+)", log.read_text()):
+    def _wait_for_port(self, within_s: float) -> int:
+        while time.perf_counter() - self.started_at < within_s:
+            if found := re.search(r"listening on port (\d+)", self.log.read_text()):
                 return int(found[1])
             if self._process.poll() is not None:
                 break
             time.sleep(0.002)
-        raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+        self.stop()
+        raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
 
     @property
     def status(self) -> int | None:
@@ -116,12 +121,14 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(
-    options: Sequence[str] = (), program: Sequence[str] = ("server.py",)
+    options: Sequence[str] = (),
+    program: Sequence[str] = ("server.py",),
+    start_within_s: float = START_WITHIN_S,
 ) -> Iterator[Server]:
     """A server that is stopped again; its warnings are shown. `program` is what runs it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        server = Server(log, options, program)
+        server = Server(log, options, program, start_within_s)
         try:
             yield server
         finally:

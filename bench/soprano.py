@@ -35,21 +35,26 @@ if __name__ == "__main__":  # in this folder, "import soprano" would find this f
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.common import Figure, Playback, Result, report
+from bench.forced import states_of
 from bench.models import COLUMNS, chosen, median_of, model_parser, timed_ms
 from stages.neural import accelerator
 from stages.tts.soprano import checkpoint
 from stages.tts.soprano.decoder import FRAMES_PER_STATE, SAMPLE_RATE, Piece, n_samples_of
+from stages.tts.soprano.device_loop import MAX_STEPS
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import EMPTY_ROW, SopranoModel, SopranoOptions
 from stages.tts.soprano.sequence import FIRST_CHUNK
 from stages.tts.soprano.text import normalise
+from tests.engine_driver import step
 from tests.random_soprano import FULL, TINY, build
 from tests.soprano.reference import Reference
 from tests.soprano.speaking import SENTENCE, request_for
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from stages.neural.transfers import Fetched
 
 FACTOR, SPEED = "real_time_factor", "speech_s_per_s"
 FIGURES = (
@@ -76,8 +81,7 @@ FIGURES = (
     Figure("its floor, reading the weights", "step, 1 of 8", "floor_ms", "ms", predicted="4.4"),
 )  # fmt: skip
 
-STATES_PER_CHAR = 1.05
-FORCED = round(STATES_PER_CHAR * len(SENTENCE))
+FORCED = states_of(SENTENCE)
 SOUND_S = n_samples_of(FORCED) / SAMPLE_RATE
 
 PRODUCT_SIZE = 2048
@@ -86,11 +90,6 @@ DECODER_WEIGHTS = 8 * 2 * 768 * 2304 + 512 * 768 + 768 * 2050
 """Of its matrices."""
 READ_BYTES = 1 << 28
 """For the bandwidth: more than any cache holds."""
-
-
-def states_of(text: str) -> int:
-    """As many as a text of this length would take."""
-    return round(STATES_PER_CHAR * len(text))
 
 
 class Machine:
@@ -135,16 +134,28 @@ class Parts:
                 yield self._decode(n_states, n_rows, repeats)
 
     def _read_prompts(self, n_prompts: int, repeats: int) -> Result:
-        prefill = partial(
-            self._model.prefill, range(n_prompts), [self._prompt] * n_prompts, [0.0] * n_prompts
-        )
+        prompts = range(n_prompts), [self._prompt] * n_prompts, [0.0] * n_prompts
+        prefill: Callable[[], object]
+        if self._model.shapes.fixed:
+            prefill = partial(self._run, partial(self._model.launch_prefill, *prompts))
+        else:
+            prefill = partial(self._model.prefill, *prompts)
         arithmetic_s = 2 * self._n_weights * len(self._prompt) * n_prompts / self._flops
         floor_s = max(arithmetic_s, self._read_s)
         case = f"prompt, {n_prompts} x {len(self._prompt)} tokens"
         return part(case, timed_ms(prefill, repeats), floor_s)
 
     def _step(self, width: int, n_used: int, repeats: int) -> Result:
-        """In the middle of the sentence."""
+        """In the middle of the sentence; in launches, one of `MAX_STEPS`."""
+        if self._model.shapes.fixed:
+            for slot in range(width):  # a row has room for so many states and no more
+                self._run(partial(self._model.launch_prefill, [slot], [self._prompt], [0.0]))
+            n_steps = dict.fromkeys(range(width), MAX_STEPS)
+            draws = dict.fromkeys(range(width), [0.0] * MAX_STEPS)
+            last = len(self._prompt) + FORCED // 2
+            launch = partial(self._model.launch_steps, n_steps, draws, last)
+            ms = timed_ms(partial(self._run, launch), repeats) / MAX_STEPS
+            return part(f"step, {width} of {width}", ms, self._read_s)
         row = (5, len(self._prompt) + FORCED // 2, FORCED // 2)
         rows = [row] * n_used + [EMPTY_ROW] * (width - n_used)
         step = partial(self._model.step, 0, rows, [0.0] * width)
@@ -153,13 +164,23 @@ class Parts:
     def _decode(self, n_states: int, n_rows: int, repeats: int) -> Result:
         """A piece in the middle; the weights are read once, whatever the rows."""
         pieces = [Piece(slot, 20, 20 + n_states, is_last=False) for slot in range(n_rows)]
-        ms = timed_ms(partial(self._model.decode, pieces), repeats)
+        decode: Callable[[], object]
+        if self._model.shapes.fixed:
+            decode = partial(self._run, partial(self._model.launch_decode, pieces))
+        else:
+            decode = partial(self._model.decode, pieces)
+        ms = timed_ms(decode, repeats)
         flops = 2 * DECODER_WEIGHTS * FRAMES_PER_STATE * n_states * n_rows
         floor_s = max(
             4 * DECODER_WEIGHTS / self._machine.bytes_per_s,
             flops / self._machine.flops[torch.float32],
         )
         return part(f"decoder, {n_rows} x {n_states} states", ms, floor_s)
+
+    def _run(self, launch: Callable[[], Fetched]) -> None:
+        """What an engine does on a GPU, and wait for it."""
+        with self._model.stream():
+            launch().result()
 
     @property
     def _n_weights(self) -> int:
@@ -186,7 +207,7 @@ def listen(engine: SopranoEngine, n_listeners: int) -> Result:
     began = time.perf_counter()
     while live:
         live.sort(key=lambda request: heard[request].n_samples)
-        engine.step(engine.choose(live))
+        step(engine, *engine.choose(live))
         now = time.perf_counter() - began
         for request in live:
             n_new = sum(map(len, request.emitted)) - heard[request].n_samples
@@ -246,36 +267,41 @@ def beside_package(results: dict[str, Result]) -> Result:
 
 @torch.inference_mode()
 def measure(asked: argparse.Namespace) -> Iterator[Result]:
+    """Build the model, and measure it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = build(Path(folder) / "soprano", TINY if asked.tiny else FULL)
+        yield from measure_model(model, asked)
+
+
+def measure_model(model: Path, asked: argparse.Namespace) -> Iterator[Result]:
     """The machine, the parts, the listeners, the package."""
     device, dtype = chosen(asked)
     results: dict[str, Result] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        model = build(Path(folder) / "soprano", TINY if asked.tiny else FULL)
-        machine = Machine(device, dtype, asked.repeats)
-        yield {
-            "case": "machine",
-            "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
-            **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
-            "runs_on": accelerator.describe(device, dtype),
-        }
-        how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
-        yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)
-        engine = SopranoEngine(model, how, force_length=states_of)
-        engine.load()
-        engine.install()
-        for n_listeners in asked.listeners:
-            case = f"{n_listeners} at once"
-            runs = [listen(engine, n_listeners) for _ in range(1 + asked.runs)]
-            results[case] = {"case": case, **median_of(runs)}
-            yield results[case]
-        engine.close()
-        if asked.without_package:
-            return
-        for result in package(Reference(model, device.type), asked.runs):
-            results[result["case"]] = result
-            yield result
-        if {"1 at once", "8 at once"} <= results.keys():
-            yield beside_package(results)
+    machine = Machine(device, dtype, asked.repeats)
+    yield {
+        "case": "machine",
+        "gb_per_s": round(machine.bytes_per_s / 1e9, 1),
+        **{f"gflops_{str(kind)[6:]}": round(r / 1e9) for kind, r in machine.flops.items()},
+        "runs_on": accelerator.describe(device, dtype),
+    }
+    how = SopranoOptions(device=device, dtype=dtype, chunk_states=asked.chunk_size)
+    yield from Parts(model, how, machine).measure(how.chunk_states, asked.repeats)
+    engine = SopranoEngine(model, how, force_length=states_of)
+    engine.load()
+    engine.install()
+    for n_listeners in asked.listeners:
+        case = f"{n_listeners} at once"
+        runs = [listen(engine, n_listeners) for _ in range(1 + asked.runs)]
+        results[case] = {"case": case, **median_of(runs)}
+        yield results[case]
+    engine.close()
+    if asked.without_package:
+        return
+    for result in package(Reference(model, device.type), asked.runs):
+        results[result["case"]] = result
+        yield result
+    if {"1 at once", "8 at once"} <= results.keys():
+        yield beside_package(results)
 
 
 def soprano_parser(docstring: str | None) -> argparse.ArgumentParser:

@@ -117,9 +117,10 @@ def test_listeners_do_not_hear_each_other(engine: SopranoEngine) -> None:
         def teardown(self) -> None:
             for request in self.live:
                 engine.leave(request)
-            assert not engine._utterances  # noqa: SLF001 - nothing stays behind
-            assert not engine._in_slots  # noqa: SLF001
-            assert sorted(engine._free) == list(range(16))  # noqa: SLF001
+            kept = engine._utterances  # noqa: SLF001 - nothing stays behind
+            assert not kept._of  # noqa: SLF001
+            assert not kept.in_slots
+            assert sorted(kept.free) == list(range(16))
 
     # The two kinds of numbers share the examples.
     run_state_machine_as_test(

@@ -85,7 +85,7 @@ class DrivenRequest:
         return np.concatenate([np.zeros(0, np.float32), *self.emitted])
 
 
-def step(engine: Engine, *batch: DrivenRequest) -> None:
+def step(engine: Engine, *batch: Request) -> None:
     """Take a step, and wait for it where it is launched."""
     launched = engine.step(batch)
     if launched is not None:

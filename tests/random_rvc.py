@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import struct
 import sys
 import warnings
 from dataclasses import dataclass
@@ -186,6 +187,33 @@ def build_index(path: Path, width: int = 768, n_vectors: int = 2000, seed: int =
     index.train(vectors)
     index.add(vectors)
     faiss.write_index(index, str(path))
+    return path
+
+
+def build_quick_index(path: Path, width: int = 768, n_vectors: int = 2000, seed: int = 0) -> Path:
+    """The same file without faiss, and without its search for the best centroids: some of the
+    vectors are taken for them."""
+    vectors = features(n_vectors, width, seed)
+    centroids = vectors[: n_lists(n_vectors)]
+    distances = np.square(centroids).sum(axis=1) - 2 * vectors @ centroids.T
+    nearest = distances.argmin(axis=1)
+
+    def header(count: int) -> bytes:
+        return struct.pack("<iqqqBi", width, count, 1 << 20, 1 << 20, True, 1)  # 1: L2
+
+    parts = [
+        *(b"IwFl", header(n_vectors), struct.pack("<QQ", len(centroids), 1)),
+        *(b"IxF2", header(len(centroids)), struct.pack("<Q", centroids.size), centroids.tobytes()),
+        struct.pack("<BQ", 0, 0),  # no map
+        *(b"ilar", struct.pack("<QQ", len(centroids), 4 * width)),
+        *(b"full", struct.pack("<Q", len(centroids))),
+        np.bincount(nearest, minlength=len(centroids)).astype("<u8").tobytes(),
+    ]
+    for number in range(len(centroids)):
+        (members,) = (nearest == number).nonzero()
+        parts += [vectors[members].tobytes(), members.astype("<i8").tobytes()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(parts))
     return path
 
 

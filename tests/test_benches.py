@@ -9,8 +9,8 @@ import sys
 from tests.server_process import ROOT
 
 SHARED = {
-    "common.py", "heap.py", "judges.py", "meter.py", "models.py", "rubber_band.py", "rvc_source.py",
-    "serving.py", "speakers.py",
+    "common.py", "forced.py", "gpu_parts.py", "gpu_wire.py", "heap.py", "judges.py", "meter.py",
+    "models.py", "rubber_band.py", "rvc_source.py", "serving.py", "speakers.py", "wire_clients.py",
 }  # fmt: skip
 """What the benches share."""
 

@@ -51,8 +51,9 @@ def test_every_bench_has_a_place_on_the_page() -> None:
     assert report.read_results().keys() <= report.BENCHES.keys()
 
 
-@pytest.mark.parametrize("name", report.read_results())
+@pytest.mark.parametrize("name", sorted(report.read_results().keys() - report.BY_NAME_ONLY.keys()))
 def test_a_bench_measures_what_it_declares(name: str) -> None:
+    """Where it can be run whenever a figure is added: a GPU is not always at hand."""
     results = report.read_results()[name]["results"]
     figures = report.load(name).FIGURES
     assert [each for each in figures if results.get(each.case, {}).get(each.key) is None] == []

@@ -127,11 +127,15 @@ async def test_on_a_phone_what_is_spoken_is_seen_at_once(visitor: Visitor) -> No
     """Speak used to be at the end of the screen, and all that it did below that."""
     async with visitor.at(width=PHONE, height=640) as page:
         await page.click("#speak")
-        await page.wait_for("document.querySelector('#transcript [data-word=now]')")
-        for place in ("#speak", "#status", "#waveform", "#transcript [data-word=now]"):
-            box = await page.evaluate(
+        # The place of the word that is being said, which is another one soon.
+        word = "document.querySelector('#transcript [data-word=now]')?.getBoundingClientRect()"
+        await page.wait_for(f"window.wordBox ??= {word}?.toJSON()")
+        boxes = {"a word": await page.evaluate("window.wordBox")}
+        for place in ("#speak", "#status", "#waveform"):
+            boxes[place] = await page.evaluate(
                 f"document.querySelector('{place}').getBoundingClientRect().toJSON()"
             )
+        for place, box in boxes.items():
             assert box["top"] >= 0, place
             assert box["bottom"] <= 640, place
 

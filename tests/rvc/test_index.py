@@ -11,7 +11,14 @@ import pytest
 from stages.errors import UnusableModel
 from stages.rvc.voices import index as index_module
 from stages.rvc.voices.index import N_NEIGHBOURS, read_index
-from tests.random_rvc import build_index, build_trained_index, features, import_faiss, n_lists
+from tests.random_rvc import (
+    build_index,
+    build_quick_index,
+    build_trained_index,
+    features,
+    import_faiss,
+    n_lists,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,3 +261,13 @@ def test_too_large_an_index_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_missing_index_is_refused(tmp_path: Path) -> None:
     assert "cannot be read: No such file or directory" in complaint(tmp_path / "no.index")
+
+
+def test_an_index_that_is_written_without_faiss_is_one_of_its(tmp_path: Path) -> None:
+    """The benches of a GPU build one on a machine that has no faiss."""
+    path = build_quick_index(tmp_path / "quick.index", WIDTH, N_VECTORS)
+    spoken = features(20, WIDTH, seed=7)
+    theirs = import_faiss().read_index(str(path))
+    assert theirs.ntotal == N_VECTORS
+    expected = upstream_blend(theirs, spoken, 1.0)
+    np.testing.assert_allclose(read_index(path, WIDTH).blend(spoken, 1.0), expected, atol=1e-4)

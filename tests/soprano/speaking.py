@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stages.tts.soprano.engine import SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
+from stages.tts.soprano.shapes import MAX_LENGTH, Shapes
 from tests.engine_driver import DrivenRequest, make_segment
 
 if TYPE_CHECKING:
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.audio.format import Samples
+    from stages.engine import Request
+
+LIKE_A_GPU = Shapes(
+    n_slots=3,
+    widths=(2, 3),
+    prompt_rows=(1, 2),
+    prompt_lengths=(64, 320),
+    decoder_row_counts=(1, 3),
+    lengths=(256, MAX_LENGTH),
+)
+"""Shapes that are known beforehand, in which it goes in launches, and few of them."""
 
 SENTENCE = "The quick brown fox jumps over the lazy dogs of the village."
 
@@ -22,9 +34,15 @@ def open_engine(
     folder: Path,
     options: SopranoOptions | None = None,
     force_length: Callable[[str], int] | None = None,
+    shapes: Shapes | None = None,
 ) -> SopranoEngine:
     """An engine that is ready, of few slots unless the options say otherwise."""
-    engine = SopranoEngine(folder, options or SopranoOptions(n_slots=16), force_length=force_length)
+    engine = SopranoEngine(
+        folder,
+        options or SopranoOptions(n_slots=16),
+        force_length=force_length,
+        shapes=shapes,
+    )
     engine.load()
     engine.install()
     return engine
@@ -36,12 +54,19 @@ def request_for(text: str, seed: int | None = None) -> DrivenRequest:
     return DrivenRequest(replace(segment, style=replace(segment.style, seed=seed)))
 
 
+def step(engine: SopranoEngine, batch: Sequence[Request]) -> None:
+    """A step, and all that a device does for it."""
+    launched = engine.step(batch)
+    if launched is not None:
+        launched.finish()
+
+
 def run_all(engine: SopranoEngine, requests: Sequence[DrivenRequest]) -> None:
     """Step until all are through, the one who has heard least first."""
     live = list(requests)
     while live:
         live.sort(key=lambda request: len(request.sound))
-        engine.step(engine.choose([request for request in live if engine.can_step(request)]))
+        step(engine, engine.choose([request for request in live if engine.can_step(request)]))
         for request in [r for r in live if r.finished or r.error]:
             live.remove(request)
             engine.leave(request)

@@ -17,6 +17,7 @@ from stages.tts.soprano.decoder import (
     StreamingDecoderState,
     n_final_samples,
     n_samples_of,
+    sounds_of,
 )
 
 if TYPE_CHECKING:
@@ -70,10 +71,8 @@ class Decoders:
         for piece in pieces:
             n_units = piece.end - piece.begin + FLUSH_UNITS * piece.is_last
             with torch.inference_mode():
-                (sound,) = self.stream.decode(
-                    Graphs(CPU), kept, all_states, [piece], n_units=n_units
-                )
-            yield sound
+                made = self.stream.decode(Graphs(CPU), kept, all_states, [piece], n_units=n_units)
+            yield from sounds_of([piece], made)
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +137,10 @@ def test_sentences_decoded_together_do_not_hear_each_other(decoders: Decoders) -
     for piece in cut(11, 4, 3, slot=2):
         others = [Piece(slot, piece.begin, piece.end, piece.is_last) for slot in (0, 3)]
         n_units = piece.end - piece.begin + FLUSH_UNITS * piece.is_last
+        pieces = [others[0], piece, others[1]]
         with torch.inference_mode():
-            sounds = decoders.stream.decode(
-                Graphs(CPU), kept, all_states, [others[0], piece, others[1]], n_units=n_units
-            )
-        together.append(sounds[1])
+            made = decoders.stream.decode(Graphs(CPU), kept, all_states, pieces, n_units=n_units)
+        together.append(sounds_of(pieces, made)[1])
     np.testing.assert_array_equal(np.concatenate(together), alone)
 
 

@@ -9,19 +9,20 @@ import pytest
 import torch
 
 from stages.neural import accelerator
-from stages.tts.soprano import engine as engine_module
+from stages.tts.soprano import utterances
 from stages.tts.soprano.decoder import n_samples_of
-from stages.tts.soprano.engine import FADE_SAMPLES, SopranoEngine
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from stages.tts.soprano.sequence import TokenSequence, budget
 from stages.tts.soprano.text import normalise
+from stages.tts.soprano.utterances import FADE_SAMPLES
 from tests.soprano.speaking import SENTENCE, open_engine, request_for, run_all, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from stages.tts.soprano.engine import SopranoEngine
     from tests.engine_driver import DrivenRequest
 
 
@@ -39,7 +40,8 @@ def engine(tiny_model: Path) -> Iterator[SopranoEngine]:
 
 def forced(engine: SopranoEngine, length: Callable[[str], int]) -> SopranoEngine:
     """The same engine, with other lengths until it is told otherwise."""
-    engine._force_length = length  # noqa: SLF001 - the hook is set once in a life, but in tests
+    hooked = engine._utterances  # noqa: SLF001 - the hook is set once in a life, but in tests
+    hooked.force_length = length
     return engine
 
 
@@ -66,7 +68,7 @@ def test_a_forced_length_beyond_the_memory_is_refused(
     with pytest.raises(ValueError, match="a length of 512 was forced"):
         engine.step([request])
     engine.leave(request)
-    assert not engine._in_slots  # noqa: SLF001 - no slot is lost
+    assert not engine._utterances.in_slots  # noqa: SLF001 - no slot is lost
 
 
 def test_the_first_sound_comes_with_the_fourth_state(
@@ -172,7 +174,7 @@ def test_a_text_that_cannot_be_read_fails_alone(
             raise IndexError("the normaliser's own mistake")
         return normalise(text)
 
-    monkeypatch.setattr(engine_module, "normalise", normalise_some)
+    monkeypatch.setattr(utterances, "normalise", normalise_some)
     good, bad = request_for("Good."), request_for("A bad one.")
     run_all(engine, [bad, good])
     assert "cannot read this text" in str(bad.error)
@@ -188,7 +190,7 @@ def test_a_long_text_is_spoken_part_by_part(
     request = request_for(text)
     run_all(engine, [request])
     # A part has no full stop of its own, and the normaliser would give it one.
-    monkeypatch.setattr(engine_module, "normalise", lambda part: [part])
+    monkeypatch.setattr(utterances, "normalise", lambda part: [part])
     sounds = [say(engine, part) for part in parts]
     np.testing.assert_array_equal(request.sound, np.concatenate(sounds))
 
@@ -197,11 +199,11 @@ def test_what_nobody_would_read_aloud_is_cut_and_told(
     of_length: Callable[[int], SopranoEngine],
 ) -> None:
     request = request_for("<=" * 100)
-    assert len(normalise(request.segment.spoken)) > engine_module.MAX_TEXTS
+    assert len(normalise(request.segment.spoken)) > utterances.MAX_TEXTS
     engine = of_length(2)
     run_all(engine, [request])
     assert request.segment.remarks == ["length"]
-    assert len(request.sound) == engine_module.MAX_TEXTS * n_samples_of(2)
+    assert len(request.sound) == utterances.MAX_TEXTS * n_samples_of(2)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
@@ -214,7 +216,7 @@ def test_a_model_that_breaks_down_fails_alone_and_leaves_nothing(
     broken, well = request_for(SENTENCE, 1), request_for("Two.", 2)
     for request in (broken, well):
         engine.step([request])
-    slot = engine._slot_of(broken)  # noqa: SLF001 - the breakdown is made by hand
+    slot = engine._utterances.slot_of(broken)  # noqa: SLF001 - the breakdown is made by hand
     assert slot is not None
     with torch.inference_mode():  # all over, and the next text is too short to write over all
         engine._model._slots.values[:, slot] = torch.nan  # noqa: SLF001

@@ -12,9 +12,8 @@ from stages.neural.graphs import Graphs
 from stages.tts.soprano import model
 from stages.tts.soprano.model import SopranoOptions
 from stages.tts.soprano.sampling import Sampling
-from stages.tts.soprano.shapes import Shapes
 from tests.neural.recorded_graphs import RecordedGraphs
-from tests.soprano.speaking import open_engine, request_for, run_all, say
+from tests.soprano.speaking import LIKE_A_GPU, open_engine, request_for, run_all, say, step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from stages.tts.soprano.engine import SopranoEngine
 
 CPU = torch.device("cpu")
-
-FEW_SHAPES = Shapes(
-    n_slots=4,
-    widths=(2, 4),
-    prompt_rows=(1, 2),
-    prompt_lengths=(128,),
-    decoder_row_counts=(1, 4),
-    fixed=True,
-)
 
 TEXTS = ("Yes.", "The quick brown fox jumps over the lazy dogs of the village.", "No. " * 20)
 
@@ -43,12 +33,13 @@ class Pair:
     """An engine that runs by graphs, and one that calls the same functions in the same shapes."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        options = SopranoOptions(sampling=Sampling(0.8), n_slots=FEW_SHAPES.n_slots)
+        options = SopranoOptions(sampling=Sampling(0.8))
         self.graphs = RecordedGraphs()
         made = iter((Graphs(CPU), self.graphs))
-        monkeypatch.setattr(Shapes, "on", lambda _device, _n_slots: FEW_SHAPES)
         monkeypatch.setattr(model, "Graphs", lambda _device, **_options: next(made))
-        self.plain, self.by_graphs = (open_engine(folder, options, length_of) for _ in range(2))
+        self.plain, self.by_graphs = (
+            open_engine(folder, options, length_of, LIKE_A_GPU) for _ in range(2)
+        )
 
     @property
     def engines(self) -> tuple[SopranoEngine, SopranoEngine]:
@@ -82,8 +73,8 @@ def test_who_comes_later_and_who_leaves_change_nothing(pair: Pair) -> None:
     for engine in pair.engines:
         first, leaves, later = (request_for(text, seed=1) for text in TEXTS)
         for request in (first, leaves):
-            engine.step([request])
-        engine.step(engine.choose([first, leaves]))
+            step(engine, [request])
+        step(engine, engine.choose([first, leaves]))
         engine.leave(leaves)
         run_all(engine, [first, later])
         heard.append([first.sound, leaves.sound, later.sound])
@@ -98,7 +89,7 @@ def test_numbers_that_break_down_are_seen_and_cleared(pair: Pair) -> None:
     norm = engine._model._lm.norm.weight  # noqa: SLF001 - the breakdown is made by hand
     kept, request = norm.clone(), request_for("One.")
     norm[0] = torch.nan
-    engine.step([request])
+    step(engine, [request])
     assert "broke down" in str(request.error)
     engine.leave(request)
     norm.copy_(kept)

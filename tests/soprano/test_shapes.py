@@ -30,8 +30,9 @@ def test_a_gpu_has_one_group_and_a_few_widths() -> None:
     assert shapes.rows([200]) == (0, 256)
     assert shapes.prompts(2, 49) == (8, 64)
     assert shapes.decoder_rows(9) == 32
-    assert shapes.attention_length(3) == shapes.max_length
-    assert shapes.used_rows([False] * 32) == 32
+    positions = (0, 255, 256, 511, 512, 814)
+    lengths = [256, 256, 512, 512, 832, 832]
+    assert [shapes.attention_length(position) for position in positions] == lengths
 
 
 @pytest.mark.parametrize("n_slots", [1, 8, 20, 256, 600])

@@ -25,6 +25,7 @@ import torch
 from torch.nn import functional
 
 from stages.neural.accelerator import zeros
+from stages.neural.fusing import fused
 from stages.neural.layers import LayerNorm, linear
 from stages.neural.state import StreamState
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stages.audio.format import Samples
+    from stages.neural.fusing import CompileUse
     from stages.neural.graphs import Graphs
+    from stages.neural.linear import FixedLinear
 
 SAMPLE_RATE = 32_000
 
@@ -86,6 +89,11 @@ class StreamingDecoderState(StreamState):
         self.frames[slot] = 0
         self.sound[slot] = 0
 
+    def wipe(self, rows: torch.Tensor) -> None:
+        """Begin a sentence in each of these slots, (n,), from within a graph."""
+        self.frames.index_fill_(0, rows, 0)
+        self.sound.index_fill_(0, rows, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -106,6 +114,12 @@ class Piece:
         return done, n_samples_of(self.end) if self.is_last else n_final_samples(self.end)
 
     @property
+    def is_audible(self) -> bool:
+        """Whether any sound comes out."""
+        begin, end = self.sound
+        return begin < end
+
+    @property
     def n_frames(self) -> int:
         """The frames of the sentence, if no state follows; else `UNENDING`."""
         return FRAMES_PER_STATE * (self.end - 1) + 1 if self.is_last else UNENDING
@@ -114,8 +128,11 @@ class Piece:
 class StreamingDecoder:
     """The decoder's weights and what runs them; the memory is `StreamingDecoderState`."""
 
-    def __init__(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """`weights` as in ``decoder.pth``, float32, on the device that it runs on."""
+    def __init__(
+        self, weights: Mapping[str, torch.Tensor], torch_compile: CompileUse = "auto"
+    ) -> None:
+        """`weights` as in ``decoder.pth``, float32, on the device that it runs on.
+        `torch_compile`: of what is between its Fourier transform and what it keeps."""
         self._embed = linear(weights, "decoder.embed")
         self._norm = LayerNorm(weights, "decoder.norm", eps=NORM_EPS)
         self._blocks = [_ConvNextBlock(weights, f"decoder.convnext.{n}") for n in range(N_BLOCKS)]
@@ -124,6 +141,14 @@ class StreamingDecoder:
         self._device = weights["decoder.embed.weight"].device
         self._dim = weights["decoder.embed.weight"].shape[0]
         self._window = torch.hann_window(N_FFT).to(self._device)
+        self._enter = fused(_entered, self._device, wanted=torch_compile)
+        self._block = fused(
+            _ConvNextBlock.__call__, self._device, wanted=torch_compile, batched=(1, 2)
+        )
+        self._spectrum = fused(_spectrum, self._device, wanted=torch_compile, batched=(2,))
+        self._overlap_add = fused(
+            _overlap_added, self._device, wanted=torch_compile, batched=(0, 2, 3)
+        )
 
     def start(self, n_slots: int) -> StreamingDecoderState:
         """The state of slots in which nothing has been decoded."""
@@ -141,8 +166,9 @@ class StreamingDecoder:
         *,
         n_units: int,
         n_rows: int = 0,
-    ) -> list[Samples]:
-        """Decode a piece of each of some slots' sentences at once; returns ``piece.sound`` of each.
+    ) -> torch.Tensor:
+        """Decode a piece of each of some slots' sentences at once; returns what `sounds_of` takes,
+        once it is on the CPU.
 
         `states` (slots, most, 512): all states so far. `n_units`: how many units each row runs:
         a piece that is not the last has so many states, a last one has at least `FLUSH_UNITS`
@@ -152,68 +178,40 @@ class StreamingDecoder:
             _check_fits(piece, n_units)
         spare = [(states.shape[0] - 1, 0, 0)] * (n_rows - len(pieces))
         rows = [(piece.slot, piece.begin, piece.n_frames) for piece in pieces] + spare
-        sound = graphs.run(
+        return graphs.run(
             ("decode", len(rows), n_units),
             partial(self._run, state, states, n_units),
             torch.tensor(rows).T.contiguous(),
         )
-        (sound,) = graphs.fetch(sound).result()
-        made = []
-        for piece, row_sound in zip(pieces, sound, strict=False):  # behind them the spare rows
-            first = _first_sample(piece.begin)
-            begin, end = piece.sound
-            made.append(row_sound[begin - first : end - first].numpy().copy())
-        return made
 
     def _run(
         self, state: StreamingDecoderState, states: torch.Tensor, n_units: int, pieces: torch.Tensor
     ) -> torch.Tensor:
-        """`decode`'s work on the device. `pieces` (3, n): slots, first states, and how many
-        frames the sentences have. Returns (n, samples), beginning at `_first_sample`."""
+        """The work on the device. `pieces` (3, n): slots, first states, and how many frames the
+        sentences have. Returns (n, samples), beginning at `_first_sample`."""
         rows, begins, ends = pieces
-        n_frames = FRAMES_PER_STATE * n_units
         first_frames = FRAMES_PER_STATE * (begins - 1) + 1
-        numbers = first_frames[:, None] + torch.arange(n_frames, device=rows.device)
-        x = self._norm(self._embed(_interpolated(states, rows, begins, n_units)))
-        kept = state.frames[rows]  # (n, blocks, 2, dim)
+        numbers = first_frames[:, None] + torch.arange(
+            FRAMES_PER_STATE * n_units, device=rows.device
+        )
+        # Of each block, and of the overlap-add, which lag behind each other by a frame.
+        numbers = numbers - torch.arange(LAG_FRAMES, device=rows.device)[:, None, None]
+        exists = ((numbers >= 0) & (numbers < ends[:, None]))[..., None]
+        x = self._enter((self._embed, self._norm), states, rows, begins, n_units)
+        before = state.frames[rows]  # (n, blocks, 2, dim)
+        kept = []
         for lag, block in enumerate(self._blocks):
-            exists = ((numbers >= lag) & (numbers - lag < ends[:, None]))[..., None]
-            x, kept[:, lag] = block(x * exists, kept[:, lag])
-        state.frames[rows] = kept
-        frame = numbers - N_BLOCKS
-        exists = ((frame >= 0) & (frame < ends[:, None]))[..., None]
-        spectrum = self._out(self._final_norm(x))
-        return self._overlap_add(state, rows, self._waves(spectrum), exists)
-
-    def _waves(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Log magnitudes and phases to windowed waves: (n, frames, 2050) to (n, frames, 2048)."""
-        log_magnitude, phase = spectrum.chunk(2, dim=-1)
-        magnitude = log_magnitude.exp().clamp(max=MAX_MAGNITUDE)
+            x, last = self._block(block, x * exists[lag], before[:, lag])
+            kept.append(last)
+        state.frames[rows] = torch.stack(kept, 1)
+        magnitude, phase = self._spectrum(self._final_norm, self._out, x)
         bins = torch.polar(magnitude, phase)
         bins[..., 0] = 0  # as upstream: neither a constant nor the highest frequency
         bins[..., -1] = 0
-        waves: torch.Tensor = torch.fft.irfft(bins, N_FFT)
-        return waves * self._window
-
-    def _overlap_add(
-        self,
-        state: StreamingDecoderState,
-        rows: torch.Tensor,
-        waves: torch.Tensor,
-        exists: torch.Tensor,
-    ) -> torch.Tensor:
-        """Frames to samples, those of the tail included: (n, frames, 2048) to (n, samples)."""
-        n, n_frames, _ = waves.shape
-        both = torch.stack((waves * exists, self._window.square() * exists), 1)
-        parts = both.view(n, 2, n_frames, OVERLAPS, HOP)
-        added = waves.new_zeros(n, 2, n_frames + OVERLAPS - 1, HOP)
-        added[:, :, : OVERLAPS - 1] = state.sound[rows]
-        for part in range(OVERLAPS):
-            added[:, :, part : part + n_frames] += parts[:, :, :, part]
-        state.sound[rows] = added[:, :, n_frames:]
-        # Beyond the frames there is no sentence, and the quotient is not used.
-        sound, envelope = added.unbind(1)
-        return (sound / envelope.clamp(min=1e-11)).flatten(1)
+        waves: torch.Tensor = torch.fft.irfft(bins, N_FFT)  # (n, frames, 2048)
+        made, tail = self._overlap_add(waves, self._window, exists[N_BLOCKS], state.sound[rows])
+        state.sound[rows] = tail
+        return made
 
 
 class _ConvNextBlock:
@@ -237,6 +235,54 @@ class _ConvNextBlock:
         y = y.addcmul_(present, self._taps[1]).addcmul_(future, self._taps[2])
         y = self._narrow(functional.gelu(self._widen(self._norm(y))))
         return torch.addcmul(present, y, self._scale), frames[:, -2:]
+
+
+def sounds_of(pieces: Sequence[Piece], made: torch.Tensor) -> list[Samples]:
+    """``piece.sound`` of each, of rows of samples that `StreamingDecoder.decode` made of them, the
+    caller's own."""
+    sounds = []
+    for piece, row_sound in zip(pieces, made, strict=False):  # behind them the spare rows
+        first = _first_sample(piece.begin)
+        begin, end = piece.sound
+        sounds.append(row_sound[begin - first : end - first].numpy().copy())
+    return sounds
+
+
+def _entered(
+    layers: tuple[FixedLinear, LayerNorm],
+    states: torch.Tensor,
+    rows: torch.Tensor,
+    begins: torch.Tensor,
+    n_units: int,
+) -> torch.Tensor:
+    """What goes into the first block: (n, frames, dim)."""
+    embed, norm = layers
+    return norm(embed(_interpolated(states, rows, begins, n_units)))
+
+
+def _spectrum(
+    norm: LayerNorm, out: FixedLinear, x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Magnitudes and phases of what comes out of the last block: (n, frames, 1025) each."""
+    log_magnitude, phase = out(norm(x)).chunk(2, dim=-1)
+    return log_magnitude.exp().clamp(max=MAX_MAGNITUDE), phase
+
+
+def _overlap_added(
+    waves: torch.Tensor, window: torch.Tensor, exists: torch.Tensor, before: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames, (n, frames, 2048), to samples, those of the tail included: (n, samples); and what is
+    kept of the sum for the next frames, as `before` of those that came before."""
+    n, n_frames, _ = waves.shape
+    both = torch.stack((waves * window * exists, window.square() * exists), 1)
+    parts = both.view(n, 2, n_frames, OVERLAPS, HOP)
+    added = waves.new_zeros(n, 2, n_frames + OVERLAPS - 1, HOP)
+    added[:, :, : OVERLAPS - 1] = before
+    for part in range(OVERLAPS):
+        added[:, :, part : part + n_frames] += parts[:, :, :, part]
+    # Beyond the frames there is no sentence, and the quotient is not used.
+    sound, envelope = added.unbind(1)
+    return (sound / envelope.clamp(min=1e-11)).flatten(1), added[:, :, n_frames:]
 
 
 def _interpolated(

@@ -19,11 +19,14 @@ import torch
 from torch.nn import functional
 
 from stages.neural.accelerator import zeros
+from stages.neural.fusing import fused
 from stages.neural.layers import linear
 from stages.tts.soprano.sampling import Sampling, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from stages.neural.fusing import CompileUse
 
 LENGTH_STEP = 64
 """Attention on a CPU looks at the longest sequence's length, rounded up to this: a multiple of
@@ -73,8 +76,9 @@ class Slots:
     ) -> None:
         """`max_length` tokens a sequence, prompt included, of which `max_states` are speech."""
         cache = (config.n_layers, n_slots, config.n_kv_heads, max_length, config.head_dim)
-        self.keys = zeros(cache, dtype, device)
-        self.values = zeros(cache, dtype, device)
+        self.cache = zeros((2, *cache), dtype, device)
+        """Keys and values, so that one kernel can write both."""
+        self.keys, self.values = self.cache
         self.seen = zeros((n_slots, config.vocab_size), torch.bool, device)
         """The tokens that a sequence has had, for the repetition penalty."""
         self.states = zeros((n_slots, max_states, config.hidden_size), torch.float32, device)
@@ -82,27 +86,40 @@ class Slots:
 
     def clear(self, slot: int) -> None:
         """Zero a slot, where writing over it is not enough."""
-        self.keys[:, slot] = 0
-        self.values[:, slot] = 0
+        self.cache[:, :, slot] = 0
         self.states[slot] = 0
+
+    def wipe(self, rows: torch.Tensor) -> None:
+        """Zero these slots, (n,), from within a graph."""
+        self.cache.index_fill_(2, rows, 0)
+        self.states.index_fill_(0, rows, 0)
 
 
 class LanguageModel:
     """The model's weights and what runs them; the memory is `Slots`."""
 
     def __init__(
-        self, config: LmConfig, weights: Mapping[str, torch.Tensor], sampling: Sampling
+        self,
+        config: LmConfig,
+        weights: Mapping[str, torch.Tensor],
+        sampling: Sampling,
+        torch_compile: CompileUse = "auto",
     ) -> None:
-        """`weights` as transformers names them, of one dtype and on the device that it runs on."""
+        """`weights` as transformers names them, of one dtype and on the device that it runs on.
+        `torch_compile`: of what a layer does between one look at the cache and the next."""
         self.config = config
         self.sampling = sampling
         self.embedding = weights["model.embed_tokens.weight"]
         self.layers = [
-            _Qwen3Layer(config, weights, f"model.layers.{n}") for n in range(config.n_layers)
+            Qwen3Layer(config, weights, f"model.layers.{n}") for n in range(config.n_layers)
         ]
         self.norm = _RmsNorm(weights["model.norm.weight"], config.norm_eps)
         self.head = linear(weights, "lm_head")
         self.cos, self.sin = (part.to(self.embedding) for part in _rotations(config))
+        device = self.embedding.device
+        self._enter = fused(_enter, device, wanted=torch_compile, batched=(1, 2, 3))
+        self._cross = fused(_cross, device, wanted=torch_compile, batched=(1, 2, 3, 4))
+        self._finish = fused(Qwen3Layer.finish, device, wanted=torch_compile, batched=(1, 2))
 
     def prefill(
         self,
@@ -118,16 +135,21 @@ class LanguageModel:
         stop token, which every prompt begins with. `lengths` (n,): of each prompt. `draws` (n,):
         uniform numbers in [0, 1), for sampling."""
         n, longest = prompts.shape
-        x = self.embedding[prompts]  # (n, longest, hidden)
-        cos, sin = self.cos[:longest, None], self.sin[:longest, None]  # (longest, 1, head_dim)
-        for number, layer in enumerate(self.layers):
-            q, k, v = layer.project(x, cos, sin)  # each (n, heads, longest, head_dim)
-            slots.keys[number, rows, :, :longest] = k
-            slots.values[number, rows, :, :longest] = v
+        x = self.embedding[prompts].flatten(0, 1)  # (n * longest, hidden)
+        cos, sin = (part[:longest, None].repeat(n, 1, 1) for part in (self.cos, self.sin))
+
+        def attend(number: int, q: torch.Tensor, kv: torch.Tensor) -> torch.Tensor:
+            q = q.unflatten(0, (n, longest)).transpose(1, 2)  # (n, heads, longest, head_dim)
+            kv = kv.unflatten(0, (n, longest)).permute(2, 0, 3, 1, 4)
+            cache = slots.cache[:, number]
+            cache[:, rows, :, :longest] = kv
             attended = functional.scaled_dot_product_attention(
-                q, k, v, is_causal=True, enable_gqa=True
+                q, kv[0], kv[1], is_causal=True, enable_gqa=True
             )
-            x = layer.finish(x, attended.transpose(1, 2).reshape(n, longest, -1))
+            return attended.transpose(1, 2).reshape(n * longest, -1)
+
+        x, attended = self.through(x, cos, sin, attend)
+        x = self._finish(self.layers[-1], x, attended).unflatten(0, (n, longest))
         last = self.norm(x[torch.arange(n, device=x.device), lengths - 1])  # (n, hidden)
         seen = slots.seen.new_zeros(n, self.config.vocab_size).scatter_(1, prompts, value=True)
         slots.seen[rows] = seen
@@ -135,6 +157,26 @@ class LanguageModel:
         tokens = sample(self.head(last), seen, draws, self.sampling)
         change = torch.full((n,), torch.inf, device=x.device)
         return Stepped(tokens, change.masked_fill_(last.isnan().any(-1), torch.nan))
+
+    def through(
+        self,
+        x: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        attend: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """All layers but for the last one's `finish`, which takes what is returned.
+
+        `x` (rows, hidden). `attend` takes the number of a layer, queries (rows, heads, head_dim),
+        and keys and values (rows, 2, key heads, head_dim), which it keeps; it returns what they
+        attend to, (rows, heads * head_dim)."""
+        q, kv = self._enter(self.layers[0], x, cos, sin)
+        attended = attend(0, q, kv)
+        for number in range(1, len(self.layers)):
+            pair = self.layers[number - 1], self.layers[number]
+            x, q, kv = self._cross(pair, x, attended, cos, sin)
+            attended = attend(number, q, kv)
+        return x, attended
 
     def step(
         self,
@@ -171,7 +213,7 @@ class LanguageModel:
             keys[rows, :, positions] = k
             values[rows, :, positions] = v
             attended = torch.zeros(width, q.shape[1] * q.shape[2], dtype=q.dtype, device=q.device)
-            attended[used] = _attend(
+            attended[used] = attend_one(
                 q[used], keys[used, :, :length], values[used, :, :length], mask
             )
             x = layer.finish(x, attended)
@@ -184,7 +226,7 @@ class LanguageModel:
         return Stepped(sample(logits[used], seen[used], draws[used], self.sampling), change[used])
 
 
-def _attend(
+def attend_one(
     q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
     """One query a head, against a sequence's cache. The heads that share keys are taken for so
@@ -196,7 +238,7 @@ def _attend(
     return attended.reshape(width, n_heads * head_dim)
 
 
-class _Qwen3Layer:
+class Qwen3Layer:
     """Attention and a gated feed-forward, each behind a norm and beside the residual."""
 
     def __init__(self, config: LmConfig, weights: Mapping[str, torch.Tensor], name: str) -> None:
@@ -216,23 +258,41 @@ class _Qwen3Layer:
     def project(
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries, keys and values: (..., hidden) to (..., heads, head_dim), or with a length,
-        (n, length, hidden), to (n, heads, length, head_dim)."""
-        heads = self.qkv(self.before(x)).view(*x.shape[:-1], -1, self._head_dim)
+        """Queries, keys and values: (rows, hidden) to (rows, heads, head_dim)."""
+        heads = self.qkv(self.before(x)).view(len(x), -1, self._head_dim)
         n_rotated = self._n_heads + self._n_kv
         qk, v = heads[..., :n_rotated, :], heads[..., n_rotated:, :]
         qk = functional.rms_norm(qk, qk.shape[-1:], eps=self._eps) * self.head_norm
         qk = torch.addcmul(qk * cos, qk.roll(self._head_dim // 2, -1), sin)
-        q, k = qk[..., : self._n_heads, :], qk[..., self._n_heads :, :]
-        if x.dim() == 3:
-            return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        return q, k, v
+        return qk[..., : self._n_heads, :], qk[..., self._n_heads :, :], v
 
     def finish(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         """The residual with attention's output and the feed-forward added."""
         x = x + self.out(attended)
         gate, up = self.gate_up(self.between(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * up)
+
+
+def _enter(
+    layer: Qwen3Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries, and keys and values side by side: (rows, heads, head_dim) and (rows, 2, key heads,
+    head_dim)."""
+    q, k, v = layer.project(x, cos, sin)
+    return q, torch.stack((k, v), 1)
+
+
+def _cross(
+    pair: tuple[Qwen3Layer, Qwen3Layer],
+    x: torch.Tensor,
+    attended: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """From one layer's attention to the next one's, which is as much as can be compiled as one:
+    compiled whole, a step would copy its cache."""
+    x = pair[0].finish(x, attended)
+    return x, *_enter(pair[1], x, cos, sin)
 
 
 class _RmsNorm:

@@ -5,7 +5,9 @@ and decides, the engine computes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stages.tts.soprano.decoder import Piece
@@ -39,6 +41,29 @@ def budget(text: str) -> int:
     return min(MAX_STATES, BUDGET_STATES + round(BUDGET_STATES_PER_CHAR * len(text)))
 
 
+class Draws:
+    """The random numbers of one listener's texts, one for each choice of a token. Some can be
+    looked at before it is known whether that many choices will be made."""
+
+    def __init__(self, random: np.random.Generator | None = None) -> None:
+        """Without a generator nothing is drawn, and the numbers are zeros."""
+        self._random = random
+        self._unused = deque[float]()
+
+    def look(self, n: int) -> list[float]:
+        """The next so many, in [0, 1); they stay the next ones until they are used."""
+        if self._random is None:
+            return [0.0] * n
+        while len(self._unused) < n:
+            self._unused.append(float(self._random.random()))
+        return list(islice(self._unused, n))
+
+    def use(self) -> None:
+        """A choice was made by the next one."""
+        if self._unused:
+            self._unused.popleft()
+
+
 @dataclass(slots=True)
 class TokenSequence:
     """The tokens of one text in one slot."""
@@ -50,8 +75,8 @@ class TokenSequence:
     stop_token: int
     length: int | None = None
     """The forced number of states, whatever the model says; None: it decides."""
-    draws: np.random.Generator | None = None
-    """The random numbers for sampling; None: nothing is drawn."""
+    draws: Draws = field(default_factory=Draws)
+    """The random numbers for sampling."""
     token: int = 0
     """The last one chosen, from which the next step goes on."""
     n_states: int = 0
@@ -68,13 +93,20 @@ class TokenSequence:
         the number of states."""
         return self.token, self.n_prompt + self.n_states - 1, self.n_states
 
-    def draw(self) -> float:
-        """A number in [0, 1) for the next choice."""
-        return 0.0 if self.draws is None else float(self.draws.random())
+    @property
+    def room(self) -> int:
+        """The states that there is memory for."""
+        return MAX_STATES - self.n_states
+
+    def owed(self, chunk_states: int) -> int:
+        """The states from here to the next sound."""
+        wanted = chunk_states if self._n_decoded else FIRST_CHUNK
+        return self._n_decoded + wanted - self.n_states
 
     def take(self, token: int, change: float) -> None:
         """Count a new state, which chose this token and differs so much from the one before. The
         state that chooses to stop is not part of the speech."""
+        self.draws.use()
         self.is_broken = math.isnan(change)
         is_forced = self.length is not None
         if self.n_states == self.length or (token == self.stop_token and not is_forced):
@@ -99,9 +131,7 @@ class TokenSequence:
     def next_piece(self, chunk_states: int) -> Piece | None:
         """The piece that is to be decoded now; None: none is due. The ends of pieces depend on
         their position alone, so that a text always sounds the same."""
-        wanted = chunk_states if self._n_decoded else FIRST_CHUNK
-        is_due = self.n_states - self._n_decoded >= wanted
-        if not is_due and not self.has_ended:
+        if self.owed(chunk_states) > 0 and not self.has_ended:
             return None
         piece = Piece(self.slot, self._n_decoded, self.n_states, self.has_ended)
         self._n_decoded = self.n_states

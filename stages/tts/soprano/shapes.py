@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 CPU_WIDTH = 8
 GPU_WIDTHS = (8, 32, 128, 256)
-GPU_PROMPTS = (1, 8)
+GPU_PROMPTS = (1, 8, 32)
 GPU_PROMPT_LENGTHS = (64, 128, 320)
+GPU_LENGTHS = (256, 512)
+"""That attention looks at, beside the whole: 60 characters of speech end at 112."""
 GPU_DECODER_ROWS = (1, 8, 32, 128, 256)
+
+MAX_LENGTH = -(-(PROMPT_TOKENS + MAX_CHARS + MAX_STATES) // LENGTH_STEP) * LENGTH_STEP
+"""Tokens of a sequence: the longest prompt and speech, in whole steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,14 @@ class Shapes:
     """Prompts that are read at a time."""
     prompt_lengths: tuple[int, ...] = ()
     decoder_row_counts: tuple[int, ...] = ()
-    fixed: bool = False
-    """Attention always looks at the whole of the cache, for every row."""
+    lengths: tuple[int, ...] = ()
+    """That attention looks at."""
+
+    @property
+    def fixed(self) -> bool:
+        """All of them are known beforehand: they are graphs, and steps are launched several at a
+        time."""
+        return bool(self.lengths)
 
     @staticmethod
     def on(device: torch.device, n_slots: int) -> Shapes:
@@ -50,16 +61,11 @@ class Shapes:
         return Shapes(
             n_slots,
             _up_to(GPU_WIDTHS, n_slots),
-            GPU_PROMPTS,
+            _up_to(GPU_PROMPTS, n_slots),
             GPU_PROMPT_LENGTHS,
             _up_to(GPU_DECODER_ROWS, n_slots),
-            fixed=True,
+            (*GPU_LENGTHS, MAX_LENGTH),
         )
-
-    @property
-    def max_length(self) -> int:
-        """Tokens of a sequence, at most: the longest prompt and speech, in whole steps."""
-        return _rounded(PROMPT_TOKENS + MAX_CHARS + MAX_STATES, LENGTH_STEP)
 
     def group_of(self, slot: int) -> int:
         """The number of the group that a slot is run with."""
@@ -80,13 +86,19 @@ class Shapes:
 
     def attention_length(self, position: int) -> int:
         """The length that attention looks at, if this is the last position."""
-        return self.max_length if self.fixed else _rounded(position + 1, LENGTH_STEP)
+        if self.lengths:
+            return _at_least(position + 1, self.lengths)
+        return _rounded(position + 1, LENGTH_STEP)
 
-    def used_rows(self, in_use: Sequence[bool]) -> int:
+    @staticmethod
+    def used_rows(in_use: Sequence[bool]) -> int:
         """The number of a step's rows up to the last that is in use, at least one."""
-        if self.fixed:
-            return len(in_use)
         return max((number + 1 for number, used in enumerate(in_use) if used), default=1)
+
+    @property
+    def all_launches(self) -> list[tuple[int, int]]:
+        """Every width and length of a step that is a graph."""
+        return [(width, length) for width in self.widths for length in self.lengths]
 
     @property
     def all_prompts(self) -> list[tuple[int, int]]:
