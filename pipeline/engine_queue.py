@@ -136,10 +136,7 @@ class EngineQueue:
         now = self._clock()
         began = self._called_at = time.perf_counter()
         try:
-            chosen = set(self.engine.choose(able))
-            batch = [request for request in able if request in chosen]
-            if not batch:  # who is able would be asked about again, and again, for ever
-                raise RuntimeError("it chose nobody for a step")
+            batch = self._chosen(able)
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
             self._called_at = None
             fail(self.engine, able, error)
@@ -169,6 +166,11 @@ class EngineQueue:
             self._works_since = began
             self._devices_time.begin(self, began)
 
+    def _chosen(self, able: Sequence[QueuedRequest]) -> list[QueuedRequest]:
+        chosen = set(self.engine.choose(able))
+        if chosen.isdisjoint(able):  # they would be asked about again, and again, for ever
+            raise RuntimeError("nobody was chosen for a step")
+        return [request for request in able if request in chosen]
     def _fail_step(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
         """Fail the batch of a step; and all there is, if nothing can be computed any more."""
         fail(self.engine, batch, error)

@@ -5,7 +5,7 @@ On a CPU it goes `step_by_step`; on a GPU in launches of several steps, `launchi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -43,14 +43,6 @@ VOICE = Voice(
 )
 
 
-class _Way(Protocol):
-    """How sequences go on; the methods are `Engine`'s."""
-
-    def choose(self, requests: Sequence[Request]) -> Sequence[Request]: ...
-
-    def step(self, batch: Sequence[Request]) -> Launched | None: ...
-
-
 class SopranoEngine(Engine):
     """Soprano-1.1-80M from a directory."""
 
@@ -62,7 +54,7 @@ class SopranoEngine(Engine):
 
     _model: SopranoModel
     _utterances: Utterances
-    _way: _Way
+    _way: StepByStep | InLaunches
 
     def __init__(
         self,

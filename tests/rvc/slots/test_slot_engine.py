@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 from stages.audio.resample import Resampler, resampled_length
+from stages.conversion_settings import MAX_PROTECT
 from stages.errors import SynthesisError
 from stages.neural.graphs import Graphs
 from stages.rvc.pitch.praat import PraatPitch
@@ -99,13 +100,18 @@ RESAMPLED = 1e-3
 """Where it is, below the frequencies at which the filters differ."""
 
 
-@pytest.mark.parametrize("voice", ["anna", "carl"])
+@pytest.mark.parametrize(("voice", "protect"), [("anna", 0.2), ("anna", MAX_PROTECT), ("carl", 0)])
 def test_a_segment_sounds_as_in_a_stream(
-    engine: RvcEngine, streams: RvcEngine, monkeypatch: pytest.MonkeyPatch, voice: str
+    engine: RvcEngine,
+    streams: RvcEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    voice: str,
+    protect: float,
 ) -> None:
-    """With an index, and pitch from the host; and with neither."""
-    expected = said_by_streams(streams, request_for(voice), monkeypatch)
-    (sound,) = Driver(engine).run(request_for(voice))
+    """With an index, from which breaths are protected or not, and pitch from the host; and with
+    neither."""
+    expected = said_by_streams(streams, request_for(voice, protect=protect), monkeypatch)
+    (sound,) = Driver(engine).run(request_for(voice, protect=protect))
     assert len(sound) == resampled_length(len(SPEECH), RATE, 48_000)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(sound, expected, rtol=0, atol=EXACT)

@@ -10,7 +10,6 @@ import pytest
 
 from stages.audio.resample import resampled_length
 from stages.items import Style
-from stages.rvc.slots.networks import BATCH_SIZES
 from stages.rvc.slots.speaking import Speaking
 from stages.rvc.voices.device_index import DeviceIndex
 from tests.neural.stand_in_device import DEVICE, ResultsAreZero, StandInGraphs
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from stages.neural.graphs import Graphs
     from stages.rvc.engine import RvcEngine
 
+SIZES = 1, 8
 METHODS = {"anna": "pm", "bert": "dio", "carl": "pm"}
 
 
@@ -46,7 +46,10 @@ def graphs() -> StandInGraphs:
 
 
 @pytest.fixture
-def engine(folder: Path, graphs: StandInGraphs) -> Iterator[RvcEngine]:
+def engine(
+    folder: Path, graphs: StandInGraphs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RvcEngine]:
+    monkeypatch.setattr("stages.rvc.slots.networks.BATCH_SIZES", SIZES)
     engine = engine_of(folder, METHODS, cast("Graphs", graphs), DEVICE)
     yield engine
     engine.close()
@@ -60,7 +63,7 @@ def test_nothing_waits_for_the_device_and_no_shape_is_new(
     for voice in METHODS:
         engine.load_voice("listener", Style(voice), ahead=True).result()
     met = graphs.keys
-    assert len(met) == len(BATCH_SIZES) * (1 + 3)
+    assert len(met) == len(SIZES) * (1 + 3)
     requests = [
         request_for("anna", index_rate=0.5, protect=0.2),
         request_for("anna", index_rate=1.0, speaker=1),
@@ -107,8 +110,8 @@ def test_it_is_installed_with_a_voice_of_each_kind_and_tells_what_batches_cost(
     somebody is. The largest batch comes first: the others use its memory."""
     engine.install()
     met = [cast("tuple[object, ...]", key) for key in graphs.keys]
-    assert [key[-1] for key in met] == [*reversed(BATCH_SIZES)] * (1 + 3)
-    assert [*engine.batch_costs()] == [*BATCH_SIZES]
+    assert [key[-1] for key in met] == [*reversed(SIZES)] * (1 + 3)
+    assert [*engine.batch_costs()] == [*SIZES]
     for voice in METHODS:
         engine.load_voice("listener", Style(voice)).result()
     assert graphs.keys == met
