@@ -171,6 +171,7 @@ class EngineQueue:
         if chosen.isdisjoint(able):  # they would be asked about again, and again, for ever
             raise RuntimeError("nobody was chosen for a step")
         return [request for request in able if request in chosen]
+
     def _fail_step(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
         """Fail the batch of a step; and all there is, if nothing can be computed any more."""
         fail(self.engine, batch, error)
