@@ -114,12 +114,19 @@ class CudaCard:
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 outputs = function()
+                graph.capture_end()
             except BaseException:
-                with suppress(RuntimeError):  # it ends what failed; the function's error says why
+                with suppress(RuntimeError):  # it ends what failed; the first error says why
                     graph.capture_end()
+                self._leave_capture()
                 raise
-            graph.capture_end()
         return Replayable(graph.replay, outputs)
+
+    def _leave_capture(self) -> None:
+        # Before 2.12 torch's allocator believes for ever that a capture goes on whose end has
+        # failed, and raises when it is to give memory back (pytorch/pytorch#180395).
+        with suppress(RuntimeError):  # that none goes on
+            torch._C._cuda_endAllocateToPool(self._device.index, self._pool)  # noqa: SLF001 - torch has no other way
 
     def forget_captures(self) -> None:
         # A pool whose last graph has gone cannot be captured into any more.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rvc.network.content import FEATURE_REACH, ContentState
+from stages.rvc.network.content import FEATURE_REACH, ContentState, PositionConv
 from stages.rvc.network.decoder_state import DecoderState
 from tests.random_rvc import ROWS
 from tests.random_rvc_features import HubertSize
@@ -145,6 +145,21 @@ def test_decoder_states_of_a_batch_come_apart_again() -> None:
     apart = DecoderState.joined(states).split()
     for seed, (state, own) in enumerate(zip(states, apart, strict=True)):
         assert torch.equal(push(state, seed)[0], push(own, seed)[0])
+
+
+@pytest.mark.parametrize("n_at_once", [1, 4])
+@pytest.mark.parametrize("n", [1, 5, 64])
+def test_positions_are_a_convolution_however_many_are_computed_at_once(
+    n: int, n_at_once: int
+) -> None:
+    """A GPU computes four with one copy of what they see."""
+    draws = torch.Generator().manual_seed(0)
+    weight, bias, x = (
+        torch.randn(*shape, generator=draws) for shape in ((8, 2, 128), (8,), (2, n, 8))
+    )
+    made = PositionConv(weight, bias, 4, n_at_once=n_at_once)(x)
+    wanted = torch.conv1d(x.mT, weight, bias, padding=64, groups=4)[..., :-1].mT
+    torch.testing.assert_close(made, torch.nn.functional.gelu(wanted), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [DEEP, Kind("v2").hubert])

@@ -35,6 +35,12 @@ def test_a_gpu_has_one_group_and_a_few_widths() -> None:
     assert [shapes.attention_length(position) for position in positions] == lengths
 
 
+def test_a_crowd_of_newcomers_takes_turns() -> None:
+    """Thirty-three prompts were read as if they were as many as there are slots."""
+    assert Shapes.on(CUDA, 500).prompt_rows == (1, 8, 32)
+    assert Shapes.on(CUDA, 5).prompt_rows == (1, 5)
+
+
 @pytest.mark.parametrize("n_slots", [1, 8, 20, 256, 600])
 def test_every_shape_that_a_gpu_will_meet_is_known_beforehand(n_slots: int) -> None:
     """A graph that is made while somebody speaks would hold everybody up, and run their step

@@ -244,13 +244,14 @@ class SopranoModel:
         self._meet_the_decoders_shapes((1,))
 
     def _meet_every_shape(self) -> None:
-        """Run every shape that a graph has to be made for."""
-        for n_rows, longest in self.shapes.all_prompts:
+        """Run every shape that a graph has to be made for, of each kind the largest first: the
+        others find room in the memory of its graph."""
+        for n_rows, longest in reversed(self.shapes.all_prompts):
             prompt = [self.stop_token] * longest
             self.launch_prefill([self._spare] * n_rows, [prompt] * n_rows, [0.0] * n_rows)
-        for width, length in self.shapes.all_launches:
+        for width, length in reversed(self.shapes.all_launches):
             self.launch_steps({width - 1: 1}, {width - 1: [0.0]}, length - 1)
-        self._meet_the_decoders_shapes(self.shapes.decoder_row_counts)
+        self._meet_the_decoders_shapes(self.shapes.decoder_row_counts[::-1])
 
     def _meet_the_decoders_shapes(self, row_counts: Sequence[int]) -> None:
         for n_rows in row_counts:

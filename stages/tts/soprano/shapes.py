@@ -61,7 +61,7 @@ class Shapes:
         return Shapes(
             n_slots,
             _up_to(GPU_WIDTHS, n_slots),
-            _up_to(GPU_PROMPTS, n_slots),
+            _up_to(GPU_PROMPTS, min(n_slots, GPU_PROMPTS[-1])),  # more newcomers take turns
             GPU_PROMPT_LENGTHS,
             _up_to(GPU_DECODER_ROWS, n_slots),
             (*GPU_LENGTHS, MAX_LENGTH),
