@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stages.errors import ServerError
+from stages.errors import EngineGone, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,10 +136,7 @@ class EngineQueue:
         now = self._clock()
         began = self._called_at = time.perf_counter()
         try:
-            chosen = set(self.engine.choose(able))
-            batch = [request for request in able if request in chosen]
-            if not batch:  # who is able would be asked about again, and again, for ever
-                raise RuntimeError("it chose nobody for a step")
+            batch = self._chosen(able)
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
             self._called_at = None
             fail(self.engine, able, error)
@@ -155,7 +152,7 @@ class EngineQueue:
         try:
             launched = self.engine.step(batch)
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
-            fail(self.engine, batch, error)
+            self._fail_step(batch, error)
         finally:
             self._called_at = None
         if launched is None:
@@ -168,6 +165,18 @@ class EngineQueue:
         if len(self._launched) == 1:
             self._works_since = began
             self._devices_time.begin(self, began)
+
+    def _chosen(self, able: Sequence[QueuedRequest]) -> list[QueuedRequest]:
+        chosen = set(self.engine.choose(able))
+        if chosen.isdisjoint(able):  # they would be asked about again, and again, for ever
+            raise RuntimeError("nobody was chosen for a step")
+        return [request for request in able if request in chosen]
+
+    def _fail_step(self, batch: Sequence[QueuedRequest], error: Exception) -> None:
+        """Fail the batch of a step; and all there is, if nothing can be computed any more."""
+        fail(self.engine, batch, error)
+        if self.engine.is_lost:
+            raise EngineGone(f"the device of {self.engine.name} does nothing more") from error
 
     @property
     def has_launched(self) -> bool:
@@ -197,7 +206,7 @@ class EngineQueue:
         try:
             launched.finish()
         except Exception as error:  # noqa: BLE001 - contained: it is told to their listeners
-            fail(self.engine, step.batch, error)
+            self._fail_step(step.batch, error)
         finally:
             self._launched.popleft()
             self._works_since = seen_done_at if self._launched else None

@@ -218,7 +218,8 @@ class Executor:
         except BaseException as error:
             self._has_ended = True  # before there is a fault, so that `watch` does not forgive it
             log.exception("the model thread has died")
-            self.fault = f"the model thread has died: {type(error).__name__}"
+            why = str(error) if isinstance(error, EngineGone) else type(error).__name__
+            self.fault = f"the model thread has died: {why}"
             self._trio_soon(self._fail_all)
         finally:
             self._has_ended = True

@@ -39,3 +39,8 @@ class ConversionSettings(BaseModel):
     """The number of the voice's speaker."""
     formant_shift: float = Field(default=0.0, ge=-12, le=12)
     """Semitones."""
+
+    @property
+    def unvoiced_share(self) -> float:
+        """The part of what an index changes that frames without pitch take: 1 is all of it."""
+        return self.protect if self.protect < MAX_PROTECT else 1.0

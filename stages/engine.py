@@ -210,6 +210,12 @@ class Engine(ABC):
         An exception that escapes, here or from `Launched.finish`, fails the whole batch; an engine
         that knows whose fault it was calls that request's `fail` instead."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether its device does nothing more in this process: CUDA answers every call with the
+        same error once a kernel has failed. Asked for after a step has raised something."""
+        return False
+
     def leave(self, request: Request) -> None:
         """Forget this request: it has finished, failed or died, and is in no later step, nor in
         one that is launched."""

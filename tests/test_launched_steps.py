@@ -117,6 +117,31 @@ async def test_what_cannot_say_whether_it_is_done_is_finished(
         assert executor.fault is None
 
 
+@pytest.mark.parametrize("fails_at", ["launch", "finish"])
+async def test_a_device_that_is_lost_takes_everybody_with_it(
+    fails_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a fault in a kernel every call fails. The server went on to say that it was ready, and
+    failed whoever came."""
+
+    def fault(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    class Losing(LaunchingEngine):
+        is_lost = True
+
+    engine, other = Losing(), TellingEngine()
+    monkeypatch.setattr(engine, {"launch": "step", "finish": "finish"}[fails_at], fault)
+    async with open_executor() as executor:
+        await executor.add(engine)
+        await executor.add(other)
+        with pytest.raises(SynthesisError):
+            await say(executor, engine, "abc")
+        await until(lambda: executor.fault)
+        with pytest.raises(EngineGone, match="the device of launching does nothing more"):
+            await say(executor, other, "abc")
+
+
 async def test_who_leaves_keeps_its_slot_until_its_step_is_finished() -> None:
     engine = LaunchingEngine(n_slots=1)
     engine.works.clear()

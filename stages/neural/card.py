@@ -6,6 +6,7 @@ as ``torch.cuda.graph`` does before each capture.
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Out = TypeVar("Out")
+
+_capturing = threading.Lock()
+"""torch records one capture at a time in a process."""
 
 
 class CardEvent(Protocol):
@@ -73,6 +77,9 @@ class CudaCard:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
+        # Not on the same stream: when another thread lets go of page-locked memory meanwhile, torch
+        # puts an event into the stream that used it, and a capture's event can never be asked.
+        self._capture_stream = torch.cuda.Stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     @property
@@ -103,14 +110,15 @@ class CudaCard:
     def capture(self, function: Callable[[], Out]) -> Replayable[Out]:
         # Not `torch.cuda.graph`: that waits for the device and gives all cached memory back.
         graph = torch.cuda.CUDAGraph()
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-        try:
-            outputs = function()
-        except BaseException:
-            with suppress(RuntimeError):  # it ends what has failed; why is what the function raised
-                graph.capture_end()
-            raise
-        graph.capture_end()
+        with _capturing, torch.cuda.stream(self._capture_stream):
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            try:
+                outputs = function()
+            except BaseException:
+                with suppress(RuntimeError):  # it ends what failed; the function's error says why
+                    graph.capture_end()
+                raise
+            graph.capture_end()
         return Replayable(graph.replay, outputs)
 
     def forget_captures(self) -> None:

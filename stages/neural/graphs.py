@@ -64,6 +64,16 @@ class Graphs:
         """The device's memory that captures hold, as far as torch tells."""
         return 0 if self._card is None or not self._captured else self._card.n_bytes
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the device does nothing more in this process. Waits for what it has to do."""
+        try:
+            if self._card is not None:
+                self._card.wait()
+        except RuntimeError:  # torch's, for whatever CUDA says
+            return True
+        return False
+
     def stream(self) -> AbstractContextManager[None]:
         """The engine's own stream of work, within which everything is done that it does on the
         device: what two engines do is then done side by side."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stages.conversion_settings import MAX_PROTECT
 from stages.rvc.network.config import FLOW_REACH
 from stages.rvc.network.content import ContentState
 from stages.rvc.network.synthesizer import SynthesizerState
@@ -165,9 +164,9 @@ def _drawn_to_index(
             continue
         drawn = index.blend(features[row].float().cpu().numpy(), settings.index_rate)
         drawn_frames = torch.from_numpy(drawn).to(features).repeat_interleave(2, dim=0)
-        if f0 is not None and settings.protect < MAX_PROTECT:
+        if f0 is not None and settings.unvoiced_share < 1:
             # Breaths and hisses keep most of what they were.
-            part = torch.where(f0[row] < 1, settings.protect, 1.0)[:, None].to(features)
+            part = torch.where(f0[row] < 1, settings.unvoiced_share, 1.0)[:, None].to(features)
             drawn_frames = torch.lerp(frames[row], drawn_frames, part)
         frames[row] = drawn_frames
     return frames

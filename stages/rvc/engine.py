@@ -29,10 +29,11 @@ from stages.rvc.pitch.choosing import PitchEstimators, why_not
 from stages.rvc.pitch.rmvpe import RmvpePitch
 from stages.rvc.slots.converter import SlotConversion, SlotConverter
 from stages.rvc.slots.host_pitch import PitchThreads
-from stages.rvc.slots.networks import BATCH_SIZES, SlotNetworks
+from stages.rvc.slots.networks import BATCH_SIZES, SlotNetworks, kind_of
 from stages.rvc.slots.plan import SteadyShape
 from stages.rvc.streaming import ConversionStream
 from stages.rvc.voices.cache import VoiceCache
+from stages.rvc.voices.header import read_header
 from stages.rvc.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from stages.neural.fusing import CompileUse
     from stages.neural.graphs import GraphUse
     from stages.rvc.intake import Stream
+    from stages.rvc.network.config import VoiceConfig
     from stages.rvc.slots.converter import SlotStep
     from stages.rvc.voices.library import VoiceEntry
     from stages.rvc.voices.loaded import LoadedVoice
@@ -150,18 +152,29 @@ class RvcEngine(Engine):
 
     @torch.inference_mode()
     def install(self) -> None:
-        """On a GPU, capture what voices of the first kind need, and measure what it takes."""
+        """On a GPU, load a voice of each kind, for which all is captured that such voices need: to
+        do so while others speak holds them up. Each is tried; the first tells what it takes."""
         accelerator.use(self._options.device)
         if self._networks is None:
             return
-        for name in self._entries:
+        for name in self._first_of_each_kind():
             try:
                 voice = self.load_voice(self, Style(name), ahead=True).result()
             except ServerError:
                 continue  # the log says why it cannot be read
-            self._costs = self._networks.costs(voice)
-            break
+            costs = self._networks.costs(voice)
+            self._costs = self._costs or costs
         self.release_voice(self)
+
+    def _first_of_each_kind(self) -> list[str]:
+        """A voice of each kind that there is, by its file's header."""
+        first: dict[VoiceConfig, str] = {}
+        for name, entry in [*self._entries.items()]:
+            try:
+                first.setdefault(kind_of(read_header(entry.path)), name)
+            except (ServerError, OSError):
+                continue  # whoever chooses it is told why
+        return [*first.values()]
 
     def batch_costs(self) -> Mapping[int, float]:
         return self._costs
@@ -254,6 +267,10 @@ class RvcEngine(Engine):
         if conversion is not None and conversion.has_finished:
             request.finish()
             self.leave(request)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._graphs.is_lost
 
     def leave(self, request: Request) -> None:
         """Forget the request's state."""

@@ -98,6 +98,7 @@ class StandInGraphs:
     fetched is zeros."""
 
     n_bytes = 0
+    is_lost = False
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

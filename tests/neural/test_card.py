@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from stages.neural.card import CudaCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class FakeGraph:
@@ -27,21 +31,33 @@ class FakeGraph:
         self.calls.append("replay")
 
 
+@contextmanager
+def enter(stream: str) -> Iterator[None]:
+    FakeGraph.calls.append(stream)
+    yield
+    FakeGraph.calls.append("left")
+
+
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> CudaCard:
     pools = iter(((0, 1), (0, 2)))
     FakeGraph.calls = []
-    monkeypatch.setattr("torch.cuda.Stream", lambda _device: nullcontext())
+    streams = iter(("the engine's stream", "the captures' stream"))
+    monkeypatch.setattr("torch.cuda.Stream", lambda _device: next(streams))
+    monkeypatch.setattr("torch.cuda.stream", enter)
     monkeypatch.setattr("torch.cuda.CUDAGraph", FakeGraph)
     monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: next(pools))
     return CudaCard(torch.device("cuda:0"))
 
 
 def test_other_threads_may_use_the_card_during_a_capture(card: CudaCard) -> None:
+    """Also the stream on which the engine works."""
     replay, outputs = card.capture(lambda: "made")
     replay()
     assert outputs == "made"
-    assert FakeGraph.calls == [((0, 1), "thread_local"), "end", "replay"]
+    assert FakeGraph.calls == [
+        "the captures' stream", ((0, 1), "thread_local"), "end", "left", "replay"
+    ]  # fmt: skip
 
 
 def test_a_capture_that_fails_is_ended_and_says_why(card: CudaCard) -> None:
@@ -55,7 +71,7 @@ def test_a_capture_that_fails_is_ended_and_says_why(card: CudaCard) -> None:
     card.forget_captures()
     FakeGraph.calls.clear()
     card.capture(lambda: None)
-    assert FakeGraph.calls[0] == ((0, 2), "thread_local")
+    assert FakeGraph.calls[1] == ((0, 2), "thread_local")
 
 
 def test_the_memory_of_captures_is_that_of_their_pool(

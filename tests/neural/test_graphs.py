@@ -246,6 +246,19 @@ def test_who_wants_no_graphs_gets_none() -> None:
     assert not graphs.in_use
 
 
+class LostCard(RecordingCard):
+    """A kernel has failed: CUDA says so at every call from then on."""
+
+    def wait(self) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def test_a_lost_device_is_known_by_its_errors() -> None:
+    assert Graphs(CPU, wanted="on", card=LostCard()).is_lost
+    assert not RecordedGraphs().is_lost
+    assert not Graphs(CPU).is_lost
+
+
 class ForgetfulCard(RecordingCard):
     """A card whose graphs do nothing when they are replayed."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import structlog
+import torch
 
 from stages.conversion_settings import ConversionSettings
 from stages.file_sizes import megabytes
@@ -29,7 +30,6 @@ from stages.rvc.voices.device_index import DeviceIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    import torch
     from numpy.typing import NDArray
 
     from stages.neural.fusing import CompileUse
@@ -116,8 +116,11 @@ class SlotNetworks:
                 self._speaking[kind] = None
         if voice.index is None or self._speaking[kind] is None:
             return voice
-        with self.on_device():
-            return replace(voice, device_index=DeviceIndex(voice.index, self.device))
+        # Not on the engine's stream, where speech would wait for some hundred megabytes.
+        index = DeviceIndex(voice.index, self.device)
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        return replace(voice, device_index=index)
 
     def _speaking_for(self, voice: LoadedVoice) -> Speaking:
         """Graph B for voices of this kind, and graph A for those of its version. Raises ValueError
@@ -177,8 +180,9 @@ class SlotNetworks:
 
     @property
     def _sizes_to_meet(self) -> Sequence[int]:
-        """Batch sizes that are run before anybody listens. A CPU has nothing to set up."""
-        return BATCH_SIZES if self._graphs.in_use or self.device.type != "cpu" else ()
+        """Batch sizes that are run before anybody listens, the largest first: the others find room
+        in the memory of its graph. A CPU has nothing to set up."""
+        return BATCH_SIZES[::-1] if self._graphs.in_use or self.device.type != "cpu" else ()
 
     def _meet(self, key: Hashable, function: Function, *rows: torch.Tensor) -> None:
         with self._graphs.stream():  # not alone: others go on while it is compiled
@@ -227,12 +231,17 @@ class SlotNetworks:
 
     def costs(self, voice: LoadedVoice) -> dict[int, float]:
         """See `stages.engine.Engine.batch_costs`: with this voice, by batch size. Empty: it has no
-        slots."""
+        slots.
+
+        It also does all that is done without a graph: on each thread that multiplies matrices the
+        first product takes a tenth of a second, to set up cuBLAS."""
         speaking = self.speaking(voice)
         if speaking is None:
             return {}
         version, in_rate = voice.synthesizer.config.version, self._in_rates[0]
         costs = {}
+        with self.on_device():
+            speaking.begin(self.n_slots, voice.speaker)
         for size in BATCH_SIZES:
             rows = [self._row_of_silence(in_rate)] * size
             raw = np.zeros((size, self.shape.max_in(in_rate)), np.float32)
@@ -240,9 +249,17 @@ class SlotNetworks:
                 began = time.perf_counter()
                 with self.on_device():
                     self.listen(version, in_rate, rows, raw)
+                    self._search(voice, size)
                     self.speak(voice, speaking, rows).result()
                 costs[size] = (time.perf_counter() - began) / (self.shape.block / 100)
         return costs
+
+    def _search(self, voice: LoadedVoice, size: int) -> None:
+        """Search the voice's index, if it has any, for nobody."""
+        if voice.device_index is not None:
+            features = self.memory(voice.synthesizer.config.version).features[-1:]
+            rates = torch.ones(size, device=self.device)
+            voice.device_index.blend(features.expand(size, -1, -1), rates)
 
 
 def size_for(n_rows: int) -> int:
@@ -250,9 +267,13 @@ def size_for(n_rows: int) -> int:
     return next(size for size in BATCH_SIZES if size >= n_rows)
 
 
-def _kind(voice: LoadedVoice) -> VoiceConfig:
+def kind_of(config: VoiceConfig) -> VoiceConfig:
     """What voices agree in that share captures."""
-    return replace(voice.synthesizer.config, n_speakers=1)
+    return replace(config, n_speakers=1)
+
+
+def _kind(voice: LoadedVoice) -> VoiceConfig:
+    return kind_of(voice.synthesizer.config)
 
 
 def _listen(listening: Listening) -> Function:

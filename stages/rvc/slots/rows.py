@@ -88,8 +88,8 @@ class RowMaker:
             n_pushed=_column((row.planned.n_pushed for row in rows), size),
             latent_noise_at=_padded(latent_noise_at, size),
             source_noise_at=_padded(source_noise_at, size),
-            protect=_column((own.protect for own in settings), size, np.float32),
-            has_index=_column((row.has_index for row in rows), size, np.bool_),
+            unvoiced_share=_column((own.unvoiced_share for own in settings), size, np.float32),
+            has_index=_column((row.has_index for row in rows), size, np.float32),
             loudness_exponent=_column((1 - own.rms_mix_rate for own in settings), size, np.float32),
         )
 

@@ -78,8 +78,8 @@ class SpeakRows(NamedTuple):
     """(batch, flow) int64: places of the noise of the window's last frames."""
     source_noise_at: torch.Tensor
     """(batch, pushed) int64: places of the noise of the excitation from `push_from` on."""
-    protect: torch.Tensor
-    """(batch,) float32: how much of an index unvoiced frames take; 1 where they take all."""
+    unvoiced_share: torch.Tensor
+    """(batch,) float32: the setting's `unvoiced_share`."""
     has_index: torch.Tensor
     """(batch,) float32: 1 where drawn features are used, else 0."""
     loudness_exponent: torch.Tensor
@@ -216,7 +216,7 @@ class Speaking:
         drawn = self._heard.drawn.index_select(0, rows.slot)
         part = rows.has_index[:, None].expand(-1, self._shape.window)
         if f0 is not None:  # breaths and hisses keep most of what they were
-            part = torch.where(f0 < 1, part * rows.protect[:, None], part)
+            part = torch.where(f0 < 1, part * rows.unvoiced_share[:, None], part)
         return torch.lerp(_by_frame(features), _by_frame(drawn), part.to(features)[:, :, None])
 
     def _source(

@@ -118,6 +118,10 @@ class SopranoEngine(Engine):
         """Take newcomers in, or go on with those who have a slot."""
         return self._way.step(batch)
 
+    @property
+    def is_lost(self) -> bool:
+        return self._model.is_lost
+
     def leave(self, request: Request) -> None:
         """Give the slot back."""
         self._utterances.leave(request)

@@ -115,6 +115,11 @@ class SopranoModel:
         """Where everything is done that is done on the device."""
         return self._graphs.stream()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the device does nothing more in this process."""
+        return self._graphs.is_lost
+
     # Step by step: the host reads each token before it asks for the next one.
 
     def prefill(

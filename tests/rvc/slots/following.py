@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from stages.conversion_settings import MAX_PROTECT, ConversionSettings
+from stages.conversion_settings import ConversionSettings
 from stages.rvc.conversion import Converter
 from stages.rvc.network.content import FEATURE_REACH
 from stages.rvc.noise import Noise, places
@@ -222,7 +222,7 @@ def rows_for(blocks: Mapping[int, tuple[Followed, int]], size: int) -> SpeakRows
     flow_from = [block.stop - SHAPE.flow for block in own]
     latent_at = places(seeds, flow_from, SHAPE.flow, config.inter_channels)
     source_at = places(seeds, push_from, SHAPE.pushed, config.hop)
-    protect = [segment.settings.protect for segment in segments]
+    shares = [segment.settings.unvoiced_share for segment in segments]
     return SpeakRows(
         slot=torch.tensor(slots),
         is_first=torch.tensor([number == 0 for _, number in given]),
@@ -232,7 +232,7 @@ def rows_for(blocks: Mapping[int, tuple[Followed, int]], size: int) -> SpeakRows
         n_pushed=torch.tensor([block.push_to - block.push_from for block in own]),
         latent_noise_at=torch.from_numpy(latent_at),
         source_noise_at=torch.from_numpy(source_at),
-        protect=torch.tensor([part if part < MAX_PROTECT else 1.0 for part in protect]),
+        unvoiced_share=torch.tensor(shares),
         has_index=torch.tensor([float(segment.has_index) for segment in segments]),
         loudness_exponent=torch.tensor([1 - own.settings.rms_mix_rate for own in segments]),
     )

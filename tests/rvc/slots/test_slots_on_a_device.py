@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from stages.audio.resample import resampled_length
 from stages.items import Style
-from stages.rvc.slots.networks import BATCH_SIZES
+from stages.rvc.slots.speaking import Speaking
+from stages.rvc.voices.device_index import DeviceIndex
 from tests.neural.stand_in_device import DEVICE, ResultsAreZero, StandInGraphs
 from tests.random_rvc import build_index, build_voice
 from tests.random_rvc_features import MINUTE, build_hubert
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from stages.neural.graphs import Graphs
     from stages.rvc.engine import RvcEngine
 
+SIZES = 1, 8
 METHODS = {"anna": "pm", "bert": "dio", "carl": "pm"}
 
 
@@ -43,7 +46,10 @@ def graphs() -> StandInGraphs:
 
 
 @pytest.fixture
-def engine(folder: Path, graphs: StandInGraphs) -> Iterator[RvcEngine]:
+def engine(
+    folder: Path, graphs: StandInGraphs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RvcEngine]:
+    monkeypatch.setattr("stages.rvc.slots.networks.BATCH_SIZES", SIZES)
     engine = engine_of(folder, METHODS, cast("Graphs", graphs), DEVICE)
     yield engine
     engine.close()
@@ -57,7 +63,7 @@ def test_nothing_waits_for_the_device_and_no_shape_is_new(
     for voice in METHODS:
         engine.load_voice("listener", Style(voice), ahead=True).result()
     met = graphs.keys
-    assert len(met) == len(BATCH_SIZES) * (1 + 3)
+    assert len(met) == len(SIZES) * (1 + 3)
     requests = [
         request_for("anna", index_rate=0.5, protect=0.2),
         request_for("anna", index_rate=1.0, speaker=1),
@@ -75,10 +81,37 @@ def test_nothing_waits_for_the_device_and_no_shape_is_new(
     assert max(driver.sizes) > 1
 
 
-def test_it_is_installed_with_a_voice_and_tells_what_batches_cost(
+def test_the_thread_that_converts_has_met_what_is_no_graph(
+    engine: RvcEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first listener of a voice with an index would wait for what libraries set up."""
+    thread, met = threading.get_ident(), set[str]()
+
+    def note(owner: type, name: str) -> None:
+        function = getattr(owner, name)
+
+        def noted(*given: object) -> object:
+            if threading.get_ident() == thread:
+                met.add(name)
+            return function(*given)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    note(DeviceIndex, "blend")
+    note(Speaking, "begin")
+    engine.install()
+    assert met == {"blend", "begin"}
+
+
+def test_it_is_installed_with_a_voice_of_each_kind_and_tells_what_batches_cost(
     engine: RvcEngine, graphs: StandInGraphs
 ) -> None:
-    """So that readiness means that somebody can be spoken to."""
+    """So that readiness means that everybody can be spoken to, and nothing is captured while
+    somebody is. The largest batch comes first: the others use its memory."""
     engine.install()
-    assert len(graphs.keys) == len(BATCH_SIZES) * (1 + 1)
-    assert [*engine.batch_costs()] == [*BATCH_SIZES]
+    met = [cast("tuple[object, ...]", key) for key in graphs.keys]
+    assert [key[-1] for key in met] == [*reversed(SIZES)] * (1 + 3)
+    assert [*engine.batch_costs()] == [*SIZES]
+    for voice in METHODS:
+        engine.load_voice("listener", Style(voice)).result()
+    assert graphs.keys == met
