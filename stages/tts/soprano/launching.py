@@ -94,7 +94,9 @@ class InLaunches:
         begun = {utterance: number for number, (utterance, _) in enumerate(newcomers)}
         owed = members[0].text.owed(self._chunk_states) - (members[0] in begun)
         rows = [
-            _Row(utterance, begun.get(utterance), min(owed, self._max_steps, utterance.text.room))
+            _LaunchedRow(
+                utterance, begun.get(utterance), min(owed, self._max_steps, utterance.text.room)
+            )
             for utterance in members
         ]
         fetched.append(
@@ -106,7 +108,7 @@ class InLaunches:
         )
         return self._launched(members, fetched, partial(self._take_steps, rows))
 
-    def _take_steps(self, rows: Sequence[_Row], *made: torch.Tensor) -> None:
+    def _take_steps(self, rows: Sequence[_LaunchedRow], *made: torch.Tensor) -> None:
         """Take the states of each row, one after the other, as if each had been a step of its
         own."""
         steps, *prompts = (tensor.numpy() for tensor in reversed(made))
@@ -186,7 +188,7 @@ class LaunchedWork:
         return all(each.is_done for each in self._fetched)
 
 
-class _Row(NamedTuple):
+class _LaunchedRow(NamedTuple):
     """One who takes part in a launch of steps."""
 
     utterance: Utterance
