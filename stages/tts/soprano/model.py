@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from stages.tts.soprano.decoder import Piece, StreamingDecoderState
     from stages.tts.soprano.language_model import Stepped
 
-Row = tuple[int, int, int]
+StepRow = tuple[int, int, int]
 """A row of a step: a token, its position in the sequence, and the number of states before it."""
 
-EMPTY_ROW: Row = (0, 0, 1)
+EMPTY_ROW: StepRow = (0, 0, 1)
 """The row of an unused slot, which computes at its beginning, where the next prompt writes."""
 
 
@@ -126,13 +126,13 @@ class SopranoModel:
         self, slots: Sequence[int], prompts: Sequence[list[int]], draws: Sequence[float]
     ) -> Stepped:
         """Read prompts (token ids) into slots, and make the first state of each. `draws`: numbers
-        in [0, 1) for sampling. Row by row as the slots."""
+        in [0, 1) for sampling. StepRow by row as the slots."""
         for slot in slots:
             self._decoder_state.reset(slot)
         key, *rows = self._prompt_rows(slots, prompts, draws)
         return self._graphs.run(key, partial(self._lm.prefill, self._slots), *rows)
 
-    def step(self, first: int, rows: Sequence[Row], draws: Sequence[float]) -> Stepped:
+    def step(self, first: int, rows: Sequence[StepRow], draws: Sequence[float]) -> Stepped:
         """One state further in the slots from `first` on. A row that is run again with the same
         values changes nothing; the last that is not `EMPTY_ROW` is the last of what returns."""
         length = self.shapes.attention_length(max(position for _, position, _ in rows))
