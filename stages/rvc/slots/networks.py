@@ -231,7 +231,7 @@ class SlotNetworks:
 
     def costs(self, voice: LoadedVoice) -> dict[int, float]:
         """See `stages.engine.Engine.batch_costs`: with this voice, by batch size. Empty: it has no
-        slots.
+        slots, or they are on a CPU, where batches are no cheaper.
 
         It also does all that is done without a graph: on each thread that multiplies matrices the
         first product takes a tenth of a second, to set up cuBLAS."""
@@ -242,7 +242,7 @@ class SlotNetworks:
         costs = {}
         with self.on_device():
             speaking.begin(self.n_slots, voice.speaker)
-        for size in BATCH_SIZES:
+        for size in sorted(self._sizes_to_meet):
             rows = [self._row_of_silence(in_rate)] * size
             raw = np.zeros((size, self.shape.max_in(in_rate)), np.float32)
             for _ in range(TIMED_RUNS):  # of which the last counts
