@@ -39,6 +39,7 @@ test: check tests/node/node_modules/.stamp browser ## Run every check and every 
 
 nightly: test ## Run the laws with thirty times the examples as well, an hour and more; and listen
 	$(BIN)/python bench/quality.py --gate
+	$(BIN)/python bench/gpu.py --device cpu --tiny
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		property_tests
 
