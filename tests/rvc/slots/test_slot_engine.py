@@ -118,11 +118,11 @@ def test_a_segment_sounds_as_in_a_stream(
 
 
 def test_a_voice_at_another_rate_sounds_as_in_a_stream(
-    engine: RvcEngine, streams: RvcEngine, monkeypatch: pytest.MonkeyPatch
+    eager: RvcEngine, streams: RvcEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a random voice says is noise up to half its rate, where the resamplers differ."""
     expected = said_by_streams(streams, request_for("bert"), monkeypatch)
-    (sound,) = Driver(engine).run(request_for("bert"))
+    (sound,) = Driver(eager).run(request_for("bert"))
     low_pass = signal.butter(10, 12_000, fs=48_000, output="sos")
     # Without the ends, where this filter cuts them off.
     sound, expected = (signal.sosfiltfilt(low_pass, own)[480:-480] for own in (sound, expected))
