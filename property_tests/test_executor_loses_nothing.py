@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipeline.engine_queue import MOST_LAUNCHED
 from pipeline.executor import Executor, open_executor
 from pipeline.playback import PlaybackClock
-from tests.fakes import LaunchingEngine, TellingEngine, segment, sound_of
+from tests.fakes import TellingEngine, segment, sound_of
+from tests.launching_engine import LaunchingEngine
 from tests.server_process import PATIENCE_S
 
 ANSWER = "xyz"

@@ -16,7 +16,8 @@ from pipeline.metrics import Metrics
 from pipeline.playback import PlaybackClock
 from stages.errors import EngineGone, SynthesisError
 from tests.executing import say, until
-from tests.fakes import SAMPLES_PER_CHAR, LaunchingEngine, TellingEngine, segment
+from tests.fakes import SAMPLES_PER_CHAR, TellingEngine, segment
+from tests.launching_engine import LaunchingEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ async def test_what_cannot_say_whether_it_is_done_is_finished(
     engine = LaunchingEngine()
     async with open_executor() as executor:
         await executor.add(engine)
-        monkeypatch.setattr("tests.fakes.LaunchedSay.is_done", property(lost))
+        monkeypatch.setattr("tests.launching_engine.LaunchedSay.is_done", property(lost))
         assert await say(executor, engine, "abc") == "abc"
         assert executor.fault is None
 

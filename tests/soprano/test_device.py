@@ -1,19 +1,22 @@
-"""What Soprano does on a GPU, as far as it can be tried without one; see `stand_in_device`."""
+"""What Soprano does on a GPU: on one, and as far as it can be tried without; see
+`stand_in_device`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stages.neural import accelerator
 from stages.tts.soprano import checkpoint, decoder, device_loop, language_model, model
 from stages.tts.soprano.model import SopranoModel, SopranoOptions
 from stages.tts.soprano.sampling import Sampling
 from tests.neural.stand_in_device import DEVICE, StandInGraphs
-from tests.soprano.speaking import open_engine, request_for, run_all
+from tests.soprano.speaking import SENTENCE, open_engine, request_for, run_all, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,3 +108,18 @@ def test_a_step_is_few_kernels(full_model: Path, monkeypatch: pytest.MonkeyPatch
     with kernels:
         loop.step(256, n_steps, draws, counter)
     assert (kernels.n_operators, kernels.n_kernels) == (336, 182)
+
+
+@pytest.mark.needs_gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_gpu_says_the_same(tiny_model: Path) -> None:
+    """Also for more than the narrowest graph holds."""
+    engine = open_engine(tiny_model, force_length=lambda text: 5 + len(text) % 13)
+    options = SopranoOptions(device=accelerator.choose_device("cuda"), n_slots=64)
+    on_gpu = open_engine(tiny_model, options, force_length=lambda text: 5 + len(text) % 13)
+    wanted = say(engine, SENTENCE)
+    np.testing.assert_allclose(say(on_gpu, SENTENCE), wanted, atol=1e-3)
+    requests = [request_for(SENTENCE) for _ in range(40)]
+    run_all(on_gpu, requests)
+    for request in requests:
+        np.testing.assert_allclose(request.sound, wanted, atol=1e-3)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from stages.neural import accelerator
 from stages.tts.soprano import utterances
 from stages.tts.soprano.decoder import n_samples_of
 from stages.tts.soprano.model import SopranoOptions
@@ -336,17 +335,3 @@ def test_a_listener_without_room_does_not_hold_the_others_up(
 def test_it_tells_what_it_runs_on(engine: SopranoEngine) -> None:
     assert engine.runs_on == "cpu in float32"
     assert [voice.name for voice in engine.voices()] == ["soprano"]
-
-
-@pytest.mark.needs_gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
-def test_a_gpu_says_the_same(engine: SopranoEngine, tiny_model: Path) -> None:
-    """Also for more than the narrowest graph holds."""
-    options = SopranoOptions(device=accelerator.choose_device("cuda"), n_slots=64)
-    on_gpu = open_engine(tiny_model, options, states_of)
-    wanted = say(engine, SENTENCE)
-    np.testing.assert_allclose(say(on_gpu, SENTENCE), wanted, atol=1e-3)
-    requests = [request_for(SENTENCE) for _ in range(40)]
-    run_all(on_gpu, requests)
-    for request in requests:
-        np.testing.assert_allclose(request.sound, wanted, atol=1e-3)

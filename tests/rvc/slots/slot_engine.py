@@ -17,6 +17,9 @@ from stages.rvc.slots.plan import SteadyShape
 from stages.rvc.voices.library import VoiceEntry
 from stages.rvc.voices.settings import VoiceSettings
 from tests.engine_driver import DrivenRequest, make_segment
+from tests.random_rvc import build_index, build_voice
+from tests.random_rvc_features import MINUTE, TINY_RMVPE, build_hubert, build_rmvpe
+from tests.rvc.conversions import LEAST
 from tests.rvc.voices import words
 from tests.server_process import PATIENCE_S
 
@@ -34,6 +37,20 @@ RATE = 16_000
 """At which there is nothing to resample: what slots and streams say is then the same."""
 SPEECH = words(11_200)
 BLOCK_FRAMES = 32
+
+
+def build_voices(folder: Path) -> Path:
+    """A folder with what RVC needs, and voices of one version: anna has an index, bert another
+    rate, and carl no pitch."""
+    build_hubert(folder / "hubert_base.pt", size=MINUTE)
+    build_rmvpe(folder / "rmvpe.pt", size=TINY_RMVPE)
+    build_voice(folder / "anna.pth", "v1", size=LEAST, seed=1)
+    build_index(folder / "anna.index", 256, n_vectors=200)
+    build_voice(folder / "bert.pth", "v1", "40k", size=LEAST, seed=2)
+    build_voice(folder / "carl.pth", "v1", has_pitch=False, size=LEAST, seed=3)
+    build_voice(folder / "dora.pth", "v1", size=LEAST, seed=4)
+    build_voice(folder / "emil.pth", "v1", size=LEAST, seed=5)
+    return folder
 
 
 def entries(folder: Path, methods: dict[str, str]) -> dict[str, VoiceEntry]:

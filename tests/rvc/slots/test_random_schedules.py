@@ -13,14 +13,12 @@ import pytest
 
 from stages.neural.graphs import Graphs
 from stages.rvc.pitch.praat import PraatPitch
-from tests.random_rvc import build_index, build_voice
-from tests.random_rvc_features import MINUTE, TINY_RMVPE, build_hubert, build_rmvpe
-from tests.rvc.conversions import LEAST
 from tests.rvc.slots.slot_engine import (
     CPU,
     RATE,
     SPEECH,
     Driver,
+    build_voices,
     engine_of,
     request_that_listens,
 )
@@ -191,14 +189,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RvcEngine]:
-    folder = tmp_path_factory.mktemp("rvc")
-    build_hubert(folder / "hubert_base.pt", size=MINUTE)
-    build_rmvpe(folder / "rmvpe.pt", size=TINY_RMVPE)
-    build_voice(folder / "anna.pth", "v1", size=LEAST, seed=1)
-    build_index(folder / "anna.index", 256, n_vectors=200)
-    build_voice(folder / "bert.pth", "v1", "40k", size=LEAST, seed=2)
-    build_voice(folder / "carl.pth", "v1", has_pitch=False, size=LEAST, seed=3)
-    build_voice(folder / "dora.pth", "v1", size=LEAST, seed=4)
+    folder = build_voices(tmp_path_factory.mktemp("rvc"))
     engine = engine_of(folder, METHODS, Graphs(CPU), n_slots=N_SLOTS)
     yield engine
     engine.close()

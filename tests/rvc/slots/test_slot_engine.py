@@ -14,14 +14,12 @@ from stages.errors import SynthesisError
 from stages.neural.graphs import Graphs
 from stages.rvc.pitch.praat import PraatPitch
 from tests.neural.recorded_graphs import RecordedGraphs
-from tests.random_rvc import build_index, build_voice
-from tests.random_rvc_features import MINUTE, TINY_RMVPE, build_hubert, build_rmvpe
-from tests.rvc.conversions import LEAST
 from tests.rvc.slots.slot_engine import (
     CPU,
     RATE,
     SPEECH,
     Driver,
+    build_voices,
     engine_of,
     request_for,
     request_that_listens,
@@ -43,16 +41,7 @@ METHODS = {"anna": "pm", "bert": "pm", "carl": "pm", "dora": "rmvpe", "emil": "p
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rvc")
-    build_hubert(folder / "hubert_base.pt", size=MINUTE)
-    build_rmvpe(folder / "rmvpe.pt", size=TINY_RMVPE)
-    build_voice(folder / "anna.pth", "v1", size=LEAST, seed=1)
-    build_index(folder / "anna.index", 256, n_vectors=200)
-    build_voice(folder / "bert.pth", "v1", "40k", size=LEAST, seed=2)
-    build_voice(folder / "carl.pth", "v1", has_pitch=False, size=LEAST, seed=3)
-    build_voice(folder / "dora.pth", "v1", size=LEAST, seed=4)
-    build_voice(folder / "emil.pth", "v1", size=LEAST, seed=5)
-    return folder
+    return build_voices(tmp_path_factory.mktemp("rvc"))
 
 
 @pytest.fixture(scope="module")
