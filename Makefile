@@ -88,12 +88,14 @@ audit: .venv/.full .venv-audit/.stamp ## Ask for known holes in all that is pinn
 # the newest. The other pins follow the full ones, so that one .venv can be either; the models'
 # are for images, which need no tools.
 lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
-	$(LOCK) pyproject.toml $(UPGRADE) --extra models --group dev --no-emit-package torch \
+	$(LOCK) pyproject.toml $(UPGRADE) --extra models --extra tracing --group dev --no-emit-package torch \
 		--constraint requirements/torch.txt --output-file requirements/full.txt
 	$(LOCK) pyproject.toml --extra models --no-emit-package torch \
 		--constraint requirements/full.txt --constraint requirements/torch.txt \
 		--output-file requirements/models.txt
 	$(LOCK) pyproject.toml --constraint requirements/full.txt --output-file requirements/light.txt
+	$(LOCK) pyproject.toml --extra tracing --constraint requirements/full.txt \
+		--output-file requirements/tracing.txt
 	$(LOCK) $(UPGRADE) --group tools --output-file requirements/tools.txt
 	$(LOCK) $(UPGRADE) --group clients --output-file requirements/clients.txt
 	$(LOCK) $(UPGRADE) --no-deps --group autobahn --output-file requirements/autobahn.txt
