@@ -155,11 +155,11 @@ def _importer() -> AnswersOpener:
 async def _finish(service: Service, grace_s: float, hurry: trio.Event) -> None:
     """Take in nothing more, and let what was begun come to its end."""
     log.info("closing; %d listeners may finish", service.n_listeners)
-    service.closing.set()
+    service.leaving.close(grace_s)
     await _wait_idle(service, grace_s, hurry)
-    service.grace_over.set()
+    service.leaving.grace_over.set()
     with trio.move_on_after(LAST_WORDS_S):
-        await service.wait_idle()
+        await service.leaving.all_gone()
 
 
 def open_access(options: ServeSettings) -> Access:
@@ -261,5 +261,5 @@ async def _wait_idle(service: Service, grace_s: float, hurry: trio.Event) -> Non
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_at, hurry, nursery.cancel_scope)
         with trio.move_on_after(grace_s):
-            await service.wait_idle()
+            await service.leaving.all_gone()
         nursery.cancel_scope.cancel()
