@@ -137,6 +137,7 @@ defaults
     timeout tunnel 90s
     # Until the answer begins. A machine that does not answer the checks is given up sooner.
     timeout server 5s
+    default-server on-marked-down shutdown-sessions agent-inter {options.agent}
     http-error {_error(502, "bad_gateway", "the server broke off")}
     http-error {_error(503, "overloaded", "no server has a place")} hdr Retry-After 2
     http-error {_error(504, "gateway_timeout", "the server does not answer")}
@@ -173,8 +174,7 @@ backend speech
     option httpchk
     http-check send meth GET uri /health/live ver HTTP/1.1 hdr Host localhost
     http-check expect status 200
-    default-server on-marked-down shutdown-sessions
-    default-server inter {options.check} fall 2 rise 2 agent-inter {options.agent}
+    default-server inter {options.check} fall 2 rise 2
 {_speech_servers(options)}
 backend pages
     # Pages, lists, uploads: they take no place. A client finds what it uploaded where it did.
@@ -194,16 +194,15 @@ frontend metrics
 def _share(server: Server, options: Options) -> str:
     most = max(other.places for other in options.servers)
     weight = max(1, round(server.places * min(1, MAX_WEIGHT / most)))
-    return f"weight {weight} maxconn {server.places}"
+    agent = f" agent-check agent-port {server.agent}" if server.agent else ""
+    return f"weight {weight} maxconn {server.places}{agent}"
 
 
 def _speech_servers(options: Options) -> str:
-    lines = ""
-    for server in options.servers:
-        takes = f"{_share(server, options)} check"
-        agent = f" agent-check agent-port {server.agent}" if server.agent else ""
-        lines += f"    {server.line(server.port)} {takes}{agent}\n"
-    return lines
+    return "".join(
+        f"    {server.line(server.port)} {_share(server, options)} check\n"
+        for server in options.servers
+    )
 
 
 def _tracking(options: Options) -> str:
@@ -230,7 +229,7 @@ def _wyoming(options: Options) -> str:
         return ""
     lines = "".join(
         f"    {server.line(server.wyoming)} {_share(server, options)} send-proxy-v2"
-        f" track speech/{server.name} on-marked-down shutdown-sessions\n"
+        f" track speech/{server.name}\n"
         for server in options.servers
     )
     return f"""

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.haproxy.configure import configuration, read_options
-from pipeline.cli.settings import ServeSettings
 from tests.server_process import (
     ENDS_WITHIN_S,
     HOST,
@@ -42,8 +41,6 @@ SERVER_OPTIONS = ("--trusted-proxies", HOST, "--engine", "espeak-ng")
 
 CERTIFICATE = "certificate", "key"
 """The parts of the one file that HAProxy wants."""
-
-AGENT = ("--agent-port", "0") if "agent_port" in ServeSettings.model_fields else ()
 
 _AGENT = re.compile(r"agent\S* on port (\d+) of ")
 
@@ -235,20 +232,22 @@ class Cluster:
         """The servers, as configure.py's ``--server`` takes them."""
         return [
             f"{HOST}:{server.port},places={places},wyoming={wyoming_port(server)}"
-            + (f",agent={agent}" if (agent := agent_port(server)) else "")
+            f",agent={agent_port(server)}"
             for server, places in zip(self.servers, self.places, strict=True)
         ]
 
     def start(self, n: int) -> None:
         """Start a server, again at its ports where it ran before, and wait until it listens."""
         self._running[n].close()
-        ports = self._ports.get(n, ("--wyoming-port", "0", *AGENT))
+        ports = self._ports.get(n, ("--wyoming-port", "0", "--agent-port", "0"))
         options = ("--max-listeners", str(self.places[n]), *SERVER_OPTIONS, *self._options)
         running = running_server(*options, *ports)
         server = self._started[n] = self._running[n].enter_context(running)
-        self._ports[n] = ("--port", str(server.port), "--wyoming-port", str(wyoming_port(server)))
-        if (agent := agent_port(server)) is not None:
-            self._ports[n] += ("--agent-port", str(agent))
+        self._ports[n] = (
+            *("--port", str(server.port)),
+            *("--wyoming-port", str(wyoming_port(server))),
+            *("--agent-port", str(agent_port(server))),
+        )
 
     def kill(self, n: int) -> None:
         """End a server as the kernel does that has no memory left: kill -9."""
@@ -301,10 +300,11 @@ class Cluster:
         return self.balancer.stats()[f"{HOST}:{self.servers[n].port}"]
 
 
-def agent_port(server: ServerProcess) -> int | None:
+def agent_port(server: ServerProcess) -> int:
     """The port of a server that was given ``--agent-port 0``."""
     found = _AGENT.search(server.log)
-    return None if found is None else int(found.group(1))
+    assert found is not None, server.log
+    return int(found.group(1))
 
 
 @contextmanager
