@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 SERVER_OPTIONS = ("--trusted-proxies", HOST, "--engine", "espeak-ng")
 """Each server believes the balancer whose connections it passes on, and takes little to speak."""
 
+PATIENT = ("--check", "60s")
+"""A server is not given up because other tests have the processors. One that is dead is noticed
+all the same, and one that hangs with the default, which can be given behind it."""
+
 CERTIFICATE = "certificate", "key"
 """The parts of the one file that HAProxy wants."""
 
@@ -80,6 +84,7 @@ class Balancer:
         self._socket = folder / "admin.sock"
         self._options = [
             "--no-root",
+            *PATIENT,
             *("--bind", f"{HOST}:{self.port}"),
             *("--wyoming", f"{HOST}:{self.wyoming_port}"),
             *("--metrics", f"{HOST}:{self.metrics_port}"),
