@@ -175,6 +175,12 @@ class Balancer:
         lines = self.tell("show info").splitlines()
         return dict(line.split(": ", 1) for line in lines if ": " in line)
 
+    def n_waiting(self) -> int:
+        """How many wait for a place."""
+        rows = csv.DictReader(self.tell("show stat").removeprefix("# ").splitlines())
+        [row] = [row for row in rows if (row["pxname"], row["svname"]) == ("speech", "BACKEND")]
+        return int(row["qcur"])
+
     def stats(self, backend: str = "speech") -> dict[str, dict[str, str]]:
         """What it knows of each server of a backend, by its name."""
         rows = csv.DictReader(self.tell("show stat").removeprefix("# ").splitlines())
@@ -293,6 +299,10 @@ class Cluster:
     def wait_for_status(self, n: int, word: str) -> None:
         """Until the balancer thinks so of a server, beyond a doubt."""
         wait_until(lambda: self.status(n) == word, f"server {n} is not {word}")
+
+    def wait_for_sessions(self, n: int, number: int) -> None:
+        """Until the balancer has so many with a server."""
+        wait_until(lambda: self.sessions(n) == number, f"server {n} has not {number} sessions")
 
     def end(self) -> None:
         """End the servers, those that hang too."""
