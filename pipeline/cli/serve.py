@@ -114,8 +114,7 @@ async def serve(options: ServeSettings) -> None:
                     progress.end()
                     port.answers = answers
                     agent.service = answers.service
-                    if wyoming:
-                        await _serve_wyoming(port, answers, nursery, options, wyoming)
+                    await _serve_wyoming(port, answers, nursery, options, wyoming)
                     told = _number(sockets), " and ".join(_hosts(sockets)), page
                     log.info("listening on port %d of %s: %s", *told)
                     await told_to_end.wait()
@@ -229,7 +228,10 @@ async def _serve_wyoming(
     options: ServeSettings,
     sockets: list[trio.SocketListener],
 ) -> None:
-    """Serve those who wait in the kernel's queue since the start, and all who come."""
+    """Serve those who wait in the kernel's queue since the start, and all who come, if there are
+    sockets for that."""
+    if not sockets:
+        return
     await nursery.start(port.accept, sockets, answers.serve_wyoming)
     hosts, number = _hosts(sockets), _number(sockets)
     log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))
