@@ -25,8 +25,8 @@ from pipeline.dialects.openai_realtime import Realtime
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.dialects.wyoming_events import decode, encode
 from pipeline.leaving import Leaving
+from pipeline.open_utterance import SILENT_S
 from pipeline.session import Session
-from pipeline.utterance import SILENT_S
 from pipeline.voice_names import VoiceNames
 from stages.errors import Disconnected, Draining, GoneAway, Overloaded
 from stages.items import Cancelled, Flushed, GoingAway, Staying
@@ -135,6 +135,19 @@ async def test_who_has_been_silent_long_enough_waits_no_longer(autojump_clock: M
         talk.server.leaving.close(60)
     assert talk.spoken == "One;and a wor"
     assert talk.ended_at == pytest.approx(100 + len("and a wor") * CHAR_S, abs=2 * CHAR_S)
+
+
+async def test_who_flushes_is_waited_for(autojump_clock: MockClock) -> None:
+    """Its language model may call a tool in the middle of a reply, for as long as the grace is."""
+    talk = Talk(token("One."), FLUSH, token("Two; "))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await trio.sleep(3)
+        talk.server.leaving.close(60)
+        await trio.sleep(10 * SILENT_S)
+        talk.peer.say(token("three."), FLUSH)
+    assert talk.spoken == "One.Two;three."
+    assert talk.ended_at < 4 + 10 * SILENT_S
 
 
 async def test_a_slow_reader_gets_all_and_may_still_be_sending(autojump_clock: MockClock) -> None:
