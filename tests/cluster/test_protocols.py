@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from tests.clients.test_seed_samples import STORY, run_client, words
 from tests.cluster.balanced import SERVER_OPTIONS, free_port, running_balancer, wait_until
@@ -134,6 +135,15 @@ def test_keys_in_headers_are_not_logged_either(keyed: Balancer, tls: ssl.SSLCont
     with httpx.Client(verify=tls, headers={"Authorization": f"Bearer {KEY}"}) as client:
         assert speak(keyed.url, client).status_code == 200
     assert "/v1/audio/speech" in keyed.log  # the fixture looks for the key
+
+
+async def test_a_sockets_name_is_told_in_its_first_event(cluster: Cluster) -> None:
+    """So whoever reports a fault can say what to look for in both logs."""
+    async with websocket(cluster.port, "events=true") as socket:
+        name = (await socket.next_event("ready"))["request_id"]
+        assert name
+    while f"request={name}" not in cluster.balancer.log:
+        await trio.sleep(0.01)
 
 
 def test_where_no_server_is_that_is_told(haproxy: str) -> None:
