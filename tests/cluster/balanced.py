@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from deploy.haproxy.configure import configuration, read_options
 from tests.server_process import (
-    ENDS_WITHIN_S,
     HOST,
     LOOK_EVERY_S,
     PATIENCE_S,
@@ -103,6 +102,10 @@ class Balancer:
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def wait_for_log(self, text: str) -> None:
+        """Until it has logged this, which it does at a request's end."""
+        wait_until(lambda: text in self.log, f"{text!r} is not logged")
+
     @property
     def url(self) -> str:
         """Of HTTP; what comes behind it is a path."""
@@ -134,11 +137,7 @@ class Balancer:
         """End it and all that go through it."""
         if self._process is not None:
             self._process.terminate()
-            try:
-                self._process.wait(ENDS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.wait(PATIENCE_S)
 
     def reload(self) -> None:
         """Let a new worker read the configuration anew and take all newcomers, while the old one
@@ -179,18 +178,16 @@ class Balancer:
 
     def n_waiting(self) -> int:
         """How many wait for a place."""
-        rows = csv.DictReader(self.tell("show stat").removeprefix("# ").splitlines())
-        [row] = [row for row in rows if (row["pxname"], row["svname"]) == ("speech", "BACKEND")]
-        return int(row["qcur"])
+        return int(self._rows("speech")["BACKEND"]["qcur"])
 
     def stats(self, backend: str = "speech") -> dict[str, dict[str, str]]:
         """What it knows of each server of a backend, by its name."""
+        rows = self._rows(backend)
+        return {name: row for name, row in rows.items() if name not in {"FRONTEND", "BACKEND"}}
+
+    def _rows(self, proxy: str) -> dict[str, dict[str, str]]:
         rows = csv.DictReader(self.tell("show stat").removeprefix("# ").splitlines())
-        return {
-            row["svname"]: row
-            for row in rows
-            if row["pxname"] == backend and row["svname"] not in {"FRONTEND", "BACKEND"}
-        }
+        return {row["svname"]: row for row in rows if row["pxname"] == proxy}
 
 
 @contextmanager
