@@ -40,6 +40,8 @@ class Caller:
     """Its address."""
     route: str = ""
     """The path that it asked for, or its protocol."""
+    request_id: str = ""
+    """What its request goes by, in the log too."""
 
 
 NOBODY = Caller()
@@ -143,6 +145,7 @@ class Usage:
             "key": None if self._tenant is None else self._tenant.name,
             "address": self.caller.peer,
             "route": self.caller.route,
+            "request_id": self.caller.request_id,
             "voices": list(self._voices),
             "characters": self._n_chars,
             "audio_seconds": round(self._audio_s, 3),
