@@ -33,8 +33,8 @@ OWN = frozenset(
         "wyoming_port",
     }
 )
-"""Options that are not under ``options``: the chart sets them itself, by values of their own or as the
-image has them. TLS ends before the pods, whose probes speak none."""
+"""Options that are not under ``options``: the chart sets them by values of their own, or they are
+as the image has them. TLS ends before the pods, whose probes speak none."""
 
 KEPT = (
     "type",

@@ -2,14 +2,14 @@
 {{ .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of what there is one of; 50 characters, since a job puts its own behind. */}}
+{{/* The name of what there is one of; 48 characters, since a job puts 15 behind. */}}
 {{- define "voice.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{ .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
 {{- else if contains (include "voice.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{ .Release.Name | trunc 48 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name (include "voice.name" .) | trunc 50 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name (include "voice.name" .) | trunc 48 | trimSuffix "-" }}
 {{- end -}}
 {{- end }}
 
