@@ -1,23 +1,28 @@
-"""The program that a pod runs before it ends, on this machine's own sockets. `cat` stands for the
-server: it dies of the signal that lets a server drain."""
+"""The program that a pod runs before it ends, on this machine's own sockets. Where no server is
+needed `cat` stands for it, which dies of the signal that lets a server drain."""
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.deploy.chart import CHART
-from tests.server_process import LOOK_EVERY_S, PATIENCE_S
+from tests.server_process import LOOK_EVERY_S, PATIENCE_S, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
 
 Process: TypeAlias = "subprocess.Popen[bytes]"
 
@@ -28,13 +33,22 @@ LONG = 10**6
 def leaving(settle_s: int, drain_s: int, *ports: int) -> Iterator[tuple[Process, Process]]:
     """A server, and the program that lets it leave."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as server:
-        words = map(str, [CHART / "files/leave.sh", server.pid, settle_s, drain_s, *ports])
-        with subprocess.Popen([*words]) as program:
-            try:
+        try:
+            with leave(server.pid, settle_s, drain_s, *ports) as program:
                 yield server, program
-            finally:
-                program.kill()
-                server.kill()
+        finally:
+            server.kill()
+
+
+@contextmanager
+def leave(pid: int, settle_s: int, drain_s: int, *ports: int) -> Iterator[Process]:
+    """The program, which lets a server leave."""
+    words = map(str, [CHART / "files/leave.sh", pid, settle_s, drain_s, *ports])
+    with subprocess.Popen([*words]) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -96,3 +110,31 @@ def test_who_talks_is_waited_for_at_any_of_the_ports(door: socket.socket) -> Non
 def test_nobody_is_waited_for_for_ever(door: socket.socket) -> None:
     with connection(door), leaving(0, 0, door.getsockname()[1]) as (_, program):
         assert program.wait(PATIENCE_S) == 0
+
+
+def test_a_server_loses_nobody_by_it() -> None:
+    """Who talks is told, ends the sentence and hears all of it; newcomers are sent elsewhere; and
+    the program is done when the last one has gone."""
+    with running_server("--engine", "espeak-ng") as server:
+        url = server.websocket_url
+        with connect(f"{url}?events=true") as talk:
+            talk.send('{"token": "I have begun! And now"}')
+            events_until(talk, "segment_end")
+            with leave(server.pid, 0, LONG, server.port) as program:
+                events_until(talk, "going_away")
+                with pytest.raises(InvalidStatus, match="503"), connect(url):
+                    pass
+                talk.send('{"token": " I end.", "flush": true}')
+                assert events_until(talk, "segment_end")["samples"] > 0
+                assert program.poll() is None
+                talk.close()
+                assert program.wait(PATIENCE_S) == 0
+        assert server.status is None
+
+
+def events_until(talk: ClientConnection, name: str) -> dict[str, Any]:
+    """The next event of this name."""
+    while True:
+        told = talk.recv(timeout=PATIENCE_S)
+        if isinstance(told, str) and (event := json.loads(told)).get("event") == name:
+            return dict(event)

@@ -1,10 +1,12 @@
-{{/* Lines of a backend of HAProxy. What was measured with them is in docs/adr/0049-haproxy.md: a server
-that is full answers 503 at once, and another one is asked. Only GET is repeated, which upgrades are. */}}
+{{/* Lines of a backend of HAProxy, as deploy/haproxy/ has them: a server that is full answers 503 at
+once, and another one is asked, for upgrades and for speech, which comes by POST. The longer time is
+for what is held back or looked through before it is answered. */}}
 {{- define "voice.backend" -}}
 retries 3
 option redispatch 1
 retry-on conn-failure empty-response response-timeout 503
-http-request disable-l7-retry unless METH_GET
+http-request disable-l7-retry unless METH_GET or METH_POST
+http-request set-timeout server 120s unless { req.hdr(upgrade) -m found }
 {{- end }}
 
 {{/* What the two controllers that are HAProxy want, as YAML. Times are until the upgrade is answered
