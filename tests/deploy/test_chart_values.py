@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from deploy import chart_options
+from deploy.dockerfile import DOCKERFILE
 from pipeline.cli.settings import ServeSettings
-from tests.deploy.chart import CHART, INGRESS, KEDA, Rendered, template
+from tests.deploy.chart import CHART, INGRESS, KEDA, Rendered, helm, template
+from tests.docs.pages import page, rows
 
 if TYPE_CHECKING:
     from tests.deploy.chart import Values
@@ -76,17 +79,36 @@ def test_the_chart_sets_itself_what_it_does_not_let_be_set() -> None:
     assert ServeSettings.model_fields.keys() >= chart_options.OWN
 
 
-def test_the_schema_knows_every_value_and_the_values_file_every_one_of_the_schema() -> None:
-    def names(tree: object, schema: dict[str, object], at: str = "") -> set[str]:
-        properties = schema.get("properties")
-        if not isinstance(properties, dict) or at == ".options":
-            return {at}
-        assert isinstance(tree, dict)
-        assert schema["additionalProperties"] is False
-        assert tree.keys() == properties.keys() - {"global"}, at
-        return set().union(*(names(tree[each], properties[each], f"{at}.{each}") for each in tree))
+def leaves(tree: object, schema: dict[str, Any], at: str = "") -> set[str]:
+    """The paths of all values, of which those whose parts are not ours are one. Each folder must be
+    told in full by the schema."""
+    properties = schema.get("properties")
+    if properties is None or at == "options":
+        return {at}
+    assert isinstance(tree, dict)
+    assert schema["additionalProperties"] is False, at
+    assert tree.keys() == properties.keys() - {"global"}, at
+    paths = (leaves(tree[each], properties[each], f"{at}.{each}".strip(".")) for each in tree)
+    return set().union(*paths)
 
-    assert len(names(VALUES, {"additionalProperties": False, **SCHEMA})) > len(VALUES)
+
+def test_the_schema_knows_every_value_and_the_page_tells_of_it() -> None:
+    told = page("docs/kubernetes.md").section("Values")
+    words = {word for row in rows(told) for word in re.findall(r"`([\w.]+)`", row[0])}
+    assert words == leaves(VALUES, SCHEMA)
+
+
+def test_the_pages_installations_can_be_rendered() -> None:
+    commands = [
+        shlex.split(command)
+        for snippet in page("docs/kubernetes.md").snippets("sh")
+        for command in snippet.commands()
+        if command.startswith("helm install ")
+    ]
+    assert len(commands) == 2
+    for _, _, release, chart, *arguments in commands:
+        done = helm("template", release, str(DOCKERFILE.parent / chart), *arguments)
+        assert done.returncode == 0, done.stderr
 
 
 def test_patterns_are_such_as_helms_language_knows() -> None:
