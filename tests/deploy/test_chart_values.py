@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,23 @@ import yaml
 from deploy import chart_options
 from deploy.dockerfile import DOCKERFILE
 from pipeline.cli.settings import ServeSettings
-from tests.deploy.chart import CHART, INGRESS, KEDA, Rendered, helm, template
+from tests.deploy.chart import (
+    CHART,
+    INGRESS,
+    KEDA,
+    NAMESPACE,
+    RELEASE,
+    SETS,
+    Rendered,
+    helm,
+    parse,
+    template,
+)
 from tests.docs.pages import page, rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.deploy.chart import Values
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -116,3 +130,26 @@ def test_patterns_are_such_as_helms_language_knows() -> None:
     patterns = re.findall(r'"pattern": "(.*)"', chart_options.PATH.read_text(encoding="utf-8"))
     assert patterns
     assert not [pattern for pattern in patterns if re.search(r"\(\?[=!<]", pattern)]
+
+
+@pytest.mark.parametrize("name", ["default", "light", "ingress", "everything"])
+def test_helm_tells_what_comes_next(name: str, tmp_path: Path) -> None:
+    """Helm renders its notes only where there is a cluster: here they become an object."""
+    chart = tmp_path / "helm"
+    shutil.copytree(CHART, chart)
+    shutil.move(chart / "templates" / "NOTES.txt", chart)
+    notes = 'kind: Notes\ntext: {{ tpl (.Files.Get "NOTES.txt") . | toJson }}\n'
+    (chart / "templates" / "notes.yaml").write_text(notes)
+    done = helm("template", RELEASE, str(chart), "--namespace", NAMESPACE, values=SETS[name])
+    assert done.returncode == 0, done.stderr
+    [told] = [each["text"] for each in parse(done.stdout) if each["kind"] == "Notes"]
+    rendered = Rendered(SETS[name])
+    deployment = rendered.one("Deployment")["metadata"]["name"]
+    assert f"rollout status deployment/{deployment}" in told
+    assert ("create secret generic voice-server-keys" in told) is (name != "light")
+    assert [each["metadata"]["name"] for each in rendered.all("Job")] == [
+        *{*re.findall(r"job/(\S+)", told)}
+    ]
+    assert ("https://voice.example.org/" in told) is (name in {"ingress", "everything"})
+    assert "  \n" not in told
+    assert "\n\n\n" not in told
