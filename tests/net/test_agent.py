@@ -69,7 +69,7 @@ async def test_nobody_is_sent_to_a_server_that_would_not_speak() -> None:
     assert agent.words == "up drain"
     agent.service.executor.fault = None
     assert agent.words.startswith("up ready ")
-    agent.service.closing.set()
+    agent.service.leaving.close()
     assert agent.words == "up drain"
 
 
