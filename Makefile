@@ -55,13 +55,14 @@ fuzz: .venv/.full ## Fuzz what strangers send: SECONDS=600 of each target
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		tests/fuzz
 
-check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
+check: .venv/.full ## Formatting, lint and types, of the Dockerfile, shell scripts and the chart too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run deploy/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/shellcheck .ci/run deploy/*.sh deploy/helm/files/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/helm lint --strict --quiet deploy/helm
 
 format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .

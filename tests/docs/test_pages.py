@@ -40,6 +40,7 @@ OTHERS_FLAGS = {
     "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
+    "--from-file": "kubectl's",
     "--gpus": "docker's",
     "--group-add": "docker's",
     "--init": "docker's",
@@ -49,11 +50,13 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
+    "--set": "helm's",
     "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",
     "--url": "the examples'",
+    "--wait": "helm's",
     "--version": "every program's",
 }
 """Flags that the pages name and the server does not have."""
