@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.metrics import Metrics
     from pipeline.tenants import Tenant
+    from pipeline.traces import Traces
     from stages.items import Style
 
 
@@ -44,6 +45,8 @@ class Places:
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
         """Called with each listener's account, once it has left its place."""
+        self.traces: Traces | None = None
+        """Those of the conversations that begin from now on; None: nobody asked for any."""
         self._closing = closing
         self._has_room = has_room
         self._metrics = metrics
@@ -99,6 +102,8 @@ class Places:
             tenant.enter()
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
+        if self.traces is not None:
+            usage.trace = self.traces.begin(caller.trace_context)
         try:
             yield usage
         finally:
@@ -106,3 +111,5 @@ class Places:
             if tenant is not None:
                 tenant.leave()
             self.keep_usage(usage)
+            if usage.trace is not None:
+                usage.trace.end(usage.line())
