@@ -61,7 +61,7 @@ check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell sc
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run deploy/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/shellcheck .ci/run deploy/*.sh deploy/*/*.sh tests/*.sh tests/*/*.sh
 
 format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -41,6 +41,7 @@ OTHERS_FLAGS = {
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
     "--gpus": "docker's",
+    "--from-file": "kubectl's",
     "--group-add": "docker's",
     "--init": "docker's",
     "--key": "the examples'",
@@ -135,6 +136,7 @@ def test_every_package_has_its_licence_told() -> None:
     wanted = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["models"],
+        *project["project"]["optional-dependencies"]["tracing"],
         *project["dependency-groups"]["dev"],
         *project["dependency-groups"]["tools"],
     ]
