@@ -144,14 +144,15 @@ class ConversationTrace:
         facts = {
             "voice.route": account["route"],
             "voice.key": account["key"],
-            "voice.request_id": account.get("request_id"),
+            "voice.request_id": account["request_id"],
             "voice.characters": account["characters"],
             "voice.sound_s": account["audio_seconds"],
             "voice.segments": account["segments"],
             "voice.ended": account["ended"],
             "error.type": account["error"],
         }
-        self._span.set_attributes({name: fact for name, fact in facts.items() if fact is not None})
+        said = {name: fact for name, fact in facts.items() if fact is not None and fact != ""}
+        self._span.set_attributes(said)
         if account["ended"] == "failed":
             self._span.set_status(StatusCode.ERROR)
         self._span.end(self._now())

@@ -41,6 +41,8 @@ class Caller:
     """Its address."""
     route: str = ""
     """The path that it asked for, or its protocol."""
+    request_id: str = ""
+    """What its request goes by, in the log too."""
     trace_context: Mapping[str, str] | None = None
     """The headers by which its request says what trace it is part of; None: nobody looked."""
 
@@ -156,6 +158,7 @@ class Usage:
             "key": None if self._tenant is None else self._tenant.name,
             "address": self.caller.peer,
             "route": self.caller.route,
+            "request_id": self.caller.request_id,
             "voices": list(self._voices),
             "characters": self._n_chars,
             "audio_seconds": round(self._audio_s, 3),

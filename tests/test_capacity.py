@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from pipeline.capacity import Turnover
 from pipeline.pace import ServerPace
 from pipeline.real_time import WorkMeter
 from pipeline.rehearsal import rehearse
@@ -33,12 +34,17 @@ class Someone:
 
     style: Style = field(default_factory=lambda: Style("plain"))
     hears: bool = True
+    hears_for_s: float = 1.0
     n_asked: int = 0
 
     def is_spoken_to(self, now: float) -> bool:
         del now
         self.n_asked += 1
         return self.hears
+
+    def left_to_hear_s(self, now: float) -> float:
+        del now
+        return self.hears_for_s
 
 
 class Speaking:
@@ -135,6 +141,39 @@ async def test_a_chain_needs_what_its_engines_need(autojump_clock: MockClock) ->
     for someone in speaking.listen(10):
         someone.style = Style("plain", speed=2.0)
     assert speaking.pace.load() == pytest.approx(1.0 + 0.02 + 0.48 * 9 / 99)
+
+
+async def test_room_is_counted_by_the_rule_by_which_newcomers_are_let_in(
+    autojump_clock: MockClock,
+) -> None:
+    """As many more as there are one after the other, each of whom there is room for."""
+    for meter in (batching(), worked(WorkMeter(), 0.11), WorkMeter()):
+        speaking = Speaking(meter)
+        for n_listeners in (0, 1, 8, 9, 20, 43, 44, 45, PLACES):
+            speaking.listen(n_listeners)
+            room = speaking.pace.room(STYLE)
+            speaking.listen(n_listeners + max(0, room - 1))
+            assert speaking.pace.has_room(STYLE) == (room > 0)
+            speaking.listen(n_listeners + room)
+            assert not speaking.pace.has_room(STYLE) or room == PLACES
+
+
+async def test_there_is_room_again_once_the_first_has_heard_all(autojump_clock: MockClock) -> None:
+    speaking = Speaking(worked(WorkMeter(), 0.3))
+    assert speaking.pace.room_in_s() == 0
+    first, second, silent = speaking.listen(3)
+    first.hears_for_s, second.hears_for_s = 9.0, 4.0
+    silent.hears, silent.hears_for_s = False, 0.0
+    assert speaking.pace.room_in_s() == 4
+
+
+def test_of_many_places_one_comes_free_soon() -> None:
+    """Places that are held for a minute come free each six seconds where there are ten."""
+    turnover = Turnover()
+    assert turnover.free_in_s(1) == 20
+    for _ in range(100):
+        turnover.gave_back(60.0)
+    assert turnover.free_in_s(10) == pytest.approx(6, rel=0.001)
 
 
 async def test_nobody_is_refused_while_nobody_knows(autojump_clock: MockClock) -> None:

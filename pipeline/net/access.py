@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from pipeline.net.keys import KeyRing
-from pipeline.net.request_head import Refused
+from pipeline.net.request_head import REQUEST_ID, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,6 +47,9 @@ LISTS = frozenset({"/v1/models", "/v1/audio/models", "/v1/audio/voices"})
 
 MONITORED = frozenset({"/health/live", "/health/ready", "/metrics"})
 """What a monitor asks for, which is answered beside any flood."""
+
+EXPOSED_HEADERS = "retry-after", REQUEST_ID
+"""What a page of an allowed origin may read of an answer's head (Fetch, CORS)."""
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 """What browsers leave out of an origin, and some proxies do not out of a `Host`."""
@@ -100,7 +103,11 @@ class Access:
         except Refused as refusal:
             origin = self._allowed_origin(request)
             if origin is not None:
-                refusal.headers += ("access-control-allow-origin", origin), ("vary", "origin")
+                refusal.headers += (
+                    ("access-control-allow-origin", origin),
+                    ("access-control-expose-headers", ", ".join(EXPOSED_HEADERS)),
+                    ("vary", "origin"),
+                )
             raise
 
     def _check(self, request: HttpRequest) -> Tenant | None:

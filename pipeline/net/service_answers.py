@@ -97,7 +97,13 @@ class ServiceAnswers:
         reader: RequestReader,
         tenant: Tenant | None,
     ) -> None:
-        caller = Caller(tenant, stream.peer, route_of(request.path), self._trace_context(request))
+        caller = Caller(
+            tenant,
+            stream.peer,
+            route_of(request.path),
+            stream.request_id,
+            self._trace_context(request),
+        )
         if (target := upload_target(request)) is not None:
             if self._uploads is None:
                 raise Refused(403, "uploads_off", "this server takes no uploads")
@@ -144,7 +150,7 @@ class ServiceAnswers:
             raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
-        handshake = Handshake(url.path, shown)
+        handshake = Handshake(url.path, shown, caller.request_id)
         try:
             open_for = [session.tenant for session in self._sessions]
             self.service.places.check_socket(caller.tenant, open_for)
@@ -213,7 +219,7 @@ class ServiceAnswers:
                 return
             self._n_wyoming += 1
             try:
-                caller = Caller(peer=stream.peer, route="wyoming")
+                caller = Caller(None, stream.peer, "wyoming", stream.request_id)
                 wyoming = Wyoming(self.service.voice_names)
                 session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)

@@ -68,7 +68,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def _speak(server: ServerProcess, number: int) -> None:
     path, message = PATHS[number]
-    headers = {"authorization": f"Bearer {KEY}", "traceparent": TRACEPARENT.format(number)}
+    headers = {
+        "authorization": f"Bearer {KEY}",
+        "traceparent": TRACEPARENT.format(number),
+        "x-request-id": f"request-{number}",
+    }
     if number in POSTS:
         assert server.ask(path, "POST", json=message, headers=headers).status_code == 200
         return

@@ -20,6 +20,7 @@ def test_a_trace_goes_on_through_every_dialect(told: Told) -> None:
         route = path.partition("?")[0].replace("/en-us/", "/{voice}/")
         assert conversation.facts["voice.route"] == route
         assert conversation.facts["voice.key"] == "anna"
+        assert conversation.facts["voice.request_id"] == f"request-{number}"
         segments = [span for span in spans if span.name == "segment"]
         assert segments
         assert {span.parent_id for span in segments} == {conversation.span_id}

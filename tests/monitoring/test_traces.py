@@ -17,7 +17,7 @@ from pipeline.cli.settings import ServeSettings
 from pipeline.cli.tracing import tracing
 from pipeline.connection import hold_conversation
 from pipeline.executor import open_executor
-from pipeline.tenants import Limits, Tenant
+from pipeline.tenants import Tenant
 from pipeline.traces import Traces
 from pipeline.usage import NOBODY, Caller
 from stages.errors import CannotStart
@@ -65,7 +65,7 @@ async def converse(server: Service, peer: ListPeer, caller: Caller = NOBODY) -> 
 
 async def test_a_conversation_is_a_span_with_one_for_each_segment(collector: Collector) -> None:
     """With the points of its way, in order, and not a word of what was said."""
-    caller = Caller(Tenant("anna", Limits()), "10.0.0.1", "/ws/stream")
+    caller = Caller(Tenant("anna"), "10.0.0.1", "/ws/stream", "one")
     async with open_executor() as executor:
         server = service(executor)
         for engine in server.synthesizers.values():
@@ -78,6 +78,7 @@ async def test_a_conversation_is_a_span_with_one_for_each_segment(collector: Col
     assert conversation.facts == {
         "voice.route": "/ws/stream",
         "voice.key": "anna",
+        "voice.request_id": "one",
         "voice.characters": len("Hello there! How are you?"),
         "voice.sound_s": pytest.approx(2400 / 48_000, abs=1e-3),
         "voice.segments": 2,
