@@ -42,6 +42,7 @@ OTHERS_FLAGS = {
     "--build-arg": "docker's",
     "--from-file": "kubectl's",
     "--gpus": "docker's",
+    "--from-file": "kubectl's",
     "--group-add": "docker's",
     "--init": "docker's",
     "--key": "the examples'",
@@ -138,6 +139,7 @@ def test_every_package_has_its_licence_told() -> None:
     wanted = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["models"],
+        *project["project"]["optional-dependencies"]["tracing"],
         *project["dependency-groups"]["dev"],
         *project["dependency-groups"]["tools"],
     ]
