@@ -50,13 +50,15 @@ if __name__ == "__main__":
 
 from bench.common import ROOT, Figure, Result, argument_parser, report
 from bench.fleet_balancer import Policy
-from bench.fleet_model import Fleet, Plan, Tally, erlang_b, places_for
+from bench.fleet_model import Fleet
+from bench.fleet_plan import Plan, erlang_b, places_for
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
     from bench.fleet_balancer import Choice
+    from bench.fleet_plan import Tally
 
 COLUMNS = {
     "refused_percent": "refused %",

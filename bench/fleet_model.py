@@ -13,20 +13,21 @@ import itertools
 import math
 import random
 from bisect import bisect
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from bench.fleet_balancer import Balancer
+from bench.fleet_plan import Tally, cumulated_binomial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     from bench.fleet_balancer import Policy
+    from bench.fleet_plan import Plan
 
     Events = Generator[simpy.Event, Any, None]
 
@@ -34,47 +35,6 @@ TICKS = 2
 """Turns in which the servers' agents are asked, so that they are not all asked at once."""
 SAMPLE_S = 1.0
 """How often is looked how many each server speaks to."""
-
-
-class Plan(NamedTuple):
-    """What happens to a fleet. Times are in seconds."""
-
-    places: Sequence[int]
-    """Of each server: conversations."""
-    voices: Sequence[int]
-    """Of each server: listeners whom it can speak to at the same time."""
-    first_audio_s: Callable[[int], float]
-    """From a reply's text to its first sound, where so many are spoken to."""
-    load: float
-    """The part of all places that is wanted at the day's peak."""
-    horizon_s: float
-    day_s: float = 86_400.0
-    swing: float = 0.0
-    """How much less than at the peak is wanted at night, half a day earlier: 1 is nothing."""
-    session_s: float = 180.0
-    utterance_s: float = 6.0
-    duty: float = 0.4
-    n_balancers: int = 1
-    """They do not share what they count."""
-    agent_s: float = 0.5
-    check_s: float = 1.0
-    """Between looks whether a server lives; two that fail are its end."""
-    queue_s: float = 2.0
-    """How long a newcomer waits where all servers are full."""
-    try_s: float = 0.001
-    """What a server that refuses costs."""
-    back_s: float = 0.063
-    """From the end of a server to its client's next request."""
-    restart_s: float = 60.0
-    grace_s: float = 60.0
-    told_s: float = 0.0
-    """From when a server is drained, as its agent says when it is asked next, to when it tells its
-    clients."""
-    n_kills: int = 0
-    n_hangs: int = 0
-    update_batch: float = 0.0
-    """The part of the servers that is drained and started anew at the same time; 0: none is."""
-    seed: int = 1
 
 
 class State(Enum):
@@ -105,37 +65,6 @@ class Conversation:
     """Grows whenever it gets or leaves a place: what was planned for it before is void then."""
 
 
-@dataclass
-class Tally:
-    """What became of the conversations. `began + arrivals = served + refused + lost + left`."""
-
-    began: int = 0
-    """There from the start."""
-    arrivals: int = 0
-    served: int = 0
-    refused: int = 0
-    """Newcomers who got no place."""
-    lost: int = 0
-    """Those who had a place, had to leave it, and got no other."""
-    left: int = 0
-    """Still there, or waiting, at the end."""
-    refused_with_room: int = 0
-    """Of the refused and lost: those for whom there was a free place on some server."""
-    moved: int = 0
-    """Between two utterances, to another server."""
-    cut: int = 0
-    """In the middle of an utterance."""
-    tries: int = 0
-    first_s: list[float] = field(default_factory=list)
-    """Of newcomers: from asking for a place to the first sound."""
-    back_s: list[float] = field(default_factory=list)
-    """Of those cut off: from the failure to the first new sound."""
-    speaking: Counter[int] = field(default_factory=Counter)
-    """How many listeners were spoken to beside so many, themselves included; sampled."""
-    crowded: int = 0
-    """Of these, those whose server spoke to more than it can."""
-
-
 class Fleet:
     """One run of a plan under a policy."""
 
@@ -151,7 +80,10 @@ class Fleet:
         self._draw = np.random.default_rng(plan.seed)
         self._places, self._voices = np.array(plan.places), np.array(plan.voices)
         self._taken = np.zeros(n, np.int64)
+        self._told = self._places
+        """What each server's agent last said."""
         self._state = [State.UP] * n
+        self._is_up, self._is_draining = np.ones(n, np.bool_), np.zeros(n, np.bool_)
         self._within: list[dict[int, Conversation]] = [{} for _ in range(n)]
         """By `id`: in the order of their coming, so that runs repeat."""
         self._stuck: list[list[Conversation]] = [[] for _ in range(n)]
@@ -162,7 +94,7 @@ class Fleet:
             for number in range(plan.n_balancers)
         ]
         most = max(plan.places)
-        self._shares = [_cumulated(taken, plan.duty) for taken in range(most + 1)]
+        self._shares = [cumulated_binomial(taken, plan.duty) for taken in range(most + 1)]
         self._first_s = [plan.first_audio_s(max(1, n)) for n in range(most + 2)]
         self._peak_rate = plan.load * sum(plan.places) / plan.session_s
 
@@ -216,7 +148,7 @@ class Fleet:
             return
         # Who is still there when it was drained is there for an utterance's sake.
         is_drained = self._state[server] is State.DRAINING
-        self._state[server] = State.DOWN
+        self._become(server, State.DOWN)
         for one in [*self._within[server].values()]:
             self._break_off(one, self._env.now, is_spoken_to=is_drained)
         for balancer in self._balancers:
@@ -227,7 +159,7 @@ class Fleet:
         """It answers nothing, until the balancers' checks have found out."""
         if self._state[server] is not State.UP:
             return
-        self._state[server] = State.HUNG
+        self._become(server, State.HUNG)
         hung_at = self._env.now
         longest = 0.0
         for balancer in self._balancers:
@@ -251,12 +183,17 @@ class Fleet:
                 else:
                     self._refuse(one)
 
+    def _become(self, server: int, state: State) -> None:
+        self._state[server] = state
+        self._is_up[server] = state is State.UP
+        self._is_draining[server] = state is State.DRAINING
+
     def _noticed_s(self) -> float:
         """Two checks that fail."""
         return self._dice.uniform(1, 2) * self.plan.check_s
 
     def _rise(self, server: int) -> None:
-        self._state[server] = State.UP
+        self._become(server, State.UP)
         for balancer in self._balancers:
             self._later(self._noticed_s(), balancer.see_up, server)
 
@@ -275,7 +212,7 @@ class Fleet:
 
     def _drain(self, server: int) -> None:
         """Who is there leaves at the end of its utterance, once told."""
-        self._state[server] = State.DRAINING
+        self._become(server, State.DRAINING)
         self._later(self.plan.told_s, self._tell, server)
 
     def _tell(self, server: int) -> None:
@@ -288,16 +225,17 @@ class Fleet:
         """Each server's agent tells each balancer, every `agent_s`, how many it may have."""
         n = len(self.plan.places)
         for tick in itertools.count():
-            draining = np.array([state is State.DRAINING for state in self._state])
+            speaking = self._draw.binomial(self._taken, self.plan.duty)
+            room = np.minimum(self._places - self._taken, np.maximum(self._voices - speaking, 0))
+            most = np.maximum(self._taken + room, 1)
+            most[self._is_draining] = 0
+            if self._policy.full_drains:
+                most[room == 0] = 0
+            # Who is gone tells nothing, and counts as it did.
+            self._told = np.where(self._is_up | self._is_draining, most, self._told)
             for number, balancer in enumerate(self._balancers):
                 asked = slice((tick + number) % TICKS, n, TICKS)
-                taken = self._taken[asked]
-                speaking = self._draw.binomial(taken, self.plan.duty)
-                more = np.maximum(self._voices[asked] - speaking, 0)
-                more = np.minimum(self._places[asked] - taken, more)
-                most = np.maximum(taken + more, 1)
-                silent = draining[asked] | (more == 0) & self._policy.full_drains
-                balancer.hear(asked, np.where(silent, 0, most))
+                balancer.hear(asked, self._told[asked])
                 self._serve_queue(balancer)
             yield self._env.timeout(self.plan.agent_s / TICKS)
 
@@ -409,38 +347,9 @@ class Fleet:
             self.tally.lost += 1
         else:
             self.tally.refused += 1
-        is_up = np.array([state is State.UP for state in self._state])
-        if (self._places - self._taken)[is_up].sum() > 0:
-            self.tally.refused_with_room += 1
+        has_room = self._is_up & (self._taken < self._places)
+        self.tally.refused_with_room += bool(has_room.any())
 
     def _later(self, delay_s: float, what: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - whatever it takes
         event = self._env.timeout(delay_s)
         event.callbacks.append(lambda _: what(*arguments))
-
-
-def _cumulated(n: int, p: float) -> list[float]:
-    """The binomial distribution's cumulated probabilities; that of `n`, which is 1, is left out."""
-    total, cumulated = 0.0, []
-    for k in range(n):
-        total += math.comb(n, k) * p**k * (1 - p) ** (n - k)
-        cumulated.append(total)
-    return cumulated
-
-
-def erlang_b(offered: float, places: int) -> float:
-    """The part that is refused where so many places are one pool (Erlang, 1917): conversations
-    come by Poisson's law, `offered` of them are there on average if none is refused, and who finds
-    no place goes away."""
-    refused = 1.0
-    for n in range(1, places + 1):
-        refused = offered * refused / (n + offered * refused)
-    return refused
-
-
-def places_for(voices: int, duty: float, risk: float) -> int:
-    """The most conversations of a server that can speak to so many at once: all places taken, the
-    chance that more are spoken to than can be is at most `risk` at any moment."""
-    places = voices
-    while 1 - _cumulated(places + 1, duty)[voices] <= risk:
-        places += 1
-    return places
