@@ -342,8 +342,8 @@ class _Connection:
             metrics.gap(now - dry_at)
 
     async def _end_at_shutdown(self) -> None:
-        await self._service.closing.wait()
+        await self._service.leaving.closing.wait()
         self._close_code = CloseCode.GOING_AWAY
         self._inbox.end()
-        await self._service.grace_over.wait()
+        await self._service.leaving.grace_over.wait()
         self._life.cancel()

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.tenants import SOCKETS_PER_LISTENER
 from pipeline.usage import Caller, Usage
-from stages.errors import LimitReached, Overloaded, UnknownVoice
+from stages.errors import Draining, LimitReached, Overloaded, UnknownVoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    import trio
-
+    from pipeline.leaving import Leaving
     from pipeline.metrics import Metrics
     from pipeline.tenants import Tenant
     from stages.items import Style
@@ -32,19 +31,19 @@ class Places:
         self,
         most: int,
         *,
-        closing: trio.Event,
+        leaving: Leaving,
         has_room: Callable[[Style], bool],
         metrics: Metrics,
     ) -> None:
-        """`most` may be taken, and none once it is `closing`; `has_room` says whether somebody who
-        begins in a style can be spoken to beside all others."""
+        """`most` may be taken, and none by newcomers once all are asked to leave; `has_room` says
+        whether somebody who begins in a style can be spoken to beside all others."""
         self.most = most
         self.n_taken = 0
         self.wall_clock: Callable[[], float] = time.time
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
         """Called with each listener's account, once it has left its place."""
-        self._closing = closing
+        self._leaving = leaving
         self._has_room = has_room
         self._metrics = metrics
 
@@ -63,13 +62,23 @@ class Places:
         if tenant is not None:
             self._refuse(tenant, tenant.refuses_socket(sum(own is tenant for own in open_for)))
 
-    def check(self, style: Style, tenant: Tenant | None) -> None:
-        """Raises `Overloaded` where there is no place for one more listener, or where those who are
-        being spoken to would starve, and `LimitReached` where this tenant has all its places."""
+    def check_stays(self, *, is_here: bool = False) -> None:
+        """Raises `Overloaded` where the server closes, and `Draining` for a newcomer where it
+        drains: for everybody who is not here, in another conversation on the same socket."""
         refused = self._metrics.refused
-        if self._closing.is_set():
+        if self._leaving.closing.is_set():
             refused.labels("closing").inc()
             raise Overloaded("the server is shutting down")
+        if self._leaving.is_draining and not is_here:
+            refused.labels("draining").inc()
+            raise Draining("the server is being drained: connect to another")
+
+    def check(self, style: Style, tenant: Tenant | None, *, is_here: bool = False) -> None:
+        """Raises as `check_stays`, `Overloaded` where there is no place for one more listener, or
+        where those who are being spoken to would starve, and `LimitReached` where this tenant has
+        all its places."""
+        refused = self._metrics.refused
+        self.check_stays(is_here=is_here)
         if tenant is not None:
             self._refuse(tenant, tenant.refuses_place())
         if self.are_taken:
@@ -86,13 +95,13 @@ class Places:
             raise over
 
     @contextmanager
-    def take(self, style: Style, caller: Caller) -> Iterator[Usage]:
+    def take(self, style: Style, caller: Caller, *, is_here: bool = False) -> Iterator[Usage]:
         """A place for one listener, and its account. Raises as `check`, and `UnknownVoice` where
         its key may not speak with the style's voice."""
         tenant = caller.tenant
         if tenant is not None and not tenant.allows(style.voice):
             raise UnknownVoice("voice: this key may speak with none of the voices here")
-        self.check(style, tenant)
+        self.check(style, tenant, is_here=is_here)
         self._metrics.admitted.inc()
         self.n_taken += 1
         if tenant is not None:

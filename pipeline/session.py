@@ -309,7 +309,7 @@ class Session:
 
     async def _end_at_shutdown(self) -> None:
         """A socket without a conversation has nobody else to close it."""
-        await self._service.closing.wait()
+        await self._service.leaving.closing.wait()
         await self._wait_all_ended()
         await self._do([Close(CloseCode.GOING_AWAY)])
 

@@ -77,6 +77,18 @@ class Overloaded(ServerError):
     """About the length of a sentence."""
 
 
+class Draining(Overloaded):
+    """The server takes no newcomers: another one may."""
+
+    code = "draining"
+
+
+class GoneAway(ServerError):
+    """The server closes: what came behind the end of the utterance was not taken in."""
+
+    code = "going_away"
+
+
 class LimitReached(ServerError):
     """The client's key has a limit, and this is beyond it. What was taken in before is spoken."""
 

@@ -39,7 +39,7 @@ async def test_at_shutdown_what_was_said_is_spoken_and_nothing_more_is_taken(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
         await trio.sleep(0.2)
-        server.closing.set()
+        server.leaving.close()
         await wait_all_tasks_blocked()
         peer.say(token("too late"))
     assert text_of(peer.pcm) == "A story;a wor"

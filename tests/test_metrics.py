@@ -163,7 +163,7 @@ async def test_places_are_counted(autojump_clock: MockClock) -> None:
             pass
         assert figures_of(server)("voice_listeners") == 1
     assert figures_of(server)("voice_ready") == 1
-    server.closing.set()
+    server.leaving.close()
     with pytest.raises(Overloaded), server.admit():
         pass
     figures = figures_of(server)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +22,7 @@ from pipeline.cli.reloading import Reloading, signals_to_hear
 from pipeline.holdings import Account
 from pipeline.net.access import Access, is_loopback
 from pipeline.net.addresses import TrustedProxies
+from pipeline.net.agent import Agent
 from pipeline.net.announcement import announce
 from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.keys import KEYS_VARIABLE, read_keys
@@ -71,9 +73,8 @@ async def serve(options: ServeSettings) -> None:
         listened = signals_to_hear(reloads=reloading.is_wanted)
         signals = bound.enter_context(trio.open_signal_receiver(*listened))
         sockets = await _listen(options.host, options.port, bound)
-        wyoming = None
-        if options.wyoming_port is not None:
-            wyoming = await _listen(options.host, options.wyoming_port, bound)
+        wyoming = await _listen(options.host, options.wyoming_port, bound)
+        asked_by_proxies = await _listen(options.host, options.agent_port, bound)
         with StartProgress() as progress:
             port = Port(
                 StartingAnswers(lambda: progress.part),
@@ -86,6 +87,7 @@ async def serve(options: ServeSettings) -> None:
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
                 await nursery.start(port.serve, sockets)
+                agent = await _serve_agent(port, nursery, asked_by_proxies)
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
@@ -106,7 +108,8 @@ async def serve(options: ServeSettings) -> None:
                     is_warm = True
                     progress.end()
                     port.answers = answers
-                    if wyoming is not None:
+                    agent.service = answers.service
+                    if wyoming:
                         await _serve_wyoming(port, answers, nursery, options, wyoming)
                     told = _number(sockets), " and ".join(_hosts(sockets)), page
                     log.info("listening on port %d of %s: %s", *told)
@@ -152,11 +155,11 @@ def _importer() -> AnswersOpener:
 async def _finish(service: Service, grace_s: float, hurry: trio.Event) -> None:
     """Take in nothing more, and let what was begun come to its end."""
     log.info("closing; %d listeners may finish", service.n_listeners)
-    service.closing.set()
+    service.leaving.close(grace_s)
     await _wait_idle(service, grace_s, hurry)
-    service.grace_over.set()
+    service.leaving.grace_over.set()
     with trio.move_on_after(LAST_WORDS_S):
-        await service.wait_idle()
+        await service.leaving.all_gone()
 
 
 def open_access(options: ServeSettings) -> Access:
@@ -194,6 +197,18 @@ def check_wyoming(options: ServeSettings) -> None:
         )
 
 
+async def _serve_agent(
+    port: Port, nursery: trio.Nursery, sockets: list[trio.SocketListener]
+) -> Agent:
+    """Answer what HAProxy asks, if there are sockets for that."""
+    agent = Agent()
+    if sockets:
+        await nursery.start(partial(port.accept, sockets, agent.serve, is_for_proxies=True))
+        told = _number(sockets), " and ".join(_hosts(sockets))
+        log.info("HAProxy's agent-check on port %d of %s: it asks for no key", *told)
+    return agent
+
+
 async def _serve_wyoming(
     port: Port,
     answers: ServiceAnswers,
@@ -218,8 +233,12 @@ def _number(sockets: list[trio.SocketListener]) -> int:
     return number
 
 
-async def _listen(host: str, port: int, bound: contextlib.ExitStack) -> list[trio.SocketListener]:
-    """The sockets of a port, which are closed with `bound` at the latest."""
+async def _listen(
+    host: str, port: int | None, bound: contextlib.ExitStack
+) -> list[trio.SocketListener]:
+    """The sockets of a port, which are closed with `bound` at the latest; none without a port."""
+    if port is None:
+        return []
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
@@ -242,5 +261,5 @@ async def _wait_idle(service: Service, grace_s: float, hurry: trio.Event) -> Non
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_at, hurry, nursery.cancel_scope)
         with trio.move_on_after(grace_s):
-            await service.wait_idle()
+            await service.leaving.all_gone()
         nursery.cancel_scope.cancel()

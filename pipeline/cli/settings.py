@@ -227,6 +227,13 @@ class ServeSettings(SpeechSettings):
     wyoming_announce: bool = Field(
         False, description="let Home Assistant find that port by itself, by mDNS"
     )
+    agent_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port on which HAProxy asks how many listeners there is room for (agent-check),"
+        " at the same address; 0 is any that is free. Nobody needs a key there",
+    )
     uploads: bool = Field(
         True,
         description="take RVC voices from clients with a key; where there are no keys from clients"

@@ -28,6 +28,7 @@ from stages.items import (
     Cancelled,
     ClientMessage,
     Flushed,
+    GoingAway,
     PacingMode,
     PcmFrame,
     Prepared,
@@ -37,6 +38,7 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
+    Staying,
     WordTimes,
 )
 from stages.text.lexicon import ConnectionWords
@@ -265,15 +267,28 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "text_remaining": item.text_remaining,
                 "samples": item.sample_offset,
             }
+        case GoingAway() | Staying():
+            return _leaving(item)
         case SegmentFailed():
             return {**_fields(item.error), "segment": item.segment.index}
-        case LimitReached():
-            which = {"limit": item.limit, "most": item.most, "ends": item.ends}
-            return {"error": str(item), "code": item.code, "fatal": item.fatal, **which}
         case ServerError():
-            return {"error": str(item), "code": item.code, "fatal": item.fatal}
+            return _error(item)
         case PcmFrame():
             raise TypeError("sound is not sent as text")
+
+
+def _leaving(item: GoingAway | Staying) -> dict[str, Any]:
+    if isinstance(item, Staying):
+        return {"event": "staying"}
+    grace_ms = None if item.grace_s is None else round(item.grace_s * 1000)
+    return {"event": "going_away", "reason": item.reason, "grace_ms": grace_ms}
+
+
+def _error(error: ServerError) -> dict[str, Any]:
+    told = {"error": str(error), "code": error.code, "fatal": error.fatal}
+    if isinstance(error, LimitReached):
+        told |= {"limit": error.limit, "most": error.most, "ends": error.ends}
+    return told
 
 
 def _factor(factor: float | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
 from pipeline.usage import Caller
 from pipeline.voices import list_voices
-from stages.errors import LimitReached, Overloaded, ProtocolError
+from stages.errors import Draining, LimitReached, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,7 +101,7 @@ class ServiceAnswers:
             self._uploads.check(request, target, stream.peer)
             await reader.ask_for_body()
         stream.give_back(request.raw)
-        with self.service.serving():
+        with self.service.leaving.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
             if request.is_upgrade or request.method == "POST":
                 await self._make_room(stream.who)
@@ -118,7 +118,7 @@ class ServiceAnswers:
 
     def count_refused(self, code: str) -> None:
         # The service has counted these, the first with its reason.
-        if code not in {Overloaded.code, LimitReached.code}:
+        if code not in {Overloaded.code, Draining.code, LimitReached.code}:
             self.service.metrics.refused.labels(code).inc()
 
     async def _serve_websocket(
@@ -192,7 +192,7 @@ class ServiceAnswers:
         """Serve a client of the Wyoming port."""
         # Twice as many as may listen: Home Assistant asks for the voices at any time.
         most = 2 * self.service.max_listeners
-        with self.service.serving():
+        with self.service.leaving.serving():
             if self._n_wyoming >= most:
                 self.service.metrics.refused.labels("full").inc()
                 await refuse_wyoming(stream, Overloaded(f"{most} connections are open, the most"))
