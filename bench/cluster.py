@@ -1,8 +1,8 @@
 """What does a balancer cost, and what does it save? HAProxy before light servers on one machine.
 
-first audio   one listener, one server: first audio (see the bench of that name, ``!``) and a ping,
-              direct, direct once more, and through the balancer, in turns: ``added`` is what lies
-              between the medians, and what lies between the two direct ones is chance
+first audio   one listener, one server: to connect, a ping, and first audio (see the bench of that
+              name, ``!``), direct, direct once more, and through the balancer, in turns: ``added``
+              is what lies between the medians, and what lies between the direct ones is chance
 listeners     how many can be spoken to at once without a gap, by 1, 2, 3 and 4 servers: fed word
               by word at speaking rate, as in the bench of many listeners. Two runs with a gap at a
               number make it too many. ``balancer cpu`` is its part of a core
@@ -31,20 +31,21 @@ SIGSTOP: 1.9 s. Nobody is cut by a drain, by SIGTERM or by a reload.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import psutil
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.cluster_faults import measure_failures, measure_leaving
+from bench.cluster_faults import addresses, measure_failures, measure_leaving
 from bench.common import Figure, Result, argument_parser, busy_seconds, percentiles, report
 from bench.first_audio import WARM_UP, Hearer
-from bench.sessions import RAMP_S, SETTLE_S, Listener, drain, summary, talk
+from bench.sessions import RAMP_S, SETTLE_S, Listener, Point, drain, summary, talk
 from tests.cluster.balanced import running_cluster
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ FIGURES = (
 )  # fmt: skip
 
 QUERY = "events=true"
-N_ADDRESSES = 200
-"""That clients come from: one address alone is held up from its sixtieth connection on."""
 PLACES = 400
 """Of each server, where the machine is to be the limit."""
 FEW_LISTENERS = 30
@@ -140,30 +139,29 @@ class Usage:
 
 
 async def in_turns(cluster: Cluster, repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds, by what was timed and by which way it went."""
+    """Milliseconds, by what was timed and by which way it went. Each time on a new connection, as
+    who has much to hear yet is served behind all others."""
     direct = cluster.servers[0].port
     ways = {"direct": direct, "direct again": direct, "balanced": cluster.port}
-    hearers: dict[str, Hearer] = {}
-    for way, port in ways.items():
-        hearers[way] = Hearer()
-        await hearers[way].connect(port)
-    n_bytes = 0
-    for way in [way for way in ways for _ in range(WARM_UP)]:
-        await hearers[way].hear("!", n_bytes)
-        n_bytes = hearers[way].n_bytes
     times: dict[str, dict[str, list[float]]] = {
-        what: {way: [] for way in ways} for what in ("first audio", "ping")
+        what: {way: [] for way in ways} for what in ("connect", "ping", "first audio")
     }
-    names = list(ways)
-    for turn in range(repeats):
+    names, sources, n_bytes = list(ways), addresses(), 0
+    for turn in range(-WARM_UP, repeats):
         for way in names[turn % 3 :] + names[: turn % 3]:
-            hearer = hearers[way]
+            hearer = Hearer()
+            came_at = time.perf_counter()
+            await hearer.connect(ways[way], source=next(sources))
+            connected_at = time.perf_counter()
+            pinged_at, answered_at = await hearer.ping()
             sent_at = await hearer.hear("!", n_bytes)
-            times["first audio"][way].append(1000 * ((hearer.playback.first_at or 0) - sent_at))
-            asked_at, answered_at = await hearer.ping()
-            times["ping"][way].append(1000 * (answered_at - asked_at))
-    for hearer in hearers.values():
-        await hearer.close()
+            n_bytes = hearer.n_bytes
+            heard_at = hearer.playback.first_at or 0.0
+            await hearer.close()
+            if turn >= 0:
+                times["connect"][way].append(1000 * (connected_at - came_at))
+                times["ping"][way].append(1000 * (answered_at - pinged_at))
+                times["first audio"][way].append(1000 * (heard_at - sent_at))
     return times
 
 
@@ -185,17 +183,10 @@ def measure_first_audio(asked: argparse.Namespace) -> Iterator[Result]:
 # Listeners.
 
 
-class Point(NamedTuple):
-    """What `bench.sessions.summary` asks of one."""
-
-    at_once: bool = False
-
-
 async def fed(cluster: Cluster, n_listeners: int, seconds: float) -> Result:
     """So many listeners, fed at speaking rate through the balancer."""
     listeners = [Listener() for _ in range(n_listeners)]
-    for number, listener in enumerate(listeners):
-        source = f"127.0.1.{1 + number % N_ADDRESSES}"
+    for listener, source in zip(listeners, addresses(), strict=False):
         await listener.connect(cluster.port, QUERY, source=source)
     await asyncio.sleep(SETTLE_S)
     begin = time.perf_counter() + RAMP_S
@@ -211,7 +202,7 @@ async def fed(cluster: Cluster, n_listeners: int, seconds: float) -> Result:
     await drain(listeners)
     for listener in listeners:
         listener.transport.abort()
-    heard = summary(Point(), listeners, begin, end)
+    heard = summary(Point(n_listeners, 0, at_once=False), listeners, begin, end)
     return {"listeners": n_listeners, **heard, **used}
 
 
@@ -246,7 +237,7 @@ def most_that(tried: Callable[[int], Result | None], guess: int) -> Result:
 
 def measure_listeners(asked: argparse.Namespace) -> Iterator[Result]:
     """The floor, then as many servers as are asked for."""
-    cores = psutil.cpu_count()
+    cores = len(os.sched_getaffinity(0))
     most: dict[int, int] = {}
     guess = asked.guess
     for n_servers in asked.servers:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 Choice = Literal["leastconn", "round robin", "random", "two choices"]
 
-TIE = 1e-6
-"""Servers whose load differs by less count as equally loaded: chance decides."""
+TIE = 1e-10
+"""What a server's load grows by with each turn: of those that are equally loaded it is the turn of
+the one that had it longest ago, as in HAProxy's tree."""
 
 
 class Policy(NamedTuple):
@@ -57,7 +58,8 @@ class Balancer:
         self._counts = np.zeros(n)
         self._most = self._weights.copy() if policy.agents else np.full(n, np.inf)
         self._is_up = np.ones(n, np.bool_)
-        self._ties = np.random.default_rng(dice.randrange(2**32)).random(n) * TIE
+        self._n_turns = n
+        self._ties = TIE * np.array(dice.sample(range(n), n))
         self._keys = np.empty(n)
         """How loaded each is; infinite where nobody may go."""
         self._weigh(slice(None))
@@ -106,7 +108,12 @@ class Balancer:
     def enter(self, server: int) -> None:
         """It has one more connection to it."""
         self._counts[server] += 1
-        self._ties[server] = self._dice.random() * TIE
+        self.had_turn(server)
+
+    def had_turn(self, server: int) -> None:
+        """It was chosen, if in vain."""
+        self._n_turns += 1
+        self._ties[server] = TIE * self._n_turns
         self._weigh_one(server)
 
     def leave(self, server: int) -> None:

@@ -271,6 +271,7 @@ class Fleet:
                 if taken < self._places[server] and speaking < self._voices[server]:
                     self._take(one, server, speaking)
                     return
+            one.balancer.had_turn(server)
             one.waited_s += self.plan.try_s
             if one.n_tries > self._policy.retries or (
                 state is not State.DOWN and not self._policy.retry
