@@ -14,12 +14,15 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 
 from stages.items import GoingAway, Staying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+log = structlog.stdlib.get_logger("server")
 
 
 class Leaving:
@@ -40,11 +43,15 @@ class Leaving:
 
     def drain(self) -> None:
         """Ask all who are here to leave, and take no newcomers."""
+        if not self.is_draining:
+            log.info("draining: newcomers are turned away until it may stay")
         self.is_draining = True
         self._changed.unpark_all()
 
     def stay(self) -> None:
         """Take the drain back."""
+        if self.is_draining:
+            log.info("draining no more: newcomers are taken")
         self.is_draining = False
         self._changed.unpark_all()
 

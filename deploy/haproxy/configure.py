@@ -80,7 +80,6 @@ class Options(argparse.Namespace):
     socket: str
     no_root: bool
     check: str
-    agent: str
     queue: str
 
 
@@ -137,7 +136,7 @@ defaults
     timeout tunnel 90s
     # Until the answer begins. A machine that does not answer the checks is given up sooner.
     timeout server 5s
-    default-server on-marked-down shutdown-sessions agent-inter {options.agent}
+    default-server on-marked-down shutdown-sessions agent-inter 500ms
     http-error {_error(502, "bad_gateway", "the server broke off")}
     http-error {_error(503, "overloaded", "no server has a place")} hdr Retry-After 2
     http-error {_error(504, "gateway_timeout", "the server does not answer")}
@@ -174,7 +173,8 @@ backend speech
     option httpchk
     http-check send meth GET uri /health/live ver HTTP/1.1 hdr Host localhost
     http-check expect status 200
-    default-server inter {options.check} fall 2 rise 2
+    # A server that hangs is given up after 2.4 s: what is left of 500 ms, and two timeouts.
+    default-server inter 500ms fastinter 100ms fall 2 rise 2
 {_speech_servers(options)}
 backend pages
     # Pages, lists, uploads: they take no place. A client finds what it uploaded where it did.
@@ -271,9 +271,8 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     add("--socket", type=_path, default="/run/haproxy/admin.sock", help=what)
     what = "it is not started as root, as in a container: it stays who and where it is"
     add("--no-root", action="store_true", help=what)
-    add("--check", type=_time, default="1s", help="between checks (%(default)s)")
-    what = "between questions to agents (%(default)s)"
-    add("--agent", type=_time, default="500ms", help=what)
+    what = "limit for a check, of which two fail where a server hangs (%(default)s)"
+    add("--check", type=_time, default="900ms", help=what)
     add("--queue", type=_time, default="2s", help="how long to wait for a place (%(default)s)")
     options = parser.parse_args(arguments, namespace=Options())
     options.bind = options.bind or ("*:443" if options.certificate else "*:8765")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.cli.settings import SpeechSettings
     from pipeline.executor import Tell
     from pipeline.holdings import Account
+    from pipeline.leaving import Leaving
     from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
@@ -46,6 +47,7 @@ async def open_service(
     preload: Sequence[str] = (),
     pacing: PacingMode = "smooth",
     account: Account | None = None,
+    leaving: Leaving | None = None,
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
@@ -103,6 +105,7 @@ async def open_service(
             metrics=metrics,
             pacing=pacing,
             account=account,
+            leaving=leaving,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables

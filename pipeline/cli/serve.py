@@ -20,6 +20,7 @@ from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
 from pipeline.cli.reloading import Reloading, signals_to_hear
 from pipeline.holdings import Account
+from pipeline.leaving import Leaving
 from pipeline.net.access import Access, is_loopback
 from pipeline.net.addresses import TrustedProxies
 from pipeline.net.agent import Agent
@@ -57,13 +58,15 @@ timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
-    ends that wait; one that comes before the service is warm ends the program at once. SIGHUP reads
-    the keys and opens the usage log again; where there is neither, it ends like the others."""
+    ends that wait; one that comes before the service is warm ends the program at once. SIGUSR1
+    drains, and SIGUSR2 takes that back. SIGHUP reads the keys and opens the usage log again; where
+    there is neither, it ends like the others."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     crowd = Crowd(Room.below(raise_descriptor_limit()), TrustedProxies(options.trusted_proxies))
+    leaving = Leaving()
     is_warm = False
     with contextlib.ExitStack() as bound:
         usage_log = None
@@ -91,7 +94,8 @@ async def serve(options: ServeSettings) -> None:
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                nursery.start_soon(_note_signals, signals, reloading, told_to_end, told_again)
+                note = partial(_note_signals, signals, reloading, leaving)
+                nursery.start_soon(note, told_to_end, told_again)
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
@@ -102,6 +106,7 @@ async def serve(options: ServeSettings) -> None:
                     progress,
                     usage_log=usage_log,
                     account=port.account,
+                    leaving=leaving,
                 )
                 async with opening as answers:
                     watch.cancel()
@@ -124,11 +129,19 @@ async def serve(options: ServeSettings) -> None:
 
 
 async def _note_signals(
-    signals: AsyncIterator[int], reloading: Reloading, first: trio.Event, second: trio.Event
+    signals: AsyncIterator[int],
+    reloading: Reloading,
+    leaving: Leaving,
+    first: trio.Event,
+    second: trio.Event,
 ) -> None:
     async for number in signals:
         if number == signal.SIGHUP and reloading.is_wanted:
             reloading.ask()
+        elif number == signal.SIGUSR1:
+            leaving.drain()
+        elif number == signal.SIGUSR2:
+            leaving.stay()
         elif first.is_set():
             second.set()
         else:
@@ -153,7 +166,7 @@ def _importer() -> AnswersOpener:
 
 
 async def _finish(service: Service, grace_s: float, hurry: trio.Event) -> None:
-    """Take in nothing more, and let what was begun come to its end."""
+    """Take in nobody more, and let what is being said come to its end."""
     log.info("closing; %d listeners may finish", service.n_listeners)
     service.leaving.close(grace_s)
     await _wait_idle(service, grace_s, hurry)

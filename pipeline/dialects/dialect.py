@@ -105,6 +105,9 @@ class Dialect(ABC):
 
     segmentation: ClassVar[Segmentation] = "auto"
     """How text is cut where neither client nor server has a wish; see `Style`."""
+    flush_ends: ClassVar[bool] = True
+    """Whether a flush is the end of an utterance. Else that is a `Finish`, and the text before it
+    goes on behind a flush."""
     silent_s: ClassVar[float] = 40.0
     """How long a client may send nothing, not even a pong, before it counts as vanished."""
 

@@ -22,6 +22,7 @@ from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from pipeline.net.admin_routes import OperatorRule, admin_routes
 from pipeline.net.app_guards import Contained, Guarded
 from pipeline.net.callers import caller_in
 from pipeline.net.cartesia_routes import cartesia_routes
@@ -99,11 +100,14 @@ class Health(BaseModel):
 
 
 def create_app(
-    service: Service, origins: Sequence[str] = (), uploads: Uploads | None = None
+    service: Service,
+    origins: Sequence[str] = (),
+    uploads: Uploads | None = None,
+    operators: OperatorRule = OperatorRule(),  # noqa: B008 - frozen
 ) -> FastAPI:
-    """The ASGI app of a service, and of its uploads if it takes any. `origins` are the pages of
-    other hosts that may use it; keys and origins have been checked by the time a request comes here
-    (`pipeline.net.access`)."""
+    """The ASGI app of a service, of its uploads if it takes any, and for its `operators`. `origins`
+    are the pages of other hosts that may use it; keys and origins have been checked by the time a
+    request comes here (`pipeline.net.access`)."""
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
@@ -153,6 +157,7 @@ def create_app(
     app.include_router(openai_routes(service), dependencies=[key])
     app.include_router(cartesia_routes(service), dependencies=[key])
     app.include_router(voice_routes(service, uploads), dependencies=[key])
+    app.include_router(admin_routes(service, operators), dependencies=[key])
     add_page(app)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)

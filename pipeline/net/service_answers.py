@@ -197,6 +197,11 @@ class ServiceAnswers:
                 self.service.metrics.refused.labels("full").inc()
                 await refuse_wyoming(stream, Overloaded(f"{most} connections are open, the most"))
                 return
+            try:
+                self.service.places.check_stays()
+            except Overloaded as error:
+                await refuse_wyoming(stream, error)
+                return
             self._n_wyoming += 1
             try:
                 caller = Caller(peer=stream.peer, route="wyoming")

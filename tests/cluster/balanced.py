@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 SERVER_OPTIONS = ("--trusted-proxies", HOST, "--engine", "espeak-ng")
 """Each server believes the balancer whose connections it passes on, and takes little to speak."""
 
+PATIENT = ("--check", "60s")
+"""A server is not given up because other tests have the processors. One that is dead is noticed
+all the same, and one that hangs with the default, which can be given behind it."""
+
 CERTIFICATE = "certificate", "key"
 """The parts of the one file that HAProxy wants."""
 
@@ -80,6 +84,7 @@ class Balancer:
         self._socket = folder / "admin.sock"
         self._options = [
             "--no-root",
+            *PATIENT,
             *("--bind", f"{HOST}:{self.port}"),
             *("--wyoming", f"{HOST}:{self.wyoming_port}"),
             *("--metrics", f"{HOST}:{self.metrics_port}"),
@@ -169,6 +174,12 @@ class Balancer:
         """About the worker that takes newcomers."""
         lines = self.tell("show info").splitlines()
         return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    def n_waiting(self) -> int:
+        """How many wait for a place."""
+        rows = csv.DictReader(self.tell("show stat").removeprefix("# ").splitlines())
+        [row] = [row for row in rows if (row["pxname"], row["svname"]) == ("speech", "BACKEND")]
+        return int(row["qcur"])
 
     def stats(self, backend: str = "speech") -> dict[str, dict[str, str]]:
         """What it knows of each server of a backend, by its name."""
@@ -288,6 +299,10 @@ class Cluster:
     def wait_for_status(self, n: int, word: str) -> None:
         """Until the balancer thinks so of a server, beyond a doubt."""
         wait_until(lambda: self.status(n) == word, f"server {n} is not {word}")
+
+    def wait_for_sessions(self, n: int, number: int) -> None:
+        """Until the balancer has so many with a server."""
+        wait_until(lambda: self.sessions(n) == number, f"server {n} has not {number} sessions")
 
     def end(self) -> None:
         """End the servers, those that hang too."""

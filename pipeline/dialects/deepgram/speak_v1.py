@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
     introduction,
+    leave_soon,
     model_uuid,
     read,
     render,
@@ -18,7 +19,7 @@ from pipeline.dialects.deepgram.told import (
 )
 from pipeline.dialects.dialect import POOLED_S, Dialect, Finish, Open, Say
 from stages.errors import ProtocolError, ServerError
-from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
+from stages.items import Cancelled, ClientMessage, Flushed, GoingAway, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,6 +77,8 @@ class DeepgramV1(Dialect):
             case Cancelled():
                 self._n_clearing -= 1
                 return [render("Cleared", sequence_id=next(self._sequence))]
+            case GoingAway():
+                return [leave_soon(item)]
             case ServerError():
                 return [trouble(item)]
             case _ if self._n_clearing:

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
     introduction,
+    leave_soon,
     model_uuid,
     read,
     render,
@@ -32,7 +33,7 @@ from pipeline.dialects.deepgram.told import (
 from pipeline.dialects.dialect import POOLED_S, Close, Dialect, Finish, Open, Say, Tell
 from pipeline.dialects.values import Speed
 from stages.errors import ProtocolError, ServerError
-from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
+from stages.items import Cancelled, ClientMessage, Flushed, GoingAway, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -207,6 +208,8 @@ class DeepgramV2(Dialect):
         match item:
             case Cancelled():
                 return [self._interrupted(item)]
+            case GoingAway():
+                return [leave_soon(item)]
             case ServerError():
                 return [trouble(item)]
             case _ if self._interrupts:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.dialects.dialect import Message
     from pipeline.voice_names import VoiceNames
     from stages.errors import ServerError
+    from stages.items import GoingAway
 
 MAX_TYPE_CHARS = 40
 
@@ -67,6 +68,15 @@ def trouble(error: ServerError) -> str:
     if error.fatal:
         return render("Error", code=code, description=description)
     return warning(code, description)
+
+
+def leave_soon(item: GoingAway) -> str:
+    """The request to leave, as a warning: clients log one and go on."""
+    if item.reason == "draining":
+        return warning("GOING_AWAY", "this server is being drained: open the next socket anew")
+    within = "" if item.grace_s is None else f" within {item.grace_s:g} s"
+    told = f"the server closes: what is being said is spoken to its end{within}, and no more"
+    return warning("GOING_AWAY", told)
 
 
 def introduction(voice: str, voice_names: VoiceNames) -> dict[str, str]:

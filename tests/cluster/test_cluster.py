@@ -1,0 +1,289 @@
+"""Three light servers behind HAProxy: who comes, where they land, and what they hear when a server
+leaves, dies or hangs. No figure is measured here: bench/cluster.py does that."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trio
+
+from tests.cluster.balanced import running_balancer
+from tests.cluster.conftest import PLACES
+from tests.faults.raw_client import Closed, Refused, ask, post, websocket
+from tests.faults.raw_frames import sound
+from tests.server_process import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.cluster.balanced import Balancer, Cluster
+    from tests.faults.raw_client import RawWebSocket
+    from tests.faults.raw_frames import Frame
+
+EVENTS = "events=true"
+BEGIN, END = "Hello there, all of you. ", "And this is the end of it."
+GOING_AWAY = 1001
+
+
+class Speaker:
+    """A client that is in the middle of what it says, and has heard its beginning."""
+
+    def __init__(self, socket: RawWebSocket) -> None:
+        self.socket = socket
+        self._frames: list[Frame] = []
+
+    async def begin(self) -> None:
+        """Say the first sentence, and hear it."""
+        await self.socket.speak(BEGIN + " ")
+        self._frames += await self.socket.frames_until_event("segment_end")
+
+    async def end(self) -> bytes:
+        """Say the rest, and hear all of it."""
+        await self.socket.speak(END, flush=True)
+        self._frames += await self.socket.frames_until_event("flushed")
+        return sound(self._frames)
+
+    async def say_all(self) -> bytes:
+        await self.begin()
+        return await self.end()
+
+
+@asynccontextmanager
+async def speakers(port: int, number: int) -> AsyncIterator[list[Speaker]]:
+    """So many speakers who come at once, and have all begun."""
+    async with AsyncExitStack() as stack:
+        came: list[Speaker] = []
+
+        async def come() -> None:
+            socket = await stack.enter_async_context(websocket(port, EVENTS))
+            speaker = Speaker(socket)
+            await speaker.begin()
+            came.append(speaker)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(number):
+                nursery.start_soon(come)
+        yield came
+
+
+async def say_the_rest(those: list[Speaker]) -> set[bytes]:
+    """What all of them have heard in the end, which should be one and the same."""
+    heard = set()
+
+    async def end(speaker: Speaker) -> None:
+        heard.add(await speaker.end())
+
+    async with trio.open_nursery() as nursery:
+        for speaker in those:
+            nursery.start_soon(end, speaker)
+    return heard
+
+
+async def speech(cluster: Cluster, n: int = 0) -> set[bytes]:
+    """What is heard where nothing happens, of a server itself."""
+    async with websocket(cluster.servers[n].port, EVENTS) as socket:
+        return {await Speaker(socket).say_all()}
+
+
+def numbers(cluster: Cluster) -> list[int]:
+    """How many are where."""
+    return [cluster.sessions(n) for n in range(len(PLACES))]
+
+
+async def until_status(cluster: Cluster, n: int, word: str) -> None:
+    await trio.to_thread.run_sync(cluster.wait_for_status, n, word)
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+async def test_newcomers_land_where_there_is_room(cluster: Cluster, at_once: bool) -> None:
+    """A full server answers fastest and stays the one with the fewest connections: where nobody
+    tells the balancer how many places each has, it swallows newcomers and 16 of 30 are refused."""
+    async with AsyncExitStack() as stack:
+
+        async def come() -> None:
+            socket = await stack.enter_async_context(websocket(cluster.port, EVENTS))
+            await socket.next_event("ready")
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(30):
+                if at_once:
+                    nursery.start_soon(come)
+                else:
+                    await come()
+        there = numbers(cluster)
+        assert sum(there) == 30
+        assert all(0 < number <= places for number, places in zip(there, PLACES, strict=True))
+
+
+async def test_where_all_is_full_a_newcomer_waits_for_a_place_and_not_for_ever(
+    cluster: Cluster,
+) -> None:
+    async with AsyncExitStack() as stack:
+        sockets = [
+            await stack.enter_async_context(websocket(cluster.port, EVENTS))
+            for _ in range(sum(PLACES))
+        ]
+        async with httpx.AsyncClient() as client:
+            refusal = await client.get(cluster.url + "/ws/stream", timeout=PATIENCE_S)
+        assert refusal.status_code == 503
+        assert refusal.headers["retry-after"] == "2"
+        assert refusal.json()["code"] == "overloaded"
+
+        async with trio.open_nursery() as nursery:
+
+            async def leave() -> None:
+                while cluster.balancer.n_waiting() == 0:
+                    await trio.sleep(0.01)
+                await sockets.pop().close()
+
+            nursery.start_soon(leave)
+            async with websocket(cluster.port, EVENTS) as newcomer:  # who waited, and was let in
+                await newcomer.next_event("ready")
+
+
+async def test_who_is_refused_by_a_server_is_let_in_by_another(cluster: Cluster) -> None:
+    """Others may fill a server past the balancer: another balancer, or this one's old worker. Its
+    503 is taken to another server, for POST too: it comes before anything was spoken."""
+    expected = await speech(cluster)
+    async with AsyncExitStack() as stack:
+        for _ in range(PLACES[1]):
+            await stack.enter_async_context(websocket(cluster.servers[1].port, EVENTS))
+        logged = len(cluster.balancer.log)
+        async with speakers(cluster.port, 12) as those:
+            assert await say_the_rest(those) == expected
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(speak_by_post, cluster.port)
+    lines = await new_lines(cluster.balancer, logged, 16)
+    assert any(" 101 " in line and " +1 " in line for line in lines), lines
+    assert any(line.split()[1] == "POST" and " +1 " in line for line in lines), lines
+
+
+async def speak_by_post(port: int) -> None:
+    request = post("/api/speak", {"text": BEGIN}, "Connection: close")
+    assert (await ask(port, request)).status == 200
+
+
+async def new_lines(balancer: Balancer, logged: int, number: int) -> list[str]:
+    """The lines about so many requests that have come to their end, since so much was logged."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            lines = [line for line in balancer.log[logged:].splitlines() if " request=" in line]
+            if len(lines) >= number:
+                return lines
+            await trio.sleep(0.01)
+
+
+async def test_a_server_that_drains_gets_nobody_and_cuts_nobody(cluster: Cluster) -> None:
+    expected = await speech(cluster)
+    async with speakers(cluster.port, 12) as those:
+        before = numbers(cluster)
+        cluster.drain(2)
+        await until_status(cluster, 2, "DRAIN (agent)")
+        async with speakers(cluster.port, 3) as newcomers:
+            assert numbers(cluster)[2] == before[2]
+            assert await say_the_rest([*those, *newcomers]) == expected
+        cluster.stay(2)
+        await until_status(cluster, 2, "UP")
+
+
+async def test_at_sigterm_who_is_still_sending_text_says_it_to_the_end(cluster: Cluster) -> None:
+    """Four of four were cut at 38 %: at SIGTERM no more text was read."""
+    expected = await speech(cluster)
+    async with speakers(cluster.port, 12) as those:
+        assert cluster.sessions(2) > 0
+        cluster.terminate(2)
+        await until_status(cluster, 2, "DRAIN (agent)")
+        async with speakers(cluster.port, 2) as newcomers:
+            assert await say_the_rest([*those, *newcomers]) == expected
+        assert await cluster.servers[2].wait() == 0
+    await start(cluster, 2)
+
+
+async def start(cluster: Cluster, n: int) -> None:
+    await trio.to_thread.run_sync(cluster.start, n)
+    await until_status(cluster, n, "UP")
+
+
+async def test_a_server_that_dies_is_left_at_once_and_all_is_heard_again(cluster: Cluster) -> None:
+    """Its listeners see the end, connect again and are served elsewhere; the same text is the same
+    sound, so they lose nothing."""
+    expected = await speech(cluster)
+    heard = []
+
+    async def speak_until_heard() -> None:
+        while True:
+            with contextlib.suppress(Closed, Refused, trio.BrokenResourceError):
+                async with websocket(cluster.port, EVENTS) as socket:
+                    speaker = Speaker(socket)
+                    await speaker.begin()
+                    if not heard_first.is_set():
+                        begun.append(speaker)
+                        await heard_first.wait()
+                    heard.append(await speaker.end())
+                    return
+
+    heard_first, begun = trio.Event(), list[Speaker]()
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(speak_until_heard)
+        while len(begun) < 10:
+            await trio.sleep(0.01)
+        assert cluster.sessions(2) > 0
+        cluster.kill(2)
+        heard_first.set()
+    assert len(heard) == 10
+    assert set(heard) == expected
+    await start(cluster, 2)
+
+
+async def test_a_server_that_hangs_is_cut_off(cluster: Cluster) -> None:
+    """Who is spoken to by it sees an end, rather than silence for as long as it hangs; who is just
+    connecting is connected to another."""
+    with running_balancer(cluster.addresses, "--check", "900ms") as balancer:
+        async with websocket(balancer.port, EVENTS) as socket:
+            await socket.next_event("ready")
+            rows = balancer.stats().values()
+            [n] = [n for n, row in enumerate(rows) if row["scur"] == "1"]
+            cluster.stop(n)
+            try:
+                with contextlib.suppress(Closed):
+                    await socket.next_frame()
+                    pytest.fail("a server that hangs said something")
+                async with websocket(balancer.port, EVENTS) as newcomer:
+                    await newcomer.next_event("ready")
+            finally:
+                cluster.go_on(n)
+
+
+async def test_a_reload_cuts_nobody(cluster: Cluster) -> None:
+    expected = await speech(cluster)
+    expected = await speech(cluster)
+    async with speakers(cluster.port, 12) as those:
+        await trio.to_thread.run_sync(cluster.reload)
+        async with speakers(cluster.port, 2) as newcomers:
+            assert sum(numbers(cluster)) == 2, "the new worker counts from 0"
+            assert await say_the_rest([*those, *newcomers]) == expected
+
+
+def test_the_balancer_answers_for_all(cluster: Cluster) -> None:
+    """What is one server's alone is not told through it, in whatever spelling; its own figures
+    stand at another port."""
+    for path, status in {
+        "/health/live": 200,
+        "/health/ready": 200,
+        "/api/voices": 200,
+        "/metrics": 403,
+        "/%6detrics": 403,
+        "/admin/drain": 403,
+        "//admin/drain": 403,
+    }.items():
+        assert httpx.get(cluster.url + path).status_code == status, path
+    figures = httpx.get(f"http://127.0.0.1:{cluster.balancer.metrics_port}/metrics").text
+    for server in cluster.servers:
+        name = f'proxy="speech",server="127.0.0.1:{server.port}"'
+        assert f"haproxy_server_current_sessions{{{name}}} 0" in figures
