@@ -9,11 +9,12 @@ more be spoken to than can be at one moment in a hundred, if all are taken and e
 audio); a client is back as soon as the bench of a cluster says, or, before that has run, in 63 ms
 (docs/adr/0050-fleet.md). All else is assumed, and an option: sessions, swing, failures.
 
-A day is shortened to 45 minutes while sessions keep their length, so its swing is 32 times as steep as
-a real one. Ten servers are killed in it and ten hang: far more than do. Llama 3's training lost
-16,384 GPUs 419 times in 54 days (arXiv 2407.21783), one in 51,000 hours of a GPU, one in two
-days among a thousand. All servers are started anew once, a twentieth at a time. All policies
-meet the same arrivals and failures; balancers, four unless told, count their own connections alone.
+A day is shortened to 45 minutes while sessions keep their length, so its swing is 32 times as steep
+as a real one. Ten servers are killed in it and ten hang: far more than do. Llama 3's training lost
+16,384 GPUs 419 times in 54 days (arXiv 2407.21783), one in 51,000 hours of a GPU, one in two days
+among a thousand. All servers are started anew once, a twentieth of them drained at the same moment.
+All policies meet the same arrivals and failures; balancers, four unless told, count their own
+connections alone.
 
 refused     newcomers without a place, of those who came
 with room   those among the refused and lost, while some server had a free place
@@ -51,7 +52,7 @@ if __name__ == "__main__":
 from bench.common import ROOT, Figure, Result, argument_parser, report
 from bench.fleet_balancer import Policy
 from bench.fleet_model import Fleet
-from bench.fleet_plan import Plan, erlang_b, places_for
+from bench.fleet_plan import Plan, erlang_b, places_for, servers_for
 
 if TYPE_CHECKING:
     import argparse
@@ -227,6 +228,7 @@ def measure(asked: argparse.Namespace) -> Iterator[Result]:
         "voices_each": plan.voices[0],
         "places_each": each,
         "peak_listeners": round(plan.load * n_places),
+        "gpus_for_1000_listeners": servers_for(1000, each, 0.001),
         "refused_percent_by_one_pool": round(100 * erlang_b(plan.load * n_places, n_places), 4),
         "refused_percent_by_one_gpu": round(100 * erlang_b(plan.load * each, each), 2),
     }

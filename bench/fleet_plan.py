@@ -109,3 +109,12 @@ def places_for(voices: int, duty: float, risk: float) -> int:
     while 1 - cumulated_binomial(places + 1, duty)[voices] <= risk:
         places += 1
     return places
+
+
+def servers_for(offered: float, places: int, refused: float) -> int:
+    """The fewest servers of so many places that refuse no more than this part, if a balancer makes
+    one pool of them; see `erlang_b` for `offered`."""
+    servers = max(1, math.ceil(offered / places) // 2)
+    while erlang_b(offered, servers * places) > refused:
+        servers += 1
+    return servers

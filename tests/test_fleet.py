@@ -12,7 +12,7 @@ import pytest
 from bench import fleet
 from bench.fleet_balancer import Balancer, Policy
 from bench.fleet_model import Fleet
-from bench.fleet_plan import Plan, cumulated_binomial, erlang_b, places_for
+from bench.fleet_plan import Plan, cumulated_binomial, erlang_b, places_for, servers_for
 
 if TYPE_CHECKING:
     from bench.fleet_plan import Tally
@@ -134,6 +134,13 @@ def test_places_are_as_many_as_the_duty_allows() -> None:
     assert places_for(8, 1.0, 0.01) == 8
     n = places_for(8, 0.4, 0.01)
     assert 1 - cumulated_binomial(n, 0.4)[8] <= 0.01 < 1 - cumulated_binomial(n + 1, 0.4)[8]
+
+
+def test_servers_are_no_more_than_it_takes() -> None:
+    """The sums of docs/scaling.md."""
+    for offered, servers in ((100, 12), (1000, 98), (10_000, 925)):
+        assert servers_for(offered, 11, 0.001) == servers
+        assert erlang_b(offered, (servers - 1) * 11) > 0.001
 
 
 def test_the_tiny_bench_measures_all_its_figures() -> None:
