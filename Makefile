@@ -61,7 +61,7 @@ check: .venv/.full ## Formatting, lint and types, of the Dockerfile, shell scrip
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/helm/files/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/*/*/*.sh tests/*.sh tests/*/*.sh
 	$(BIN)/helm lint --strict --quiet deploy/helm
 
 format: .venv/.full ## Format the code, and mend what lint can mend

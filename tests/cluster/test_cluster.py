@@ -213,7 +213,7 @@ async def test_a_server_that_dies_is_left_at_once_and_all_is_heard_again(cluster
     """Its listeners see the end, connect again and are served elsewhere; the same text is the same
     sound, so they lose nothing."""
     expected = await speech(cluster)
-    heard = []
+    heard = list[bytes]()
 
     async def speak_until_heard() -> None:
         while True:

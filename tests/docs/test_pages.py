@@ -42,7 +42,6 @@ OTHERS_FLAGS = {
     "--build-arg": "docker's",
     "--from-file": "kubectl's",
     "--gpus": "docker's",
-    "--from-file": "kubectl's",
     "--group-add": "docker's",
     "--init": "docker's",
     "--key": "the examples'",

@@ -45,7 +45,6 @@ NOT_RUN = {
     "for pod in $(kubectl ": "needs a cluster",
     ".venv/bin/uv pip install ": "would change what is installed here",
     ".venv/bin/python -m pip install ": "likewise",
-    "kubectl ": "needs a cluster",
     ".venv/bin/python bench/report.py ": "measures for minutes, and writes into the project",
     ".venv/bin/python fuzz/run.py ": "takes ten minutes: tests/fuzz has ten seconds of it",
     ".venv/bin/python -m tests.random_": "takes 40 s; other tests write such models, but small",
