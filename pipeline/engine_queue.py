@@ -30,8 +30,11 @@ that it need not wait for us. More would only keep requests from being put toget
 def fail(engine: Engine, requests: Sequence[QueuedRequest], error: Exception) -> None:
     """Fail these requests by what the engine raised."""
     if not isinstance(error, ServerError):  # a bug, then
-        connections = [request.connection for request in requests]
-        log.error("%s failed", engine.name, connections=connections, exc_info=error)
+        names = {
+            "connections": [request.connection for request in requests],
+            "requests": [request.client_request for request in requests],
+        }
+        log.error("%s failed", engine.name, **names, exc_info=error)
     for request in requests:
         request.fail(error)
 
@@ -111,6 +114,7 @@ class EngineQueue:
                 "%s could not let go of a request",
                 self.engine.name,
                 connections=[request.connection],
+                requests=[request.client_request],
             )
 
     def able(self) -> list[QueuedRequest]:
