@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,10 @@ import trio
 from pipeline.capacity import Turnover
 from pipeline.pace import ServerPace
 from pipeline.real_time import WorkMeter
-from pipeline.rehearsal import rehearse
+from pipeline.rehearsal import rehearse, rehearse_together
 from stages.items import Style
 from tests.fakes import STYLE, Negating, TellingEngine, segment, service
-from tests.timed_models import Figures, SlowSpeaker, slow_service
+from tests.timed_models import PIECE_S, Figures, SlowSpeaker, slow_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,6 +166,29 @@ async def test_there_is_room_again_once_the_first_has_heard_all(autojump_clock: 
     first.hears_for_s, second.hears_for_s = 9.0, 4.0
     silent.hears, silent.hears_for_s = False, 0.0
     assert speaking.pace.room_in_s() == 4
+
+
+@pytest.mark.parametrize(
+    ("factor", "least", "most"),
+    [(0.5, 2, 2), (0.1, 9, 14), (0.05, 19, 30), (0.001, PLACES, PLACES)],
+)
+async def test_capacity_is_known_before_anybody_has_spoken(
+    autojump_clock: MockClock, factor: float, least: int, most: int
+) -> None:
+    """Piper's was as many as there are places until it had spoken for a while: a balancer sent 256
+    to a machine that can speak to two."""
+    server = await slow_service(SlowSpeaker(factor), max_listeners=PLACES)
+    await rehearse_together(server, server.style)
+    assert least <= Figures(server)("capacity") <= most
+
+
+async def test_a_hiccup_of_the_machine_at_the_start_refuses_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    delays = itertools.chain([0.1 / (0.004 * PIECE_S)], itertools.repeat(1.0))
+    server = await slow_service(SlowSpeaker(0.004, jitter=lambda: next(delays)), max_listeners=100)
+    await rehearse_together(server, server.style)
+    assert Figures(server)("capacity") == 100
 
 
 def test_of_many_places_one_comes_free_soon() -> None:

@@ -92,7 +92,7 @@ async def open_answers(
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")
             operators = OperatorRule(is_private=_is_private(options))
-            make = partial(create_app, service, options.allowed_origins, uploads, operators)
+            make = partial(create_app, service, access.origins, uploads, operators)
             app = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
             http = HttpServer(app)
             # Keep what was made so far out of full collections: walking it (80,000 objects of

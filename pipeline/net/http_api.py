@@ -44,7 +44,7 @@ from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from fastapi import FastAPI
     from starlette.types import Scope
@@ -104,7 +104,7 @@ class Health(BaseModel):
 
 def create_app(
     service: Service,
-    origins: Sequence[str] = (),
+    origins: Collection[str] = (),
     uploads: Uploads | None = None,
     operators: OperatorRule = OperatorRule(),  # noqa: B008 - frozen
 ) -> FastAPI:
