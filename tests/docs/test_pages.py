@@ -50,7 +50,20 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
+<<<<<<< HEAD
     "--set": "helm's",
+=======
+    "--certificate": "deploy/haproxy/configure.py's",
+    "--check": "deploy/haproxy/configure.py's",
+    "--metrics": "deploy/haproxy/configure.py's",
+    "--no-root": "deploy/haproxy/configure.py's",
+    "--places": "deploy/haproxy/configure.py's",
+    "--queue": "deploy/haproxy/configure.py's",
+    "--redirect": "deploy/haproxy/configure.py's",
+    "--server": "deploy/haproxy/configure.py's",
+    "--socket": "deploy/haproxy/configure.py's",
+    "--wyoming": "deploy/haproxy/configure.py's",
+>>>>>>> refs/heads/haproxy
     "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
