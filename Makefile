@@ -21,12 +21,8 @@ PARALLEL := --numprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser promtool
-=======
 .PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser \
-	balancer
->>>>>>> refs/heads/haproxy
+	balancer promtool
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,11 +35,7 @@ setup: .venv/.full ## Install all that the models, the tests and the checks need
 # Compiled once: each of some 300 programs that tests start would compile all of it anew where the
 # environment forbids to keep that, as in many containers.
 test: export PYTHONDONTWRITEBYTECODE :=
-<<<<<<< HEAD
-test: check tests/node/node_modules/.stamp browser promtool ## Run every check and every test
-=======
-test: check tests/node/node_modules/.stamp browser balancer ## Run every check and every test
->>>>>>> refs/heads/haproxy
+test: check tests/node/node_modules/.stamp browser balancer promtool ## Run every check and every test
 	$(BIN)/python -m pytest $(PARALLEL)
 
 nightly: test ## Run the laws with thirty times the examples as well, an hour and more; and listen
@@ -77,11 +69,7 @@ format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-<<<<<<< HEAD
-coverage: .venv/.full browser promtool ## Run the tests and tell which branches none of them took
-=======
-coverage: .venv/.full browser balancer ## Run the tests and tell which branches none of them took
->>>>>>> refs/heads/haproxy
+coverage: .venv/.full browser balancer promtool ## Run the tests and tell which branches none of them took
 	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
@@ -165,12 +153,10 @@ tests/node/node_modules/.stamp: tests/node/package-lock.json tests/node/install.
 browser:
 	@tests/page/install.sh
 
-<<<<<<< HEAD
 # Without promtool those of the alert rules are.
 promtool:
 	@tests/monitoring/install.sh
-=======
+
 # Without HAProxy those of a cluster are.
 balancer:
 	@tests/cluster/install.sh
->>>>>>> refs/heads/haproxy

@@ -50,9 +50,6 @@ OTHERS_FLAGS = {
     "--read-only": "docker's",
     "--reinstall-package": "uv's",
     "--rm": "docker's",
-<<<<<<< HEAD
-    "--set": "helm's",
-=======
     "--certificate": "deploy/haproxy/configure.py's",
     "--check": "deploy/haproxy/configure.py's",
     "--metrics": "deploy/haproxy/configure.py's",
@@ -63,7 +60,7 @@ OTHERS_FLAGS = {
     "--server": "deploy/haproxy/configure.py's",
     "--socket": "deploy/haproxy/configure.py's",
     "--wyoming": "deploy/haproxy/configure.py's",
->>>>>>> refs/heads/haproxy
+    "--set": "helm's",
     "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
