@@ -40,6 +40,7 @@ OTHERS_FLAGS = {
     "--fail-with-body": "curl's",
     "--debian": "deploy/try_in_chroot.sh's",
     "--build-arg": "docker's",
+    "--from-file": "kubectl's",
     "--gpus": "docker's",
     "--group-add": "docker's",
     "--init": "docker's",
@@ -59,11 +60,13 @@ OTHERS_FLAGS = {
     "--server": "deploy/haproxy/configure.py's",
     "--socket": "deploy/haproxy/configure.py's",
     "--wyoming": "deploy/haproxy/configure.py's",
+    "--set": "helm's",
     "--signal": "docker's, and systemctl's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",
     "--url": "the examples'",
+    "--wait": "helm's",
     "--version": "every program's",
 }
 """Flags that the pages name and the server does not have."""
@@ -145,6 +148,7 @@ def test_every_package_has_its_licence_told() -> None:
     wanted = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["models"],
+        *project["project"]["optional-dependencies"]["tracing"],
         *project["dependency-groups"]["dev"],
         *project["dependency-groups"]["tools"],
     ]
