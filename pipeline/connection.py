@@ -20,11 +20,11 @@ from pipeline.close_code import CloseCode
 from pipeline.delivery import Delivery
 from pipeline.inbox import Inbox
 from pipeline.ledger import UNITS_PER_S, Ledger
+from pipeline.open_utterance import OpenUtterance
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from pipeline.usage import Usage
-from pipeline.utterance import Utterance
 from stages.errors import Disconnected, GoneAway, ServerError
 from stages.intake.stage import Messages, take_in
 from stages.items import Answer, Event, Flush, Segment, SegmentFailed, Speech, Token
@@ -95,7 +95,7 @@ class _Connection:
         self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
         self._tokens = TokenQueue()  # of the turn
-        self._utterance = Utterance(flush_ends=conversation.flush_ends)
+        self._utterance = OpenUtterance(flush_ends=conversation.flush_ends)
         self._is_told_late = False
         self._delivery = Delivery(service, conversation, self._ledger, usage)
         self._preparation = Preparation(service.executor, self._tell, holder)

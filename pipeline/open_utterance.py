@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from stages.items import Token
 
 SILENT_S = 2.0
-"""How long a client is silent, of whom all has been spoken, before its text counts as ended that no
-flush ends. Measured in ADR 46: a language model's pauses inside a reply, but for calls of tools."""
+"""How long a client that has never flushed is silent, of whom all has been spoken, before its text
+counts as ended: more than a language model's pauses inside a reply mostly are (ADR 46)."""
 
 
-class Utterance:
+class OpenUtterance:
     """One client's text up to its flush, or to the end of its conversation: utterance after
     utterance, until one is the last."""
 
@@ -28,6 +28,8 @@ class Utterance:
         self._flush_ends = flush_ends
         self._is_open = not flush_ends
         self._is_last = False
+        self._has_text = False
+        self._ends_by_flushes = False
         self._said_at = trio.current_time()
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -45,27 +47,33 @@ class Utterance:
         """Enter what was taken in."""
         if isinstance(item, Flush):
             self._said_at = trio.current_time()
-            self._is_open &= not self._flush_ends
-            self._changed.unpark_all()
+            self._ends_by_flushes = self._flush_ends
+            self._end(is_end=self._flush_ends)
         elif item.text.strip():
             self.begin()
+            self._has_text = True
 
     def cancel(self) -> None:
         """The client has barged in."""
-        self._is_open &= not (self._flush_ends or self._is_last)
-        self._changed.unpark_all()
+        self._end(is_end=self._flush_ends or self._is_last)
 
     def progress(self) -> None:
         """Something of it may have been sent."""
         self._changed.unpark_all()
 
+    def _end(self, *, is_end: bool) -> None:
+        self._is_open &= not is_end
+        self._has_text = False
+        self._changed.unpark_all()
+
     async def end(self, has_been_sent: Callable[[], bool]) -> None:
-        """Return once it is over. It is the last; where nothing ends it, it ends by `SILENT_S`
-        without a word once all that was said `has_been_sent`."""
+        """Return once it is over: it is the last. The text of a client that has flushed before ends
+        by a flush; any other by `SILENT_S` without a word, too, once it `has_been_sent`."""
         self._is_last = True
         await trio.lowlevel.checkpoint()
         while self._is_open:
-            silent_at = self._said_at + SILENT_S
+            waits_for_flush = self._ends_by_flushes and self._has_text
+            silent_at = math.inf if waits_for_flush else self._said_at + SILENT_S
             is_silent = trio.current_time() >= silent_at
             if is_silent and has_been_sent():
                 self._is_open = False
