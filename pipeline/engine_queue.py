@@ -232,6 +232,7 @@ class EngineQueue:
             pieces_s = more_s if n_before else begun_s
             pieces_s.append((request.n_samples - n_before) / self.engine.sample_rate)
             request.steps_s += took_s
+            request.segment.timing.worked_s += took_s
         self._meter.stepped(took_s, begun_s, more_s, used_s=used_s, n_together=step.n_together)
         if step.is_spare:
             self._spare_time.end(step.now, took_s)

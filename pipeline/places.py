@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.metrics import Metrics
     from pipeline.pace import ServerPace
     from pipeline.tenants import Tenant
+    from pipeline.traces import Traces
     from stages.items import Style
 
 
@@ -47,6 +48,8 @@ class Places:
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
         """Called with each listener's account, once it has left its place."""
+        self.traces: Traces | None = None
+        """Those of the conversations that begin from now on; None: nobody asked for any."""
         self._leaving = leaving
         self._pace = pace
         self._turnover = Turnover()
@@ -116,6 +119,8 @@ class Places:
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
         taken_at = trio.current_time()
+        if self.traces is not None:
+            usage.trace = self.traces.begin(caller.trace_context)
         try:
             yield usage
         finally:
@@ -124,3 +129,5 @@ class Places:
             if tenant is not None:
                 tenant.leave()
             self.keep_usage(usage)
+            if usage.trace is not None:
+                usage.trace.end(usage.line())

@@ -94,8 +94,9 @@ async def serve(options: ServeSettings) -> None:
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                note = partial(_note_signals, signals, reloading, leaving)
-                nursery.start_soon(note, told_to_end, told_again)
+                nursery.start_soon(
+                    _note_signals, signals, reloading, leaving, told_to_end, told_again
+                )
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)

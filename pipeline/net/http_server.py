@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.usage import Caller
 
 
-class _NamedAnswer(Config):
+class _HttpConfig(Config):
     """Hypercorn's settings for one answer. All that it sends has the name that the request goes by,
     what it answers by itself included."""
 
@@ -57,7 +57,7 @@ class HttpServer:
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
         state = ConnectionState({CALLER: caller, HOLDER: stream.holder})
-        config = _NamedAnswer()
+        config = _HttpConfig()
         config.request_id = caller.request_id
         await TCPServer(self._app, config, self._context, state, transport)
 

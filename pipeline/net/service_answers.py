@@ -26,7 +26,7 @@ from pipeline.voices import list_voices
 from stages.errors import Draining, LimitReached, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pipeline.close_code import CloseCode
     from pipeline.net.crowd import Crowd
@@ -51,6 +51,10 @@ been used: the upgrade, its ten tasks and its close take 5 ms."""
 
 LEAVES_WITHIN_S = 1.0
 """The limit for the tasks of a socket that was cut off to end."""
+
+
+TRACE_HEADERS = "traceparent", "tracestate"
+"""Those by which a request says what trace it is part of (W3C Trace Context, 3.2 and 3.3)."""
 
 
 class ServeSession(Protocol):
@@ -93,7 +97,13 @@ class ServiceAnswers:
         reader: RequestReader,
         tenant: Tenant | None,
     ) -> None:
-        caller = Caller(tenant, stream.peer, route_of(request.path), stream.request_id)
+        caller = Caller(
+            tenant,
+            stream.peer,
+            route_of(request.path),
+            stream.request_id,
+            self._trace_context(request),
+        )
         if (target := upload_target(request)) is not None:
             if self._uploads is None:
                 raise Refused(403, "uploads_off", "this server takes no uploads")
@@ -111,6 +121,11 @@ class ServiceAnswers:
                 # Hypercorn would take up what comes behind, and close in mid-answer.
                 stream.input_left = request.n_to_come
                 await self._http.serve(stream, caller)
+
+    def _trace_context(self, request: HttpRequest) -> Mapping[str, str] | None:
+        if self.service.places.traces is None:
+            return None
+        return {name: ",".join(request.values(name.encode())) for name in TRACE_HEADERS}
 
     def has_listeners(self, but: Session | None = None) -> bool:
         """Whether anybody has asked for speech, of all sessions `but` one."""
