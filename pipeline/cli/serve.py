@@ -23,6 +23,7 @@ from pipeline.holdings import Account
 from pipeline.leaving import Leaving
 from pipeline.net.access import Access, is_loopback
 from pipeline.net.addresses import TrustedProxies
+from pipeline.net.agent import Agent
 from pipeline.net.announcement import announce
 from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.keys import KEYS_VARIABLE, read_keys
@@ -75,9 +76,8 @@ async def serve(options: ServeSettings) -> None:
         listened = signals_to_hear(reloads=reloading.is_wanted)
         signals = bound.enter_context(trio.open_signal_receiver(*listened))
         sockets = await _listen(options.host, options.port, bound)
-        wyoming = None
-        if options.wyoming_port is not None:
-            wyoming = await _listen(options.host, options.wyoming_port, bound)
+        wyoming = await _listen(options.host, options.wyoming_port, bound)
+        asked_by_proxies = await _listen(options.host, options.agent_port, bound)
         with StartProgress() as progress:
             port = Port(
                 StartingAnswers(lambda: progress.part),
@@ -90,11 +90,13 @@ async def serve(options: ServeSettings) -> None:
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
                 await nursery.start(port.serve, sockets)
+                agent = await _serve_agent(port, nursery, asked_by_proxies)
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                note = partial(_note_signals, signals, reloading, leaving)
-                nursery.start_soon(note, told_to_end, told_again)
+                nursery.start_soon(
+                    _note_signals, signals, reloading, leaving, told_to_end, told_again
+                )
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
@@ -112,8 +114,8 @@ async def serve(options: ServeSettings) -> None:
                     is_warm = True
                     progress.end()
                     port.answers = answers
-                    if wyoming is not None:
-                        await _serve_wyoming(port, answers, nursery, options, wyoming)
+                    agent.service = answers.service
+                    await _serve_wyoming(port, answers, nursery, options, wyoming)
                     told = _number(sockets), " and ".join(_hosts(sockets)), page
                     log.info("listening on port %d of %s: %s", *told)
                     await told_to_end.wait()
@@ -208,6 +210,18 @@ def check_wyoming(options: ServeSettings) -> None:
         )
 
 
+async def _serve_agent(
+    port: Port, nursery: trio.Nursery, sockets: list[trio.SocketListener]
+) -> Agent:
+    """Answer what HAProxy asks, if there are sockets for that."""
+    agent = Agent()
+    if sockets:
+        await nursery.start(partial(port.accept, sockets, agent.serve, is_for_proxies=True))
+        told = _number(sockets), " and ".join(_hosts(sockets))
+        log.info("HAProxy's agent-check on port %d of %s: it asks for no key", *told)
+    return agent
+
+
 async def _serve_wyoming(
     port: Port,
     answers: ServiceAnswers,
@@ -215,7 +229,10 @@ async def _serve_wyoming(
     options: ServeSettings,
     sockets: list[trio.SocketListener],
 ) -> None:
-    """Serve those who wait in the kernel's queue since the start, and all who come."""
+    """Serve those who wait in the kernel's queue since the start, and all who come, if there are
+    sockets for that."""
+    if not sockets:
+        return
     await nursery.start(port.accept, sockets, answers.serve_wyoming)
     hosts, number = _hosts(sockets), _number(sockets)
     log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))
@@ -232,8 +249,12 @@ def _number(sockets: list[trio.SocketListener]) -> int:
     return number
 
 
-async def _listen(host: str, port: int, bound: contextlib.ExitStack) -> list[trio.SocketListener]:
-    """The sockets of a port, which are closed with `bound` at the latest."""
+async def _listen(
+    host: str, port: int | None, bound: contextlib.ExitStack
+) -> list[trio.SocketListener]:
+    """The sockets of a port, which are closed with `bound` at the latest; none without a port."""
+    if port is None:
+        return []
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
