@@ -137,6 +137,19 @@ async def test_what_is_no_trace_context_begins_a_trace_of_its_own(
     assert conversation.parent_id == ""
 
 
+async def test_what_a_client_says_of_its_trace_does_not_fill_the_log(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK quotes each member that is none: 16 kilobytes of them, at each conversation."""
+    states = ("forged line\x85,= ,A=b", "a=b," * 40, "a=1,a=2", "x" * 9_000)
+    async with traced(collector) as server:
+        for state in states:
+            headers = {"traceparent": PARENT, "tracestate": state}
+            await converse(server, ListPeer(), Caller(trace_context=headers))
+    collector.wait_for(len(states))
+    assert said(caplog) == []
+
+
 async def test_who_says_that_it_is_not_sampled_is_not_traced(collector: Collector) -> None:
     async with traced(collector) as server:
         unsampled = Caller(trace_context={"traceparent": PARENT[:-1] + "0"})
