@@ -68,5 +68,7 @@ async def test_only_operators_may(method: str, autojump_clock: MockClock) -> Non
         assert (refused.status_code, refused.json()["code"]) == (403, "operators_need_a_key")
     async with from_here(server) as http:
         passed_on = {"x-forwarded-for": "192.0.2.7"}
-        refused = await http.request(method, DRAIN_PATH, headers=passed_on)
-        assert refused.status_code == 403
+        of_a_page = {"origin": "http://localhost:3000"}  # which `--allowed-origins` may let speak
+        for headers in (passed_on, of_a_page):
+            refused = await http.request(method, DRAIN_PATH, headers=headers)
+            assert refused.status_code == 403
