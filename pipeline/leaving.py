@@ -49,8 +49,8 @@ class Leaving:
         self._changed.unpark_all()
 
     def stay(self) -> None:
-        """Take the drain back."""
-        if self.is_draining:
+        """Take the drain back. It does not take a `close` back."""
+        if self.is_draining and not self.closing.is_set():
             log.info("draining no more: newcomers are taken")
         self.is_draining = False
         self._changed.unpark_all()

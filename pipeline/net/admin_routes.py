@@ -29,8 +29,9 @@ class DrainAnswer(BaseModel):
 @dataclass(frozen=True, slots=True)
 class OperatorRule:
     """The rule for who counts as the one that runs the server: an operator's key. Where the server
-    has no keys, a program on the same machine, of a server that can be reached from nowhere else: no
-    page, whose requests a browser there sends. Some may speak (``--allowed-origins``), and no more."""
+    has no keys, a program on the same machine, of a server that can be reached from nowhere else.
+    That is no page, whose requests a browser there sends: some of those may speak
+    (``--allowed-origins``), and no more."""
 
     is_private: bool = False
     """Only this machine reaches the server, and it was not told to let everybody in."""
