@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import Result, percentiles
 from bench.serving import SENTENCE, Client
-from bench.sessions import SETTLE_S, WORDS_PER_S
+from bench.sessions import WORDS_PER_S
 from tests.cluster.balanced import running_cluster
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ async def fail(
     listening = [asyncio.create_task(company.listen()) for _ in range(n_listeners)]
     for failure in range(n_failures):
         n = failure % N_SERVERS
-        await until(lambda: company.n_hearing == n_listeners)
-        await asyncio.sleep(SETTLE_S)
+        await until(lambda: company.n_hearing == n_listeners == n_sessions(cluster))
         wanted = len(company.sound_s) + cluster.sessions(n)
         company.failed_at = time.perf_counter()
         signal(n)
@@ -161,6 +160,11 @@ async def fail(
         await asyncio.to_thread(cluster.wait_for_status, n, "UP")
     for each in listening:
         each.cancel()
+
+
+def n_sessions(cluster: Cluster) -> int:
+    """How many the balancer has with all servers."""
+    return sum(map(cluster.sessions, range(N_SERVERS)))
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -283,8 +287,7 @@ async def change(cluster: Cluster, callers: Callers, name: str, n_utterances: in
     in_the_middle = 0
     for n in itertools.cycle(range(N_SERVERS)):
         await asyncio.sleep(len(WORDS) * WORD_EVERY_S)
-        everywhere = range(N_SERVERS) if name == "reload" else (n,)
-        in_the_middle += sum(map(cluster.sessions, everywhere))
+        in_the_middle += n_sessions(cluster) if name == "reload" else cluster.sessions(n)
         await CHANGES[name](cluster, n)
         if in_the_middle >= n_utterances:
             break
