@@ -149,15 +149,17 @@ class Balancer:
         self._wait_for_worker(but=before)
 
     def _wait_for_worker(self, but: str) -> None:
+        """Until a worker answers, but for one of this process id, and the master hears signals."""
+
         def answers() -> bool:
             assert self._process is not None
             assert self._process.poll() is None, self.log
             try:
-                return self.info()["Pid"] != but
+                return self.info()["Pid"] != but and _hears(self._process.pid, signal.SIGUSR2)
             except (OSError, KeyError):
                 return False
 
-        wait_until(answers, "a worker of HAProxy")
+        wait_until(answers, f"a worker of HAProxy:\n{self.log}")
 
     def tell(self, command: str) -> str:
         """The answer on its socket to a command."""
@@ -205,6 +207,13 @@ def running_balancer(
             yield balancer
         finally:
             balancer.end()
+
+
+def _hears(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of a signal: before, a master of HAProxy loses it."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 class Cluster:
