@@ -16,10 +16,13 @@ from tests.cluster.balanced import running_cluster
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from tests.cluster.balanced import Cluster
 
 N_SERVERS = 3
+AS_RUN = ("--check", "900ms")
+"""As deploy/haproxy/configure.py has it: tests give servers of a busy machine far longer."""
 PLACES = 60
 N_CALLERS = 30
 """Who speak while servers leave: a third of them with each."""
@@ -34,6 +37,11 @@ AGAIN_S = 0.01
 """Until somebody who was refused asks again."""
 HEARD_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.01
+
+
+def cluster_of(places: Sequence[int], asked: argparse.Namespace) -> AbstractContextManager[Cluster]:
+    """Servers of so many places behind a balancer, as they would run."""
+    return running_cluster(places, server_options=asked.server_options, balancer_options=AS_RUN)
 
 
 def addresses() -> Iterator[str]:
@@ -176,7 +184,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def measure_failures(asked: argparse.Namespace) -> Iterator[Result]:
     """Servers that die, and servers that hang."""
-    with running_cluster([PLACES] * N_SERVERS, server_options=asked.server_options) as cluster:
+    with cluster_of([PLACES] * N_SERVERS, asked) as cluster:
         for case, n_failures, signal in (
             ("kill -9", asked.kills, cluster.kill),
             ("SIGSTOP", asked.stops, cluster.stop),
@@ -299,7 +307,7 @@ async def change(cluster: Cluster, callers: Callers, name: str, n_utterances: in
 def measure_leaving(asked: argparse.Namespace) -> Iterator[Result]:
     """Drains, ends, and reloads of the balancer."""
     for name in asked.changes:
-        with running_cluster([PLACES] * N_SERVERS, server_options=asked.server_options) as cluster:
+        with cluster_of([PLACES] * N_SERVERS, asked) as cluster:
             callers = Callers(cluster.port)
             in_the_middle = asyncio.run(change(cluster, callers, name, asked.utterances))
         yield {

@@ -25,8 +25,8 @@ back        from a failure to the first new sound
 crowded     listeners beside more than their GPU can speak to
 
 The floor: one pool of all places refuses nobody below full load (Erlang B: see the first case).
-Each hang costs its listeners what the checks take, 1 to 2 s; each kill the way back and a first
-sound.
+Each hang costs its listeners what the checks take, 1.9 to 2.4 s as deploy/haproxy/configure.py has
+them; each kill the way back and a first sound.
 
 Predicted: ``leastconn`` with agents and retries refuses nobody while there is room. ``random``
 alone refuses at the peak what Erlang B says of one GPU's 11 places, 13 %, so 7 % over the day;

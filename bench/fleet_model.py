@@ -163,7 +163,7 @@ class Fleet:
         hung_at = self._env.now
         longest = 0.0
         for balancer in self._balancers:
-            noticed_s = self._noticed_s()
+            noticed_s = self._noticed_s(self.plan.check_within_s)
             longest = max(longest, noticed_s)
             self._later(noticed_s, self._shut, server, balancer, hung_at)
         self._later(longest, self._kill, server)
@@ -188,9 +188,10 @@ class Fleet:
         self._is_up[server] = state is State.UP
         self._is_draining[server] = state is State.DRAINING
 
-    def _noticed_s(self) -> float:
-        """Two checks that fail."""
-        return self._dice.uniform(1, 2) * self.plan.check_s
+    def _noticed_s(self, each_s: float = 0.0) -> float:
+        """Two checks, each of which takes so long."""
+        plan = self.plan
+        return self._dice.uniform(0, plan.check_s) + plan.check_again_s + 2 * each_s
 
     def _rise(self, server: int) -> None:
         self._become(server, State.UP)

@@ -32,8 +32,12 @@ class Plan(NamedTuple):
     n_balancers: int = 1
     """They do not share what they count."""
     agent_s: float = 0.5
-    check_s: float = 1.0
-    """Between looks whether a server lives; two that fail are its end."""
+    check_s: float = 0.5
+    """Between looks whether a server lives; two that fail are its end, two others its return."""
+    check_again_s: float = 0.1
+    """Between the first of the two and the second."""
+    check_within_s: float = 0.9
+    """Who has not answered by then has failed."""
     queue_s: float = 2.0
     """How long a newcomer waits where all servers are full."""
     try_s: float = 0.001
