@@ -19,7 +19,7 @@ import trio
 from pipeline.close_code import CloseCode
 from pipeline.delivery import Delivery
 from pipeline.inbox import Inbox
-from pipeline.ledger import Ledger
+from pipeline.ledger import UNITS_PER_S, Ledger
 from pipeline.open_utterance import OpenUtterance
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
@@ -301,6 +301,12 @@ class _Connection:
     def is_spoken_to(self, now: float) -> bool:
         """See `pipeline.pace.Listener`."""
         return self._ledger.clock.dry_at > now or not self._waits_for_client
+
+    def left_to_hear_s(self, now: float) -> float:
+        """See `pipeline.pace.Listener`. A letter takes a byte, and a syllable of three as long as
+        three letters."""
+        text_s = self._ledger.n_bytes / UNITS_PER_S / self.style.speed
+        return self._ledger.clock.unheard_s(now) + text_s
 
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""

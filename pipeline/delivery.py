@@ -55,6 +55,7 @@ class Delivery:
                 metrics.ended(segment.style.voice, item.n_samples / rate)
                 speaks, _ = self._service.synthesizer_for(segment.speaking_style)
                 metrics.broken_off(speaks.name, segment.remarks)
+                self._usage.spoken(item, speaks.name, item.n_samples / rate)
                 if segment.index != self._failed:
                     self._service.pace.spoken(segment, item.n_samples / rate)
                 log.debug(

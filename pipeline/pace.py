@@ -72,6 +72,9 @@ class Listener(Protocol):
     def is_spoken_to(self, now: float) -> bool:
         """Whether there is text to speak to it now, or sound that it has not heard yet."""
 
+    def left_to_hear_s(self, now: float) -> float:
+        """About how long it will hear what there is for it by now."""
+
 
 class Demand(NamedTuple):
     """What listeners want who are spoken to at the same time."""
@@ -277,6 +280,13 @@ class ServerPace:
         demand, shares = self._current_demand(trio.current_time()), self._shares(style)
         n = most_listeners(lambda n: self._load(demand.with_more(shares, n)), self._most_listeners)
         return n if n > 1 or self.has_room(style) else 0
+
+    def room_in_s(self) -> float:
+        """How long it takes until the first of those who are spoken to has heard all that there is
+        for it by now: where there is no room for a newcomer, there is likely to be some then."""
+        now = trio.current_time()
+        spoken_to = [listener for listener in self.listeners if listener.is_spoken_to(now)]
+        return min((listener.left_to_hear_s(now) for listener in spoken_to), default=0.0)
 
     def _shares(self, style: Style) -> dict[Engine, float]:
         """How much sound each of the engines makes for a second in this style."""

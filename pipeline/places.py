@@ -7,6 +7,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import trio
+
+from pipeline.capacity import Turnover
 from pipeline.tenants import SOCKETS_PER_LISTENER
 from pipeline.usage import Caller, Usage
 from stages.errors import Draining, LimitReached, Overloaded, UnknownVoice
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
 
     from pipeline.leaving import Leaving
     from pipeline.metrics import Metrics
+    from pipeline.pace import ServerPace
     from pipeline.tenants import Tenant
+    from pipeline.traces import Traces
     from stages.items import Style
 
 
@@ -32,10 +37,10 @@ class Places:
         most: int,
         *,
         leaving: Leaving,
-        has_room: Callable[[Style], bool],
+        pace: ServerPace,
         metrics: Metrics,
     ) -> None:
-        """`most` may be taken, and none by newcomers once all are asked to leave; `has_room` says
+        """`most` may be taken, and none by newcomers once all are asked to leave; `pace` says
         whether somebody who begins in a style can be spoken to beside all others."""
         self.most = most
         self.n_taken = 0
@@ -43,8 +48,11 @@ class Places:
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
         """Called with each listener's account, once it has left its place."""
+        self.traces: Traces | None = None
+        """Those of the conversations that begin from now on; None: nobody asked for any."""
         self._leaving = leaving
-        self._has_room = has_room
+        self._pace = pace
+        self._turnover = Turnover()
         self._metrics = metrics
 
     @property
@@ -83,10 +91,12 @@ class Places:
             self._refuse(tenant, tenant.refuses_place())
         if self.are_taken:
             refused.labels("full").inc()
-            raise Overloaded(f"all {self.most} places are taken")
-        if not self._has_room(style):
+            told = f"all {self.most} places are taken"
+            raise Overloaded(told, free_in_s=self._turnover.free_in_s(self.n_taken))
+        if not self._pace.has_room(style):
             refused.labels("busy").inc()
-            raise Overloaded("the machine can speak to no more listeners now")
+            told = "the machine can speak to no more listeners now"
+            raise Overloaded(told, free_in_s=self._pace.room_in_s())
 
     def _refuse(self, tenant: Tenant, over: LimitReached | None) -> None:
         if over is not None:
@@ -108,10 +118,16 @@ class Places:
             tenant.enter()
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
+        taken_at = trio.current_time()
+        if self.traces is not None:
+            usage.trace = self.traces.begin(caller.trace_context)
         try:
             yield usage
         finally:
             self.n_taken -= 1
+            self._turnover.gave_back(trio.current_time() - taken_at)
             if tenant is not None:
                 tenant.leave()
             self.keep_usage(usage)
+            if usage.trace is not None:
+                usage.trace.end(usage.line())

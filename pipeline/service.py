@@ -103,7 +103,7 @@ class Service:
         self.pace = ServerPace(self.engines_for, executor.meters, voices, max_listeners)
         self.leaving = leaving or Leaving()
         self.places = Places(
-            max_listeners, leaving=self.leaving, has_room=self.pace.has_room, metrics=self.metrics
+            max_listeners, leaving=self.leaving, pace=self.pace, metrics=self.metrics
         )
         self._unknown, self.unknown_styles = trio.open_memory_channel[Style](1)
         """Styles that were chosen, and of whose engines nobody knows yet how fast they are."""

@@ -111,6 +111,8 @@ class Timing:
     """The first message with sound of this segment was handed to the kernel."""
     length_s: float | None = None
     """No point in time: how long its sound will be by itself, if its engine knows beforehand."""
+    worked_s: float = 0.0
+    """Likewise: the time of all steps that it was in, of all its engines, whoever shared them."""
 
     def spans_s(self) -> dict[str, float | None]:
         """The seconds in each part of the way to the first sound; None where it was not."""

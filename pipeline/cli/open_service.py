@@ -16,7 +16,7 @@ from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import LexiconFile
 from pipeline.metrics import Metrics
-from pipeline.rehearsal import rehearse, rehearse_what_is_chosen
+from pipeline.rehearsal import rehearse, rehearse_together, rehearse_what_is_chosen
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -51,8 +51,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
-    them is not there. Where listeners are to hear no gap, it has spoken a little by then, and knows
-    how fast it is."""
+    them is not there. Where listeners are to hear no gap, or there may be several, it has spoken a
+    little by then, and knows how fast it is."""
     lexicon = await trio.to_thread.run_sync(open_lexicon, options, abandon_on_cancel=True)
     # It imports torch, where an engine needs that.
     engines = await trio.to_thread.run_sync(
@@ -117,12 +117,14 @@ async def open_service(
                 name,
                 options.rvc_memory_mb,
             )
-        if pacing == "smooth":
+        if pacing == "smooth" or max_listeners > 1:
             tell("the first words: speaking")
             for name in (service.style.voice, *preload):
                 style = replace(service.style, voice=name)
                 if service.pace.factor(style) is None:
                     await rehearse(service, style)
+            if max_listeners > 1:
+                await rehearse_together(service, service.style)
             nursery.start_soon(rehearse_what_is_chosen, service)
         _say_who_speaks(service)
         yield service

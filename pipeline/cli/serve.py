@@ -94,8 +94,9 @@ async def serve(options: ServeSettings) -> None:
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                note = partial(_note_signals, signals, reloading, leaving)
-                nursery.start_soon(note, told_to_end, told_again)
+                nursery.start_soon(
+                    _note_signals, signals, reloading, leaving, told_to_end, told_again
+                )
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
@@ -114,8 +115,7 @@ async def serve(options: ServeSettings) -> None:
                     progress.end()
                     port.answers = answers
                     agent.service = answers.service
-                    if wyoming:
-                        await _serve_wyoming(port, answers, nursery, options, wyoming)
+                    await _serve_wyoming(port, answers, nursery, options, wyoming)
                     told = _number(sockets), " and ".join(_hosts(sockets)), page
                     log.info("listening on port %d of %s: %s", *told)
                     await told_to_end.wait()
@@ -229,7 +229,10 @@ async def _serve_wyoming(
     options: ServeSettings,
     sockets: list[trio.SocketListener],
 ) -> None:
-    """Serve those who wait in the kernel's queue since the start, and all who come."""
+    """Serve those who wait in the kernel's queue since the start, and all who come, if there are
+    sockets for that."""
+    if not sockets:
+        return
     await nursery.start(port.accept, sockets, answers.serve_wyoming)
     hosts, number = _hosts(sockets), _number(sockets)
     log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from pipeline.cli.open_service import open_service
+from pipeline.cli.tracing import tracing
 from pipeline.net.access import is_loopback
 from pipeline.net.admin_routes import OperatorRule
 from pipeline.net.http_api import create_app
@@ -81,7 +82,8 @@ async def open_answers(
         account=account,
         leaving=leaving,
     )
-    async with opening as service, trio.open_nursery() as nursery:
+    async with tracing(options) as traces, opening as service, trio.open_nursery() as nursery:
+        service.places.traces = traces
         if usage_log is not None:
             tell("the usage log: counting today's")
             await count_again(usage_log.path, access.keys.tenant)
@@ -90,7 +92,7 @@ async def open_answers(
         with closing(Uploads(service, options.voices, rules)) as uploads:
             tell("the HTTP API: laying out")
             operators = OperatorRule(is_private=_is_private(options))
-            make = partial(create_app, service, options.allowed_origins, uploads, operators)
+            make = partial(create_app, service, access.origins, uploads, operators)
             app = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
             http = HttpServer(app)
             # Keep what was made so far out of full collections: walking it (80,000 objects of

@@ -12,7 +12,14 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.cli.option_types import Networks, Origins, PositiveSeconds, VoiceNameList, Words
+from pipeline.cli.option_types import (
+    HttpUrl,
+    Networks,
+    Origins,
+    PositiveSeconds,
+    VoiceNameList,
+    Words,
+)
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
@@ -265,6 +272,11 @@ class ServeSettings(SpeechSettings):
         "smooth",
         description="speech that is made more slowly than it is heard: held back until it can be"
         " heard without a gap (smooth), or sent as it is made (asap); where a client does not say",
+    )
+    otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="collector of OpenTelemetry traces (http://collector:4318), which gets a span"
+        " for each conversation and each segment by OTLP over HTTP; the text only with --log-text",
     )
     shutdown_grace_s: float = Field(
         10, ge=0, description="how long what is being said may go on after SIGTERM"

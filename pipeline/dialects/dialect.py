@@ -93,6 +93,8 @@ class Handshake:
     path: str
     query: Sequence[tuple[str, str]] = ()
     """Its pairs in their order, without the key."""
+    request_id: str = ""
+    """What it goes by."""
 
 
 POOLED_S = 3_700.0

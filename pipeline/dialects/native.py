@@ -137,6 +137,7 @@ class Native(Dialect):
         """Raises `ProtocolError` for a config in the URL that is malformed."""
         del voice_names  # an unknown voice is an error here
         self._config = parse_query(handshake.query)
+        self._request_id = handshake.request_id
 
     def opening(self) -> Open:
         return Open(self._config)
@@ -148,7 +149,7 @@ class Native(Dialect):
 
     def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message]:
         del context
-        return [item.data if isinstance(item, PcmFrame) else render(item)]
+        return [item.data if isinstance(item, PcmFrame) else render(item, self._request_id)]
 
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:
         del context  # there is one, which was opened with the socket
@@ -182,12 +183,16 @@ def _given(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(exclude_unset=True, warnings=False)  # of null where there are numbers
 
 
-def render(item: Outgoing | Answer) -> str:
-    """An event or an answer as the text of its message.
+def render(item: Outgoing | Answer, request_id: str = "") -> str:
+    """An event or an answer as the text of its message; a `ready` and errors tell what the request
+    goes by, by which they are found in the log.
 
     It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
     long."""
-    text = json_text(_fields(item))
+    fields = _fields(item)
+    if request_id and (isinstance(item, Ready) or "error" in fields):
+        fields["request_id"] = request_id
+    text = json_text(fields)
     n_bytes = len(text.encode())
     return text + " " * (_aligned(n_bytes) - n_bytes)
 

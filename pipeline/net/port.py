@@ -129,10 +129,11 @@ class Port:
         wait_s: float,
     ) -> None:
         """Serve one connection, after so many seconds. A failure in it ends nobody else's."""
-        structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         tcp = trio.SocketStream(trio.socket.from_stdlib_socket(socket))
         probe(tcp)
         stream = ClientStream(tcp, self._write_stall_s, self.account, address)
+        names = {"connection": next(self._numbers), "request": stream.request_id}
+        structlog.contextvars.bind_contextvars(**names)  # of this task and those that it starts
         try:
             with self.crowd.visit(stream):
                 await trio.sleep(wait_s)

@@ -26,7 +26,7 @@ from pipeline.voices import list_voices
 from stages.errors import Draining, LimitReached, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pipeline.close_code import CloseCode
     from pipeline.net.crowd import Crowd
@@ -51,6 +51,10 @@ been used: the upgrade, its ten tasks and its close take 5 ms."""
 
 LEAVES_WITHIN_S = 1.0
 """The limit for the tasks of a socket that was cut off to end."""
+
+
+TRACE_HEADERS = "traceparent", "tracestate"
+"""Those by which a request says what trace it is part of (W3C Trace Context, 3.2 and 3.3)."""
 
 
 class ServeSession(Protocol):
@@ -93,7 +97,13 @@ class ServiceAnswers:
         reader: RequestReader,
         tenant: Tenant | None,
     ) -> None:
-        caller = Caller(tenant, stream.peer, route_of(request.path))
+        caller = Caller(
+            tenant,
+            stream.peer,
+            route_of(request.path),
+            stream.request_id,
+            self._trace_context(request),
+        )
         if (target := upload_target(request)) is not None:
             if self._uploads is None:
                 raise Refused(403, "uploads_off", "this server takes no uploads")
@@ -111,6 +121,11 @@ class ServiceAnswers:
                 # Hypercorn would take up what comes behind, and close in mid-answer.
                 stream.input_left = request.n_to_come
                 await self._http.serve(stream, caller)
+
+    def _trace_context(self, request: HttpRequest) -> Mapping[str, str] | None:
+        if self.service.places.traces is None:
+            return None
+        return {name: ",".join(request.values(name.encode())) for name in TRACE_HEADERS}
 
     def has_listeners(self, but: Session | None = None) -> bool:
         """Whether anybody has asked for speech, of all sessions `but` one."""
@@ -135,7 +150,7 @@ class ServiceAnswers:
             raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
-        handshake = Handshake(url.path, shown)
+        handshake = Handshake(url.path, shown, caller.request_id)
         try:
             open_for = [session.tenant for session in self._sessions]
             self.service.places.check_socket(caller.tenant, open_for)
@@ -204,7 +219,7 @@ class ServiceAnswers:
                 return
             self._n_wyoming += 1
             try:
-                caller = Caller(peer=stream.peer, route="wyoming")
+                caller = Caller(None, stream.peer, "wyoming", stream.request_id)
                 wyoming = Wyoming(self.service.voice_names)
                 session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)

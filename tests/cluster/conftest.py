@@ -28,7 +28,7 @@ def haproxy() -> str:
 
 @pytest.fixture(scope="session")
 def shared_cluster(haproxy: str) -> Iterator[Cluster]:
-    """Three servers of different size. Who ends one starts it again."""
+    """Three servers of different size."""
     with running_cluster(PLACES, server_options=("--shutdown-grace-s", "600")) as cluster:
         yield cluster
 
@@ -36,7 +36,9 @@ def shared_cluster(haproxy: str) -> Iterator[Cluster]:
 @pytest.fixture
 def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
     """The same, where nobody is left of the test before, and no server failed in this one."""
-    for n in range(len(shared_cluster.places)):
+    for n, server in enumerate(shared_cluster.servers):
+        if server.status is not None:
+            shared_cluster.start(n)
         shared_cluster.wait_for_status(n, "UP")
         shared_cluster.wait_for_sessions(n, 0)
     yield shared_cluster

@@ -4,7 +4,7 @@ leaves, dies or hangs. No figure is measured here: bench/cluster.py does that.""
 from __future__ import annotations
 
 import contextlib
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,90 +12,20 @@ import pytest
 import trio
 
 from tests.cluster.balanced import running_balancer
-from tests.cluster.conftest import PLACES
-from tests.faults.raw_client import Closed, Refused, ask, post, websocket
-from tests.faults.raw_frames import sound
+from tests.cluster.speakers import (
+    BEGIN,
+    EVENTS,
+    numbers,
+    say_the_rest,
+    speakers,
+    speech,
+    until_status,
+)
+from tests.faults.raw_client import Closed, ask, post, websocket
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.cluster.balanced import Balancer, Cluster
-    from tests.faults.raw_client import RawWebSocket
-    from tests.faults.raw_frames import Frame
-
-EVENTS = "events=true"
-BEGIN, END = "Hello there, all of you. ", "And this is the end of it."
-GOING_AWAY = 1001
-
-
-class Speaker:
-    """A client that is in the middle of what it says, and has heard its beginning."""
-
-    def __init__(self, socket: RawWebSocket) -> None:
-        self.socket = socket
-        self._frames: list[Frame] = []
-
-    async def begin(self) -> None:
-        """Say the first sentence, and hear it."""
-        await self.socket.speak(BEGIN + " ")
-        self._frames += await self.socket.frames_until_event("segment_end")
-
-    async def end(self) -> bytes:
-        """Say the rest, and hear all of it."""
-        await self.socket.speak(END, flush=True)
-        self._frames += await self.socket.frames_until_event("flushed")
-        return sound(self._frames)
-
-    async def say_all(self) -> bytes:
-        await self.begin()
-        return await self.end()
-
-
-@asynccontextmanager
-async def speakers(port: int, number: int) -> AsyncIterator[list[Speaker]]:
-    """So many speakers who come at once, and have all begun."""
-    async with AsyncExitStack() as stack:
-        came: list[Speaker] = []
-
-        async def come() -> None:
-            socket = await stack.enter_async_context(websocket(port, EVENTS))
-            speaker = Speaker(socket)
-            await speaker.begin()
-            came.append(speaker)
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(number):
-                nursery.start_soon(come)
-        yield came
-
-
-async def say_the_rest(those: list[Speaker]) -> set[bytes]:
-    """What all of them have heard in the end, which should be one and the same."""
-    heard = set()
-
-    async def end(speaker: Speaker) -> None:
-        heard.add(await speaker.end())
-
-    async with trio.open_nursery() as nursery:
-        for speaker in those:
-            nursery.start_soon(end, speaker)
-    return heard
-
-
-async def speech(cluster: Cluster, n: int = 0) -> set[bytes]:
-    """What is heard where nothing happens, of a server itself."""
-    async with websocket(cluster.servers[n].port, EVENTS) as socket:
-        return {await Speaker(socket).say_all()}
-
-
-def numbers(cluster: Cluster) -> list[int]:
-    """How many are where."""
-    return [cluster.sessions(n) for n in range(len(PLACES))]
-
-
-async def until_status(cluster: Cluster, n: int, word: str) -> None:
-    await trio.to_thread.run_sync(cluster.wait_for_status, n, word)
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
@@ -116,7 +46,9 @@ async def test_newcomers_land_where_there_is_room(cluster: Cluster, at_once: boo
                     await come()
         there = numbers(cluster)
         assert sum(there) == 30
-        assert all(0 < number <= places for number, places in zip(there, PLACES, strict=True))
+        assert all(
+            0 < number <= places for number, places in zip(there, cluster.places, strict=True)
+        )
 
 
 async def test_where_all_is_full_a_newcomer_waits_for_a_place_and_not_for_ever(
@@ -125,7 +57,7 @@ async def test_where_all_is_full_a_newcomer_waits_for_a_place_and_not_for_ever(
     async with AsyncExitStack() as stack:
         sockets = [
             await stack.enter_async_context(websocket(cluster.port, EVENTS))
-            for _ in range(sum(PLACES))
+            for _ in range(sum(cluster.places))
         ]
         async with httpx.AsyncClient() as client:
             refusal = await client.get(cluster.url + "/ws/stream", timeout=PATIENCE_S)
@@ -150,7 +82,7 @@ async def test_who_is_refused_by_a_server_is_let_in_by_another(cluster: Cluster)
     503 is taken to another server, for POST too: it comes before anything was spoken."""
     expected = await speech(cluster)
     async with AsyncExitStack() as stack:
-        for _ in range(PLACES[1]):
+        for _ in range(cluster.places[1]):
             await stack.enter_async_context(websocket(cluster.servers[1].port, EVENTS))
         logged = len(cluster.balancer.log)
         async with speakers(cluster.port, 12) as those:
@@ -189,56 +121,6 @@ async def test_a_server_that_drains_gets_nobody_and_cuts_nobody(cluster: Cluster
             assert await say_the_rest([*those, *newcomers]) == expected
         cluster.stay(2)
         await until_status(cluster, 2, "UP")
-
-
-async def test_at_sigterm_who_is_still_sending_text_says_it_to_the_end(cluster: Cluster) -> None:
-    """Four of four were cut at 38 %: at SIGTERM no more text was read."""
-    expected = await speech(cluster)
-    async with speakers(cluster.port, 12) as those:
-        assert cluster.sessions(2) > 0
-        cluster.terminate(2)
-        await until_status(cluster, 2, "DRAIN (agent)")
-        async with speakers(cluster.port, 2) as newcomers:
-            assert await say_the_rest([*those, *newcomers]) == expected
-        assert await cluster.servers[2].wait() == 0
-    await start(cluster, 2)
-
-
-async def start(cluster: Cluster, n: int) -> None:
-    await trio.to_thread.run_sync(cluster.start, n)
-    await until_status(cluster, n, "UP")
-
-
-async def test_a_server_that_dies_is_left_at_once_and_all_is_heard_again(cluster: Cluster) -> None:
-    """Its listeners see the end, connect again and are served elsewhere; the same text is the same
-    sound, so they lose nothing."""
-    expected = await speech(cluster)
-    heard = []
-
-    async def speak_until_heard() -> None:
-        while True:
-            with contextlib.suppress(Closed, Refused, trio.BrokenResourceError):
-                async with websocket(cluster.port, EVENTS) as socket:
-                    speaker = Speaker(socket)
-                    await speaker.begin()
-                    if not heard_first.is_set():
-                        begun.append(speaker)
-                        await heard_first.wait()
-                    heard.append(await speaker.end())
-                    return
-
-    heard_first, begun = trio.Event(), list[Speaker]()
-    async with trio.open_nursery() as nursery:
-        for _ in range(10):
-            nursery.start_soon(speak_until_heard)
-        while len(begun) < 10:
-            await trio.sleep(0.01)
-        assert cluster.sessions(2) > 0
-        cluster.kill(2)
-        heard_first.set()
-    assert len(heard) == 10
-    assert set(heard) == expected
-    await start(cluster, 2)
 
 
 async def test_a_server_that_hangs_is_cut_off(cluster: Cluster) -> None:

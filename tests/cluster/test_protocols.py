@@ -3,14 +3,16 @@ Origin, the names of requests, and the frames that the oldest clients must find 
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from tests.clients.test_seed_samples import STORY, run_client, words
-from tests.cluster.balanced import SERVER_OPTIONS, running_balancer
+from tests.cluster.balanced import SERVER_OPTIONS, free_port, running_balancer, wait_until
 from tests.cluster.websocket_over_http2 import websocket_over_http2
 from tests.faults.raw_client import UPGRADE, connected, websocket
 from tests.faults.raw_frames import sound
@@ -135,6 +137,28 @@ def test_keys_in_headers_are_not_logged_either(keyed: Balancer, tls: ssl.SSLCont
     assert "/v1/audio/speech" in keyed.log  # the fixture looks for the key
 
 
+async def test_a_sockets_name_is_told_in_its_first_event(cluster: Cluster) -> None:
+    """So whoever reports a fault can say what to look for in both logs."""
+    async with websocket(cluster.port, "events=true") as socket:
+        name = (await socket.next_event("ready"))["request_id"]
+        assert name
+    while f"request={name}" not in cluster.balancer.log:
+        await trio.sleep(0.01)
+
+
+def test_where_no_server_is_that_is_told(haproxy: str) -> None:
+    del haproxy
+    with (
+        running_balancer([f"{HOST}:{free_port()},places=4"], "--queue", "100ms") as balancer,
+        httpx.Client(base_url=balancer.url, timeout=PATIENCE_S) as client,
+    ):
+        wait_until(lambda: client.get("/health/ready").status_code == 503, "a 503")
+        assert client.get("/health/live").status_code == 200
+        for path in ("/ws/stream", "/api/voices"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+
+
 def test_a_request_has_one_name_everywhere(cluster: Cluster) -> None:
     """The client's own where it has one that a log can take, else one that is made."""
     url = cluster.url + "/api/voices"
@@ -148,10 +172,16 @@ def test_a_request_has_one_name_everywhere(cluster: Cluster) -> None:
         assert answer not in {bad, made}
 
 
-@pytest.mark.parametrize("busy_ms", [0, 20])
-def test_the_seeds_node_sample_never_meets_an_unaligned_frame(
-    cluster: Cluster, node: str, busy_ms: int
-) -> None:
+async def test_segments_hold_whole_samples(cluster: Cluster) -> None:
+    """A read ends where a segment does, so all of them are multiples of float32's four bytes; of
+    loopback's 65,483 a client may find a half."""
+    async with connected(cluster.port) as connection:
+        n_bytes = connection.stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    assert isinstance(n_bytes, int)
+    assert n_bytes % 4 == 0
+
+
+def test_the_seeds_node_sample_never_meets_an_unaligned_frame(cluster: Cluster, node: str) -> None:
     """It lays a Float32Array over what it reads. With segments of any size 4 of 14 runs threw."""
     answer = cluster.servers[0].ask("/api/speak", "POST", json={"text": STORY, "format": "f32le"})
     received = run_client(
@@ -159,7 +189,7 @@ def test_the_seeds_node_sample_never_meets_an_unaligned_frame(
         port=cluster.port,
         tokens=words(STORY),
         n_samples=len(answer.content) // 4,
-        busy_ms=busy_ms,
+        busy_ms=20,
     )
     assert received == answer.content
 

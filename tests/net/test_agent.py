@@ -69,7 +69,11 @@ async def test_nobody_is_sent_to_a_server_that_would_not_speak() -> None:
     assert agent.words == "up drain"
     agent.service.executor.fault = None
     assert agent.words.startswith("up ready ")
-    agent.service.closing.set()
+    agent.service.leaving.drain()
+    assert agent.words == "up drain"
+    agent.service.leaving.stay()
+    assert agent.words.startswith("up ready ")
+    agent.service.leaving.close()
     assert agent.words == "up drain"
 
 
@@ -80,8 +84,8 @@ async def test_the_number_is_of_those_there_are_and_of_those_who_may_come(
     has it all the same. Where it is too slow for one, it speaks to one."""
     agent = Agent()
     server = agent.service = await slow_service(SlowSpeaker(0.3))
-    for _ in range(3):
-        await rehearse(server, server.style)
+    await rehearse(server, server.style)
+    await rehearse(server, server.style)
     assert agent.words == "up ready maxconn:3"
     silent, speaks = TimedPeer(ends=False), TimedPeer(ends=False)
     async with trio.open_nursery() as nursery:

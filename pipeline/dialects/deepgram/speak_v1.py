@@ -40,6 +40,7 @@ class DeepgramV1(Dialect):
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""
         self._config = socket_config(handshake, voice_names)
+        self._request_id = handshake.request_id
         self._voice_names = voice_names
         self._sequence = itertools.count()
         self._n_clearing = 0
@@ -51,7 +52,7 @@ class DeepgramV1(Dialect):
 
     def greeting(self) -> Iterable[Message]:
         voice = self._config["voice"]
-        about = introduction(voice, self._voice_names)
+        about = introduction(self._request_id, voice, self._voice_names)
         return [render("Metadata", **about, model_uuid=model_uuid(voice))]
 
     def hear(self, message: Message) -> Iterable[Action]:

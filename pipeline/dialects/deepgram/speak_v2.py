@@ -102,6 +102,7 @@ class DeepgramV2(Dialect):
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""
         self._config = socket_config(handshake, voice_names)
+        self._request_id = handshake.request_id
         self._voice_names = voice_names
         self._turns: deque[_Turn] = deque()
         """Turns whose end has not been told. All but the last are flushed."""
@@ -121,7 +122,7 @@ class DeepgramV2(Dialect):
 
     def greeting(self) -> Iterable[Message]:
         voice = self._config["voice"]
-        about = introduction(voice, self._voice_names)
+        about = introduction(self._request_id, voice, self._voice_names)
         return [render("Connected", **about, model_uuids=[model_uuid(voice)])]
 
     def hear(self, message: Message) -> Iterable[Action]:

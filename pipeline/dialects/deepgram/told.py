@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 from pipeline.dialects.json_text import json_text
 from stages.error_text import one_line, reason
@@ -79,10 +79,10 @@ def leave_soon(item: GoingAway) -> str:
     return warning("GOING_AWAY", told)
 
 
-def introduction(voice: str, voice_names: VoiceNames) -> dict[str, str]:
+def introduction(request_id: str, voice: str, voice_names: VoiceNames) -> dict[str, str]:
     """The request and the voice that speaks, as a socket is opened."""
     return {
-        "request_id": str(uuid4()),
+        "request_id": request_id,
         "model_name": voice,
         "model_version": voice_names.voices[voice].engine,
     }
