@@ -145,7 +145,7 @@ def measured(engine: str) -> Measured:
     }
     numbers = sorted(by_number)
     answered_ms = results(FIRST_AUDIO)["floor: bad token"]["first_audio_ms_p50"]
-    back_ms = results(CLUSTER).get("kill -9", {}).get("reconnected_ms_p95")
+    back_ms = results(CLUSTER).get("kill -9", {}).get("back_ms_p95")
     return Measured(
         max(n for n in numbers if not by_number[n]["gap_ms"]),
         numbers,
