@@ -13,15 +13,13 @@ import itertools
 import math
 import random
 from bisect import bisect
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from bench.fleet_balancer import Balancer
-from bench.fleet_plan import Tally, cumulated_binomial
+from bench.fleet_plan import Conversation, State, Tally, cumulated_binomial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,34 +33,6 @@ TICKS = 2
 """Turns in which the servers' agents are asked, so that they are not all asked at once."""
 SAMPLE_S = 1.0
 """How often is looked how many each server speaks to."""
-
-
-class State(Enum):
-    """Of a server."""
-
-    UP = auto()
-    DRAINING = auto()
-    HUNG = auto()
-    DOWN = auto()
-
-
-@dataclass
-class Conversation:
-    """One that comes and wants a place, or has one."""
-
-    balancer: Balancer
-    ends_at: float
-    asked_at: float
-    """When it began to look for the place that it has or wants."""
-    waited_s: float = 0.0
-    """What its tries took beside that."""
-    had_place: bool = False
-    is_back: bool = False
-    """It was cut off and looks for a new place."""
-    server: int = -1
-    n_tries: int = 0
-    turn: int = 0
-    """Grows whenever it gets or leaves a place: what was planned for it before is void then."""
 
 
 class Fleet:
