@@ -31,14 +31,15 @@ from stages.items import (
     Answer,
     Cancelled,
     Event,
-    Flush,
     PcmFrame,
-    Segment,
+    Segmented,
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
     Speech,
+    Token,
 )
+from stages.resume import Skipped
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from pipeline.usage import How
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Style, Token
+    from stages.items import ClientMessage, Outgoing, Said, Segment, Style
     from stages.sender.pacer import Pacer
 
 log = structlog.stdlib.get_logger(__name__)
@@ -63,7 +64,6 @@ SEGMENTS_WAITING = 2
 CHUNKS_WAITING = 4
 """Chunks between TTS, RVC and sender: enough that neither waits for the other's turn on the
 loop, and little for a barge-in to throw away."""
-
 
 WORD_COPIES = 2
 """How often a connection's pronunciations are in memory: as they came, and to be looked up."""
@@ -171,7 +171,7 @@ class _Connection:
     async def _turn(self) -> ClientMessage | None:
         """Speak until the client cancels, which is returned; None: until all is packed."""
         tokens = TokenQueue()
-        to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
+        to_tts, segments = trio.open_memory_channel[Segmented](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         service, models, clock = self._service, self._preparation, self._ledger.clock
@@ -235,12 +235,12 @@ class _Connection:
             segment, self, message_s=message_ms / 1000, may_hold=may_hold
         )
 
-    def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
+    def _say(self, tokens: TokenQueue, item: Said) -> None:
         """Hand on what the client said, unless a limit of its key is reached or too much waits
         already: then tell it, once."""
         if self._usage.begins_anew():
             self._ledger.is_refusing = False
-        limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
+        limit = self._usage.refuses_text(len(item.text)) if isinstance(item, Token) else None
         is_told = self._ledger.is_refusing
         # What is not to be said makes nobody give up room for it.
         has_room = limit is None and self._text.ask(self._ledger.held_with(item))
@@ -248,7 +248,7 @@ class _Connection:
         self._text.set(self._ledger.held_bytes)
         if is_taken:
             tokens.push(item)
-            if not isinstance(item, Flush):
+            if isinstance(item, Token):
                 self._usage.took(len(item.text))
         elif is_told:
             return
@@ -283,7 +283,8 @@ class _Connection:
                 self._ledger.sending(item)
                 self._text.set(self._ledger.held_bytes)
                 self._usage.sending(item)
-                if self._conversation.events or not isinstance(item, Event):
+                is_event = isinstance(item, Event)
+                if not isinstance(item, Skipped) and (self._conversation.events or not is_event):
                     await self._peer.send(item)
                 self._note_sent(item)
         except Disconnected:

@@ -25,6 +25,7 @@ from stages.items import (
     SegmentStarted,
     WordTimes,
 )
+from stages.resume import Resume, Skipped
 from stages.sender.framing import Framer
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ class Packer:
     Offsets count the samples per channel of the connection's stream, padding included. Where
     exact frames are wanted, a segment's last samples may be held for the next segment's frame,
     and the event that it has ended is held with them. Words follow the message in which the last of
-    their sound is."""
+    their sound is.
+
+    What a listener has from a connection that was lost is made and left out, before it is cut into
+    messages: so they go on where the last one ended. Of Opus it is whole packets, so that the
+    encoder is where the listener's decoder is."""
 
     def __init__(
         self, stream_format: StreamFormat, offset: int, *, tells_words: bool = False
@@ -61,6 +66,8 @@ class Packer:
         self._started: deque[SegmentStarted] = deque()  # whose samples are not all given out
         self._ended: deque[SegmentEnded] = deque()  # the same, and no more will come
         self._n_told = 0  # words of the first of these segments
+        self._to_skip = 0  # samples of what comes that the listener has, and packets behind them
+        self._packets_to_skip = 0
 
     def pack(self, item: Speech) -> Iterator[Outgoing]:
         """Everything that leaves because of this item."""
@@ -76,8 +83,12 @@ class Packer:
                 yield from self._finish()
                 yield item
                 yield from self._end(item.segment)
+            case Resume(samples=n_samples):
+                packet = self._opus.packet_samples if self.takes_long else n_samples + 1
+                self._packets_to_skip, self._to_skip = divmod(n_samples, packet)
             case Flush():
                 yield from self.end_utterance()
+                self._to_skip = self._packets_to_skip = 0  # of another utterance there is nothing
                 yield Flushed(item.number, self._given_out)
 
     def end_utterance(self) -> Iterator[Outgoing]:
@@ -88,6 +99,12 @@ class Packer:
     def offset(self) -> int:
         """The end of what has been given out, padding included."""
         return self._given_out
+
+    @property
+    def to_skip_s(self) -> float:
+        """How much of the sound that comes is left out, in seconds."""
+        n_samples = self._to_skip + self._packets_to_skip * self._opus.packet_samples
+        return n_samples / self._format.sample_rate
 
     @property
     def is_between_segments(self) -> bool:
@@ -113,7 +130,13 @@ class Packer:
             volume = 0.0 if self._segment is None else self._segment.style.volume
             samples = amplified(samples, volume)
             self._pushed += len(samples)
-            yield from self._frames(self._framer.push(samples))
+            n_skipped = min(self._to_skip, len(samples))
+            if n_skipped:
+                self._to_skip -= n_skipped
+                self._given_out += n_skipped
+                yield Skipped(n_skipped)
+            if n_skipped < len(samples):
+                yield from self._frames(self._framer.push(samples[n_skipped:]))
 
     def _finish(self) -> Iterator[Outgoing]:
         yield from self._push(self._resampler.flush())
@@ -131,7 +154,11 @@ class Packer:
             timing = self._started[0].segment.timing if self._started else None
             self._given_out += len(piece)
             self._pushed = max(self._pushed, self._given_out)  # beyond it: padding
-            yield PcmFrame(data, len(piece), timing)
+            if self._packets_to_skip:
+                self._packets_to_skip -= 1
+                yield Skipped(len(piece))
+            else:
+                yield PcmFrame(data, len(piece), timing)
             yield from self._ended_by_now()
             yield from self._words_by_now()
 
