@@ -1,5 +1,5 @@
-"""The law of resumed text: what comes again from an utterance's beginning is read and cut as it was,
-whatever stands at the border of what was heard: fenced code, a list, an open quote."""
+"""The law of resumed text: what comes again from an utterance's beginning is read and cut as it
+was, whatever stands at the border of what was heard: fenced code, a list, an open quote."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def length(segments: list[Segment]) -> int:
 def test_the_rest_is_cut_as_it_was(
     text_and_tokens: tuple[str, list[str]],
     segmentation: Segmentation,
-    knows_torn: bool,  # noqa: FBT001 - hypothesis gives it by position
+    knows_torn: bool,
     data: st.DataObject,
 ) -> None:
     """Also where the segment had not begun to be heard, and nobody knows how long it was."""

@@ -24,6 +24,11 @@ class Resume:
     """The length of the segment behind these, which is cut so again; 0: as its text says."""
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the listener has some of the utterance."""
+        return bool(self.samples or self.heard_chars)
+
+    @property
     def borders(self) -> tuple[int, int]:
         """The places in the text where segments end, in characters from its beginning."""
         n_heard = self.heard_chars or 0

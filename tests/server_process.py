@@ -152,8 +152,8 @@ def running_server(
     descriptors: int | None = None,
     program: str = "server.py",
 ) -> Iterator[ServerProcess]:
-    """Start ``server.py --port 0``, or a program like it, with these options and environment variables, and no more than
-    so many file descriptors."""
+    """Start ``server.py --port 0``, or a program like it, with these options and environment
+    variables, and no more than so many file descriptors."""
     limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:

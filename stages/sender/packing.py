@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from stages.audio.format import Samples, StreamFormat
     from stages.items import Outgoing, Segment, Speech
 
+SETTLING_PACKETS = 5
+"""After so many packets of the same sound an encoder is where another is that has encoded more."""
+
 UNPACED = Pacing(hold_s=0.0, real_time_factor=None)
 
 
@@ -47,7 +50,7 @@ class Packer:
 
     What a listener has from a connection that was lost is made and left out, before it is cut into
     messages: so they go on where the last one ended. Of Opus it is whole packets, so that the
-    encoder is where the listener's decoder is."""
+    encoder comes to where the listener's decoder is."""
 
     def __init__(
         self, stream_format: StreamFormat, offset: int, *, tells_words: bool = False
@@ -83,13 +86,21 @@ class Packer:
                 yield from self._finish()
                 yield item
                 yield from self._end(item.segment)
-            case Resume(samples=n_samples):
-                packet = self._opus.packet_samples if self.takes_long else n_samples + 1
-                self._packets_to_skip, self._to_skip = divmod(n_samples, packet)
+            case Resume():
+                self._resume(item)
             case Flush():
                 yield from self.end_utterance()
                 self._to_skip = self._packets_to_skip = 0  # of another utterance there is nothing
                 yield Flushed(item.number, self._given_out)
+
+    def _resume(self, resume: Resume) -> None:
+        self._to_skip = resume.samples
+        if self.takes_long:
+            n_packets, rest = divmod(resume.samples, self._opus.packet_samples)
+            if n_packets >= SETTLING_PACKETS:
+                self._packets_to_skip, self._to_skip = n_packets, rest
+            else:
+                self._leads_in = resume.has_begun
 
     def end_utterance(self) -> Iterator[Outgoing]:
         """No text is pending, or the client flushed: nothing is held back."""
@@ -114,8 +125,9 @@ class Packer:
     def begin(self, segment: Segment, pacing: Pacing = UNPACED) -> Iterator[Outgoing]:
         """Tell a segment's start, unless it has been told."""
         if self._leads_in:
-            # The client's decoder is where the barge-in left it, and our encoder is a new one. A
-            # packet of silence brings them together; else the first sound may be a burst.
+            # The client's decoder is where the barge-in left it, or a connection that was lost, and
+            # our encoder is a new one. A packet of silence brings them together; else the first
+            # sound may be a burst.
             self._leads_in = False
             yield from self._frames([np.zeros(self._opus.packet_samples, np.float32)])
         if self._segment is None:

@@ -20,6 +20,7 @@ from tests.server_process import HOST, PATIENCE_S, ROOT, ServerProcess, running_
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 TEXT = """Hello there, all of you! It was **late. Very late** by then; and
 she said: "Go on. Now."
@@ -85,6 +86,7 @@ async def dying(server: ServerProcess, heir: ServerProcess, after_bytes: int) ->
 def spoken(client: str, port: int) -> bytes:
     """All that a client hears of the text."""
     url = f"ws://{HOST}:{port}/ws/stream"
+    program: tuple[str | Path, ...]
     if client == "node":
         program = ("node", ROOT / "examples" / "node" / "voice.js", "--url", url)
     else:
