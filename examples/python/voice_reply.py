@@ -120,8 +120,8 @@ def parsed(message: str | bytes) -> Heard | None:
 
 
 def url_of(url: str = URL, **config: str | float) -> str:
-    """The WebSocket's URL with a config: `voice`, `speed`, `sample_rate` and so on. It has a seed, so
-    that what is said again sounds as it did."""
+    """The WebSocket's URL with a config: `voice`, `speed`, `sample_rate` and so on. It has a seed,
+    so that what is said again sounds as it did."""
     seed = random.getrandbits(32)
     return f"{url}?{urlencode({'encoding': 's16le', 'events': 'true', 'seed': seed, **config})}"
 
