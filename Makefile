@@ -1,6 +1,6 @@
 # The two that matter: `make run` starts the server, `make test` runs every check and test.
 # Both need python3 with venv and nothing else. What they install stays in this folder, but for
-# Debian's nodejs, npm and chromium, which `make test` adds where they are missing and it may.
+# Debian's nodejs, npm, chromium and haproxy, which `make test` adds where they are missing and it may.
 
 PYTHON ?= python3
 ARGS ?=
@@ -21,7 +21,8 @@ PARALLEL := --numprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser
+.PHONY: help run setup test nightly clients autobahn fuzz check format coverage audit lock clean browser \
+	balancer promtool
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,7 +35,7 @@ setup: .venv/.full ## Install all that the models, the tests and the checks need
 # Compiled once: each of some 300 programs that tests start would compile all of it anew where the
 # environment forbids to keep that, as in many containers.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: check tests/node/node_modules/.stamp browser ## Run every check and every test
+test: check tests/node/node_modules/.stamp browser balancer promtool ## Run every check and every test
 	$(BIN)/python -m pytest $(PARALLEL)
 
 nightly: test ## Run the laws with thirty times the examples as well, an hour and more; and listen
@@ -55,19 +56,20 @@ fuzz: .venv/.full ## Fuzz what strangers send: SECONDS=600 of each target
 	FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest $(PARALLEL) -o faulthandler_timeout=0 \
 		tests/fuzz
 
-check: .venv/.full ## Formatting, lint and types, of the Dockerfile and shell scripts too
+check: .venv/.full ## Formatting, lint and types, of the Dockerfile, shell scripts and the chart too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run deploy/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/*/*/*.sh tests/*.sh tests/*/*.sh
+	$(BIN)/helm lint --strict --quiet deploy/helm
 
 format: .venv/.full ## Format the code, and mend what lint can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-coverage: .venv/.full browser ## Run the tests and tell which branches none of them took
+coverage: .venv/.full browser balancer promtool ## Run the tests and tell which branches none of them took
 	$(BIN)/coverage run -m pytest $(PARALLEL)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
@@ -103,7 +105,7 @@ lock: .venv/.full ## Compile pyproject.toml into the pins under requirements/
 		--no-fund --ignore-scripts --loglevel=error
 
 clean: ## Remove what was installed and all caches
-	rm -rf .venv .venv-audit .venv-autobahn .venv-clients .fuzz bom.cdx.json tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-audit .venv-autobahn .venv-clients .fuzz bom.cdx.json tests/node/node_modules tests/monitoring/.promtool .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -150,3 +152,11 @@ tests/node/node_modules/.stamp: tests/node/package-lock.json tests/node/install.
 # Without a browser the tests of the page are skipped likewise.
 browser:
 	@tests/page/install.sh
+
+# Without promtool those of the alert rules are.
+promtool:
+	@tests/monitoring/install.sh
+
+# Without HAProxy those of a cluster are.
+balancer:
+	@tests/cluster/install.sh

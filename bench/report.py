@@ -47,6 +47,7 @@ BENCHES = {
     "disturbance": "Beside a hostile client",
     "siege": "Under siege",
     "leaving": "Shutdown under load",
+    "cluster": "Behind a balancer",
     "page": "The page",
     "piper": "Piper",
     "soprano": "Soprano, random weights",
@@ -56,6 +57,7 @@ BENCHES = {
     "soak": "A soak",
     "quality": "How it sounds (of RVC, with random weights, its pitch)",
     "gpu": "On a GPU, random weights",
+    "fleet": "A fleet, simulated, random weights",
 }
 """Every bench with its heading, in the order of the page."""
 

@@ -40,6 +40,26 @@ class BatchCosts:
         return costs[above - 1] + part * (costs[above] - costs[above - 1])
 
 
+class Turnover:
+    """How soon one of the places that are taken is likely to come free, learnt from those that were
+    given back."""
+
+    _FIRST_HELD_S = 20.0  # a few sentences, while nobody has given one back
+    _KEPT = 0.9
+
+    def __init__(self) -> None:
+        self._held_s = self._FIRST_HELD_S  # how long places were held, as a moving average
+
+    def gave_back(self, held_s: float) -> None:
+        """Enter a place that was held for so long."""
+        self._held_s = self._KEPT * self._held_s + (1 - self._KEPT) * held_s
+
+    def free_in_s(self, n_taken: int) -> float:
+        """Of so many that are held independently of one another, one comes free so many times as
+        soon as each of them, whatever they were held for until now."""
+        return self._held_s / max(1, n_taken)
+
+
 def most_listeners(load: Callable[[int], float], most: int) -> int:
     """How many listeners there can be, at least 1 and at most so many, whose `load`, which grows
     with their number, is no more than the whole."""

@@ -10,36 +10,25 @@ turn, until the client cancels, and then everything in it is dropped.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
 import trio
 
 from pipeline.close_code import CloseCode
+from pipeline.delivery import Delivery
 from pipeline.inbox import Inbox
-from pipeline.ledger import Ledger
+from pipeline.ledger import UNITS_PER_S, Ledger
+from pipeline.open_utterance import OpenUtterance
 from pipeline.outbox import Outbox
 from pipeline.preparation import Preparation
 from pipeline.token_queue import TokenQueue
 from pipeline.usage import Usage
-from stages.errors import Disconnected, ServerError
+from stages.errors import Disconnected, GoneAway, ServerError
 from stages.intake.stage import Messages, take_in
-from stages.items import (
-    Answer,
-    Cancelled,
-    Event,
-    PcmFrame,
-    Segmented,
-    SegmentEnded,
-    SegmentFailed,
-    SegmentStarted,
-    Speech,
-    Token,
-)
-from stages.resume import Skipped
+from stages.items import Answer, Event, Segmented, SegmentFailed, Speech, Token
+from stages.resume import Resume, Skipped
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
@@ -49,14 +38,14 @@ from stages.sender.stage import send_speech
 from stages.tts.stage import synthesize
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pipeline.holdings import Holder
     from pipeline.service import Service
     from pipeline.usage import How
     from stages.intake.conversation import Conversation
     from stages.items import ClientMessage, Outgoing, Said, Segment, Style
     from stages.sender.pacer import Pacer
-
-log = structlog.stdlib.get_logger(__name__)
 
 SEGMENTS_WAITING = 2
 """Segments between segmenter and TTS: the next one to speak, and one being cut."""
@@ -105,10 +94,11 @@ class _Connection:
         self._ledger = Ledger(service.max_pending_bytes)
         self._inbox = Inbox(peer, service.idle_timeout_s, self._idle_since)
         self._segmenter = self._new_segmenter()
-        self._cancels_taken_in: deque[float] = deque()  # when, of those not answered yet
+        self._tokens = TokenQueue()  # of the turn
+        self._utterance = OpenUtterance(flush_ends=conversation.flush_ends)
+        self._is_told_late = False
+        self._delivery = Delivery(service, conversation, self._ledger, usage)
         self._preparation = Preparation(service.executor, self._tell, holder)
-        self._held_since: float | None = None  # of the segment whose start was told last
-        self._failed = -1  # the last segment that did
         self._life = trio.CancelScope()
         self._close_code = CloseCode.NORMAL
 
@@ -143,11 +133,12 @@ class _Connection:
     async def _live(self) -> CloseCode:
         with self._life:
             async with trio.open_nursery() as background:
-                background.start_soon(self._end_at_shutdown)
                 async with trio.open_nursery() as writing:
                     writing.start_soon(self._write)
                     if self._conversation.events:
                         self._outbox.answer(self._conversation.ready)
+                    background.start_soon(self._heed_leaving)
+                    background.start_soon(self._end_after_grace)
                     self._expect(self._conversation.style)
                     await self._talk()
                     self._outbox.close()
@@ -159,6 +150,7 @@ class _Connection:
         try:
             while (cancel := await self._turn()) is not None:
                 # Drop what was not sent, tell what was heard, and begin anew.
+                self._utterance.cancel()
                 self._outbox.drop_speech()
                 cancelled = self._ledger.cancel(cancel.played_ms, trio.current_time())
                 self._text.set(self._ledger.held_bytes)
@@ -170,7 +162,9 @@ class _Connection:
 
     async def _turn(self) -> ClientMessage | None:
         """Speak until the client cancels, which is returned; None: until all is packed."""
-        tokens = TokenQueue()
+        tokens = self._tokens = TokenQueue()
+        if self._utterance.is_over:
+            tokens.close()
         to_tts, segments = trio.open_memory_channel[Segmented](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
@@ -187,20 +181,41 @@ class _Connection:
             send = partial(
                 send_speech, new_pacer=self._new_pacer, heard_at=heard_at, playback=clock
             )
-            start(send, converted, self._outbox.send, self._new_packer, self._ledger.packed)
+            start(self._send, send, converted)
             cancel = await take_in(
                 self._inbox,
                 self._conversation,
                 say=partial(self._say, tokens),
                 answer=self._outbox.answer,
-                expect=self._expect,
+                expect=self._expect_text,
             )
             if cancel is None:
                 tokens.close()
             else:
-                self._cancels_taken_in.append(trio.current_time())
+                self._delivery.cancel_taken_in()
                 turn.cancel_scope.cancel()
         return cancel
+
+    async def _send(
+        self,
+        send: Callable[..., Awaitable[None]],
+        converted: trio.MemoryReceiveChannel[Speech],
+    ) -> None:
+        """Send all that the turn speaks, and then read no more: until that has been sent, a client
+        may barge in, and is told what is not taken in."""
+        await send(converted, self._outbox.send, self._new_packer, self._packed)
+        await self._outbox.spoken()
+        self._inbox.end()
+
+    def _packed(self, item: Speech) -> bool:
+        is_over = self._ledger.packed(item)
+        self._utterance.progress()
+        return is_over
+
+    def _expect_text(self, style: Style) -> None:
+        """The client has chosen a style, for what it says next."""
+        self._utterance.begin()
+        self._expect(style)
 
     def _expect(self, style: Style) -> None:
         """Have the voices of a style read that may be spoken with soon."""
@@ -237,7 +252,10 @@ class _Connection:
 
     def _say(self, tokens: TokenQueue, item: Said) -> None:
         """Hand on what the client said, unless a limit of its key is reached or too much waits
-        already: then tell it, once."""
+        already: then tell it, once. So is text behind the end of the last utterance."""
+        if self._utterance.is_over:
+            self._refuse_late(item)
+            return
         if self._usage.begins_anew():
             self._ledger.is_refusing = False
         limit = self._usage.refuses_text(len(item.text)) if isinstance(item, Token) else None
@@ -248,6 +266,8 @@ class _Connection:
         self._text.set(self._ledger.held_bytes)
         if is_taken:
             tokens.push(item)
+            if not isinstance(item, Resume):
+                self._utterance.take(item)
             if isinstance(item, Token):
                 self._usage.took(len(item.text))
         elif is_told:
@@ -256,6 +276,13 @@ class _Connection:
             self._outbox.answer(limit)
         else:
             self._outbox.answer(self._ledger.refusal(item, has_room=has_room))
+
+    def _refuse_late(self, item: Said) -> None:
+        if self._is_told_late or (isinstance(item, Token) and not item.text.strip()):
+            return
+        self._is_told_late = True
+        told = "the server closes, and this came behind the end of the utterance: connect anew"
+        self._outbox.answer(GoneAway(told))
 
     def _idle_since(self) -> float:
         """The time from which on there was nothing to hear, and nothing to say but what waits for
@@ -276,6 +303,12 @@ class _Connection:
         """See `pipeline.pace.Listener`."""
         return self._ledger.clock.dry_at > now or not self._waits_for_client
 
+    def left_to_hear_s(self, now: float) -> float:
+        """See `pipeline.pace.Listener`. A letter takes a byte, and a syllable of three as long as
+        three letters."""
+        text_s = self._ledger.n_bytes / UNITS_PER_S / self.style.speed
+        return self._ledger.clock.unheard_s(now) + text_s
+
     async def _write(self) -> None:
         """The one writer: everything the peer gets goes through here, in this order."""
         try:
@@ -292,59 +325,26 @@ class _Connection:
 
     def _note_sent(self, item: Outgoing | Answer) -> None:
         """This, and so everything before it, was handed to the kernel."""
-        metrics = self._service.metrics
+        self._delivery.sent(item)
+        self._utterance.progress()
         match item:
-            case PcmFrame():
-                self._note_sound(item)
-            case SegmentStarted(segment=segment, pacing=pacing):
-                self._held_since = trio.current_time() if pacing.hold_s else None
-                if pacing.hold_s:
-                    self._service.pace.warn(segment)
-            case SegmentEnded(segment=segment):
-                rate = self._conversation.stream_format.sample_rate
-                metrics.ended(segment.style.voice, item.n_samples / rate)
-                speaks, _ = self._service.synthesizer_for(segment.speaking_style)
-                metrics.broken_off(speaks.name, segment.remarks)
-                if segment.index != self._failed:
-                    self._service.pace.spoken(segment, item.n_samples / rate)
-                log.debug(
-                    "spoken",
-                    segment=segment.index,
-                    voice=segment.style.voice,
-                    sound_s=round(item.n_samples / rate, 3),
-                    remarks=segment.remarks,
-                    text=segment.source,
-                )
-            case Cancelled():
-                taken_in_at = self._cancels_taken_in.popleft()
-                metrics.cancel_seconds.observe(trio.current_time() - taken_in_at)
-            case SegmentFailed(error=error) | (ServerError() as error):
-                if isinstance(item, SegmentFailed):
-                    self._failed = item.segment.index
-                metrics.errors.labels(error.code).inc()
-                if error.fatal:
-                    self._close_code = CloseCode.INTERNAL_ERROR
-                    self._life.cancel()
+            case SegmentFailed(error=error) | (ServerError() as error) if error.fatal:
+                self._close_code = CloseCode.INTERNAL_ERROR
+                self._life.cancel()
 
-    def _note_sound(self, frame: PcmFrame) -> None:
-        now, dry_at, timing = trio.current_time(), self._ledger.clock.dry_at, frame.timing
-        metrics = self._service.metrics
-        metrics.sent_bytes.inc(len(frame.data))
-        self._usage.sent(frame.n_samples / self._conversation.stream_format.sample_rate)
-        is_heard = self._ledger.sent(frame, now)
-        if timing is None or not is_heard:
-            return
-        if timing.sent is None:
-            timing.sent = now
-            if self._held_since is not None:
-                metrics.hold_seconds.observe(now - self._held_since)
-            metrics.began(timing, was_waiting=dry_at <= timing.arrived)
-        elif dry_at < now:
-            metrics.gap(now - dry_at)
-
-    async def _end_at_shutdown(self) -> None:
-        await self._service.closing.wait()
+    async def _heed_leaving(self) -> None:
+        """Tell the client that it is asked to leave, and let it end what it is saying once the
+        server closes."""
+        async for notice in self._service.leaving.notices():
+            self._tell(notice)
         self._close_code = CloseCode.GOING_AWAY
-        self._inbox.end()
-        await self._service.grace_over.wait()
+        await self._utterance.end(self._has_sent_all)
+        self._tokens.close()
+
+    def _has_sent_all(self) -> bool:
+        return self._waits_for_client and self._outbox.is_spoken
+
+    async def _end_after_grace(self) -> None:
+        await self._service.leaving.grace_over.wait()
+        self._close_code = CloseCode.GOING_AWAY
         self._life.cancel()

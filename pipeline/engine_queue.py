@@ -30,8 +30,11 @@ that it need not wait for us. More would only keep requests from being put toget
 def fail(engine: Engine, requests: Sequence[QueuedRequest], error: Exception) -> None:
     """Fail these requests by what the engine raised."""
     if not isinstance(error, ServerError):  # a bug, then
-        connections = [request.connection for request in requests]
-        log.error("%s failed", engine.name, connections=connections, exc_info=error)
+        names = {
+            "connections": [request.connection for request in requests],
+            "requests": [request.client_request for request in requests],
+        }
+        log.error("%s failed", engine.name, **names, exc_info=error)
     for request in requests:
         request.fail(error)
 
@@ -111,6 +114,7 @@ class EngineQueue:
                 "%s could not let go of a request",
                 self.engine.name,
                 connections=[request.connection],
+                requests=[request.client_request],
             )
 
     def able(self) -> list[QueuedRequest]:
@@ -228,6 +232,7 @@ class EngineQueue:
             pieces_s = more_s if n_before else begun_s
             pieces_s.append((request.n_samples - n_before) / self.engine.sample_rate)
             request.steps_s += took_s
+            request.segment.timing.worked_s += took_s
         self._meter.stepped(took_s, begun_s, more_s, used_s=used_s, n_together=step.n_together)
         if step.is_spare:
             self._spare_time.end(step.now, took_s)

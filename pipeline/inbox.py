@@ -1,4 +1,4 @@
-"""What a listener says, and what ends it: too long a silence, a shutdown."""
+"""What a listener says, and what ends it: too long a silence, or that all has been spoken."""
 
 from __future__ import annotations
 

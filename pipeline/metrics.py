@@ -126,6 +126,7 @@ class Metrics:
         )
         # The state at each scrape, which the service tells by `set_function`.
         self.ready = gauge("ready", "A new listener would be served")
+        self.draining = gauge("draining", "Newcomers are turned away until it may stay")
         self.listeners = gauge("listeners", "Places taken")
         self.connections = gauge("connections", "Connections that are open")
         self.unfinished = gauge(

@@ -37,6 +37,7 @@ class Outbox:
         self._held_speech, self._held_answers = holder.share(), holder.share()
         self._speech: deque[tuple[Outgoing, int]] = deque()  # each with its size
         self._answers: deque[tuple[Answer, int]] = deque()  # likewise
+        self._is_sending = False  # speech that was taken out last
         self._closed = False
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -68,6 +69,17 @@ class Outbox:
         self._held_speech.set(0)
         self._changed.unpark_all()
 
+    @property
+    def is_spoken(self) -> bool:
+        """Whether all speech that was put in has been sent."""
+        return not self._speech and not self._is_sending
+
+    async def spoken(self) -> None:
+        """Return once it has."""
+        await trio.lowlevel.checkpoint()
+        while not self.is_spoken:
+            await self._changed.park()
+
     def close(self) -> None:
         """Nothing more will be put in."""
         self._closed = True
@@ -77,6 +89,9 @@ class Outbox:
         return self
 
     async def __anext__(self) -> Outgoing | Answer:
+        if self._is_sending:
+            self._is_sending = False
+            self._changed.unpark_all()
         await trio.lowlevel.checkpoint()
         while not (self._answers or self._speech):
             if self._closed:
@@ -89,6 +104,7 @@ class Outbox:
         else:
             item, n_bytes = self._speech.popleft()
             share = self._held_speech
+            self._is_sending = True
         share.set(share.n_bytes - n_bytes)
         self._changed.unpark_all()
         return item

@@ -72,6 +72,9 @@ class Listener(Protocol):
     def is_spoken_to(self, now: float) -> bool:
         """Whether there is text to speak to it now, or sound that it has not heard yet."""
 
+    def left_to_hear_s(self, now: float) -> float:
+        """About how long it will hear what there is for it by now."""
+
 
 class Demand(NamedTuple):
     """What listeners want who are spoken to at the same time."""
@@ -80,10 +83,10 @@ class Demand(NamedTuple):
     seconds: Mapping[Engine, float]
     """The sound that each engine has to make in a second."""
 
-    def with_one(self, shares: Mapping[Engine, float]) -> Demand:
-        """With one more listener, who wants this."""
-        more = {engine: self.seconds.get(engine, 0.0) + own for engine, own in shares.items()}
-        return Demand(self.n_listeners + 1, {**self.seconds, **more})
+    def with_more(self, shares: Mapping[Engine, float], n: int) -> Demand:
+        """With so many more listeners, each of whom wants this."""
+        more = {engine: self.seconds.get(engine, 0.0) + n * own for engine, own in shares.items()}
+        return Demand(self.n_listeners + n, {**self.seconds, **more})
 
     def without(self, shares: Mapping[Engine, float]) -> Demand:
         """Without one of the listeners, who wants this."""
@@ -252,7 +255,7 @@ class ServerPace:
         better."""
         demand = self._current_demand(trio.current_time())
         if not demand.n_listeners:
-            demand = demand.with_one(self._shares(style))
+            demand = demand.with_more(self._shares(style), 1)
         return most_listeners(lambda n: self._load(demand.of(n)), self._most_listeners)
 
     def engine_capacity(self, engine: Engine) -> int:
@@ -268,7 +271,22 @@ class ServerPace:
         if sum(meter.load(most) for meter in self._meters.values()) <= 1:
             return True  # all of it for everybody: seen at a glance
         demand = self._current_demand(trio.current_time())
-        return not demand.n_listeners or self._load(demand.with_one(self._shares(style))) <= 1
+        return not demand.n_listeners or self._load(demand.with_more(self._shares(style), 1)) <= 1
+
+    def room(self, style: Style) -> int:
+        """How many newcomers of this style, who come one after the other and are spoken to, would
+        find that the server `has_room` beside all who are spoken to now; at most for whom there
+        are places."""
+        demand, shares = self._current_demand(trio.current_time()), self._shares(style)
+        n = most_listeners(lambda n: self._load(demand.with_more(shares, n)), self._most_listeners)
+        return n if n > 1 or self.has_room(style) else 0
+
+    def room_in_s(self) -> float:
+        """How long it takes until the first of those who are spoken to has heard all that there is
+        for it by now: where there is no room for a newcomer, there is likely to be some then."""
+        now = trio.current_time()
+        spoken_to = [listener for listener in self.listeners if listener.is_spoken_to(now)]
+        return min((listener.left_to_hear_s(now) for listener in spoken_to), default=0.0)
 
     def _shares(self, style: Style) -> dict[Engine, float]:
         """How much sound each of the engines makes for a second in this style."""

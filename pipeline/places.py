@@ -7,17 +7,21 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import trio
+
+from pipeline.capacity import Turnover
 from pipeline.tenants import SOCKETS_PER_LISTENER
 from pipeline.usage import Caller, Usage
-from stages.errors import LimitReached, Overloaded, UnknownVoice
+from stages.errors import Draining, LimitReached, Overloaded, UnknownVoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    import trio
-
+    from pipeline.leaving import Leaving
     from pipeline.metrics import Metrics
+    from pipeline.pace import ServerPace
     from pipeline.tenants import Tenant
+    from pipeline.traces import Traces
     from stages.items import Style
 
 
@@ -32,20 +36,23 @@ class Places:
         self,
         most: int,
         *,
-        closing: trio.Event,
-        has_room: Callable[[Style], bool],
+        leaving: Leaving,
+        pace: ServerPace,
         metrics: Metrics,
     ) -> None:
-        """`most` may be taken, and none once it is `closing`; `has_room` says whether somebody who
-        begins in a style can be spoken to beside all others."""
+        """`most` may be taken, and none by newcomers once all are asked to leave; `pace` says
+        whether somebody who begins in a style can be spoken to beside all others."""
         self.most = most
         self.n_taken = 0
         self.wall_clock: Callable[[], float] = time.time
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
         """Called with each listener's account, once it has left its place."""
-        self._closing = closing
-        self._has_room = has_room
+        self.traces: Traces | None = None
+        """Those of the conversations that begin from now on; None: nobody asked for any."""
+        self._leaving = leaving
+        self._pace = pace
+        self._turnover = Turnover()
         self._metrics = metrics
 
     @property
@@ -63,21 +70,33 @@ class Places:
         if tenant is not None:
             self._refuse(tenant, tenant.refuses_socket(sum(own is tenant for own in open_for)))
 
-    def check(self, style: Style, tenant: Tenant | None) -> None:
-        """Raises `Overloaded` where there is no place for one more listener, or where those who are
-        being spoken to would starve, and `LimitReached` where this tenant has all its places."""
+    def check_stays(self, *, is_here: bool = False) -> None:
+        """Raises `Overloaded` where the server closes, and `Draining` for a newcomer where it
+        drains: for everybody who is not here, in another conversation on the same socket."""
         refused = self._metrics.refused
-        if self._closing.is_set():
+        if self._leaving.closing.is_set():
             refused.labels("closing").inc()
             raise Overloaded("the server is shutting down")
+        if self._leaving.is_draining and not is_here:
+            refused.labels("draining").inc()
+            raise Draining("the server is being drained: connect to another")
+
+    def check(self, style: Style, tenant: Tenant | None, *, is_here: bool = False) -> None:
+        """Raises as `check_stays`, `Overloaded` where there is no place for one more listener, or
+        where those who are being spoken to would starve, and `LimitReached` where this tenant has
+        all its places."""
+        refused = self._metrics.refused
+        self.check_stays(is_here=is_here)
         if tenant is not None:
             self._refuse(tenant, tenant.refuses_place())
         if self.are_taken:
             refused.labels("full").inc()
-            raise Overloaded(f"all {self.most} places are taken")
-        if not self._has_room(style):
+            told = f"all {self.most} places are taken"
+            raise Overloaded(told, free_in_s=self._turnover.free_in_s(self.n_taken))
+        if not self._pace.has_room(style):
             refused.labels("busy").inc()
-            raise Overloaded("the machine can speak to no more listeners now")
+            told = "the machine can speak to no more listeners now"
+            raise Overloaded(told, free_in_s=self._pace.room_in_s())
 
     def _refuse(self, tenant: Tenant, over: LimitReached | None) -> None:
         if over is not None:
@@ -86,23 +105,29 @@ class Places:
             raise over
 
     @contextmanager
-    def take(self, style: Style, caller: Caller) -> Iterator[Usage]:
+    def take(self, style: Style, caller: Caller, *, is_here: bool = False) -> Iterator[Usage]:
         """A place for one listener, and its account. Raises as `check`, and `UnknownVoice` where
         its key may not speak with the style's voice."""
         tenant = caller.tenant
         if tenant is not None and not tenant.allows(style.voice):
             raise UnknownVoice("voice: this key may speak with none of the voices here")
-        self.check(style, tenant)
+        self.check(style, tenant, is_here=is_here)
         self._metrics.admitted.inc()
         self.n_taken += 1
         if tenant is not None:
             tenant.enter()
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
+        taken_at = trio.current_time()
+        if self.traces is not None:
+            usage.trace = self.traces.begin(caller.trace_context)
         try:
             yield usage
         finally:
             self.n_taken -= 1
+            self._turnover.gave_back(trio.current_time() - taken_at)
             if tenant is not None:
                 tenant.leave()
             self.keep_usage(usage)
+            if usage.trace is not None:
+                usage.trace.end(usage.line())

@@ -42,7 +42,8 @@ class Preparation:
         self._holder = holder
         self._tell = tell
         self._trio = trio.lowlevel.current_trio_token()
-        self._connection = structlog.contextvars.get_contextvars().get("connection")
+        self._names = structlog.contextvars.get_contextvars()
+        """The connection's, in the log."""
         self._waited_for: dict[str, float] = {}  # since when, in Trio's time
 
     def choose(self, voices: Iterable[tuple[str, Future[Any]]]) -> None:
@@ -85,7 +86,7 @@ class Preparation:
             return  # it was told by another need, or is not waited for any more
         took_s = round(trio.current_time() - since, 1)
         if error is None:
-            log.info("a voice is there", voice=name, took_s=took_s, connection=self._connection)
+            log.info("a voice is there", voice=name, took_s=took_s, **self._names)
             self._tell(Prepared(name))
         elif is_chosen:
             kind = type(error).__name__

@@ -20,8 +20,9 @@ MIN_REST_S = 0.5
 """Likewise, for what follows the first piece. An engine that makes a segment at once has none."""
 
 MIN_WORK_S = 1.0
-"""The work before which nobody is refused for it: one step that the machine held up for 0.1 s would
-else make an engine of a thousand times real time look slow."""
+HICCUP_S = 0.1
+"""The work before which so much of it may be no work at all: one step that the machine held up for
+0.1 s would else make an engine of a thousand times real time look slow, and refuse newcomers."""
 
 SOUND_WINDOW_S = 10.0
 WORK_WINDOW_S = 2.0
@@ -87,6 +88,11 @@ class WorkMeter:
         self._all_sound_s = self._all_steps_s = 0.0
         self._piece_s = 0.0
 
+    @property
+    def worked_s(self) -> float:
+        """The time of all its steps."""
+        return self._all_steps_s
+
     def told(self, costs: Mapping[int, float]) -> None:
         """Take over what the engine tells of its costs; see `Engine.batch_costs`."""
         self._costs = BatchCosts(costs)
@@ -135,8 +141,10 @@ class WorkMeter:
                 self._rest_waits_s / self._rest_sound_s if has_rest else factor,
                 self._piece_s,
             )
-            if self._all_steps_s >= MIN_WORK_S and self._expected_s:
-                self._scale = self._steps_s / self._expected_s
+            is_sure = self._all_steps_s >= MIN_WORK_S
+            if self._expected_s and (is_sure or not self._are_told):  # what it tells is surer
+                doubtful_s = 0.0 if is_sure else HICCUP_S
+                self._scale = max(0.0, self._steps_s - doubtful_s) / self._expected_s
         kept = math.exp(-min(sound_s / SOUND_WINDOW_S, took_s / WORK_WINDOW_S))
         self._steps_s *= kept
         self._expected_s *= kept

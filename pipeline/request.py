@@ -55,8 +55,9 @@ class QueuedRequest:
         self.steps_s = 0.0
         """Time of the steps that this request was in; for the metrics, as the next one."""
         self.n_samples = 0
-        self.connection: object = structlog.contextvars.get_contextvars().get("connection")
-        """Its name in the log: the model thread knows no context of its own."""
+        names = structlog.contextvars.get_contextvars()
+        self.connection, self.client_request = names.get("connection"), names.get("request")
+        """Its names in the log: the model thread knows no context of its own."""
         timing = segment.timing
         if timing.opened is None:
             timing.opened = trio.current_time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import trio
 
 from pipeline.executor import tell_nobody
 from pipeline.holdings import Account
+from pipeline.leaving import Leaving
 from pipeline.metrics import Metrics
 from pipeline.neural_voices import NeuralVoices
 from pipeline.pace import ServerPace
@@ -49,8 +50,8 @@ def _no_words(_: str) -> Sequence[WordTable]:
 class Service:
     """The speaking service behind the WebSocket, the HTTP API and the command line.
 
-    It is *ready* from its start until it closes, but for when the model thread does not
-    answer; it *admits* up to `max_listeners` at a time."""
+    It is *ready* from its start until it closes, but for when it drains or the model thread does
+    not answer; it *admits* up to `max_listeners` at a time."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Service:
         languages: Languages | None = None,
         pacing: PacingMode = "smooth",
         account: Account | None = None,
+        leaving: Leaving | None = None,
     ) -> None:
         self.executor = executor
         self.synthesizers = {engine.name: engine for engine in synthesizers}
@@ -99,15 +101,10 @@ class Service:
         self.ledgers: set[Ledger] = set()
         """The ledgers of all listeners."""
         self.pace = ServerPace(self.engines_for, executor.meters, voices, max_listeners)
-        self.closing = trio.Event()
-        """Set once neither listeners nor text are taken in, while what was begun is finished."""
-        self.grace_over = trio.Event()
-        """Set once what has not been finished is left."""
+        self.leaving = leaving or Leaving()
         self.places = Places(
-            max_listeners, closing=self.closing, has_room=self.pace.has_room, metrics=self.metrics
+            max_listeners, leaving=self.leaving, pace=self.pace, metrics=self.metrics
         )
-        self._n_requests = 0
-        self._left = trio.lowlevel.ParkingLot()
         self._unknown, self.unknown_styles = trio.open_memory_channel[Style](1)
         """Styles that were chosen, and of whose engines nobody knows yet how fast they are."""
         self._show_state()
@@ -290,8 +287,10 @@ class Service:
     @property
     def not_ready_because(self) -> str | None:
         """The reason why a new listener would not be served; None: it would."""
-        if self.closing.is_set():
+        if self.leaving.closing.is_set():
             return "the server is shutting down"
+        if self.leaving.is_draining:
+            return "draining"
         return self.executor.fault
 
     @property
@@ -300,28 +299,20 @@ class Service:
         return self.places.n_taken
 
     def admit(
-        self, style: Style | None = None, caller: Caller = NOBODY
+        self, style: Style | None = None, caller: Caller = NOBODY, *, is_here: bool = False
     ) -> AbstractContextManager[Usage]:
         """A place for one listener, who begins in this style; see `Places.take`."""
-        return self.places.take(style or self._style_for(caller.tenant), caller)
+        style = style or self._style_for(caller.tenant)
+        return self.places.take(style, caller, is_here=is_here)
 
     def check_room(self, tenant: Tenant | None = None) -> None:
         """Look whether there is a place; see `Places.check`."""
         self.places.check(self.style, tenant)
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """A context for serving one request, up to the last byte of its answer."""
-        self._n_requests += 1
-        try:
-            yield
-        finally:
-            self._n_requests -= 1
-            self._left.unpark_all()
-
     def _show_state(self) -> None:
         metrics = self.metrics
         metrics.ready.set_function(lambda: self.not_ready_because is None)
+        metrics.draining.set_function(lambda: self.leaving.is_draining)
         metrics.listeners.set_function(lambda: self.n_listeners)
         metrics.tasks.set_function(lambda: trio.lowlevel.current_statistics().tasks_living)
         metrics.pending_text_bytes.set_function(lambda: sum(own.n_bytes for own in self.ledgers))
@@ -338,12 +329,6 @@ class Service:
         ):
             for engine in self._engines:
                 gauge.labels(engine.name).set_function(partial(show, engine))
-
-    async def wait_idle(self) -> None:
-        """Return once nobody is being served."""
-        await trio.lowlevel.checkpoint()
-        while self._n_requests:
-            await self._left.park()
 
 
 def _own_words(style: Style) -> tuple[WordTable, ...]:

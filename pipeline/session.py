@@ -166,7 +166,7 @@ class Session:
         self._used_at = trio.current_time()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self._end_at_shutdown)
+            nursery.start_soon(self._end_when_asked_to_leave)
             nursery.start_soon(self._end_when_idle)
             with contextlib.suppress(Disconnected):
                 for message in self._dialect.greeting():
@@ -225,9 +225,13 @@ class Session:
         segmentation, tenant = self._dialect.segmentation, self.tenant
         conversation = self._service.new_conversation(segmentation, tenant)
         form = {} if opening.form is None else opening.form.config
+        conversation.flush_ends = self._dialect.flush_ends
         conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
-        usage = place.enter_context(self._service.admit(conversation.style, self._caller))
+        admission = self._service.admit(
+            conversation.style, self._caller, is_here=bool(self._contexts)
+        )
+        usage = place.enter_context(admission)
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
         posted = self._holder.share()
         context = _OpenContext(conversation, place, usage, *channel, opening, posted)
@@ -307,10 +311,14 @@ class Session:
                 if context is None or not context.scope.cancel_called:
                     await self._wire.send(message)
 
-    async def _end_at_shutdown(self) -> None:
+    async def _end_when_asked_to_leave(self) -> None:
         """A socket without a conversation has nobody else to close it."""
-        await self._service.closing.wait()
-        await self._wait_all_ended()
+        leaving = self._service.leaving
+        while True:
+            await leaving.asked()
+            await self._wait_all_ended()
+            if leaving.notice is not None:  # it was not taken back meanwhile
+                break
         await self._do([Close(CloseCode.GOING_AWAY)])
 
     async def _end_when_idle(self) -> None:

@@ -52,6 +52,8 @@ class Tenant:
         self.name = name
         self.limits = limits
         """May be changed at any time, and holds from then on."""
+        self.is_operator = False
+        """It may drain the server; likewise."""
         self.n_listeners = 0
         self._day = 0
         self._characters = 0

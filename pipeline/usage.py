@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.metrics import Metrics
     from pipeline.tenants import Tenant
+    from pipeline.traces import ConversationTrace
     from stages.items import Answer, Outgoing
 
 MAX_VOICES = 32
@@ -40,6 +41,10 @@ class Caller:
     """Its address."""
     route: str = ""
     """The path that it asked for, or its protocol."""
+    request_id: str = ""
+    """What its request goes by, in the log too."""
+    trace_context: Mapping[str, str] | None = None
+    """The headers by which its request says what trace it is part of; None: nobody looked."""
 
 
 NOBODY = Caller()
@@ -61,6 +66,8 @@ class Usage:
         """How it ended; until it has, as if its client were gone."""
         self.error: str | None = None
         """The code of the last error that the client was told."""
+        self.trace: ConversationTrace | None = None
+        """None: the conversation is not traced."""
         self._tenant = caller.tenant
         self._metrics = metrics
         self._wall_clock = wall_clock
@@ -117,6 +124,8 @@ class Usage:
     def sending(self, item: Outgoing | Answer) -> None:
         """Enter what the client is about to be sent: a segment's begin and end, and errors, of
         which some end the conversation."""
+        if self.trace is not None:
+            self.trace.sending(item)
         match item:
             case SegmentStarted(segment=segment) if len(self._voices) < MAX_VOICES:
                 self._voices[segment.style.voice] = None
@@ -127,6 +136,12 @@ class Usage:
                 self._tell(error)
             case ServerError():
                 self._tell(item)
+
+    def spoken(self, item: SegmentEnded, engine: str, sound_s: float) -> None:
+        """Enter a segment that has been sent to its end: who spoke it, and the seconds of its
+        sound."""
+        if self.trace is not None:
+            self.trace.spoken(item, engine, sound_s)
 
     def _tell(self, error: ServerError) -> None:
         self.error = error.code
@@ -143,6 +158,7 @@ class Usage:
             "key": None if self._tenant is None else self._tenant.name,
             "address": self.caller.peer,
             "route": self.caller.route,
+            "request_id": self.caller.request_id,
             "voices": list(self._voices),
             "characters": self._n_chars,
             "audio_seconds": round(self._audio_s, 3),

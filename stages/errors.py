@@ -7,6 +7,7 @@ place, ``pipeline/dialects/native.py``.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -74,7 +75,29 @@ class Overloaded(ServerError):
     code = "overloaded"
     fatal = True
     retry_after_s: int = 2
-    """About the length of a sentence."""
+    """About the length of a sentence, where nothing better is known."""
+
+    LONGEST_RETRY_S: ClassVar[int] = 60
+    """Nobody is sent away for longer on a guess."""
+
+    def __init__(self, message: str, *, free_in_s: float | None = None) -> None:
+        """`free_in_s`: when there is likely to be room again. Told in whole seconds, one at
+        least, so that nobody comes too early."""
+        super().__init__(message)
+        if free_in_s is not None:
+            self.retry_after_s = max(1, min(math.ceil(free_in_s), self.LONGEST_RETRY_S))
+
+
+class Draining(Overloaded):
+    """The server takes no newcomers: another one may."""
+
+    code = "draining"
+
+
+class GoneAway(ServerError):
+    """The server closes: what came behind the end of the utterance was not taken in."""
+
+    code = "going_away"
 
 
 class LimitReached(ServerError):

@@ -117,6 +117,8 @@ class Timing:
     """The first message with sound of this segment was handed to the kernel."""
     length_s: float | None = None
     """No point in time: how long its sound will be by itself, if its engine knows beforehand."""
+    worked_s: float = 0.0
+    """Likewise: the time of all steps that it was in, of all its engines, whoever shared them."""
 
     def spans_s(self) -> dict[str, float | None]:
         """The seconds in each part of the way to the first sound; None where it was not."""
@@ -305,15 +307,40 @@ class Cancelled:
     sample_offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class GoingAway:
+    """A request to leave at the end of what is being said: the server takes no newcomers."""
+
+    reason: Literal["draining", "closing"]
+    """It may be taken back, and ends nothing; or the server ends."""
+    grace_s: float | None = None
+    """How long what is being said may go on; None: as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """The end of that request, which was taken back."""
+
+
 Outgoing: TypeAlias = (
     PcmFrame | Skipped | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
 )
 """The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
 Event: TypeAlias = (
-    Ready | Preparing | Prepared | SegmentStarted | WordTimes | SegmentEnded | Flushed | Cancelled
+    Ready
+    | Preparing
+    | Prepared
+    | SegmentStarted
+    | WordTimes
+    | SegmentEnded
+    | Flushed
+    | Cancelled
+    | GoingAway
+    | Staying
 )
 """Messages for clients that have asked for events."""
 
-Answer: TypeAlias = Ready | Preparing | Prepared | Cancelled | ServerError
-"""The answer to a client's message, and what becomes of it later. It is never dropped."""
+Answer: TypeAlias = Ready | Preparing | Prepared | Cancelled | GoingAway | Staying | ServerError
+"""The answer to a client's message, and what becomes of it later, or of the server. It is never
+dropped."""

@@ -9,7 +9,7 @@ import trio
 
 from stages.errors import Overloaded
 from stages.items import Style
-from tests.fakes import FLUSH, converse, token
+from tests.fakes import FLUSH, converse, service, token
 from tests.timed_models import SENTENCE, Figures, SlowSpeaker, TimedPeer, slow_service
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ async def test_a_newcomer_is_refused_where_those_who_hear_something_would_starve
         peers[1].say(token(SENTENCE * 5))
         await trio.sleep(1)
         assert Figures(server)("load") == pytest.approx(0.9, rel=0.01)
-        with pytest.raises(Overloaded, match="no more listeners now"), server.admit(style):
+        with (
+            pytest.raises(Overloaded, match="no more listeners now") as refused,
+            server.admit(style),
+        ):
             pass
+        assert 18 < refused.value.retry_after_s < 24  # the first has heard 6 of 25 s and pauses
         assert Figures(server)("refused_total", "busy") == 1
         peers[2].say(token("Me too!"), FLUSH)
         await trio.sleep(120)
@@ -48,6 +52,23 @@ async def test_a_newcomer_is_refused_where_those_who_hear_something_would_starve
         assert all(len(peer.pcm) for peer in peers)
         for peer in peers:
             peer.hang_up()
+
+
+async def test_who_is_refused_is_told_when_a_place_is_likely_to_come_free(
+    autojump_clock: MockClock,
+) -> None:
+    """A place is held for half an hour, or for a moment; nobody is sent away for longer than a
+    minute, or for less than a second."""
+    server = service(max_listeners=1)
+    told = []
+    for held_s in (1.0, 10.0, 1800.0, *[0.1] * 100):
+        with server.admit():
+            await trio.sleep(held_s)
+            with pytest.raises(Overloaded) as refused, server.admit():
+                pass
+        told.append(refused.value.retry_after_s)
+    assert told[:5] == [20, 19, 18, 60, 60]
+    assert told[-1] == 1
 
 
 async def test_a_machine_that_is_too_slow_for_one_speaks_to_one(autojump_clock: MockClock) -> None:

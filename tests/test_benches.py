@@ -9,8 +9,9 @@ import sys
 from tests.server_process import ROOT
 
 SHARED = {
-    "common.py", "forced.py", "gpu_parts.py", "gpu_wire.py", "heap.py", "judges.py", "meter.py",
-    "models.py", "rubber_band.py", "rvc_source.py", "serving.py", "speakers.py", "wire_clients.py",
+    "cluster_faults.py", "common.py", "fleet_balancer.py", "fleet_model.py", "fleet_plan.py",
+    "forced.py", "gpu_parts.py", "gpu_wire.py", "heap.py", "judges.py", "meter.py", "models.py",
+    "rubber_band.py", "rvc_source.py", "serving.py", "speakers.py", "wire_clients.py",
 }  # fmt: skip
 """What the benches share."""
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from pipeline.capacity import Turnover
 from pipeline.pace import ServerPace
 from pipeline.real_time import WorkMeter
-from pipeline.rehearsal import rehearse
+from pipeline.rehearsal import rehearse, rehearse_together
 from stages.items import Style
 from tests.fakes import STYLE, Negating, TellingEngine, segment, service
-from tests.timed_models import Figures, SlowSpeaker, slow_service
+from tests.timed_models import PIECE_S, Figures, SlowSpeaker, slow_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +35,17 @@ class Someone:
 
     style: Style = field(default_factory=lambda: Style("plain"))
     hears: bool = True
+    hears_for_s: float = 1.0
     n_asked: int = 0
 
     def is_spoken_to(self, now: float) -> bool:
         del now
         self.n_asked += 1
         return self.hears
+
+    def left_to_hear_s(self, now: float) -> float:
+        del now
+        return self.hears_for_s
 
 
 class Speaking:
@@ -135,6 +142,62 @@ async def test_a_chain_needs_what_its_engines_need(autojump_clock: MockClock) ->
     for someone in speaking.listen(10):
         someone.style = Style("plain", speed=2.0)
     assert speaking.pace.load() == pytest.approx(1.0 + 0.02 + 0.48 * 9 / 99)
+
+
+async def test_room_is_counted_by_the_rule_by_which_newcomers_are_let_in(
+    autojump_clock: MockClock,
+) -> None:
+    """As many more as there are one after the other, each of whom there is room for."""
+    for meter in (batching(), worked(WorkMeter(), 0.11), WorkMeter()):
+        speaking = Speaking(meter)
+        for n_listeners in (0, 1, 8, 9, 20, 43, 44, 45, PLACES):
+            speaking.listen(n_listeners)
+            room = speaking.pace.room(STYLE)
+            speaking.listen(n_listeners + max(0, room - 1))
+            assert speaking.pace.has_room(STYLE) == (room > 0)
+            speaking.listen(n_listeners + room)
+            assert not speaking.pace.has_room(STYLE) or room == PLACES
+
+
+async def test_there_is_room_again_once_the_first_has_heard_all(autojump_clock: MockClock) -> None:
+    speaking = Speaking(worked(WorkMeter(), 0.3))
+    assert speaking.pace.room_in_s() == 0
+    first, second, silent = speaking.listen(3)
+    first.hears_for_s, second.hears_for_s = 9.0, 4.0
+    silent.hears, silent.hears_for_s = False, 0.0
+    assert speaking.pace.room_in_s() == 4
+
+
+@pytest.mark.parametrize(
+    ("factor", "least", "most"),
+    [(0.5, 2, 2), (0.1, 9, 14), (0.05, 19, 30), (0.001, PLACES, PLACES)],
+)
+async def test_capacity_is_known_before_anybody_has_spoken(
+    autojump_clock: MockClock, factor: float, least: int, most: int
+) -> None:
+    """Piper's was as many as there are places until it had spoken for a while: a balancer sent 256
+    to a machine that can speak to two."""
+    server = await slow_service(SlowSpeaker(factor), max_listeners=PLACES)
+    await rehearse_together(server, server.style)
+    assert least <= Figures(server)("capacity") <= most
+
+
+async def test_a_hiccup_of_the_machine_at_the_start_refuses_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    delays = itertools.chain([0.1 / (0.004 * PIECE_S)], itertools.repeat(1.0))
+    server = await slow_service(SlowSpeaker(0.004, jitter=lambda: next(delays)), max_listeners=100)
+    await rehearse_together(server, server.style)
+    assert Figures(server)("capacity") == 100
+
+
+def test_of_many_places_one_comes_free_soon() -> None:
+    """Places that are held for a minute come free each six seconds where there are ten."""
+    turnover = Turnover()
+    assert turnover.free_in_s(1) == 20
+    for _ in range(100):
+        turnover.gave_back(60.0)
+    assert turnover.free_in_s(10) == pytest.approx(6, rel=0.001)
 
 
 async def test_nobody_is_refused_while_nobody_knows(autojump_clock: MockClock) -> None:

@@ -13,7 +13,7 @@ from tests.fakes import service
 async def test_waiting_for_an_idle_service_is_one() -> None:
     server = service()
     with assert_checkpoints():
-        await server.wait_idle()
+        await server.leaving.all_gone()
 
 
 async def test_sending_nothing_is_one() -> None:

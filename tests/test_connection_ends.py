@@ -1,11 +1,11 @@
-"""How a connection ends: its client vanishes or falls silent, or the server shuts down."""
+"""How a connection ends: its client vanishes or falls silent. How a server leaves it is tested in
+tests/test_leaving.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from pipeline.close_code import CloseCode
 from tests.fakes import ListPeer, converse, service, text_of, token
@@ -24,26 +24,6 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(autojump_clock: Mock
         assert models.open_requests
         peer.vanish()
     assert models.open_requests == 0
-
-
-async def test_at_shutdown_what_was_said_is_spoken_and_nothing_more_is_taken(
-    autojump_clock: MockClock,
-) -> None:
-    server = service(InlineModels(iter([0.05] * 1000)))
-    peer = ListPeer(token("A story; a wor"), ends=False)
-    closed_with: list[CloseCode] = []
-
-    async def run() -> None:
-        closed_with.append(await converse(peer, server))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        await trio.sleep(0.2)
-        server.closing.set()
-        await wait_all_tasks_blocked()
-        peer.say(token("too late"))
-    assert text_of(peer.pcm) == "A story;a wor"
-    assert closed_with == [CloseCode.GOING_AWAY]
 
 
 async def test_a_client_that_is_idle_too_long_is_closed(autojump_clock: MockClock) -> None:

@@ -298,7 +298,7 @@ async def test_at_a_shutdown_the_socket_closes_behind_its_last_context(
             for name in "abc":
                 await client.say(text=f"{name * 10 * (ord(name) - 96)}. ", context_id=name)
             await trio.sleep(5)  # longer than the idle timeout, which waits for them as well
-            server.closing.set()
+            server.leaving.close()
     assert codes == [CloseCode.GOING_AWAY]
 
 
@@ -312,7 +312,7 @@ async def test_at_a_shutdown_each_context_has_its_last_word(autojump_clock: Mock
             await client.say(text=f"This is {name}. ", context_id=name)
         await trio.sleep(1)  # all of it has been spoken, and the contexts are open
         client.reads = trio.Event()
-        server.closing.set()
+        server.leaving.close()
         await trio.sleep(1)  # all have ended, and nobody could send
         client.reads.set()
         heard: list[dict[str, Any]] = []

@@ -13,7 +13,10 @@ from tests.server_process import running_server
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
 
-LISTS = ["light.txt", "models.txt", "full.txt", "tools.txt", "clients.txt", "autobahn.txt"]
+LISTS = [
+    "light.txt", "tracing.txt", "models.txt", "full.txt",
+    "tools.txt", "clients.txt", "autobahn.txt",
+]  # fmt: skip
 """What `make lock` compiles."""
 
 REFERENCES = {"rvc-python", "faiss-cpu", "librosa"}
@@ -27,6 +30,9 @@ PIPER = {"onnx", "onnxruntime"}
 
 ENCODING = {"av"}
 """What is imported when the first listener asks for a format with a codec."""
+
+TRACING = "opentelemetry.sdk", "opentelemetry.exporter", "pipeline.traces"
+"""What is imported where there is an --otlp-endpoint."""
 
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\w+)", re.MULTILINE)
 """The package of a line of ``python -X importtime``."""
@@ -53,6 +59,17 @@ def test_the_models_pins_are_what_is_tested_without_the_tools() -> None:
     assert not models.keys() & {"pytest", "ruff", "mypy", "hypothesis", "torch"}
 
 
+def test_the_tracing_pins_are_what_is_tested_and_add_little() -> None:
+    """They are for whoever has an --otlp-endpoint, and in all images."""
+    light, tracing, full = pins("light.txt"), pins("tracing.txt"), pins("full.txt")
+    assert light.items() <= tracing.items() <= full.items()
+    added = tracing.keys() - light.keys()
+    assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"} <= added
+    others = {name for name in added if not name.startswith("opentelemetry-")}
+    wanted = {"certifi", "charset-normalizer", "googleapis-common-protos", "requests", "urllib3"}
+    assert others == wanted
+
+
 def test_images_carry_no_references() -> None:
     """rvc-python, faiss and librosa came with numba, llvmlite and scikit-learn: 360 MB that no
     line of the server imports."""
@@ -71,6 +88,7 @@ def test_a_light_server_imports_nothing_heavy(packages: dict[str, str]) -> None:
         spoken = server.ask("/api/speak", "POST", json={"text": "Hello."})
         assert spoken.status_code == 200
         imported = set(IMPORTED.findall(server.log))
+        assert not [name for name in TRACING if name in server.log]
     assert {"trio", "numpy", "fastapi"} <= imported
     assert packages or not imported & PIPER
     assert not imported & (HEAVY | ENCODING | {"rvc_python", "faiss", "librosa", "numba"})

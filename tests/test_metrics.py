@@ -163,7 +163,7 @@ async def test_places_are_counted(autojump_clock: MockClock) -> None:
             pass
         assert figures_of(server)("voice_listeners") == 1
     assert figures_of(server)("voice_ready") == 1
-    server.closing.set()
+    server.leaving.close()
     with pytest.raises(Overloaded), server.admit():
         pass
     figures = figures_of(server)
@@ -285,7 +285,7 @@ def test_a_server_tells_of_its_clients_and_repeats_nothing_of_theirs() -> None:
     assert figures("voice_refused_total", reason="foreign_origin") == 1
     assert figures("voice_errors_total", code="unknown_voice") == 1
     assert figures("voice_step_seconds_count", engine="espeak-ng")
-    assert figures("voice_real_time_factor_count", engine="espeak-ng") == 2  # and the rehearsal
+    assert figures("voice_real_time_factor_count", engine="espeak-ng") == 2 + 4  # and rehearsals
     assert figures("process_open_fds")
 
 

@@ -235,7 +235,7 @@ async def test_what_is_held_back_may_be_said_to_its_end_at_a_shutdown(
         nursery.start_soon(converse, peer, server)
         await trio.sleep(3)
         assert not len(peer.pcm)
-        server.closing.set()
+        server.leaving.close()
     assert len(peer.heard_of(Flushed)) == 1
     assert Figures(server)("gaps_total") == 0
 
@@ -253,8 +253,8 @@ async def test_what_is_held_back_is_dropped_when_the_grace_is_over(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listen)
         await trio.sleep(3)
-        server.closing.set()
-        server.grace_over.set()
+        server.leaving.close()
+        server.leaving.grace_over.set()
     assert codes == [CloseCode.GOING_AWAY]
     assert not len(peer.pcm)
 

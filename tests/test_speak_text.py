@@ -90,13 +90,13 @@ async def test_what_a_shutdown_cuts_off_is_not_taken_for_the_whole(
 
     async def play(data: bytes) -> None:
         await trio.lowlevel.checkpoint()
-        server.closing.set()
-        server.grace_over.set()
+        server.leaving.close()
+        server.leaving.grace_over.set()
 
     async def text() -> AsyncIterator[str]:
         await trio.lowlevel.checkpoint()
         if closes_at == "the start":
-            server.closing.set()
+            server.leaving.close()
             await trio.sleep(1)
         yield "One; two; three"
 
@@ -113,7 +113,7 @@ async def test_what_is_spoken_while_a_server_shuts_down_is_whole(
     async def play(data: bytes) -> None:
         await trio.lowlevel.checkpoint()
         heard.extend(data)
-        server.closing.set()
+        server.leaving.close()
 
     await speak_text(server, "One; two; three", sound_to(play), {})
     assert text_of(np.frombuffer(heard, "<f4")) == "One;two;three"

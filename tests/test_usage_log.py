@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from stages.items import ClientMessage
 
-CALLER = Caller(Tenant("bot"), "192.0.2.7", "/ws/stream")
+CALLER = Caller(Tenant("bot"), "192.0.2.7", "/ws/stream", "a-request")
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -56,6 +56,7 @@ async def test_a_line_says_who_used_how_much_and_not_for_what(autojump_clock: Mo
         "key": "bot",
         "address": "192.0.2.7",
         "route": "/ws/stream",
+        "request_id": "a-request",
         "voices": ["plain"],
         "characters": 17,
         "audio_seconds": round(16 * 100 / 48_000, 3),

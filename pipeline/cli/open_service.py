@@ -16,7 +16,7 @@ from pipeline.dialects.native import MAX_PENDING_BYTES
 from pipeline.executor import open_executor, tell_nobody
 from pipeline.lexicon_file import LexiconFile
 from pipeline.metrics import Metrics
-from pipeline.rehearsal import rehearse, rehearse_what_is_chosen
+from pipeline.rehearsal import rehearse, rehearse_together, rehearse_what_is_chosen
 from pipeline.service import Service
 from pipeline.voice_names import read_aliases
 from stages.errors import CannotStart
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.cli.settings import SpeechSettings
     from pipeline.executor import Tell
     from pipeline.holdings import Account
+    from pipeline.leaving import Leaving
     from stages.items import PacingMode
 
 log = structlog.stdlib.get_logger("server")
@@ -46,11 +47,12 @@ async def open_service(
     preload: Sequence[str] = (),
     pacing: PacingMode = "smooth",
     account: Account | None = None,
+    leaving: Leaving | None = None,
 ) -> AsyncIterator[Service]:
     """The service for these options, ready to admit listeners. `tell` gets the parts of the start,
     each as it begins. The voices to `preload` are read as well; raises `CannotStart` where one of
-    them is not there. Where listeners are to hear no gap, it has spoken a little by then, and knows
-    how fast it is."""
+    them is not there. Where listeners are to hear no gap, or there may be several, it has spoken a
+    little by then, and knows how fast it is."""
     lexicon = await trio.to_thread.run_sync(open_lexicon, options, abandon_on_cancel=True)
     # It imports torch, where an engine needs that.
     engines = await trio.to_thread.run_sync(
@@ -103,6 +105,7 @@ async def open_service(
             metrics=metrics,
             pacing=pacing,
             account=account,
+            leaving=leaving,
         )
         if lexicon is not None:
             service.words_for = lexicon.tables
@@ -114,12 +117,14 @@ async def open_service(
                 name,
                 options.rvc_memory_mb,
             )
-        if pacing == "smooth":
+        if pacing == "smooth" or max_listeners > 1:
             tell("the first words: speaking")
             for name in (service.style.voice, *preload):
                 style = replace(service.style, voice=name)
                 if service.pace.factor(style) is None:
                     await rehearse(service, style)
+            if max_listeners > 1:
+                await rehearse_together(service, service.style)
             nursery.start_soon(rehearse_what_is_chosen, service)
         _say_who_speaks(service)
         yield service

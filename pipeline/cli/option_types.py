@@ -39,6 +39,9 @@ def _read_networks(words: object) -> object:
     return [ipaddress.ip_network(word) if isinstance(word, str) else word for word in split]
 
 
+HttpUrl = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^/\s?#@]+(/[^\s?#]*)?$")]
+"""The address of a service, without a query and without a password, since it is logged."""
+
 Networks = Annotated[
     list[ipaddress.IPv4Network | ipaddress.IPv6Network], NoDecode, BeforeValidator(_read_networks)
 ]

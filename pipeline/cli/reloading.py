@@ -67,9 +67,9 @@ class Reloading:
 
 
 def signals_to_hear(*, reloads: bool) -> list[signal.Signals]:
-    """The signals to listen to. SIGHUP is one, unless it was to be ignored (nohup) and there is
-    nothing that it could have read again."""
-    signals = [signal.SIGTERM, signal.SIGINT]
+    """The signals to listen to: to end, to drain and to stay. SIGHUP is one, unless it was to be
+    ignored (nohup) and there is nothing that it could have read again."""
+    signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2]
     if reloads or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     return signals

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,8 +20,10 @@ from pipeline.cli.ending import end_at_once
 from pipeline.cli.progress import StartProgress
 from pipeline.cli.reloading import Reloading, signals_to_hear
 from pipeline.holdings import Account
+from pipeline.leaving import Leaving
 from pipeline.net.access import Access, is_loopback
 from pipeline.net.addresses import TrustedProxies
+from pipeline.net.agent import Agent
 from pipeline.net.announcement import announce
 from pipeline.net.crowd import Crowd, Room, raise_descriptor_limit
 from pipeline.net.keys import KEYS_VARIABLE, read_keys
@@ -55,13 +58,15 @@ timestamps (12 bytes) and an MTU of 1500 leave is a multiple of four anyway."""
 
 async def serve(options: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what is being said come to its end. A second signal
-    ends that wait; one that comes before the service is warm ends the program at once. SIGHUP reads
-    the keys and opens the usage log again; where there is neither, it ends like the others."""
+    ends that wait; one that comes before the service is warm ends the program at once. SIGUSR1
+    drains, and SIGUSR2 takes that back. SIGHUP reads the keys and opens the usage log again; where
+    there is neither, it ends like the others."""
     options.require("file", "api_keys_file", "tls_certificate", "tls_key")
     check_wyoming(options)
     access = open_access(options)
     tls = server_context(options.tls_certificate, options.tls_key, options.place_of)
     crowd = Crowd(Room.below(raise_descriptor_limit()), TrustedProxies(options.trusted_proxies))
+    leaving = Leaving()
     is_warm = False
     with contextlib.ExitStack() as bound:
         usage_log = None
@@ -71,9 +76,8 @@ async def serve(options: ServeSettings) -> None:
         listened = signals_to_hear(reloads=reloading.is_wanted)
         signals = bound.enter_context(trio.open_signal_receiver(*listened))
         sockets = await _listen(options.host, options.port, bound)
-        wyoming = None
-        if options.wyoming_port is not None:
-            wyoming = await _listen(options.host, options.wyoming_port, bound)
+        wyoming = await _listen(options.host, options.wyoming_port, bound)
+        asked_by_proxies = await _listen(options.host, options.agent_port, bound)
         with StartProgress() as progress:
             port = Port(
                 StartingAnswers(lambda: progress.part),
@@ -86,10 +90,13 @@ async def serve(options: ServeSettings) -> None:
             page = page_url(options.host, _number(sockets), is_secure=tls is not None)
             async with trio.open_nursery() as nursery:
                 await nursery.start(port.serve, sockets)
+                agent = await _serve_agent(port, nursery, asked_by_proxies)
                 log.info("starting; how far it is: %shealth/ready", page)
                 log.info("%s", devices.describe_gpus())
                 told_to_end, told_again = trio.Event(), trio.Event()
-                nursery.start_soon(_note_signals, signals, reloading, told_to_end, told_again)
+                nursery.start_soon(
+                    _note_signals, signals, reloading, leaving, told_to_end, told_again
+                )
                 nursery.start_soon(reloading.run)
                 watch = await nursery.start(_cancel_at, told_to_end, nursery.cancel_scope)
                 open_answers = await trio.to_thread.run_sync(_importer, abandon_on_cancel=True)
@@ -100,14 +107,15 @@ async def serve(options: ServeSettings) -> None:
                     progress,
                     usage_log=usage_log,
                     account=port.account,
+                    leaving=leaving,
                 )
                 async with opening as answers:
                     watch.cancel()
                     is_warm = True
                     progress.end()
                     port.answers = answers
-                    if wyoming is not None:
-                        await _serve_wyoming(port, answers, nursery, options, wyoming)
+                    agent.service = answers.service
+                    await _serve_wyoming(port, answers, nursery, options, wyoming)
                     told = _number(sockets), " and ".join(_hosts(sockets)), page
                     log.info("listening on port %d of %s: %s", *told)
                     await told_to_end.wait()
@@ -121,11 +129,19 @@ async def serve(options: ServeSettings) -> None:
 
 
 async def _note_signals(
-    signals: AsyncIterator[int], reloading: Reloading, first: trio.Event, second: trio.Event
+    signals: AsyncIterator[int],
+    reloading: Reloading,
+    leaving: Leaving,
+    first: trio.Event,
+    second: trio.Event,
 ) -> None:
     async for number in signals:
         if number == signal.SIGHUP and reloading.is_wanted:
             reloading.ask()
+        elif number == signal.SIGUSR1:
+            leaving.drain()
+        elif number == signal.SIGUSR2:
+            leaving.stay()
         elif first.is_set():
             second.set()
         else:
@@ -150,13 +166,13 @@ def _importer() -> AnswersOpener:
 
 
 async def _finish(service: Service, grace_s: float, hurry: trio.Event) -> None:
-    """Take in nothing more, and let what was begun come to its end."""
+    """Take in nobody more, and let what is being said come to its end."""
     log.info("closing; %d listeners may finish", service.n_listeners)
-    service.closing.set()
+    service.leaving.close(grace_s)
     await _wait_idle(service, grace_s, hurry)
-    service.grace_over.set()
+    service.leaving.grace_over.set()
     with trio.move_on_after(LAST_WORDS_S):
-        await service.wait_idle()
+        await service.leaving.all_gone()
 
 
 def open_access(options: ServeSettings) -> Access:
@@ -194,6 +210,18 @@ def check_wyoming(options: ServeSettings) -> None:
         )
 
 
+async def _serve_agent(
+    port: Port, nursery: trio.Nursery, sockets: list[trio.SocketListener]
+) -> Agent:
+    """Answer what HAProxy asks, if there are sockets for that."""
+    agent = Agent()
+    if sockets:
+        await nursery.start(partial(port.accept, sockets, agent.serve, is_for_proxies=True))
+        told = _number(sockets), " and ".join(_hosts(sockets))
+        log.info("HAProxy's agent-check on port %d of %s: it asks for no key", *told)
+    return agent
+
+
 async def _serve_wyoming(
     port: Port,
     answers: ServiceAnswers,
@@ -201,7 +229,10 @@ async def _serve_wyoming(
     options: ServeSettings,
     sockets: list[trio.SocketListener],
 ) -> None:
-    """Serve those who wait in the kernel's queue since the start, and all who come."""
+    """Serve those who wait in the kernel's queue since the start, and all who come, if there are
+    sockets for that."""
+    if not sockets:
+        return
     await nursery.start(port.accept, sockets, answers.serve_wyoming)
     hosts, number = _hosts(sockets), _number(sockets)
     log.info("Wyoming on port %d of %s: it asks for no key", number, " and ".join(hosts))
@@ -218,8 +249,12 @@ def _number(sockets: list[trio.SocketListener]) -> int:
     return number
 
 
-async def _listen(host: str, port: int, bound: contextlib.ExitStack) -> list[trio.SocketListener]:
-    """The sockets of a port, which are closed with `bound` at the latest."""
+async def _listen(
+    host: str, port: int | None, bound: contextlib.ExitStack
+) -> list[trio.SocketListener]:
+    """The sockets of a port, which are closed with `bound` at the latest; none without a port."""
+    if port is None:
+        return []
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
@@ -242,5 +277,5 @@ async def _wait_idle(service: Service, grace_s: float, hurry: trio.Event) -> Non
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_at, hurry, nursery.cancel_scope)
         with trio.move_on_after(grace_s):
-            await service.wait_idle()
+            await service.leaving.all_gone()
         nursery.cancel_scope.cancel()

@@ -12,7 +12,14 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, SettingsConfigDict
 
 from pipeline.cli.option_sources import CommonSettings
-from pipeline.cli.option_types import Networks, Origins, PositiveSeconds, VoiceNameList, Words
+from pipeline.cli.option_types import (
+    HttpUrl,
+    Networks,
+    Origins,
+    PositiveSeconds,
+    VoiceNameList,
+    Words,
+)
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
 from stages.audio.choices import SAMPLE_RATES, LinearEncoding
 from stages.conversion_settings import PitchShift
@@ -227,6 +234,13 @@ class ServeSettings(SpeechSettings):
     wyoming_announce: bool = Field(
         False, description="let Home Assistant find that port by itself, by mDNS"
     )
+    agent_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port on which HAProxy asks how many listeners there is room for (agent-check),"
+        " at the same address; 0 is any that is free. Nobody needs a key there",
+    )
     uploads: bool = Field(
         True,
         description="take RVC voices from clients with a key; where there are no keys from clients"
@@ -258,6 +272,11 @@ class ServeSettings(SpeechSettings):
         "smooth",
         description="speech that is made more slowly than it is heard: held back until it can be"
         " heard without a gap (smooth), or sent as it is made (asap); where a client does not say",
+    )
+    otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="collector of OpenTelemetry traces (http://collector:4318), which gets a span"
+        " for each conversation and each segment by OTLP over HTTP; the text only with --log-text",
     )
     shutdown_grace_s: float = Field(
         10, ge=0, description="how long what is being said may go on after SIGTERM"

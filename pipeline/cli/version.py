@@ -14,9 +14,14 @@ LIBRARIES = ("torch", "onnxruntime")
 
 def versions() -> str:
     """In one line. Nothing is imported for it."""
-    own = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]
-    told = [f"voice server {own}", f"Python {platform.python_version()}"]
+    told = [f"voice server {own_version()}", f"Python {platform.python_version()}"]
     return ", ".join([*told, *(f"{name} {_version(name)}" for name in LIBRARIES)])
+
+
+def own_version() -> str:
+    """The server's alone."""
+    version_: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+    return version_
 
 
 def _version(package: str) -> str:

@@ -63,6 +63,7 @@ class Cartesia(Dialect):
     would take a later word about it for the next one's: there is none."""
 
     silent_s = POOLED_S
+    flush_ends = False
     keeps_alive = True
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:

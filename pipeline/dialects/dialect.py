@@ -93,6 +93,8 @@ class Handshake:
     path: str
     query: Sequence[tuple[str, str]] = ()
     """Its pairs in their order, without the key."""
+    request_id: str = ""
+    """What it goes by."""
 
 
 POOLED_S = 3_700.0
@@ -105,6 +107,9 @@ class Dialect(ABC):
 
     segmentation: ClassVar[Segmentation] = "auto"
     """How text is cut where neither client nor server has a wish; see `Style`."""
+    flush_ends: ClassVar[bool] = True
+    """Whether a flush is the end of an utterance. Else that is a `Finish`, and the text before it
+    goes on behind a flush."""
     silent_s: ClassVar[float] = 40.0
     """How long a client may send nothing, not even a pong, before it counts as vanished."""
 

@@ -78,6 +78,7 @@ class _MultiInput(_Input):
 class _ElevenSocket(Dialect):
     """What both sockets have in common."""
 
+    flush_ends = False
     keeps_alive = True
 
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:

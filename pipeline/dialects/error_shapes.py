@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +24,8 @@ class HttpError:
     """What programs compare, such as ``bad_message``."""
     message: str
     """What people read. It begins with the key that was wrong, if one was: ``speed: ...``."""
+    request_id: str = ""
+    """What the request goes by."""
 
     @property
     def key(self) -> str | None:
@@ -69,8 +70,8 @@ def _cartesia(error: HttpError) -> tuple[int, Mapping[str, Any]]:
 def _deepgram(error: HttpError) -> tuple[int, Mapping[str, Any]]:
     """Deepgram's, which has no 422 either."""
     status = 400 if error.status == 422 else error.status
-    told = {"err_code": error.code.upper(), "err_msg": error.message, "request_id": str(uuid4())}
-    return status, told
+    told = {"err_code": error.code.upper(), "err_msg": error.message}
+    return status, {**told, "request_id": error.request_id}
 
 
 _SHAPES: tuple[tuple[str, ErrorShape], ...] = (

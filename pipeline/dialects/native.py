@@ -28,6 +28,7 @@ from stages.items import (
     Cancelled,
     ClientMessage,
     Flushed,
+    GoingAway,
     PacingMode,
     PcmFrame,
     Prepared,
@@ -37,6 +38,7 @@ from stages.items import (
     SegmentEnded,
     SegmentFailed,
     SegmentStarted,
+    Staying,
     WordTimes,
 )
 from stages.resume import Skipped
@@ -141,6 +143,7 @@ class Native(Dialect):
         """Raises `ProtocolError` for a config in the URL that is malformed."""
         del voice_names  # an unknown voice is an error here
         self._config = parse_query(handshake.query)
+        self._request_id = handshake.request_id
 
     def opening(self) -> Open:
         return Open(self._config)
@@ -152,7 +155,7 @@ class Native(Dialect):
 
     def tell(self, context: str, item: Outgoing | Answer) -> Iterable[Message]:
         del context
-        return [item.data if isinstance(item, PcmFrame) else render(item)]
+        return [item.data if isinstance(item, PcmFrame) else render(item, self._request_id)]
 
     def refused(self, error: ServerError, context: str | None = None) -> Iterable[Action]:
         del context  # there is one, which was opened with the socket
@@ -186,12 +189,16 @@ def _given(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(exclude_unset=True, warnings=False)  # of null where there are numbers
 
 
-def render(item: Outgoing | Answer) -> str:
-    """An event or an answer as the text of its message.
+def render(item: Outgoing | Answer, request_id: str = "") -> str:
+    """An event or an answer as the text of its message; a `ready` and errors tell what the request
+    goes by, by which they are found in the log.
 
     It is padded with spaces, so that the WebSocket frame around it is a multiple of four bytes
     long."""
-    text = json_text(_fields(item))
+    fields = _fields(item)
+    if request_id and (isinstance(item, Ready) or "error" in fields):
+        fields["request_id"] = request_id
+    text = json_text(fields)
     n_bytes = len(text.encode())
     return text + " " * (_aligned(n_bytes) - n_bytes)
 
@@ -271,15 +278,28 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
                 "text_remaining": item.text_remaining,
                 "samples": item.sample_offset,
             }
+        case GoingAway() | Staying():
+            return _leaving(item)
         case SegmentFailed():
             return {**_fields(item.error), "segment": item.segment.index}
-        case LimitReached():
-            which = {"limit": item.limit, "most": item.most, "ends": item.ends}
-            return {"error": str(item), "code": item.code, "fatal": item.fatal, **which}
         case ServerError():
-            return {"error": str(item), "code": item.code, "fatal": item.fatal}
+            return _error(item)
         case PcmFrame() | Skipped():
             raise TypeError("sound is not sent as text")
+
+
+def _leaving(item: GoingAway | Staying) -> dict[str, Any]:
+    if isinstance(item, Staying):
+        return {"event": "staying"}
+    grace_ms = None if item.grace_s is None else round(item.grace_s * 1000)
+    return {"event": "going_away", "reason": item.reason, "grace_ms": grace_ms}
+
+
+def _error(error: ServerError) -> dict[str, Any]:
+    told = {"error": str(error), "code": error.code, "fatal": error.fatal}
+    if isinstance(error, LimitReached):
+        told |= {"limit": error.limit, "most": error.most, "ends": error.ends}
+    return told
 
 
 def _factor(factor: float | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pipeline.dialects.dialect import Dialect, Open, Say, Tell
 from pipeline.dialects.openai_speech import PCM_RATE, speed_we_have, voice_asked_for
 from pipeline.dialects.speech import WholeText
 from stages.error_text import complaints, reason
-from stages.errors import LimitReached, ProtocolError, ServerError, TooMuchText
+from stages.errors import GoneAway, LimitReached, ProtocolError, ServerError, TooMuchText
 from stages.items import (
     Cancelled,
     ClientMessage,
@@ -172,7 +172,7 @@ class Realtime(Dialect):
             case Cancelled():
                 is_last = self._cancelled.popleft() == self._n_responses
                 return self._done("cancelled") if is_last else []
-            case TooMuchText() | LimitReached():
+            case TooMuchText() | LimitReached() | GoneAway():
                 self._failure = item
                 return self._done("failed")
             case ServerError():

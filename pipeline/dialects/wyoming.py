@@ -24,7 +24,7 @@ from pipeline.dialects.values import LanguageTag
 from pipeline.dialects.wyoming_events import decode, encode
 from stages.audio.format import PIPELINE_RATE
 from stages.error_text import complaints
-from stages.errors import Overloaded, ProtocolError, ServerError
+from stages.errors import GoneAway, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ class Wyoming(Dialect):
                 self._n_samples = None
                 if self._unended.popleft():
                     yield encode("synthesize-stopped")
+            case GoneAway():
+                pass  # told by `ended`, behind the utterance that is being spoken
             case SegmentFailed(error=error) | (ServerError() as error):
                 yield error_event(error)
 

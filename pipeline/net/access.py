@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from pipeline.net.keys import KeyRing
-from pipeline.net.request_head import Refused
+from pipeline.net.request_head import REQUEST_ID, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,13 +48,16 @@ LISTS = frozenset({"/v1/models", "/v1/audio/models", "/v1/audio/voices"})
 MONITORED = frozenset({"/health/live", "/health/ready", "/metrics"})
 """What a monitor asks for, which is answered beside any flood."""
 
+EXPOSED_HEADERS = "retry-after", REQUEST_ID
+"""What a page of an allowed origin may read of an answer's head (Fetch, CORS)."""
+
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-"""What browsers leave out of an origin, and some proxies do not out of a `Host`."""
+"""What browsers leave out of an origin, and some proxies and programs do not."""
 
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
 """Open to every origin and under every host name."""
 
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(?::\d*)?")
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(:\d*)?")
 """A `Host` header (RFC 9110, 7.2), as far as browsers use its grammar: an address or a name, and
 perhaps a port."""
 
@@ -81,8 +84,9 @@ class Access:
         open_lists: bool = False,
     ) -> None:
         self.keys = KeyRing(keys)
-        self._hosts = {_canonical(name) for name in (host, *hosts)}
-        self._origins = {_canonical(origin) for origin in origins}
+        self._hosts = {host_name(name) or _canonical(name) for name in (host, *hosts)}
+        self.origins = frozenset(map(_canonical_origin, origins))
+        """As browsers write them."""
         self._open_paths = OPEN_PATHS | LISTS if open_lists else OPEN_PATHS
 
     @property
@@ -100,7 +104,11 @@ class Access:
         except Refused as refusal:
             origin = self._allowed_origin(request)
             if origin is not None:
-                refusal.headers += ("access-control-allow-origin", origin), ("vary", "origin")
+                refusal.headers += (
+                    ("access-control-allow-origin", origin),
+                    ("access-control-expose-headers", ", ".join(EXPOSED_HEADERS)),
+                    ("vary", "origin"),
+                )
             raise
 
     def _check(self, request: HttpRequest) -> Tenant | None:
@@ -132,8 +140,7 @@ class Access:
         origins = [_canonical(origin) for origin in request.values(b"origin")]
         if not origins or self._allowed_origin(request) is not None:
             return
-        # A proxy in front may speak TLS, so the scheme does not count.
-        hosts = [_canonical(host) for host in request.values(b"host")]
+        hosts = request.values(b"host")
         if len(origins) != len(hosts) or not all(map(_is_same_host, origins, hosts)):
             option = _option("--allowed-origins", origins[0], _ORIGIN)
             msg = f"a page of another host may not speak through this one; it might with {option}"
@@ -142,7 +149,7 @@ class Access:
     def _allowed_origin(self, request: HttpRequest) -> str | None:
         """The origin of a page of another host that may ask; None: no such page asks."""
         origins = request.values(b"origin")
-        is_allowed = len(origins) == 1 and _canonical(origins[0]) in self._origins
+        is_allowed = len(origins) == 1 and _canonical_origin(origins[0]) in self.origins
         # Browsers write other letters in Punycode, and no header could repeat them.
         return origins[0] if is_allowed and origins[0].isascii() else None
 
@@ -163,8 +170,7 @@ class Access:
 
 def host_name(host: str) -> str:
     """The address or the name in a `Host` header, in lower case; empty where there is none."""
-    parts = _HOST.fullmatch(host)
-    return _canonical(parts[1] or parts[2]) if parts else ""
+    return _name_and_port(host)[0]
 
 
 def is_loopback(host: str) -> bool:
@@ -209,10 +215,25 @@ def _is_local_name(name: str) -> bool:
 
 
 def _is_same_host(origin: str, host: str) -> bool:
-    """Whether a page of this origin comes from this host; the default port may stand or not."""
-    scheme, _, name = origin.partition("://")
-    port = DEFAULT_PORTS.get(scheme, "")
-    return name.removesuffix(port) == host.removesuffix(port)
+    """Whether a page of this origin comes from this host. A proxy in front may speak TLS where we
+    do not, so neither the scheme counts nor which of the default ports it is, if one is named."""
+    name, port = _name_and_port(origin.partition("://")[2])
+    return bool(name) and (name, port) == _name_and_port(host)
+
+
+def _name_and_port(host: str) -> tuple[str, str]:
+    """The name in a `Host` header, empty where there is none, and the port that is no default."""
+    parts = _HOST.fullmatch(host.strip())
+    if parts is None:
+        return "", ""
+    port = parts[3] or ":"
+    return _canonical(parts[1] or parts[2]), "" if port in {":", *DEFAULT_PORTS.values()} else port
+
+
+def _canonical_origin(origin: str) -> str:
+    """An origin as browsers write it: in lower case, without its scheme's default port."""
+    written = _canonical(origin)
+    return written.removesuffix(DEFAULT_PORTS.get(written.partition("://")[0], ""))
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

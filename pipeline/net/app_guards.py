@@ -23,8 +23,8 @@ class Contained:
     """An app whose failures, which are bugs, are logged once and end here. The client is told that
     there was one, and nothing of it; an answer that has begun is left without its end."""
 
-    def __init__(self, app: ASGIApp, answer: Callable[[str], Response]) -> None:
-        """`answer` makes the answer to a request for this path."""
+    def __init__(self, app: ASGIApp, answer: Callable[[Scope], Response]) -> None:
+        """`answer` makes the answer to the request of this scope."""
         self._app = app
         self._answer = answer
 
@@ -41,7 +41,7 @@ class Contained:
         except Exception:  # contained: a bug in one request ends nobody else's
             log.exception("a request failed", method=scope.get("method"), path=scope.get("path"))
             if not has_begun:
-                await self._answer(scope["path"])(scope, receive, send)
+                await self._answer(scope)(scope, receive, send)
 
 
 class Guarded:

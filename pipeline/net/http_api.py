@@ -3,6 +3,7 @@ description."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -22,6 +23,8 @@ from pipeline.dialects.native import Manner, Seed
 from pipeline.dialects.sound_form import SoundForm
 from pipeline.dialects.speech import MAX_TEXT_CHARS, Speech, WholeText
 from pipeline.dialects.values import LanguageTag, SampleRate, Speed, Volume
+from pipeline.net.access import EXPOSED_HEADERS
+from pipeline.net.admin_routes import OperatorRule, admin_routes
 from pipeline.net.app_guards import Contained, Guarded
 from pipeline.net.callers import caller_in
 from pipeline.net.cartesia_routes import cartesia_routes
@@ -41,9 +44,10 @@ from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from fastapi import FastAPI
+    from starlette.types import Scope
 
     from pipeline.net.uploads import Uploads
     from pipeline.service import Service
@@ -99,11 +103,14 @@ class Health(BaseModel):
 
 
 def create_app(
-    service: Service, origins: Sequence[str] = (), uploads: Uploads | None = None
+    service: Service,
+    origins: Collection[str] = (),
+    uploads: Uploads | None = None,
+    operators: OperatorRule = OperatorRule(),  # noqa: B008 - frozen
 ) -> FastAPI:
-    """The ASGI app of a service, and of its uploads if it takes any. `origins` are the pages of
-    other hosts that may use it; keys and origins have been checked by the time a request comes here
-    (`pipeline.net.access`)."""
+    """The ASGI app of a service, of its uploads if it takes any, and for its `operators`. `origins`
+    are the pages of other hosts that may use it; keys and origins have been checked by the time a
+    request comes here (`pipeline.net.access`)."""
     app = FastAPIOffline(
         title="Voice server",
         description="Text in, speech out. The streaming side is the WebSocket at `/ws/stream`.",
@@ -115,10 +122,11 @@ def create_app(
 
     app.router.route_class = ForgetfulRoute
 
-    def tell_failure(path: str) -> Response:
-        told = HttpError(500, "internal_error", "the server failed; its log says how")
+    def tell_failure(scope: Scope) -> Response:
+        msg, request_id = "the server failed; its log says how", caller_in(scope).request_id
+        told = HttpError(500, "internal_error", msg, request_id)
         service.metrics.errors.labels(told.code).inc()
-        status, content = error_answer(path, told)
+        status, content = error_answer(scope["path"], told)
         return JsonAnswer(content, status)
 
     # What is added last is outermost.
@@ -129,7 +137,7 @@ def create_app(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["*"],  # keys have many names, and some libraries send what they are
-            expose_headers=["retry-after"],
+            expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(Guarded)
     key = Depends(HTTPBearer(auto_error=False, description="where the server has keys"))
@@ -153,6 +161,7 @@ def create_app(
     app.include_router(openai_routes(service), dependencies=[key])
     app.include_router(cartesia_routes(service), dependencies=[key])
     app.include_router(voice_routes(service, uploads), dependencies=[key])
+    app.include_router(admin_routes(service, operators), dependencies=[key])
     add_page(app)
 
     @app.get("/metrics", dependencies=[key], response_class=Response)
@@ -179,7 +188,7 @@ def create_app(
         return Health(status="unavailable", reason=reason)
 
     async def tell_error(request: Request, error: Exception) -> Response:
-        told = _told(request, error)
+        told = replace(_told(request, error), request_id=caller_in(request.scope).request_id)
         service.metrics.errors.labels(told.code).inc()
         status, content = error_answer(request.url.path, told)
         answer = JsonAnswer(content, status)

@@ -14,6 +14,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from pipeline.net.callers import CALLER, HOLDER
+from pipeline.net.request_head import REQUEST_ID
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,19 +27,29 @@ if TYPE_CHECKING:
     from pipeline.usage import Caller
 
 
+class _HttpConfig(Config):
+    """Hypercorn's settings for one answer. All that it sends has the name that the request goes by,
+    what it answers by itself included."""
+
+    include_server_header = False
+    errorlog = logging.getLogger("hypercorn.error")
+    """Ours: by default Hypercorn would write to standard error itself."""
+    keep_alive_max_requests = 1
+    """A WebSocket upgrade that comes second on a kept-alive connection would be lost in
+    Hypercorn, which cannot hand it back."""
+    request_id = ""
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        named = REQUEST_ID.encode(), self.request_id.encode()
+        return [*super().response_headers(protocol), named]
+
+
 class HttpServer:
     """An HTTP server that answers one request for each stream it is given."""
 
     def __init__(self, app: FastAPI) -> None:
         # Starlette and Hypercorn have different types for the same calls.
         self._app = ASGIWrapper(cast("ASGIFramework", _with_whole_sends(app)))
-        self._config = Config()
-        self._config.include_server_header = False
-        self._config.errorlog = logging.getLogger("hypercorn.error")
-        """Ours: by default Hypercorn would write to standard error itself."""
-        self._config.keep_alive_max_requests = 1
-        """A WebSocket upgrade that comes second on a kept-alive connection would be lost in
-        Hypercorn, which cannot hand it back."""
         self._context = WorkerContext(None)
 
     async def serve(self, stream: ClientStream, caller: Caller) -> None:
@@ -46,7 +57,9 @@ class HttpServer:
         # Hypercorn uses only what `ClientStream` has, and names a narrower type.
         transport = cast("Any", stream)
         state = ConnectionState({CALLER: caller, HOLDER: stream.holder})
-        await TCPServer(self._app, self._config, self._context, state, transport)
+        config = _HttpConfig()
+        config.request_id = caller.request_id
+        await TCPServer(self._app, config, self._context, state, transport)
 
 
 def _with_whole_sends(app: ASGIApp) -> ASGIApp:

@@ -8,6 +8,10 @@ from a file, which is plain or TOML.
     audio_seconds_a_day = 7_200
     voices = ["en-*", "anna"]
 
+    [keys.balancer]
+    sha256 = "..."
+    operator = true                 # it may drain the server
+
 No message holds a key. A name that cannot be one is not repeated either: it may be a key.
 """
 
@@ -57,6 +61,7 @@ class NamedKey:
     name: str
     digest: bytes
     limits: Limits = NO_LIMITS
+    is_operator: bool = False
 
 
 class KeyRing:
@@ -75,7 +80,7 @@ class KeyRing:
         self._keys: dict[bytes, Tenant] = {}  # by digest
         for key in keys:
             tenant = self.tenant(key.name)
-            tenant.limits = key.limits
+            tenant.limits, tenant.is_operator = key.limits, key.is_operator
             self._keys.setdefault(key.digest, tenant)
 
     def tenant(self, name: str) -> Tenant:
@@ -168,6 +173,7 @@ class _KeyTable(BaseModel):
     characters_a_day: Annotated[int, Field(ge=1)] | None = None
     audio_seconds_a_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     voices: Annotated[list[VoiceName], Field(min_length=1)] | None = None
+    operator: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -196,7 +202,7 @@ def _toml_keys(file: Path, text: str) -> Iterator[NamedKey]:
         if digest in names:
             raise CannotStart(f"{place} has the same key as keys.{names[digest]}")
         names[digest] = name
-        yield NamedKey(name, digest, table.limits)
+        yield NamedKey(name, digest, table.limits, table.operator)
 
 
 def _checked(file: Path, text: str) -> dict[str, _KeyTable]:

@@ -109,10 +109,12 @@ class Port:
         listeners: list[trio.SocketListener],
         serve: Callable[[ClientStream], Awaitable[None]],
         *,
+        is_for_proxies: bool = False,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Accept clients of another protocol, each of which is served by this, until cancelled."""
-        serve_client = partial(self._serve_client, serve)
+        """Accept clients of another protocol, each of which is served by this, until cancelled.
+        A port that `is_for_proxies` themselves waits for no word of theirs about a client."""
+        serve_client = partial(self._serve_client, serve, is_for_proxies)
         async with trio.open_nursery() as nursery:
             for listener in listeners:
                 await nursery.start(self._door.accept, listener, serve_client)
@@ -121,19 +123,21 @@ class Port:
     async def _serve_client(
         self,
         serve: Callable[[ClientStream], Awaitable[None]],
+        is_for_proxies: bool,
         socket: socket.socket,
         address: str,
         wait_s: float,
     ) -> None:
         """Serve one connection, after so many seconds. A failure in it ends nobody else's."""
-        structlog.contextvars.bind_contextvars(connection=next(self._numbers))  # of this task
         tcp = trio.SocketStream(trio.socket.from_stdlib_socket(socket))
         probe(tcp)
         stream = ClientStream(tcp, self._write_stall_s, self.account, address)
+        names = {"connection": next(self._numbers), "request": stream.request_id}
+        structlog.contextvars.bind_contextvars(**names)  # of this task and those that it starts
         try:
             with self.crowd.visit(stream):
                 await trio.sleep(wait_s)
-                if address in self.crowd.trusted:
+                if address in self.crowd.trusted and not is_for_proxies:
                     await self._hear_proxy(stream)
                 await serve(stream)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):

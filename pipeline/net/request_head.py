@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
+import structlog
 import trio
 
 from pipeline.dialects.error_shapes import HttpError, error_answer
@@ -35,10 +36,16 @@ MAX_REQUEST_BYTES = 512 * 1024
 COPIES = 2
 """How often a request is in memory: as it is put together, and as it is handed on."""
 
+REQUEST_ID = "x-request-id"
+"""The header with the name that a request goes by."""
+
 HOP_BY_HOP = frozenset(
     b"connection content-length expect http2-settings transfer-encoding upgrade".split()
 )
 """Headers that are for this connection and not for the app (RFC 9110, 7.6.1)."""
+
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+"""An ``X-Request-ID`` that is taken: so it breaks no line and no header, and fits into both."""
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 """A target in absolute form (RFC 9112, 3.2.2), as clients send it that take us for a proxy."""
@@ -99,6 +106,13 @@ class HttpRequest:
         """The values of all headers of this name, which is given in lower case."""
         return [value.decode("latin-1") for key, value in self.head.headers if key == name]
 
+    @property
+    def request_id(self) -> str | None:
+        """The name that the request has been given, if it is one: of several the last, which is of
+        the proxy that is nearest."""
+        *_, given = "", *self.values(REQUEST_ID.encode())
+        return given if _REQUEST_ID.fullmatch(given) else None
+
     def listed(self, name: bytes) -> list[str]:
         """The comma-separated words of a header."""
         values = self.values(name)
@@ -149,6 +163,7 @@ class RequestReader:
                         if not await self._receive() and head is None:
                             return None
                     case h11.Request() as head:
+                        self._take_name(HttpRequest(head).request_id)
                         head = _in_origin_form(head)
                         self.path = HttpRequest(head).path
                         # h11 applies its limit to heads that are incomplete, not to whole ones.
@@ -170,6 +185,12 @@ class RequestReader:
         except h11.RemoteProtocolError as error:
             # The library quotes what it complains of, be it as long as the head.
             raise Refused(error.error_status_hint, "bad_request", reason(error)) from None
+
+    def _take_name(self, request_id: str | None) -> None:
+        """Let the request go by this name, in all that the connection's tasks log, too."""
+        if request_id is not None:
+            self._stream.request_id = request_id
+            structlog.contextvars.bind_contextvars(request=request_id)
 
     async def ask_for_body(self) -> None:
         """Tell a client that waits to be told so that its body is wanted."""
@@ -264,7 +285,7 @@ def _written(head: h11.Request, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 async def send_refusal(stream: ClientStream, refusal: Refused, path: str) -> None:
     """Send the refusal of a request for this path."""
-    error = HttpError(refusal.status, refusal.code, str(refusal))
+    error = HttpError(refusal.status, refusal.code, str(refusal), stream.request_id)
     status, answer = error_answer(path, error)
     body = json.dumps(answer).encode()
     await send_answer(stream, status, body, ("content-type", "application/json"), *refusal.headers)
@@ -274,7 +295,8 @@ async def send_answer(
     stream: ClientStream, status: int, body: bytes, *headers: tuple[str, str]
 ) -> None:
     """Send a whole answer, the last on this stream, and make sure that the client can read it."""
-    headers = ("content-length", str(len(body))), ("connection", "close"), *headers
+    about = ("content-length", str(len(body))), ("connection", "close")
+    headers = *about, (REQUEST_ID, stream.request_id), *headers
     names = {name for name, _ in headers}
     guards = [field for field in SECURITY_HEADERS.items() if field[0] not in names]
     writer = h11.Connection(h11.SERVER)

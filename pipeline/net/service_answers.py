@@ -23,10 +23,10 @@ from pipeline.net.wyoming import refuse_wyoming, serve_wyoming
 from pipeline.session import Session
 from pipeline.usage import Caller
 from pipeline.voices import list_voices
-from stages.errors import LimitReached, Overloaded, ProtocolError
+from stages.errors import Draining, LimitReached, Overloaded, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pipeline.close_code import CloseCode
     from pipeline.net.crowd import Crowd
@@ -51,6 +51,10 @@ been used: the upgrade, its ten tasks and its close take 5 ms."""
 
 LEAVES_WITHIN_S = 1.0
 """The limit for the tasks of a socket that was cut off to end."""
+
+
+TRACE_HEADERS = "traceparent", "tracestate"
+"""Those by which a request says what trace it is part of (W3C Trace Context, 3.2 and 3.3)."""
 
 
 class ServeSession(Protocol):
@@ -93,7 +97,13 @@ class ServiceAnswers:
         reader: RequestReader,
         tenant: Tenant | None,
     ) -> None:
-        caller = Caller(tenant, stream.peer, route_of(request.path))
+        caller = Caller(
+            tenant,
+            stream.peer,
+            route_of(request.path),
+            stream.request_id,
+            self._trace_context(request),
+        )
         if (target := upload_target(request)) is not None:
             if self._uploads is None:
                 raise Refused(403, "uploads_off", "this server takes no uploads")
@@ -101,7 +111,7 @@ class ServiceAnswers:
             self._uploads.check(request, target, stream.peer)
             await reader.ask_for_body()
         stream.give_back(request.raw)
-        with self.service.serving():
+        with self.service.leaving.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
             if request.is_upgrade or request.method == "POST":
                 await self._make_room(stream.who)
@@ -112,13 +122,18 @@ class ServiceAnswers:
                 stream.input_left = request.n_to_come
                 await self._http.serve(stream, caller)
 
+    def _trace_context(self, request: HttpRequest) -> Mapping[str, str] | None:
+        if self.service.places.traces is None:
+            return None
+        return {name: ",".join(request.values(name.encode())) for name in TRACE_HEADERS}
+
     def has_listeners(self, but: Session | None = None) -> bool:
         """Whether anybody has asked for speech, of all sessions `but` one."""
         return any(other.has_begun for other in self._sessions if other is not but)
 
     def count_refused(self, code: str) -> None:
         # The service has counted these, the first with its reason.
-        if code not in {Overloaded.code, LimitReached.code}:
+        if code not in {Overloaded.code, Draining.code, LimitReached.code}:
             self.service.metrics.refused.labels(code).inc()
 
     async def _serve_websocket(
@@ -135,7 +150,7 @@ class ServiceAnswers:
             raise Refused(404, "not_found", f"no WebSocket is served here; {NATIVE_PATH} is one")
         query = parse_qsl(url.query, keep_blank_values=True)
         shown = [pair for pair in query if pair[0] not in KEY_PARAMETERS]
-        handshake = Handshake(url.path, shown)
+        handshake = Handshake(url.path, shown, caller.request_id)
         try:
             open_for = [session.tenant for session in self._sessions]
             self.service.places.check_socket(caller.tenant, open_for)
@@ -192,14 +207,19 @@ class ServiceAnswers:
         """Serve a client of the Wyoming port."""
         # Twice as many as may listen: Home Assistant asks for the voices at any time.
         most = 2 * self.service.max_listeners
-        with self.service.serving():
+        with self.service.leaving.serving():
             if self._n_wyoming >= most:
                 self.service.metrics.refused.labels("full").inc()
                 await refuse_wyoming(stream, Overloaded(f"{most} connections are open, the most"))
                 return
+            try:
+                self.service.places.check_stays()
+            except Overloaded as error:
+                await refuse_wyoming(stream, error)
+                return
             self._n_wyoming += 1
             try:
-                caller = Caller(peer=stream.peer, route="wyoming")
+                caller = Caller(None, stream.peer, "wyoming", stream.request_id)
                 wyoming = Wyoming(self.service.voice_names)
                 session = Session(wyoming, self.service, caller, stream.holder)
                 refresh = partial(list_voices, self.service.voices)

@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import structlog
 import trio
@@ -84,6 +85,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self.peer = peer
         """The client's address: the socket's, or what a trusted proxy says."""
         self.who = subscriber(peer)
+        self.request_id = str(uuid4())
+        """What the client's request goes by in the log, in answers and in the usage log: this, or
+        what the client or a proxy before it has named it."""
         self._tls: trio.SSLStream[_UnderTls] | None = None
         self._write_stall_s = write_stall_s
         self._read_ahead = b""
@@ -223,7 +227,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
         self._tcp.socket.close()
 
     def _cut_off(self) -> None:
-        log.info("a client was cut off: too much waited for it", peer=self.peer)
+        # Noticed in the task of another.
+        named = {"peer": self.peer, "request": self.request_id}
+        log.info("a client was cut off: too much waited for it", **named)
         self.abort()
 
     def abort(self) -> None:

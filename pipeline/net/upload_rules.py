@@ -3,18 +3,17 @@ read a request's head and decide.
 
 An upload fills the disk of whoever runs the server, and everybody can speak with it. So it takes a
 key; where the server has none, it takes a client on the same machine, of a server that can be
-reached from nowhere else. A proxy there makes everybody's requests its own, and mostly says so.
+reached from nowhere else.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from pipeline.net.access import host_name, is_loopback
+from pipeline.net.own_machine import comes_from_here
 from pipeline.net.request_head import Refused
 from stages.rvc import UPLOADED
 
@@ -29,9 +28,6 @@ INDEX = "index"
 
 MAX_NAME_CHARS, MAX_NAME_BYTES = 100, 200
 """A file's name has up to 255 bytes."""
-
-PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-"""Headers that say that a request was passed on."""
 
 
 class UploadTarget(NamedTuple):
@@ -64,14 +60,7 @@ class UploadRules:
             raise Refused(403, "uploads_off", "uploads are off here: --no-uploads")
         if self.has_keys:
             return
-        hosts = [host_name(host) for host in values("host") if host]
-        is_passed_on = any(values(header) for header in PROXIES)
-        if not (
-            self.is_private
-            and _is_this_machine(peer)
-            and all(map(is_loopback, hosts))
-            and not is_passed_on
-        ):
+        if not self.is_private or not comes_from_here(peer, values):
             msg = (
                 "without keys only a client on this machine may upload, and only where the server"
                 " listens on nothing else: give the server keys, by --api-keys-file"
@@ -138,12 +127,3 @@ def check_name(name: str) -> None:
     else:
         return
     raise Refused(422, "bad_name", f"this cannot be the name of a voice: {why}")
-
-
-def _is_this_machine(peer: str) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -63,7 +63,7 @@ class Uploads:
         ended left there unfinished is removed."""
         self.rules = rules
         self._voices = service.voices
-        self._closing = service.closing
+        self._closing = service.leaving.closing
         self._aliases = {alias.casefold() for alias in service.voice_names.aliases}
         self._metrics: Metrics = service.metrics
         self._folder = folder / UPLOADED

@@ -24,6 +24,7 @@ from pipeline.close_code import CloseCode
 from pipeline.dialects import native
 from pipeline.net.access import subprotocol
 from pipeline.net.pacing import FramePace, PacedStream
+from pipeline.net.request_head import REQUEST_ID
 from stages.errors import Disconnected
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ async def serve_websocket(
                     max_message_size=native.MAX_MESSAGE_BYTES,
                 )
                 chosen = subprotocol(request.proposed_subprotocols)
-                socket = await request.accept(subprotocol=chosen)
+                named = REQUEST_ID.encode(), stream.request_id.encode()
+                socket = await request.accept(subprotocol=chosen, extra_headers=[named])
             transport.accepted(socket)
             wire = WebSocketWire(socket, stream, pacer, silent_s)
             nursery.start_soon(wire.cut_when_vanished)

@@ -57,6 +57,8 @@ class Conversation:
         self.words = False
         """The times of words are told, among the events."""
         self.pacing = pacing
+        self.flush_ends = True
+        """A flush is the end of an utterance. Else that is the end of the conversation alone."""
         self._resume: Resume | None = None
         self.has_begun = False
         """Something was said, or a flush asked for."""

@@ -86,8 +86,9 @@ def test_it_answers_before_it_is_warm_and_serves_at_the_same_port() -> None:
 )
 def test_all_else_is_told_that_it_is_starting(path: str, headers: dict[str, str]) -> None:
     with starting() as server:
-        answer = server.ask(path, **headers)
+        answer = server.ask(path, **headers, **{"X-Request-ID": "mine"})
     assert answer.status_code == 503
+    assert answer.headers["x-request-id"] == "mine"
     assert answer.headers["retry-after"] == "2"
     assert answer.json() == {
         "error": "the server is starting: libraries: importing",

@@ -82,6 +82,7 @@ def test_every_line_of_a_connection_says_which_one_it_is() -> None:
     }
     for events in by_connection.values():
         assert {"asked", "spoken"} <= set(events)
+    assert all(("connection" in line) == ("request" in line) for line in told)
     assert not any("connection" in line for line in told if line["logger"] == "server")
 
 
@@ -199,7 +200,7 @@ async def test_the_model_thread_says_whose_segment_failed(caplog: pytest.LogCapt
         await executor.add(engine)
 
         async def listen() -> None:
-            structlog.contextvars.bind_contextvars(connection=17)
+            structlog.contextvars.bind_contextvars(connection=17, request="mine")
             with (
                 pytest.raises(SynthesisError),
                 executor.open(engine, segment("^"), PlaybackClock()) as job,
@@ -210,4 +211,4 @@ async def test_the_model_thread_says_whose_segment_failed(caplog: pytest.LogCapt
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
     (record,) = [record for record in caplog.records if "telling failed" in str(record.msg)]
-    assert "'connections': [17]" in str(record.msg)
+    assert "'connections': [17], 'requests': ['mine']" in str(record.msg)

@@ -104,6 +104,8 @@ WRONG = [
     ("port", "-1"),
     ("port", "http"),
     ("espeak_rate", "79"),
+    ("otlp_endpoint", "collector:4318"),
+    ("otlp_endpoint", "http://user:password@collector"),  # it is logged
     ("espeak_rate", "451"),
     ("espeak_rate", "1.5"),
     ("pitch_shift", "25"),

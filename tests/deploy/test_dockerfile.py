@@ -27,6 +27,7 @@ from pipeline.cli.serve import LAST_WORDS_S
 from pipeline.cli.settings import CheckSettings, FetchSettings, ServeSettings, SpeakSettings
 from pipeline.net.access import is_loopback
 from pipeline.net.keys import KEYS_VARIABLE
+from pipeline.traces import FLUSH_WITHIN_S
 from tests.server_process import PATIENCE_S, WITHOUT_TORCH
 
 ROOT = DOCKERFILE.parent
@@ -113,6 +114,7 @@ def test_the_grace_ends_before_docker_kills(target: str) -> None:
         {"shutdown_grace_s": environment(target)["VOICE_SHUTDOWN_GRACE_S"]}
     )
     assert settings.shutdown_grace_s + LAST_WORDS_S < DOCKER_STOP_S - 1
+    assert settings.shutdown_grace_s + LAST_WORDS_S + FLUSH_WITHIN_S < DOCKER_STOP_S
 
 
 @pytest.mark.parametrize("target", TARGETS)

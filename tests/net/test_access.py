@@ -111,6 +111,41 @@ def test_a_page_that_is_allowed_is_served() -> None:
     assert refusal(access, request(origin="https://friend.example")) is None
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("name", ["voice.example", "VOICE.example", "voice.example.", "[::1]"])
+@pytest.mark.parametrize("port", ["", ":", ":80", ":443"])
+def test_a_default_port_may_be_named_or_not(scheme: str, name: str, port: str) -> None:
+    """``Host: name:443`` beside ``Origin: https://name`` was another host. A proxy that speaks TLS
+    asks us without, and may name port 80 or 443 for a page of either scheme."""
+    access = Access(hosts=["voice.example:443"])
+    spelt = name.removesuffix(".")
+    for own_port in ("", ":80", ":443"):
+        origin = f"{scheme}://{spelt.lower()}{own_port}"
+        assert refusal(access, request(host=name + port, origin=origin)) is None
+        other = request(host=f"{name}:8443", origin=origin)
+        assert refusal(access, other) == (403, "foreign_origin")
+        other = request(host=name + port, origin=f"{scheme}://{spelt}:8443")
+        assert refusal(access, other) == (403, "foreign_origin")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "is_let_in"),
+    [
+        ("https://friend.example:443", "https://friend.example", True),
+        ("https://Friend.example", "https://friend.example:443", True),
+        ("http://friend.example:80", "http://friend.example", True),
+        ("https://friend.example", "https://friend.example:80", False),  # another's page
+        ("http://friend.example", "https://friend.example", False),
+        ("https://friend.example:8443", "https://friend.example", False),
+    ],
+)
+def test_a_page_is_allowed_with_its_default_port_or_without(
+    allowed: str, origin: str, is_let_in: bool
+) -> None:
+    access = Access(origins=[allowed])
+    assert (refusal(access, request(origin=origin)) is None) == is_let_in
+
+
 def test_an_origin_that_no_browser_writes_is_refused() -> None:
     access = Access(origins=["https://bücher.example"])
     asked = request(origin="https://bücher.example")

@@ -225,7 +225,7 @@ async def test_readiness_tells_why_not(autojump_clock: MockClock) -> None:
         answer = await http.get("/health/ready")
         assert (answer.status_code, answer.json()["reason"]) == (503, models.fault)
         models.fault = None
-        server.closing.set()
+        server.leaving.close()
         assert (await http.get("/health/ready")).status_code == 503
         assert (await http.get("/health/live")).status_code == 200
 

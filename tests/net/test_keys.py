@@ -79,6 +79,19 @@ def test_a_toml_file_has_a_table_a_key(tmp_path: Path) -> None:
     assert names(file, NO_KEY) == {KEY: "alice", OTHER_KEY: "bob", NO_KEY: "env-1"}
 
 
+def test_an_operators_key_says_so(tmp_path: Path) -> None:
+    """It holds as long as the file says so; plain keys are nobody's who runs the server."""
+    table = f'[keys.balancer]\nkey = "{KEY}"\n'
+    ring = KeyRing(read_keys(keys_file(tmp_path, f"{table}operator = true\n"), OTHER_KEY))
+    balancer, other = (ring.find([key.encode()]) for key in (KEY, OTHER_KEY))
+    assert balancer is not None
+    assert other is not None
+    assert (balancer.is_operator, other.is_operator) == (True, False)
+    assert not balancer.is_limited
+    ring.replace(read_keys(keys_file(tmp_path, table), ""))
+    assert not balancer.is_operator
+
+
 def test_a_key_that_is_in_the_variable_too_has_the_files_limits(tmp_path: Path) -> None:
     file = keys_file(tmp_path, f'[keys.alice]\nkey = "{KEY}"\nlisteners = 1')
     assert names(file, KEY) == {KEY: "alice"}

@@ -87,7 +87,7 @@ async def test_a_server_without_rvc_says_what_is_missing(tmp_path: Path, anna: b
 
 
 async def test_a_server_that_closes_takes_no_more(server: UploadServer, anna: bytes) -> None:
-    server.service.closing.set()
+    server.service.leaving.close()
     answer = await server.ask("PUT", "anna", anna)
     assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     assert int(answer.headers["retry-after"]) > 0

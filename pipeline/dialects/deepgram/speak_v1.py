@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
     introduction,
+    leave_soon,
     model_uuid,
     read,
     render,
@@ -18,7 +19,7 @@ from pipeline.dialects.deepgram.told import (
 )
 from pipeline.dialects.dialect import POOLED_S, Dialect, Finish, Open, Say
 from stages.errors import ProtocolError, ServerError
-from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
+from stages.items import Cancelled, ClientMessage, Flushed, GoingAway, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,7 @@ class DeepgramV1(Dialect):
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""
         self._config = socket_config(handshake, voice_names)
+        self._request_id = handshake.request_id
         self._voice_names = voice_names
         self._sequence = itertools.count()
         self._n_clearing = 0
@@ -50,7 +52,7 @@ class DeepgramV1(Dialect):
 
     def greeting(self) -> Iterable[Message]:
         voice = self._config["voice"]
-        about = introduction(voice, self._voice_names)
+        about = introduction(self._request_id, voice, self._voice_names)
         return [render("Metadata", **about, model_uuid=model_uuid(voice))]
 
     def hear(self, message: Message) -> Iterable[Action]:
@@ -76,6 +78,8 @@ class DeepgramV1(Dialect):
             case Cancelled():
                 self._n_clearing -= 1
                 return [render("Cleared", sequence_id=next(self._sequence))]
+            case GoingAway():
+                return [leave_soon(item)]
             case ServerError():
                 return [trouble(item)]
             case _ if self._n_clearing:

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.dialects.deepgram.asked import socket_config
 from pipeline.dialects.deepgram.told import (
     introduction,
+    leave_soon,
     model_uuid,
     read,
     render,
@@ -32,7 +33,7 @@ from pipeline.dialects.deepgram.told import (
 from pipeline.dialects.dialect import POOLED_S, Close, Dialect, Finish, Open, Say, Tell
 from pipeline.dialects.values import Speed
 from stages.errors import ProtocolError, ServerError
-from stages.items import Cancelled, ClientMessage, Flushed, PcmFrame, SegmentFailed
+from stages.items import Cancelled, ClientMessage, Flushed, GoingAway, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,6 +102,7 @@ class DeepgramV2(Dialect):
     def __init__(self, handshake: Handshake, voice_names: VoiceNames) -> None:
         """Raises `ProtocolError` for a URL that asks for what cannot be had."""
         self._config = socket_config(handshake, voice_names)
+        self._request_id = handshake.request_id
         self._voice_names = voice_names
         self._turns: deque[_Turn] = deque()
         """Turns whose end has not been told. All but the last are flushed."""
@@ -120,7 +122,7 @@ class DeepgramV2(Dialect):
 
     def greeting(self) -> Iterable[Message]:
         voice = self._config["voice"]
-        about = introduction(voice, self._voice_names)
+        about = introduction(self._request_id, voice, self._voice_names)
         return [render("Connected", **about, model_uuids=[model_uuid(voice)])]
 
     def hear(self, message: Message) -> Iterable[Action]:
@@ -207,6 +209,8 @@ class DeepgramV2(Dialect):
         match item:
             case Cancelled():
                 return [self._interrupted(item)]
+            case GoingAway():
+                return [leave_soon(item)]
             case ServerError():
                 return [trouble(item)]
             case _ if self._interrupts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 from pipeline.dialects.json_text import json_text
 from stages.error_text import one_line, reason
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.dialects.dialect import Message
     from pipeline.voice_names import VoiceNames
     from stages.errors import ServerError
+    from stages.items import GoingAway
 
 MAX_TYPE_CHARS = 40
 
@@ -69,10 +70,19 @@ def trouble(error: ServerError) -> str:
     return warning(code, description)
 
 
-def introduction(voice: str, voice_names: VoiceNames) -> dict[str, str]:
+def leave_soon(item: GoingAway) -> str:
+    """The request to leave, as a warning: clients log one and go on."""
+    if item.reason == "draining":
+        return warning("GOING_AWAY", "this server is being drained: open the next socket anew")
+    within = "" if item.grace_s is None else f" within {item.grace_s:g} s"
+    told = f"the server closes: what is being said is spoken to its end{within}, and no more"
+    return warning("GOING_AWAY", told)
+
+
+def introduction(request_id: str, voice: str, voice_names: VoiceNames) -> dict[str, str]:
     """The request and the voice that speaks, as a socket is opened."""
     return {
-        "request_id": str(uuid4()),
+        "request_id": request_id,
         "model_name": voice,
         "model_version": voice_names.voices[voice].engine,
     }
