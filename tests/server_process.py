@@ -56,6 +56,7 @@ class ServerProcess:
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.port = 0
+        self.program = "server.py"
         self.host = HOST
         self._process = process
         self._log = log
@@ -102,6 +103,10 @@ class ServerProcess:
         times = self._info.cpu_times()
         return times.user + times.system
 
+    def kill(self) -> None:
+        """Let it be gone at once, as kill -9 does."""
+        self._process.kill()
+
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 
@@ -142,10 +147,13 @@ def wyoming_port(server: ServerProcess) -> int:
 
 @contextmanager
 def running_server(
-    *options: str, env: dict[str, str] | None = None, descriptors: int | None = None
+    *options: str,
+    env: dict[str, str] | None = None,
+    descriptors: int | None = None,
+    program: str = "server.py",
 ) -> Iterator[ServerProcess]:
-    """Start ``server.py --port 0`` with these options and environment variables, and no more than
-    so many file descriptors."""
+    """Start ``server.py --port 0``, or a program like it, with these options and environment
+    variables, and no more than so many file descriptors."""
     limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
@@ -156,7 +164,7 @@ def running_server(
         clean["VOICE_MODELS"] = str(models)
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [*limit, sys.executable, "server.py", "--port", "0", *options],
+                [*limit, sys.executable, program, "--port", "0", *options],
                 cwd=ROOT,
                 env=clean | (env or {}),
                 stdin=subprocess.DEVNULL,
@@ -164,6 +172,7 @@ def running_server(
                 stderr=subprocess.STDOUT,
             )
         server = ServerProcess(process, log)
+        server.program = program
         try:
             server.wait_listening()
             yield server
