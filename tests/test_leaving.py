@@ -209,6 +209,25 @@ async def test_a_drain_asks_once_and_lets_everybody_speak_on(autojump_clock: Moc
     assert talk.code is CloseCode.GOING_AWAY
 
 
+async def test_an_end_is_not_taken_back_with_a_drain(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SIGUSR2 comes behind SIGTERM: nobody is told that it stays, the log neither."""
+    caplog.set_level("INFO")
+    talk = Talk(token("One; two."))
+    leaving = talk.server.leaving
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await trio.sleep(0.1)
+        leaving.drain()
+        await trio.sleep(0.1)
+        leaving.close(60)
+        leaving.stay()
+    assert talk.told() == [GoingAway("draining"), GoingAway("closing", 60)]
+    assert "newcomers are taken" not in caplog.text
+    assert talk.server.not_ready_because == "the server is shutting down"
+
+
 async def test_who_comes_in_as_a_drain_begins_is_told_too(autojump_clock: MockClock) -> None:
     """It was admitted a moment before."""
     talk = Talk()
