@@ -138,12 +138,16 @@ def _bytes(message: Message) -> bytes:
     return message.encode() if isinstance(message, str) else message
 
 
-LATE: dict[str, Any] = {
-    "cartesia": cartesia_says("d."),
-    "elevenlabs": {"text": "d. "},
-    "elevenlabs, contexts": {"text": "d. ", "context_id": "A"},
+LATE: dict[str, tuple[list[Any], Any]] = {
+    "cartesia": ([cartesia_says("One; and a wor")], cartesia_says("d.")),
+    "elevenlabs": ([{"text": " "}, {"text": "One; and a wor"}], {"text": "d. "}),
+    "elevenlabs, contexts": (
+        [{"text": "One; and a wor", "context_id": "A"}],
+        {"text": "d. ", "context_id": "A"},
+    ),
 }
-"""What comes too late, in the dialects whose clients take an error for the end of a text."""
+"""What is said in time and what comes too late, in the dialects whose clients take an error for the
+end of a text."""
 
 
 @pytest.mark.parametrize("name", LATE)
@@ -153,24 +157,20 @@ async def test_text_that_comes_too_late_cuts_off_nothing(
     """It comes behind so long a silence that the text before it counted as ended. That is spoken to
     its end all the same, and then the client is told what was not."""
     make, _, _ = SPEAKERS[name]
-    begin = {
-        "cartesia": [cartesia_says("One; and a wor")],
-        "elevenlabs": [{"text": " "}, {"text": "One; and a wor"}],
-        "elevenlabs, contexts": [{"text": "One; and a wor", "context_id": "A"}],
-    }[name]
+    in_time, too_late = LATE[name]
 
     async def said(*late: Any) -> Visit:  # noqa: ANN401 - JSON
         visit = Visit(make(), slow())
         async with trio.open_nursery() as nursery:
             await nursery.start(visit.hold)
-            visit.socket.say(*begin)
+            visit.socket.say(*in_time)
             await trio.sleep(100)
             visit.server.leaving.close(60)
             await trio.sleep(0.3)
             visit.socket.say(*late)
         return visit
 
-    punctual, late = await said(), await said(LATE[name])
+    punctual, late = await said(), await said(too_late)
     assert late.socket.sound() == punctual.socket.sound() != b""
     assert late.code is CloseCode.GOING_AWAY
     assert [each for each in late.socket.read() if {"error", "error_code"} & each.keys()]
