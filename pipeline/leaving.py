@@ -43,14 +43,14 @@ class Leaving:
 
     def drain(self) -> None:
         """Ask all who are here to leave, and take no newcomers."""
-        if not self.is_draining:
+        if not self.is_draining and not self.closing.is_set():
             log.info("draining: newcomers are turned away until it may stay")
         self.is_draining = True
         self._changed.unpark_all()
 
     def stay(self) -> None:
-        """Take the drain back."""
-        if self.is_draining:
+        """Take the drain back. An end cannot be."""
+        if self.is_draining and not self.closing.is_set():
             log.info("draining no more: newcomers are taken")
         self.is_draining = False
         self._changed.unpark_all()

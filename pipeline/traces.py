@@ -46,6 +46,9 @@ last words it is less than the 10 s after which `docker stop` kills."""
 SDK_QUEUE = "opentelemetry.sdk._shared_internal"
 """The logger that says, at each span, that the SDK's queue is full."""
 
+CLIENTS_LOGGER = "opentelemetry.trace.span"
+"""The logger that quotes what is wrong with a client's trace context."""
+
 
 class Traces:
     """The traces of one server, on their way to a collector. The SDK's environment variables hold:
@@ -68,6 +71,7 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("voice-server", version)
         self._propagator = TraceContextTextMapPropagator()
+        logging.getLogger(CLIENTS_LOGGER).addFilter(_say_nothing)
 
     def begin(self, headers: Mapping[str, str] | None) -> ConversationTrace | None:
         """The trace of a conversation that begins now; None: it is not to be traced. `headers` has
@@ -87,6 +91,12 @@ class Traces:
         if limit.cancelled_caught:
             log.warning("the last traces are lost: the collector did not take them in time")
         self._exporter.stop_listening()
+        logging.getLogger(CLIENTS_LOGGER).removeFilter(_say_nothing)
+
+
+def _say_nothing(_: logging.LogRecord) -> bool:
+    """No client may write into the log what it likes, as often as it likes."""
+    return False
 
 
 class _WallClock:
