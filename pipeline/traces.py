@@ -46,8 +46,8 @@ last words it is less than the 10 s after which `docker stop` kills."""
 SDK_QUEUE = "opentelemetry.sdk._shared_internal"
 """The logger that says, at each span, that the SDK's queue is full."""
 
-CLIENTS_LOGGER = "opentelemetry.trace.span"
-"""The logger that quotes what is wrong with a client's trace context."""
+CONTEXT_READERS = "opentelemetry.trace.span", "opentelemetry.trace.propagation.tracecontext"
+"""The loggers that quote whatever a client's trace context has wrong, a line for each part."""
 
 
 class Traces:
@@ -71,7 +71,8 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("voice-server", version)
         self._propagator = TraceContextTextMapPropagator()
-        logging.getLogger(CLIENTS_LOGGER).addFilter(_say_nothing)
+        for name in CONTEXT_READERS:
+            logging.getLogger(name).addFilter(_says_nothing)
 
     def begin(self, headers: Mapping[str, str] | None) -> ConversationTrace | None:
         """The trace of a conversation that begins now; None: it is not to be traced. `headers` has
@@ -91,11 +92,12 @@ class Traces:
         if limit.cancelled_caught:
             log.warning("the last traces are lost: the collector did not take them in time")
         self._exporter.stop_listening()
-        logging.getLogger(CLIENTS_LOGGER).removeFilter(_say_nothing)
+        for name in CONTEXT_READERS:
+            logging.getLogger(name).removeFilter(_says_nothing)
 
 
-def _say_nothing(_: logging.LogRecord) -> bool:
-    """No client may write into the log what it likes, as often as it likes."""
+def _says_nothing(_: logging.LogRecord) -> bool:
+    """A filter of loggers that strangers could fill the log through."""
     return False
 
 
