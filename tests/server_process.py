@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import psutil
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
@@ -49,6 +50,24 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 _LISTENING = re.compile(r"listening on port (\d+) of ")
 _WYOMING = re.compile(r"Wyoming on port (\d+) of ")
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Until this holds. Raises `TimeoutError`, which says what was waited for, where it does not
+    come to that."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(what)
+        time.sleep(LOOK_EVERY_S)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, for what cannot tell which one it was given."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class ServerProcess:

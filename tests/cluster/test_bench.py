@@ -9,7 +9,7 @@ import pytest
 
 from bench.cluster import floor, most_that
 from bench.cluster_faults import measure_failures
-from tests.cluster.balanced import find_haproxy
+from tests.haproxy import find_haproxy
 
 if TYPE_CHECKING:
     from bench.common import Result
