@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from pipeline.close_code import CloseCode
-from pipeline.leaving import Leaving
+from pipeline.leaving import TOLD_AFTER_S, Leaving
 from pipeline.open_utterance import SILENT_S
 from stages.errors import Draining, GoneAway, Overloaded
 from stages.items import Cancelled, Flushed, GoingAway, Staying
@@ -202,7 +202,7 @@ async def test_a_drain_asks_once_and_lets_everybody_speak_on(autojump_clock: Moc
         leaving.stay()
         await wait_all_tasks_blocked()
         leaving.drain()
-        await wait_all_tasks_blocked()
+        await trio.sleep(2 * TOLD_AFTER_S)
         leaving.close(60)
     asked = GoingAway("draining")
     assert talk.told() == [asked, Staying(), asked, GoingAway("closing", 60)]
@@ -220,7 +220,7 @@ async def test_an_end_is_not_taken_back_with_a_drain(
         nursery.start_soon(talk.hold)
         await trio.sleep(0.1)
         leaving.drain()
-        await trio.sleep(0.1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         leaving.close(60)
         leaving.stay()
     assert talk.told() == [GoingAway("draining"), GoingAway("closing", 60)]
@@ -234,7 +234,7 @@ async def test_who_comes_in_as_a_drain_begins_is_told_too(autojump_clock: MockCl
     talk.server.leaving.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(talk.hold)
-        await wait_all_tasks_blocked()
+        await trio.sleep(2 * TOLD_AFTER_S)
         nursery.cancel_scope.cancel()
     assert talk.told() == [GoingAway("draining")]
 
@@ -252,10 +252,31 @@ async def test_a_drain_that_is_taken_back_wakes_nobody(autojump_clock: MockClock
         await wait_all_tasks_blocked()
         leaving.drain()
         leaving.stay()
-        await trio.sleep(1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         assert not gone
         leaving.drain()
-    assert gone == [1]
+    assert gone == [3 * TOLD_AFTER_S]
+
+
+async def test_who_is_here_is_asked_to_leave_once_balancers_know(
+    autojump_clock: MockClock,
+) -> None:
+    """Who left at once would be sent back: a server that drains is the emptiest, until it was
+    asked. Saying it again makes it no later."""
+    talk = Talk()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await wait_all_tasks_blocked()
+        talk.server.leaving.drain()
+        assert talk.server.leaving.turns_away
+        await trio.sleep(TOLD_AFTER_S / 2)
+        talk.server.leaving.drain()
+        await wait_all_tasks_blocked()
+        assert talk.told() == []
+        await trio.sleep(TOLD_AFTER_S / 2)
+        await wait_all_tasks_blocked()
+        assert talk.told() == [GoingAway("draining")]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_drain_turns_newcomers_away_and_says_so(autojump_clock: MockClock) -> None:

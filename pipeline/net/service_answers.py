@@ -183,9 +183,8 @@ class ServiceAnswers:
     async def _make_room(self, who: str) -> None:
         """Where all places are taken, cut off the oldest socket that has asked for nothing, of
         whoever has most of such and more than this client would have. So nobody shuts others out by
-        opening all that there are and saying nothing. Not for one who will be turned away: where
-        everybody is asked to leave."""
-        if not self.service.places.are_taken or self.service.leaving.notice is not None:
+        opening all that there are and saying nothing. Not for one who will be turned away."""
+        if not self.service.places.are_taken or self.service.leaving.turns_away:
             return
         silent = [
             (own, stream)

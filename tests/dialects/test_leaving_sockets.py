@@ -19,6 +19,7 @@ from pipeline.dialects.native import Native
 from pipeline.dialects.openai_realtime import Realtime
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.dialects.wyoming_events import decode, encode
+from pipeline.leaving import TOLD_AFTER_S
 from pipeline.open_utterance import SILENT_S
 from pipeline.voice_names import VoiceNames
 from stages.errors import Draining, GoneAway
@@ -229,7 +230,7 @@ async def test_deepgrams_word_for_leaving_is_a_warning(
         await nursery.start(visit.hold)
         await trio.sleep(0.1)
         visit.server.leaving.drain()
-        await trio.sleep(0.1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         visit.server.leaving.stay()
         await trio.sleep(0.1)
         visit.server.leaving.close(7)
@@ -250,7 +251,7 @@ async def test_the_native_words_for_it(autojump_clock: MockClock) -> None:
             visit.socket.say({"token": "One."}, {"flush": True})
         await trio.sleep(1)
         server.leaving.drain()
-        await trio.sleep(1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         server.leaving.stay()
         await trio.sleep(1)
         server.leaving.close(2.5)
@@ -277,7 +278,7 @@ async def test_a_socket_between_two_conversations_is_closed_by_a_drain(
         busy.socket.say(cartesia_says("One; "))
         await trio.sleep(1)
         server.leaving.drain()
-        await trio.sleep(1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         assert (pooled.code, busy.code) == (CloseCode.GOING_AWAY, None)
         busy.socket.say(cartesia_says("Two.", goes_on=False, context_id="B"))
         await trio.sleep(10)
@@ -296,7 +297,7 @@ async def test_a_socket_whose_drain_is_taken_back_in_time_lives(autojump_clock: 
         visit.socket.say(cartesia_says("One; "))
         await trio.sleep(1)
         server.leaving.drain()
-        await trio.sleep(1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         server.leaving.stay()
         visit.socket.say(cartesia_says("two.", goes_on=False))
         await trio.sleep(100)
