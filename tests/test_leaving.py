@@ -172,15 +172,17 @@ async def test_what_goes_on_behind_the_grace_is_left(
     assert talk.ended_at == 0.5 + grace_s
 
 
-async def test_a_text_that_is_refused_anyway_is_told_of_as_ever(autojump_clock: MockClock) -> None:
-    """Blank text and a barge-in behind the end are no text that was lost."""
-    talk = Talk(token("One."), FLUSH)
+async def test_blank_text_and_a_barge_in_behind_the_end_are_nothing_that_was_lost(
+    autojump_clock: MockClock,
+) -> None:
+    talk = Talk(token("One; two."), FLUSH)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(talk.hold)
-        await trio.sleep(0.1)
+        await trio.sleep(0.3)
         talk.server.leaving.close(60)
-        talk.peer.say(token(" \n"))
-    assert talk.spoken == "One."
+        talk.peer.say(token(" \n"), CANCEL)
+    assert len(talk.peer.heard_of(Cancelled)) == 1
+    assert talk.code is CloseCode.GOING_AWAY
     assert talk.peer.heard_of(GoneAway) == []
 
 
