@@ -18,8 +18,8 @@ Servers, balancer and clients share the cores: what all of them took is told. Th
 listeners is what a second of sound takes of a core, measured first with few listeners: all cores
 divided by that of servers, balancer and clients together is what there could be. The floor of a
 failure is the network's word that a connection has ended, some milliseconds, and a visit (connect,
-upgrade, first audio: 10 ms). A server that hangs is found out by the balancer's checks, every
-second, two of which must fail: 1 to 2 s.
+upgrade, first audio: 10 ms). A server that hangs is found out by the balancer's checks, two
+of which must fail: 1.9 to 2.4 s.
 
 Predicted: 0.3 ms more to first audio, 0.2 to a ping. On two cores one server speaks to 130, two to
 200, limited by the cores; three and four to as many within a tenth, each costing but its memory.
@@ -42,11 +42,10 @@ import psutil
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.cluster_faults import addresses, measure_failures, measure_leaving
+from bench.cluster_faults import addresses, cluster_of, measure_failures, measure_leaving
 from bench.common import Figure, Result, argument_parser, busy_seconds, percentiles, report
 from bench.first_audio import WARM_UP, Hearer
 from bench.sessions import RAMP_S, SETTLE_S, Listener, Point, drain, summary, talk
-from tests.cluster.balanced import running_cluster
 
 if TYPE_CHECKING:
     import argparse
@@ -167,7 +166,7 @@ async def in_turns(cluster: Cluster, repeats: int) -> dict[str, dict[str, list[f
 
 def measure_first_audio(asked: argparse.Namespace) -> Iterator[Result]:
     """Direct and through the balancer, in turns."""
-    with running_cluster([8], server_options=asked.server_options) as cluster:
+    with cluster_of([8], asked) as cluster:
         times = asyncio.run(in_turns(cluster, asked.repeats))
     for what, by_way in times.items():
         found = {way: percentiles("ms", values) for way, values in by_way.items()}
@@ -241,7 +240,7 @@ def measure_listeners(asked: argparse.Namespace) -> Iterator[Result]:
     most: dict[int, int] = {}
     guess = asked.guess
     for n_servers in asked.servers:
-        with running_cluster([PLACES] * n_servers, server_options=asked.server_options) as cluster:
+        with cluster_of([PLACES] * n_servers, asked) as cluster:
             warm = asyncio.run(fed(cluster, FEW_LISTENERS, asked.seconds))
             if not most:
                 yield floor(warm, cores)

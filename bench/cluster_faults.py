@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import Result, percentiles
 from bench.serving import SENTENCE, Client
-from bench.sessions import SETTLE_S, WORDS_PER_S
+from bench.sessions import WORDS_PER_S
 from tests.cluster.balanced import running_cluster
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from tests.cluster.balanced import Cluster
 
 N_SERVERS = 3
+AS_RUN = ("--check", "900ms")
+"""As deploy/haproxy/configure.py has it: tests give servers of a busy machine far longer."""
 PLACES = 60
 N_CALLERS = 30
 """Who speak while servers leave: a third of them with each."""
@@ -34,6 +37,11 @@ AGAIN_S = 0.01
 """Until somebody who was refused asks again."""
 HEARD_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.01
+
+
+def cluster_of(places: Sequence[int], asked: argparse.Namespace) -> AbstractContextManager[Cluster]:
+    """Servers of so many places behind a balancer, as they would run."""
+    return running_cluster(places, server_options=asked.server_options, balancer_options=AS_RUN)
 
 
 def addresses() -> Iterator[str]:
@@ -149,8 +157,7 @@ async def fail(
     listening = [asyncio.create_task(company.listen()) for _ in range(n_listeners)]
     for failure in range(n_failures):
         n = failure % N_SERVERS
-        await until(lambda: company.n_hearing == n_listeners)
-        await asyncio.sleep(SETTLE_S)
+        await until(lambda: company.n_hearing == n_listeners == n_sessions(cluster))
         wanted = len(company.sound_s) + cluster.sessions(n)
         company.failed_at = time.perf_counter()
         signal(n)
@@ -163,6 +170,11 @@ async def fail(
         each.cancel()
 
 
+def n_sessions(cluster: Cluster) -> int:
+    """How many the balancer has with all servers."""
+    return sum(map(cluster.sessions, range(N_SERVERS)))
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Until this holds. Raises TimeoutError where it does not."""
     async with asyncio.timeout(HEARD_WITHIN_S):
@@ -172,7 +184,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def measure_failures(asked: argparse.Namespace) -> Iterator[Result]:
     """Servers that die, and servers that hang."""
-    with running_cluster([PLACES] * N_SERVERS, server_options=asked.server_options) as cluster:
+    with cluster_of([PLACES] * N_SERVERS, asked) as cluster:
         for case, n_failures, signal in (
             ("kill -9", asked.kills, cluster.kill),
             ("SIGSTOP", asked.stops, cluster.stop),
@@ -283,8 +295,7 @@ async def change(cluster: Cluster, callers: Callers, name: str, n_utterances: in
     in_the_middle = 0
     for n in itertools.cycle(range(N_SERVERS)):
         await asyncio.sleep(len(WORDS) * WORD_EVERY_S)
-        everywhere = range(N_SERVERS) if name == "reload" else (n,)
-        in_the_middle += sum(map(cluster.sessions, everywhere))
+        in_the_middle += n_sessions(cluster) if name == "reload" else cluster.sessions(n)
         await CHANGES[name](cluster, n)
         if in_the_middle >= n_utterances:
             break
@@ -296,7 +307,7 @@ async def change(cluster: Cluster, callers: Callers, name: str, n_utterances: in
 def measure_leaving(asked: argparse.Namespace) -> Iterator[Result]:
     """Drains, ends, and reloads of the balancer."""
     for name in asked.changes:
-        with running_cluster([PLACES] * N_SERVERS, server_options=asked.server_options) as cluster:
+        with cluster_of([PLACES] * N_SERVERS, asked) as cluster:
             callers = Callers(cluster.port)
             in_the_middle = asyncio.run(change(cluster, callers, name, asked.utterances))
         yield {

@@ -13,15 +13,13 @@ import itertools
 import math
 import random
 from bisect import bisect
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
 from bench.fleet_balancer import Balancer
-from bench.fleet_plan import Tally, cumulated_binomial
+from bench.fleet_plan import Conversation, State, Tally, cumulated_binomial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,34 +33,6 @@ TICKS = 2
 """Turns in which the servers' agents are asked, so that they are not all asked at once."""
 SAMPLE_S = 1.0
 """How often is looked how many each server speaks to."""
-
-
-class State(Enum):
-    """Of a server."""
-
-    UP = auto()
-    DRAINING = auto()
-    HUNG = auto()
-    DOWN = auto()
-
-
-@dataclass
-class Conversation:
-    """One that comes and wants a place, or has one."""
-
-    balancer: Balancer
-    ends_at: float
-    asked_at: float
-    """When it began to look for the place that it has or wants."""
-    waited_s: float = 0.0
-    """What its tries took beside that."""
-    had_place: bool = False
-    is_back: bool = False
-    """It was cut off and looks for a new place."""
-    server: int = -1
-    n_tries: int = 0
-    turn: int = 0
-    """Grows whenever it gets or leaves a place: what was planned for it before is void then."""
 
 
 class Fleet:
@@ -163,7 +133,7 @@ class Fleet:
         hung_at = self._env.now
         longest = 0.0
         for balancer in self._balancers:
-            noticed_s = self._noticed_s()
+            noticed_s = self._noticed_s(self.plan.check_within_s)
             longest = max(longest, noticed_s)
             self._later(noticed_s, self._shut, server, balancer, hung_at)
         self._later(longest, self._kill, server)
@@ -188,9 +158,10 @@ class Fleet:
         self._is_up[server] = state is State.UP
         self._is_draining[server] = state is State.DRAINING
 
-    def _noticed_s(self) -> float:
-        """Two checks that fail."""
-        return self._dice.uniform(1, 2) * self.plan.check_s
+    def _noticed_s(self, each_s: float = 0.0) -> float:
+        """Two checks, each of which takes so long."""
+        plan = self.plan
+        return self._dice.uniform(0, plan.check_s) + plan.check_again_s + 2 * each_s
 
     def _rise(self, server: int) -> None:
         self._become(server, State.UP)

@@ -1,14 +1,19 @@
-"""What a simulated fleet is told, and what it tells: plans and tallies; and Erlang's formula."""
+"""What a simulated fleet is made of and what it tells: plans, conversations, tallies; and sums."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.leaving import TOLD_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bench.fleet_balancer import Balancer
 
 
 class Plan(NamedTuple):
@@ -32,8 +37,12 @@ class Plan(NamedTuple):
     n_balancers: int = 1
     """They do not share what they count."""
     agent_s: float = 0.5
-    check_s: float = 1.0
-    """Between looks whether a server lives; two that fail are its end."""
+    check_s: float = 0.5
+    """Between looks whether a server lives; two that fail are its end, two others its return."""
+    check_again_s: float = 0.1
+    """Between the first of the two and the second."""
+    check_within_s: float = 0.9
+    """Who has not answered by then has failed."""
     queue_s: float = 2.0
     """How long a newcomer waits where all servers are full."""
     try_s: float = 0.001
@@ -42,7 +51,7 @@ class Plan(NamedTuple):
     """From the end of a server to its client's next request."""
     restart_s: float = 60.0
     grace_s: float = 60.0
-    told_s: float = 0.0
+    told_s: float = TOLD_AFTER_S
     """From when a server is drained, as its agent says when it is asked next, to when it tells its
     clients."""
     n_kills: int = 0
@@ -50,6 +59,34 @@ class Plan(NamedTuple):
     update_batch: float = 0.0
     """The part of the servers that is drained and started anew at the same time; 0: none is."""
     seed: int = 1
+
+
+class State(Enum):
+    """Of a server."""
+
+    UP = auto()
+    DRAINING = auto()
+    HUNG = auto()
+    DOWN = auto()
+
+
+@dataclass
+class Conversation:
+    """One that comes and wants a place, or has one."""
+
+    balancer: Balancer
+    ends_at: float
+    asked_at: float
+    """When it began to look for the place that it has or wants."""
+    waited_s: float = 0.0
+    """What its tries took beside that."""
+    had_place: bool = False
+    is_back: bool = False
+    """It was cut off and looks for a new place."""
+    server: int = -1
+    n_tries: int = 0
+    turn: int = 0
+    """Grows whenever it gets or leaves a place: what was planned for it before is void then."""
 
 
 @dataclass

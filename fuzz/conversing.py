@@ -25,17 +25,17 @@ from stages.items import (
     SegmentStarted,
     Style,
     Timing,
-    Token,
-    Word,
     WordTimes,
 )
+from stages.resume import Resume
 from stages.voices import Voice
+from stages.word_clock import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.dialects.dialect import Action, Dialect, Message
-    from stages.items import Answer, Outgoing
+    from stages.items import Answer, Outgoing, Said
 
 LANGUAGES = frozenset({"en", "en-us", "de", "zh"})
 VOICES = {
@@ -85,7 +85,7 @@ class _Talk:
         self.conversation = new_conversation()
         form = {} if opening.form is None else opening.form.config
         self.conversation.configure({**opening.config, **form})
-        self.waits: deque[Token | Flush] = deque()
+        self.waits: deque[Said] = deque()
         self.text = ""
         self.n_segments = 0
         self.n_samples = 0
@@ -193,7 +193,9 @@ class Client:
         talk.waits += asked
         talk.text += said.token
 
-    def _speak(self, name: str, talk: _Talk, said: Token | Flush) -> None:
+    def _speak(self, name: str, talk: _Talk, said: Said) -> None:
+        if isinstance(said, Resume):
+            return
         if isinstance(said, Flush):
             self._tell(name, Flushed(said.number, talk.n_samples))
             return

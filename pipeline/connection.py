@@ -27,7 +27,8 @@ from pipeline.token_queue import TokenQueue
 from pipeline.usage import Usage
 from stages.errors import Disconnected, GoneAway, ServerError
 from stages.intake.stage import Messages, take_in
-from stages.items import Answer, Event, Flush, Segment, SegmentFailed, Speech, Token
+from stages.items import Answer, Event, Segmented, SegmentFailed, Speech, Token
+from stages.resume import Resume, Skipped
 from stages.rvc.stage import convert
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from pipeline.service import Service
     from pipeline.usage import How
     from stages.intake.conversation import Conversation
-    from stages.items import ClientMessage, Outgoing, Style
+    from stages.items import ClientMessage, Outgoing, Said, Segment, Style
     from stages.sender.pacer import Pacer
 
 SEGMENTS_WAITING = 2
@@ -52,7 +53,6 @@ SEGMENTS_WAITING = 2
 CHUNKS_WAITING = 4
 """Chunks between TTS, RVC and sender: enough that neither waits for the other's turn on the
 loop, and little for a barge-in to throw away."""
-
 
 WORD_COPIES = 2
 """How often a connection's pronunciations are in memory: as they came, and to be looked up."""
@@ -161,11 +161,11 @@ class _Connection:
             self._life.cancel()
 
     async def _turn(self) -> ClientMessage | None:
-        """Speak until the client cancels, which is returned; None: until all is packed."""
+        """Speak until the client cancels, which is returned; None: until all has been sent."""
         tokens = self._tokens = TokenQueue()
         if self._utterance.is_over:
             tokens.close()
-        to_tts, segments = trio.open_memory_channel[Segment | Flush](SEGMENTS_WAITING)
+        to_tts, segments = trio.open_memory_channel[Segmented](SEGMENTS_WAITING)
         to_rvc, speech = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         to_sender, converted = trio.open_memory_channel[Speech](CHUNKS_WAITING)
         service, models, clock = self._service, self._preparation, self._ledger.clock
@@ -250,7 +250,7 @@ class _Connection:
             segment, self, message_s=message_ms / 1000, may_hold=may_hold
         )
 
-    def _say(self, tokens: TokenQueue, item: Token | Flush) -> None:
+    def _say(self, tokens: TokenQueue, item: Said) -> None:
         """Hand on what the client said, unless a limit of its key is reached or too much waits
         already: then tell it, once. So is text behind the end of the last utterance."""
         if self._utterance.is_over:
@@ -258,7 +258,7 @@ class _Connection:
             return
         if self._usage.begins_anew():
             self._ledger.is_refusing = False
-        limit = None if isinstance(item, Flush) else self._usage.refuses_text(len(item.text))
+        limit = self._usage.refuses_text(len(item.text)) if isinstance(item, Token) else None
         is_told = self._ledger.is_refusing
         # What is not to be said makes nobody give up room for it.
         has_room = limit is None and self._text.ask(self._ledger.held_with(item))
@@ -266,8 +266,9 @@ class _Connection:
         self._text.set(self._ledger.held_bytes)
         if is_taken:
             tokens.push(item)
-            self._utterance.take(item)
-            if not isinstance(item, Flush):
+            if not isinstance(item, Resume):
+                self._utterance.take(item)
+            if isinstance(item, Token):
                 self._usage.took(len(item.text))
         elif is_told:
             return
@@ -276,7 +277,7 @@ class _Connection:
         else:
             self._outbox.answer(self._ledger.refusal(item, has_room=has_room))
 
-    def _refuse_late(self, item: Token | Flush) -> None:
+    def _refuse_late(self, item: Said) -> None:
         if self._is_told_late or (isinstance(item, Token) and not item.text.strip()):
             return
         self._is_told_late = True
@@ -315,7 +316,8 @@ class _Connection:
                 self._ledger.sending(item)
                 self._text.set(self._ledger.held_bytes)
                 self._usage.sending(item)
-                if self._conversation.events or not isinstance(item, Event):
+                is_event = isinstance(item, Event)
+                if not isinstance(item, Skipped) and (self._conversation.events or not is_event):
                     await self._peer.send(item)
                 self._note_sent(item)
         except Disconnected:

@@ -35,9 +35,11 @@ from stages.items import (
     SegmentStarted,
     Token,
 )
+from stages.resume import Skipped
 
 if TYPE_CHECKING:
-    from stages.items import Answer, Outgoing, Speech, Style, WordClock
+    from stages.items import Answer, Outgoing, Said, Speech, Style
+    from stages.word_clock import WordClock
 
 ITEM_BYTES = 64
 """Charged for a flush and for a change of style, about what they occupy: else a flood of them
@@ -159,17 +161,17 @@ class Ledger:
         unsaid = sys.getsizeof(self._unsaid) if self._unsaid else 0
         return int(COPIES * unsaid) + self._n_remembered
 
-    def held_with(self, item: Token | Flush) -> int:
+    def held_with(self, item: Said) -> int:
         """The same, with this one taken in."""
-        n_more = 0 if isinstance(item, Flush) else sys.getsizeof(item.text)
+        n_more = sys.getsizeof(item.text) if isinstance(item, Token) else 0
         return self.held_bytes + int(COPIES * n_more)
 
     # Text.
 
-    def refusal(self, item: Token | Flush, *, has_room: bool) -> TooMuchText:
+    def refusal(self, item: Said, *, has_room: bool) -> TooMuchText:
         """What a client is told of this one, which was not taken in. `has_room`: there would be for
         all clients together."""
-        key = "flush" if isinstance(item, Flush) else "token"
+        key = "token" if isinstance(item, Token) else "flush"
         told = f"{key}: there is no room for more beside what waits for all clients"
         if has_room:
             most = self._max_bytes
@@ -177,7 +179,7 @@ class Ledger:
         way_out = "no more is taken before a flush, a cancel, or the end of what waits"
         return TooMuchText(f"{told}: {way_out}")
 
-    def take_in(self, item: Token | Flush, now: float, *, has_room: bool = True) -> bool:
+    def take_in(self, item: Said, now: float, *, has_room: bool = True) -> bool:
         """Enter what the client says. False: it is refused, since too much is pending, or since
         there is no room for it elsewhere.
 
@@ -237,6 +239,9 @@ class Ledger:
         match item:
             case PcmFrame():
                 self._leaving_to += item.n_samples
+            case Skipped():  # sent and heard, on another connection
+                self._leaving_to += item.n_samples
+                self._sent_to += item.n_samples
             case SegmentStarted(segment=segment):
                 index, source, speed = segment.index, segment.source, segment.style.speed
                 entry = _Entry(index, source, item.sample_offset, speed, segment.clock)

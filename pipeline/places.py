@@ -134,9 +134,9 @@ class Places:
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
         taken_at = trio.current_time()
-        if self.traces is not None:
-            usage.trace = self.traces.begin(caller.trace_context)
         try:
+            if self.traces is not None:
+                usage.trace = self.traces.begin(caller.trace_context)
             yield usage
         finally:
             self.n_taken -= 1

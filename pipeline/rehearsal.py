@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from pipeline.playback import PlaybackClock
-from stages.items import AudioChunk, Flush, Segment, Speech, Timing
+from stages.items import AudioChunk, Segment, Segmented, Speech, Timing
 from stages.rvc.stage import convert
 from stages.tts.stage import synthesize
 
@@ -72,7 +72,7 @@ async def _say(service: Service, style: Style) -> tuple[Segment, float] | None:
     """Speak in a style; what was said to its end, and how long that takes to hear."""
     now = trio.current_time()
     segment = await service.said(Segment(0, TEXT, TEXT, style, Timing(arrived=now, cut=now)))
-    to_tts, segments = trio.open_memory_channel[Segment | Flush](1)
+    to_tts, segments = trio.open_memory_channel[Segmented](1)
     to_converter, speech = trio.open_memory_channel[Speech](1)
     to_nobody, converted = trio.open_memory_channel[Speech](1)
     models, clock = service.executor, PlaybackClock()

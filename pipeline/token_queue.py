@@ -11,7 +11,7 @@ import trio
 from stages.items import Token
 
 if TYPE_CHECKING:
-    from stages.items import Flush
+    from stages.items import Said
 
 MERGED_CHARS = 256
 """About as long as neighbouring tokens get when they are merged: a longer one is copied too
@@ -25,11 +25,11 @@ class TokenQueue:
     memory: text that comes letter by letter takes no more than text that comes whole."""
 
     def __init__(self) -> None:
-        self._items: deque[Token | Flush] = deque()
+        self._items: deque[Said] = deque()
         self._is_closed = False
         self._changed = trio.lowlevel.ParkingLot()
 
-    def push(self, item: Token | Flush) -> None:
+    def push(self, item: Said) -> None:
         """Append, or merge with the last."""
         last = self._items[-1] if self._items else None
         if (
@@ -48,7 +48,7 @@ class TokenQueue:
         self._is_closed = True
         self._changed.unpark_all()
 
-    async def receive(self) -> Token | Flush:
+    async def receive(self) -> Said:
         """See `stages.segmenter.stage.Tokens`."""
         await trio.lowlevel.checkpoint()
         while not self._items:
@@ -57,7 +57,7 @@ class TokenQueue:
             await self._changed.park()
         return self._items.popleft()
 
-    def receive_nowait(self) -> Token | Flush:
+    def receive_nowait(self) -> Said:
         """See `stages.segmenter.stage.Tokens`."""
         if not self._items:
             raise trio.WouldBlock

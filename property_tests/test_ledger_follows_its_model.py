@@ -23,8 +23,8 @@ from stages.items import (
     SegmentStarted,
     Style,
     Token,
-    Word,
 )
+from stages.word_clock import Word
 from tests.fakes import segment, sound_of
 from tests.segmenter.cutting import graphemes_of
 

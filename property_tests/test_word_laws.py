@@ -21,7 +21,7 @@ from stages.tts.word_times import Envelope, Timescale, estimated_words, told_wor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.items import Word
+    from stages.word_clock import Word
 
 RATE = 1000
 

@@ -1,6 +1,6 @@
 """The items in the channels between the stages: frozen values, one class a kind.
 
-ClientMessage ──▶ intake ── Token | Flush ──▶ segmenter ── Segment | Flush ──▶ TTS
+ClientMessage ──▶ intake ── Said ──▶ segmenter ── Segmented ──▶ TTS
        ── Speech ──▶ RVC ── Speech ──▶ sender ── Outgoing ──▶ socket
 """
 
@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stages.errors import ServerError
+from stages.resume import Resume, Skipped
+from stages.word_clock import Word, WordClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from stages.audio.format import Samples, StreamFormat
     from stages.text.lexicon import WordTable
@@ -87,6 +89,10 @@ class Flush:
     """Counts the flushes of a connection, from 1."""
 
 
+Said: TypeAlias = Token | Flush | Resume
+"""The intake's output: what the client says, in its order."""
+
+
 @dataclass(slots=True)
 class Timing:
     """The times at which a segment reached each point on its way, in seconds on Trio's clock.
@@ -136,49 +142,6 @@ cannot speak it; the model repeated itself, or went on for far too long, and was
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word in the sound: what stands between white space with the marks at it; in scripts without
-    spaces (Chinese, Japanese, Thai and their like) a word as ICU breaks them. What is said in other
-    words (``$5 million``) is one."""
-
-    text: str
-    """As it came: its segment's source from `begin` to `end`."""
-    begin: int
-    end: int
-    start_s: float
-    """Seconds behind the first sample, where it begins to be said; of the segment, or in
-    `WordTimes` of the connection's stream."""
-    end_s: float
-    is_exact: bool
-    """The engine knows these times; else they are estimated."""
-
-
-class WordClock:
-    """The times of one segment's words, worked out when somebody asks for them.
-
-    The second thing here that changes: the TTS stage winds it."""
-
-    def __init__(self) -> None:
-        self._work_out: Callable[[], Sequence[Word]] | None = None
-        self._words: Sequence[Word] | None = None
-
-    def wind(self, work_out: Callable[[], Sequence[Word]]) -> None:
-        """From now on they can be worked out."""
-        if self._words is None:
-            self._work_out = work_out
-
-    @property
-    def words(self) -> Sequence[Word]:
-        """In their order, counted from the segment's first sample; none, while they are not known.
-        Any thread may ask."""
-        work_out = self._work_out
-        if self._words is None and work_out is not None:
-            self._words = work_out()
-            self._work_out = None  # it knows the segment, which knows this clock
-        return self._words or ()
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of text that is spoken as one."""
 
@@ -204,6 +167,10 @@ class Segment:
     def speaking_style(self) -> Style:
         """Its style in the language that it is spoken in."""
         return self.style if self.language is None else replace(self.style, language=self.language)
+
+
+Segmented: TypeAlias = Segment | Flush | Resume
+"""The segmenter's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +199,7 @@ class SegmentFailed:
     error: ServerError
 
 
-Speech: TypeAlias = AudioChunk | SegmentFailed | Flush
+Speech: TypeAlias = AudioChunk | SegmentFailed | Flush | Resume
 """The output of the TTS and the RVC stage. After ``Flush`` nothing before it is held back."""
 
 
@@ -355,7 +322,9 @@ class Staying:
     """The end of that request, which was taken back."""
 
 
-Outgoing: TypeAlias = PcmFrame | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
+Outgoing: TypeAlias = (
+    PcmFrame | Skipped | SegmentStarted | WordTimes | SegmentEnded | SegmentFailed | Flushed
+)
 """The sender's output, in the order of the speech. A barge-in drops what was not sent yet."""
 
 Event: TypeAlias = (

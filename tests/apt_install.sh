@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs Debian packages, where there is apt-get and it may be run; where not, says so and ends
-# with status 69, sysexits' "unavailable".
+# Installs Debian packages, where there is apt-get and it may be run; where they cannot be had, says
+# so and ends with status 69, sysexits' "unavailable".
 set -euo pipefail
 
 give_up() {
@@ -16,6 +16,7 @@ if [ "$(id -u)" != 0 ]; then
     sudo -n true 2>/dev/null || give_up "$@"
     as_root=(sudo -n)
 fi
-"${as_root[@]}" apt-get update -qq
+reason="apt-get cannot"
+"${as_root[@]}" apt-get update -qq || give_up "$@"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null || give_up "$@"

@@ -17,19 +17,11 @@ from pipeline.connection import hold_conversation
 from pipeline.service import Service
 from stages.engine import Engine
 from stages.errors import Disconnected, SynthesisError
-from stages.items import (
-    AudioChunk,
-    ClientMessage,
-    PcmFrame,
-    Segment,
-    Style,
-    Timing,
-    Word,
-    WordTimes,
-)
+from stages.items import AudioChunk, ClientMessage, PcmFrame, Segment, Style, Timing, WordTimes
 from stages.segmenter import SegmenterOptions
 from stages.text.normalise import prepare
 from stages.voices import Voice
+from stages.word_clock import Word
 from tests.inline_models import InlineModels
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import psutil
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
@@ -51,11 +52,30 @@ _LISTENING = re.compile(r"listening on port (\d+) of ")
 _WYOMING = re.compile(r"Wyoming on port (\d+) of ")
 
 
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Until this holds. Raises `TimeoutError`, which says what was waited for, where it does not
+    come to that."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(what)
+        time.sleep(LOOK_EVERY_S)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, for what cannot tell which one it was given."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class ServerProcess:
     """A server that listens. What it has logged so far is in `log`."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.port = 0
+        self.program = "server.py"
         self.host = HOST
         self._process = process
         self._log = log
@@ -102,6 +122,10 @@ class ServerProcess:
         times = self._info.cpu_times()
         return times.user + times.system
 
+    def kill(self) -> None:
+        """Let it be gone at once, as kill -9 does."""
+        self._process.kill()
+
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 
@@ -142,10 +166,13 @@ def wyoming_port(server: ServerProcess) -> int:
 
 @contextmanager
 def running_server(
-    *options: str, env: dict[str, str] | None = None, descriptors: int | None = None
+    *options: str,
+    env: dict[str, str] | None = None,
+    descriptors: int | None = None,
+    program: str = "server.py",
 ) -> Iterator[ServerProcess]:
-    """Start ``server.py --port 0`` with these options and environment variables, and no more than
-    so many file descriptors."""
+    """Start ``server.py --port 0``, or a program like it, with these options and environment
+    variables, and no more than so many file descriptors."""
     limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_")}
     with tempfile.TemporaryDirectory(prefix="server-test-") as folder:
@@ -156,7 +183,7 @@ def running_server(
         clean["VOICE_MODELS"] = str(models)
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [*limit, sys.executable, "server.py", "--port", "0", *options],
+                [*limit, sys.executable, program, "--port", "0", *options],
                 cwd=ROOT,
                 env=clean | (env or {}),
                 stdin=subprocess.DEVNULL,
@@ -164,6 +191,7 @@ def running_server(
                 stderr=subprocess.STDOUT,
             )
         server = ServerProcess(process, log)
+        server.program = program
         try:
             server.wait_listening()
             yield server

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from pipeline.ledger import Ledger
-from stages.items import PcmFrame, Segment, SegmentEnded, SegmentStarted, Token, Word
+from stages.items import PcmFrame, Segment, SegmentEnded, SegmentStarted, Token
+from stages.word_clock import Word
 from tests.fakes import STYLE, segment
 
 RATE = 48_000

@@ -9,12 +9,12 @@ import trio
 from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
 from pipeline.token_queue import MERGED_CHARS, TokenQueue
-from stages.items import Flush, Style, Token
+from stages.items import Flush, Said, Style, Token
 
 STYLE, OTHER = Style("one"), Style("other")
 
 
-def drain(queue: TokenQueue) -> list[Token | Flush]:
+def drain(queue: TokenQueue) -> list[Said]:
     items = []
     with contextlib.suppress(trio.WouldBlock):
         while True:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.engine import Engine, Request
-    from stages.items import Word
+    from stages.word_clock import Word
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

@@ -130,6 +130,8 @@ defaults
     mode http
     log global
     option dontlognull
+    # Neither the query nor a header: both may hold a key.
+    log-format "{LOG_LINE}"
     timeout connect 1s
     timeout check {options.check}
     timeout http-request 5s
@@ -156,8 +158,6 @@ frontend voice
     http-request set-header X-Request-ID %[unique-id] unless names_itself
     http-request set-var(txn.id) req.fhdr(x-request-id,-1)
     http-after-response set-header X-Request-ID %[var(txn.id)] if {{ var(txn.id) -m found }}
-    # Neither the query nor a header: both may hold a key.
-    log-format "{LOG_LINE}"
     # Of all servers together; its own figures, and its drain, a server is asked for itself.
     acl has_server nbsrv(speech) gt 0
     http-request return {_answer(200, {"status": "ok"})} if {{ path /health/live }}

@@ -10,6 +10,7 @@
 
 const SAMPLE_RATE = 48_000;
 const N_ATTEMPTS = 8;
+const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 8000;
 const MAX_TEXT_CHARS = 8000; // of a message, which may have 64 KiB
 
@@ -58,7 +59,8 @@ export class Speaker {
     await context.audioWorklet.addModule(processor);
     URL.revokeObjectURL(processor);
     // A page can add no header to a WebSocket, so the key stands in the URL.
-    const query = new URLSearchParams({ events: "true", ...config, ...(key && { key }) });
+    const seed = String(Math.floor(Math.random() * 2 ** 32)); // what is said again sounds as it did
+    const query = new URLSearchParams({ events: "true", seed, ...config, ...(key && { key }) });
     return new Speaker(context, `${url}?${query}`);
   }
 
@@ -88,7 +90,8 @@ export class Speaker {
     if (this.#reply) throw new Error("a reply is being spoken: interrupt it first");
     const reply = {
       text: "",
-      nSpoken: 0, // characters whose segments have come whole
+      spoken: [], // of each segment that has come whole, its text and the sample at which it ends
+      torn: { text: "", nSamples: 0 }, // of the one that has come in part
       isComplete: false,
       isInterrupted: false,
       outcome: undefined, // the last event
@@ -131,35 +134,43 @@ export class Speaker {
   async #stayConnected(reply) {
     let attempt = 0;
     while (!reply.outcome) {
-      const nSpoken = reply.nSpoken;
+      const nPushed = this.#nPushed;
       try {
         await this.#talk(reply);
       } catch (error) {
         if (reply.isInterrupted) return;
-        if (reply.nSpoken > nSpoken) attempt = 0;
+        if (this.#nPushed > nPushed) attempt = 0;
         if (++attempt >= N_ATTEMPTS) throw error;
         // By chance, so that a thousand pages do not come back at the same moment.
-        const waitMs = Math.random() * Math.min(LONGEST_WAIT_MS, 250 * 2 ** attempt);
+        const waitMs = Math.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 4 ** (attempt - 1));
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
   }
 
-  /** One connection. It begins at the sentence that had not come whole on the last one. */
+  /** One connection. It goes on behind the last sample that came on the one before: docs/resume.md. */
   #talk(reply) {
     const socket = new WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
-    const start = reply.nSpoken;
-    let nSent = start;
-    let nOpen = 0;
+    // All of the text is told, so that it is read as before, and how much of its sound is there.
+    const resume = (reply.spoken.length || this.#nPushed) && {
+      resume_samples: reply.torn.nSamples,
+      resume_heard_chars: nSpoken(reply),
+      resume_torn_chars: nChars(reply.torn.text),
+    };
+    const begin = this.#nPushed - reply.torn.nSamples; // of this stream, in the reply's
+    const open = []; // segments that have begun
+    let nHeard = 0; // characters
+    let nSent = 0;
     let isFlushed = false;
     const send = (message) => socket.send(JSON.stringify(message));
     reply.changed = () => {
       if (socket.readyState !== WebSocket.OPEN) return;
       if (reply.isInterrupted) {
-        send({ cancel: true, played_ms: reply.playedMs });
+        send({ cancel: true, played_ms: Math.max(0, reply.playedMs - (1000 * begin) / SAMPLE_RATE) });
         return;
       }
+      if (resume && !nSent) send({ config: resume });
       for (; nSent < reply.text.length; nSent += MAX_TEXT_CHARS) {
         send({ token: reply.text.slice(nSent, nSent + MAX_TEXT_CHARS) });
       }
@@ -182,22 +193,38 @@ export class Speaker {
         if (hasAll && !reply.isInterrupted) return; // it is played to its end without the server
         reject(new Error(`the voice server cannot be reached: ${code} ${reason}`));
       };
+      const noteTorn = () => {
+        if (!open.length || nHeard !== nSpoken(reply)) return;
+        const [{ text, sample_offset: start }] = open;
+        reply.torn = { text, nSamples: Math.max(0, this.#nPushed - begin - start) };
+      };
       socket.onmessage = ({ data }) => {
         if (typeof data !== "string") {
           if (reply.isInterrupted) return;
           const samples = new Float32Array(data);
           this.#nPushed += samples.length;
           this.#node.port.postMessage(samples, [data]);
+          noteTorn();
           return;
         }
         const event = JSON.parse(data);
-        if (event.event === "segment_start") nOpen = event.text.length;
-        if (event.event === "segment_end" || (event.error && event.segment !== undefined)) {
-          reply.nSpoken += nOpen;
-          nOpen = 0;
+        if (event.event === "segment_start") open.push(event);
+        if (event.event === "segment_end") {
+          const { text } = open.shift();
+          nHeard += nChars(text);
+          if (nHeard > nSpoken(reply)) {
+            reply.spoken.push({ text, end: begin + event.sample_offset + event.samples });
+            reply.torn = { text: "", nSamples: 0 };
+          }
         }
+        noteTorn();
         if (event.event === "cancelled") {
-          event.text_spoken = reply.text.slice(0, start) + event.text_spoken;
+          const nPlayed = (reply.playedMs * SAMPLE_RATE) / 1000;
+          if (!nSent || nPlayed < begin) { // else the server knows
+            const played = reply.spoken.filter(({ end }) => end <= nPlayed);
+            event.text_spoken = played.map(({ text }) => text).join("");
+            event.text_remaining = reply.text.slice(event.text_spoken.length);
+          }
         }
         this.onevent(event);
         if (event.event === "cancelled" || event.fatal) end(event);
@@ -220,6 +247,16 @@ export class Speaker {
       this.#onplayed();
     });
   }
+}
+
+/** Characters as the server counts them: an emoji is one. */
+function nChars(text) {
+  return [...text].length;
+}
+
+/** Characters whose sound has come whole. */
+function nSpoken(reply) {
+  return reply.spoken.reduce((sum, { text }) => sum + nChars(text), 0);
 }
 
 async function write(reply, tokens) {

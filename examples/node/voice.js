@@ -1,5 +1,5 @@
-// A client for Node: text in, sound and events out, over one WebSocket that is opened again when it
-// breaks.
+// A client for Node: text in, sound and events out, over one WebSocket. Where it breaks, or a server
+// dies, the next one goes on at the sample behind the last that came (docs/resume.md).
 //
 //   npm install ws
 //   ollama run llama3.2 "Tell me a story." | node examples/node/voice.js | aplay -f S16_LE -r 48000
@@ -9,6 +9,7 @@ const WebSocket = require('ws');
 
 const URL_BY_DEFAULT = 'ws://localhost:8765/ws/stream';
 const N_ATTEMPTS = 8;
+const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 8000;
 const MAX_TEXT_CHARS = 8000; // of a message, which may have 64 KiB
 
@@ -24,7 +25,9 @@ class Speaker {
   #url;
   #headers;
   #text = '';
-  #nSpoken = 0; // characters whose segments were heard to their end
+  #nSamples = 0; // that have come
+  #spoken = []; // of each segment that has come whole, its text and where in these samples it ends
+  #torn = { text: '', nSamples: 0 }; // of the one that has come in part
   #isComplete = false;
   #interruptedAt; // the milliseconds that were played
   #isOver = false;
@@ -33,7 +36,8 @@ class Speaker {
 
   /** @param {{url?: string, key?: string, [config: string]: string | undefined}} [options] */
   constructor({ url = URL_BY_DEFAULT, key, ...config } = {}) {
-    const query = new URLSearchParams({ encoding: 's16le', events: 'true', ...config });
+    const seed = String(Math.floor(Math.random() * 2 ** 32)); // what is said again sounds as it did
+    const query = new URLSearchParams({ encoding: 's16le', events: 'true', seed, ...config });
     this.#url = `${url}?${query}`;
     this.#headers = key ? { authorization: `Bearer ${key}` } : {};
   }
@@ -47,15 +51,15 @@ class Speaker {
     this.#write(tokens);
     let attempt = 0;
     while (!this.#isOver) {
-      const nSpoken = this.#nSpoken;
+      const nSamples = this.#nSamples;
       try {
         yield* this.#talk();
       } catch (error) {
         if (this.#interruptedAt !== undefined) return;
-        if (this.#nSpoken > nSpoken) attempt = 0;
+        if (this.#nSamples > nSamples) attempt = 0;
         if (error.isFinal || ++attempt >= N_ATTEMPTS) throw error;
         // By chance, so that a thousand clients do not come back at the same moment.
-        const waitMs = Math.random() * Math.min(LONGEST_WAIT_MS, 250 * 2 ** attempt);
+        const waitMs = Math.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 4 ** (attempt - 1));
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
@@ -66,6 +70,11 @@ class Speaker {
   interrupt(playedMs = null) {
     this.#interruptedAt = playedMs;
     this.#changed();
+  }
+
+  /** Characters whose sound has come whole. */
+  get #nSpoken() {
+    return this.#spoken.reduce((sum, { text }) => sum + nChars(text), 0);
   }
 
   async #write(tokens) {
@@ -82,7 +91,7 @@ class Speaker {
     this.#changed();
   }
 
-  /** One connection. It begins at the sentence that was not heard to its end on the last one. */
+  /** One connection. It goes on behind the last sample that came on the one before. */
   async *#talk() {
     const socket = new WebSocket(this.#url, { headers: this.#headers });
     const heard = [];
@@ -105,17 +114,29 @@ class Speaker {
       wake();
     });
 
-    const start = this.#nSpoken;
-    let nSent = start;
-    let nOpen = 0;
+    // All of the text is told, so that it is read as before, and how much of its sound is there.
+    const resume = this.#spoken.length || this.#nSamples ? {
+      resume_samples: this.#torn.nSamples,
+      resume_heard_chars: this.#nSpoken,
+      resume_torn_chars: nChars(this.#torn.text),
+    } : undefined;
+    const begin = this.#nSamples - this.#torn.nSamples; // of this stream, in the reply's
+    const open = []; // segments that have begun
+    let rate = 48_000;
+    let frameBytes = 2; // of s16le
+    let nHeard = 0; // characters
+    let nSent = 0;
     let isFlushed = false;
     const send = (message) => socket.send(JSON.stringify(message));
     this.#changed = () => {
       if (socket.readyState !== WebSocket.OPEN) return;
       if (this.#interruptedAt !== undefined) {
-        send({ cancel: true, played_ms: this.#interruptedAt });
+        const playedMs = this.#interruptedAt;
+        const before = (1000 * begin) / rate;
+        send({ cancel: true, played_ms: playedMs === null ? null : Math.max(0, playedMs - before) });
         return;
       }
+      if (resume && !nSent) send({ config: resume });
       for (; nSent < this.#text.length; nSent += MAX_TEXT_CHARS) {
         send({ token: this.#text.slice(nSent, nSent + MAX_TEXT_CHARS) });
       }
@@ -135,13 +156,29 @@ class Speaker {
         }
         const item = heard.shift();
         if (socket.isPaused && heard.length < 8) socket.resume();
-        if (item.event === 'segment_start') nOpen = item.text.length;
-        if (item.event === 'segment_end' || item.segment !== undefined && item.error) {
-          this.#nSpoken += nOpen;
-          nOpen = 0;
+        if (Buffer.isBuffer(item)) this.#nSamples += item.length / frameBytes;
+        if (item.event === 'ready') [rate, frameBytes] = [item.sample_rate, 2 * item.channels];
+        if (item.event === 'segment_start') open.push(item);
+        if (item.event === 'segment_end') {
+          const { text } = open.shift();
+          nHeard += nChars(text);
+          if (nHeard > this.#nSpoken) {
+            this.#spoken.push({ text, end: begin + item.sample_offset + item.samples });
+            this.#torn = { text: '', nSamples: 0 };
+          }
+        }
+        if (open.length && nHeard === this.#nSpoken) {
+          const [{ text, sample_offset: start }] = open;
+          this.#torn = { text, nSamples: Math.max(0, this.#nSamples - begin - start) };
         }
         if (item.event === 'cancelled') {
-          item.text_spoken = this.#text.slice(0, start) + item.text_spoken;
+          const nPlayed = this.#interruptedAt === null
+            ? this.#nSamples : (this.#interruptedAt * rate) / 1000;
+          if (!nSent || nPlayed < begin) { // else the server knows
+            const played = this.#spoken.filter(({ end }) => end <= nPlayed);
+            item.text_spoken = played.map(({ text }) => text).join('');
+            item.text_remaining = this.#text.slice(item.text_spoken.length);
+          }
         }
         this.#isOver = item.event === 'flushed' || item.event === 'cancelled' || item.fatal === true;
         yield item;
@@ -151,6 +188,11 @@ class Speaker {
       socket.terminate();
     }
   }
+}
+
+/** Characters as the server counts them: an emoji is one. */
+function nChars(text) {
+  return [...text].length;
 }
 
 async function main() {

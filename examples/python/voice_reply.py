@@ -5,14 +5,15 @@ Copy it beside one of `with_asyncio.py`, `with_trio.py` and `with_threads.py`, w
     text ─▶ Reply ─▶ Line.to_send() ─▶ socket
     sound, events ◀── Line.hear() ◀── socket
 
-A `Reply` outlives the connection it is spoken over, a `Line` does not: where the network breaks,
-the next line begins again at the sentence that was not heard to its end.
+A `Reply` outlives the connection it is spoken over, a `Line` does not: where the network breaks, or
+a server dies, the next line goes on at the sample behind the last that came (docs/resume.md).
 """
 
 from __future__ import annotations
 
 import json
 import random
+from collections import deque
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ URL = "ws://localhost:8765/ws/stream"
 PIECE_CHARS = 8000
 """Text in a message, which may have 64 KiB."""
 
+FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 8.0
 N_ATTEMPTS = 8
 
@@ -53,6 +55,7 @@ class SegmentEnd:
     """All sound of a segment has come."""
 
     segment: int
+    sample_offset: int
     samples: int
 
 
@@ -72,6 +75,15 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
+class GoingAway:
+    """The server is about to leave. It speaks this reply to its end; the next one has a connection
+    of its own, which a balancer leads to another server."""
+
+    reason: str
+    grace_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Problem:
     """What was wrong with a message, or with a segment, which is then left out."""
 
@@ -81,7 +93,7 @@ class Problem:
     segment: int | None = None
 
 
-Event: TypeAlias = Ready | SegmentStart | SegmentEnd | Flushed | Cancelled | Problem
+Event: TypeAlias = Ready | SegmentStart | SegmentEnd | Flushed | Cancelled | GoingAway | Problem
 Heard: TypeAlias = bytes | Event
 """Sound, or an event."""
 
@@ -91,6 +103,7 @@ _EVENTS: dict[str, type[Event]] = {
     "segment_end": SegmentEnd,
     "flushed": Flushed,
     "cancelled": Cancelled,
+    "going_away": GoingAway,
 }
 
 
@@ -107,8 +120,10 @@ def parsed(message: str | bytes) -> Heard | None:
 
 
 def url_of(url: str = URL, **config: str | float) -> str:
-    """The WebSocket's URL with a config: `voice`, `speed`, `sample_rate` and so on."""
-    return f"{url}?{urlencode({'encoding': 's16le', 'events': 'true', **config})}"
+    """The WebSocket's URL with a config: `voice`, `speed`, `sample_rate` and so on. It has a seed,
+    so that what is said again sounds as it did."""
+    seed = random.getrandbits(32)
+    return f"{url}?{urlencode({'encoding': 's16le', 'events': 'true', 'seed': seed, **config})}"
 
 
 def headers_of(key: str | None) -> list[tuple[str, str]]:
@@ -117,14 +132,16 @@ def headers_of(key: str | None) -> list[tuple[str, str]]:
 
 
 def waits() -> Iterator[float]:
-    """The seconds to wait before each new attempt to connect: up to twice as long each time, and by
-    chance, so that a thousand clients do not come back at the same moment."""
+    """The seconds to wait before each new attempt to connect: hardly any at first, then up to four
+    times as long each time; and by chance, so that a thousand clients do not come back at the same
+    moment."""
     for attempt in range(N_ATTEMPTS):
-        yield random.uniform(0, min(LONGEST_WAIT_S, 0.5 * 2**attempt))  # noqa: S311 - no secret
+        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 4**attempt)
+        yield random.uniform(0, longest_s)  # noqa: S311 - no secret
 
 
 class Reply:
-    """The text of a reply, and how much of it has been spoken."""
+    """The text of a reply, and what has come of its sound."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -132,21 +149,37 @@ class Reply:
         """No more text comes."""
         self.is_interrupted = False
         self.is_over = False
-        self.n_spoken = 0
-        """Characters whose segments have been heard to their end."""
         self.played_ms: float | None = None
-        """For an interruption, the sound that was played of the current line."""
+        """For an interruption, the sound of the reply that was played."""
+        self.n_samples = 0
+        """Samples that have come, per channel."""
+        self.spoken: list[tuple[str, int]] = []
+        """The texts of the segments that have come whole, and where in these samples each ends."""
+        self.torn = ""
+        """The text of the segment that has come in part."""
+        self.n_torn = 0
+        """How much of its sound has come, in samples."""
+
+    @property
+    def n_spoken(self) -> int:
+        """Characters whose sound has come whole."""
+        return sum(len(text) for text, _ in self.spoken)
 
 
 class Line:
-    """One connection's part of a reply."""
+    """One connection's part of a reply. It tells the server all of the text, so that it is read as
+    before, and how much of its sound is there."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._start = self._n_sent = reply.n_spoken
+        self._n_sent = 0
         self._is_flushed = False
         self._is_cancelled = False
-        self._n_open = 0  # characters of the segment that is being spoken
+        self._goes_on = reply.n_samples > 0 or reply.n_spoken > 0
+        self._begin = reply.n_samples - reply.n_torn  # of this line's stream, in the reply's
+        self._rate, self._frame_bytes = 48_000, 2  # of s16le, mono, until the server says
+        self._n_heard = 0  # characters
+        self._open: deque[SegmentStart] = deque()
 
     def to_send(self) -> list[str]:
         """The messages for what the server has not been told yet."""
@@ -154,8 +187,16 @@ class Line:
         if reply.is_interrupted:
             if not self._is_cancelled:
                 self._is_cancelled = True
-                messages.append(json.dumps({"cancel": True, "played_ms": reply.played_ms}))
+                messages.append(json.dumps({"cancel": True, "played_ms": self._played_ms}))
             return messages
+        if self._goes_on:
+            self._goes_on = False
+            resume = {
+                "resume_samples": reply.n_torn,
+                "resume_heard_chars": reply.n_spoken,
+                "resume_torn_chars": len(reply.torn),
+            }
+            messages.append(json.dumps({"config": resume}))
         messages += [
             json.dumps({"token": reply.text[start : start + PIECE_CHARS]})
             for start in range(self._n_sent, len(reply.text), PIECE_CHARS)
@@ -166,19 +207,45 @@ class Line:
             messages.append(json.dumps({"flush": True}))
         return messages
 
+    @property
+    def _played_ms(self) -> float | None:
+        """What was played of this line's stream, which begins with the segment that was torn."""
+        played_ms = self._reply.played_ms
+        return played_ms and max(0.0, played_ms - 1000 * self._begin / self._rate)
+
     def hear(self, message: str | bytes) -> Heard | None:
         """What came, noted in the reply."""
-        item = parsed(message)
+        item, reply = parsed(message), self._reply
         match item:
-            case SegmentStart(text=text):
-                self._n_open = len(text)
-            case SegmentEnd() | Problem(segment=int()):
-                self._reply.n_spoken += self._n_open
-                self._n_open = 0
-            case Cancelled():  # which tells of this line
-                before = self._reply.text[: self._start]
-                item = replace(item, text_spoken=before + item.text_spoken)
-                self._reply.is_over = True
+            case bytes():
+                reply.n_samples += len(item) // self._frame_bytes
+            case Ready(sample_rate=self._rate, channels=channels):
+                self._frame_bytes = 2 * channels
+            case SegmentStart():
+                self._open.append(item)
+            case SegmentEnd(sample_offset=start, samples=n_samples):
+                text = self._open.popleft().text
+                self._n_heard += len(text)
+                if self._n_heard > reply.n_spoken:
+                    reply.spoken.append((text, self._begin + start + n_samples))
+                    reply.torn, reply.n_torn = "", 0
+            case Cancelled():
+                item = self._cancelled(item)
+                reply.is_over = True
             case Flushed() | Problem(fatal=True):
-                self._reply.is_over = True
+                reply.is_over = True
+        if self._open and self._n_heard == reply.n_spoken:
+            reply.torn = self._open[0].text
+            reply.n_torn = max(0, reply.n_samples - self._begin - self._open[0].sample_offset)
         return item
+
+    def _cancelled(self, item: Cancelled) -> Cancelled:
+        """The same for the whole reply: the server knows what came on this line."""
+        reply = self._reply
+        n_played: float = reply.n_samples
+        if reply.played_ms is not None:
+            n_played = reply.played_ms * self._rate / 1000
+        if self._n_sent and n_played >= self._begin:
+            return item
+        spoken = "".join(text for text, end in reply.spoken if end <= n_played)
+        return replace(item, text_spoken=spoken, text_remaining=reply.text[len(spoken) :])

@@ -42,7 +42,7 @@ class Speaker:
         threading.Thread(target=self._write, args=[tokens], daemon=True).start()
         waits = voice_reply.waits()
         while not self._reply.is_over:
-            n_spoken = self._reply.n_spoken
+            n_samples = self._reply.n_samples
             try:
                 # Reading waits for the player, and with it the answer to a ping of ours would; the
                 # server pings anyway.
@@ -53,7 +53,7 @@ class Speaker:
             except (OSError, ConnectionClosed, InvalidStatus) as error:
                 if self._reply.is_interrupted:
                     return
-                if self._reply.n_spoken > n_spoken:
+                if self._reply.n_samples > n_samples:
                     waits = voice_reply.waits()
                 wait_s = next(waits, None) if _may_pass(error) else None
                 if wait_s is None:

@@ -67,14 +67,14 @@ class Speaker:
     async def _keep_connected(self) -> None:
         waits = voice_reply.waits()
         while not self._reply.is_over:
-            n_spoken = self._reply.n_spoken
+            n_samples = self._reply.n_samples
             try:
                 async with open_websocket_url(self._url, extra_headers=self._headers) as socket:
                     await self._talk(socket, Line(self._reply))
             except (OSError, ConnectionClosed, HandshakeError) as error:
                 if self._reply.is_interrupted:
                     return
-                if self._reply.n_spoken > n_spoken:
+                if self._reply.n_samples > n_samples:
                     waits = voice_reply.waits()
                 wait_s = next(waits, None) if _may_pass(error) else None
                 if wait_s is None:

@@ -41,6 +41,7 @@ from stages.items import (
     Staying,
     WordTimes,
 )
+from stages.resume import Skipped
 from stages.text.lexicon import ConnectionWords
 from stages.voices import VoiceName
 
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
     from pipeline.dialects.dialect import Action, Handshake, Message
     from pipeline.voice_names import VoiceNames
-    from stages.items import Answer, Outgoing, Timing, Word
+    from stages.items import Answer, Outgoing, Timing
+    from stages.word_clock import Word
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """The largest message that a client may send."""
@@ -74,6 +76,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Channels = Annotated[int, Field(ge=1, le=2)]
 FrameMs = Annotated[int, Field(ge=10, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Manner(ConversionSettings):
@@ -107,6 +110,9 @@ class Config(Manner):
     events: bool = False
     words: bool = False
     pacing: PacingMode = "smooth"
+    resume_samples: Count = 0
+    resume_heard_chars: Count = 0
+    resume_torn_chars: Count = 0
 
 
 class _Query(Config):
@@ -278,7 +284,7 @@ def _fields(item: Outgoing | Answer) -> dict[str, Any]:
             return {**_fields(item.error), "segment": item.segment.index}
         case ServerError():
             return _error(item)
-        case PcmFrame():
+        case PcmFrame() | Skipped():
             raise TypeError("sound is not sent as text")
 
 

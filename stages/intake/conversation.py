@@ -11,11 +11,12 @@ from stages.conversion_settings import ConversionSettings
 from stages.errors import ProtocolError, UnknownLanguage, UnknownVoice
 from stages.intake.halves import HalfJoiner
 from stages.items import AUTO, Flush, Ready, Style, Token
+from stages.resume import MAX_RESUME_S, Resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
-    from stages.items import ClientMessage, PacingMode
+    from stages.items import ClientMessage, PacingMode, Said
     from stages.voices import Voice
 
 CONVERSION_KEYS = frozenset(ConversionSettings.model_fields)
@@ -30,6 +31,9 @@ STYLE_KEYS = OWN_STYLE_KEYS | CONVERSION_KEYS
 
 FORMAT_KEYS = frozenset({"encoding", "sample_rate", "channels", "frame_ms"})
 """Keys of the sound's form, which is settled with the first token."""
+
+RESUME_KEYS = frozenset({"resume_samples", "resume_heard_chars", "resume_torn_chars"})
+"""Keys of what the listener has already; likewise."""
 
 
 class Conversation:
@@ -55,6 +59,7 @@ class Conversation:
         self.pacing = pacing
         self.flush_ends = True
         """A flush is the end of an utterance. Else that is the end of the conversation alone."""
+        self._resume: Resume | None = None
         self.has_begun = False
         """Something was said, or a flush asked for."""
         self._voices = voices
@@ -87,15 +92,16 @@ class Conversation:
         words = changes.get("words", self.words)
         if words and not events:
             raise ProtocolError("words: come among the events; set events to true as well")
+        resume = _resume(self._resume, _only(changes, RESUME_KEYS), stream_format)
         conversion = {**self.style.conversion, **_only(changes, CONVERSION_KEYS)}
         conversion = {key: value for key, value in conversion.items() if value is not None}
         own = _only(changes, OWN_STYLE_KEYS)
         self.style = replace(self.style, conversion=conversion, **own)
         self.stream_format = stream_format
-        self.events, self.words = events, words
+        self.events, self.words, self._resume = events, words, resume
         self.pacing = changes.get("pacing", self.pacing)
 
-    def take(self, message: ClientMessage) -> list[Token | Flush]:
+    def take(self, message: ClientMessage) -> list[Said]:
         """Apply a message, its cancel aside; returns what it asks to be spoken."""
         style = self.style
         if message.config is not None:
@@ -104,21 +110,25 @@ class Conversation:
             self.style = replace(self.style, pitch_shift=message.pitch_shift)
         if self.style != style:
             self._halves.drop()
-        said: list[Token | Flush] = []
-        if message.token:
+        said: list[Said] = []
+        if message.token or message.flush:
             self.has_begun = True
-            if text := self._halves.feed(message.token):
-                said.append(Token(text, self.style))
+            if self._resume is not None:
+                said.append(self._resume)
+                self._resume = None
+        if message.token and (text := self._halves.feed(message.token)):
+            said.append(Token(text, self.style))
         if message.flush:
-            self.has_begun = True
             self._halves.drop()
             self._n_flushes += 1
             said.append(Flush(self._n_flushes))
         return said
 
     def cancel(self) -> None:
-        """Forget what was said and cannot be spoken yet: half a character."""
+        """Forget what was said and cannot be spoken yet: half a character. What comes next is
+        another utterance than the one that was to be resumed."""
         self._halves.drop()
+        self._resume = None
 
     @property
     def ready(self) -> Ready:
@@ -146,6 +156,18 @@ def _check_format(stream_format: StreamFormat) -> None:
     if frame_ms is not None and frame_ms % least_ms:
         msg = f"frame_ms: must be a multiple of {least_ms} at {rate} Hz, for whole samples"
         raise ProtocolError(msg)
+
+
+def _resume(
+    resume: Resume | None, changes: Mapping[str, int], stream_format: StreamFormat
+) -> Resume | None:
+    if changes:
+        given = {key.removeprefix("resume_"): value for key, value in changes.items()}
+        resume = replace(resume or Resume(), **given)
+    if resume is not None and resume.samples > MAX_RESUME_S * stream_format.sample_rate:
+        msg = f"resume_samples: must be at most {MAX_RESUME_S} seconds of sound"
+        raise ProtocolError(msg)
+    return resume
 
 
 def _only(changes: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stages.intake.conversation import Conversation
-    from stages.items import Answer, ClientMessage, Flush, Style, Token
+    from stages.items import Answer, ClientMessage, Said, Style
 
 
 class Messages(Protocol):
@@ -27,7 +27,7 @@ async def take_in(
     messages: Messages,
     conversation: Conversation,
     *,
-    say: Callable[[Token | Flush], None],
+    say: Callable[[Said], None],
     answer: Callable[[Answer], None],
     expect: Callable[[Style], None],
 ) -> ClientMessage | None:

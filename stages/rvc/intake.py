@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeAlias
 
 from stages.audio.stretch import Stretcher
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from stages.rvc.streaming import ConversionStream
 
     Stream: TypeAlias = ConversionStream | SlotConversion
-
-SEED_STEP = 1_000_003
-"""A prime, larger than a conversation has segments."""
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +64,9 @@ class SegmentConversion:
 
 
 def seed_of(segment: Segment) -> int:
-    """The seed of a segment's noise: its own, so that segments do not hiss alike."""
+    """The seed of a segment's noise: one for each text, so that segments do not hiss alike, and a
+    text sounds the same wherever it is said."""
     seed = segment.style.seed
-    return secrets.randbits(63) if seed is None else seed * SEED_STEP + segment.index
+    if seed is None:
+        return secrets.randbits(63)
+    return int.from_bytes(blake2b(f"{seed} {segment.spoken}".encode(), digest_size=8).digest())

@@ -15,7 +15,7 @@ the token was: only so is it the same for text that comes as single characters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stages.items import Token
+    from stages.resume import Resume
     from stages.segmenter.open_text import Stop
     from stages.text.choices import Actions, Urls
 
@@ -149,6 +150,8 @@ class Segmenter:
         self._is_first = True  # nothing audible was given out since the reply began
         self._deadline: float | None = None
         self._waiting = _Waiting.STOP
+        self._heard_to = 0  # of all text: up to there it is not spoken
+        self._borders: tuple[int, ...] = ()  # in all text: where segments end, whatever it says
         self._before = ""  # the end of what was given out, for words that a cut went through
 
     @property
@@ -160,6 +163,12 @@ class Segmenter:
     def deadline(self) -> float | None:
         """The time at which to call `expire`; None: nothing waits for the clock."""
         return self._deadline
+
+    def resume(self, resume: Resume) -> None:
+        """Cut the text that comes, of which there was none yet, as it was cut before."""
+        self._borders = resume.borders
+        self._heard_to = self._borders[0]
+        self._is_first = resume.heard_chars is not None
 
     def push(self, token: Token, now: float) -> list[Segment]:
         """Take text in. A new style closes the open segment."""
@@ -186,6 +195,7 @@ class Segmenter:
         segments = self._close(now)
         self._before = ""
         self._is_first = True
+        self._heard_to, self._borders = 0, ()
         return segments
 
     def expire(self, now: float) -> list[Segment]:
@@ -223,9 +233,15 @@ class Segmenter:
         known = text.clean[: text.clean_within(limit + 1)] if is_full else text.clean
         self._deadline = None
 
+        border = self._border
         while (stop := text.next_stop(limit)) is not None:
             self._show(stop.place.clean)
-            verdict = self._judge(stop, known, ended=ended)
+            verdict = self._judge(stop, known, ended=ended) if border is None else Verdict.GO_ON
+            end = stop.place.source + len(stop.mark)
+            if border is not None and end >= border:
+                if end == border:
+                    return self._cut_at(stop)
+                break
             if verdict in self._waits_s and not is_full:
                 arrived = text.arrival(stop.place.source)
                 self._wait_until(arrived + self._waits_s[verdict], _Waiting.STOP)
@@ -238,10 +254,19 @@ class Segmenter:
             text.pass_stop()
             self._pause_s = min(self._pause_s + stop.pause_s, MAX_PAUSE_S)
 
+        if border is not None and border < min(len(text.source), limit + 1):
+            return _Cut(Place(text.clean_within(border), border), text.arrival(border))
         if is_full:
             return _Cut(text.cut_for_length(limit), text.arrival(limit))
         self._wait_for_text()
         return None
+
+    @property
+    def _border(self) -> int | None:
+        """The place in the open text where its segment ends whatever the text says. Stops before
+        it are none."""
+        n_given = self._text.n_given
+        return next((border - n_given for border in self._borders if border > n_given), None)
 
     def _show(self, n_clean: int) -> None:
         if not self._has_sound:
@@ -309,6 +334,9 @@ class Segmenter:
             pause_s=self._pause_s,
         )
         self.next_index += 1
+        self._is_first = self._is_first and not segment.spoken
+        if self._text.n_given + n_source <= self._heard_to:
+            segment = replace(segment, spoken="", written=None, pause_s=0.0)
         self._text.drop(cut.place)
         self._before = (self._before + clean)[-_BEFORE_CHARS:]
         self._n_shown = 0
@@ -316,5 +344,4 @@ class Segmenter:
         self._pause_s = 0.0
         self._short = None
         self._deadline = None
-        self._is_first = self._is_first and not segment.spoken
         return segment

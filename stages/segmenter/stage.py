@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from stages.items import Flush, Segment, Token
+from stages.resume import Resume
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from stages.items import Said, Segmented
     from stages.segmenter.segmenter import Segmenter
 
 PIECE_CHARS = 256
@@ -23,16 +25,16 @@ that each piece sends one, and others get their turn on the loop."""
 class Tokens(Protocol):
     """A channel of tokens and flushes; `trio.MemoryReceiveChannel` is one."""
 
-    async def receive(self) -> Token | Flush:
+    async def receive(self) -> Said:
         """The next item. Raises `trio.EndOfChannel` behind the last."""
 
-    def receive_nowait(self) -> Token | Flush:
+    def receive_nowait(self) -> Said:
         """The next item. Raises `trio.WouldBlock` where there is none."""
 
 
 async def segment_text(
     tokens: Tokens,
-    segments: trio.MemorySendChannel[Segment | Flush],
+    segments: trio.MemorySendChannel[Segmented],
     segmenter: Segmenter,
     said: Callable[[Segment], Awaitable[Segment]],
 ) -> None:
@@ -50,8 +52,8 @@ async def segment_text(
             await segments.send(await said(segment))
 
 
-def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment | Flush]:
-    """The segments and flushes that leave because of this item; None: because of the deadline.
+def _cut(item: Said | None, segmenter: Segmenter) -> Iterator[Segmented]:
+    """The segments and others that leave because of this item; None: because of the deadline.
 
     A long token is cut bit by bit, which makes no difference to its segments: what cannot be
     sent yet is not even looked at."""
@@ -64,11 +66,14 @@ def _cut(item: Token | Flush | None, segmenter: Segmenter) -> Iterator[Segment |
         case Flush():
             yield from segmenter.flush(now)
             yield item
+        case Resume():
+            segmenter.resume(item)
+            yield item
         case None:
             yield from segmenter.expire(now)
 
 
-async def _next_item(tokens: Tokens, deadline: float | None) -> Token | Flush | None:
+async def _next_item(tokens: Tokens, deadline: float | None) -> Said | None:
     """The next item; None: there was none until the deadline."""
     with trio.move_on_at(math.inf if deadline is None else deadline):
         return await tokens.receive()

@@ -57,6 +57,8 @@ class Pacer:
         of what is made at a time. `message_s`: what may wait for more of a message at the most."""
         self.expected = factor
         self.made_s = 0.0
+        self.skipped_s = 0.0
+        """How much of its sound the listener has already: only the rest is waited for."""
         self.is_whole = False
         self._length_s = length_s
         self._piece_s = piece_s
@@ -115,4 +117,4 @@ class Pacer:
         for_next = next_at - self.made_s
         for_last = last_at - (self.made_s + (n_pieces - 1) * piece_s)
         margin_s = self._message_s + JITTER * math.sqrt(n_pieces) * step_s
-        return max(for_next, for_last) + margin_s
+        return max(for_next, for_last) + self.skipped_s + margin_s

@@ -25,6 +25,7 @@ from stages.items import (
     SegmentStarted,
     WordTimes,
 )
+from stages.resume import Resume, Skipped
 from stages.sender.framing import Framer
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
     from stages.audio.format import Samples, StreamFormat
     from stages.items import Outgoing, Segment, Speech
+
+SETTLING_PACKETS = 5
+"""After so many packets of the same sound an encoder is where another is that has encoded more."""
 
 UNPACED = Pacing(hold_s=0.0, real_time_factor=None)
 
@@ -42,7 +46,11 @@ class Packer:
     Offsets count the samples per channel of the connection's stream, padding included. Where
     exact frames are wanted, a segment's last samples may be held for the next segment's frame,
     and the event that it has ended is held with them. Words follow the message in which the last of
-    their sound is."""
+    their sound is.
+
+    What a listener has from a connection that was lost is made and left out, before it is cut into
+    messages: so they go on where the last one ended. Of Opus it is whole packets, so that the
+    encoder comes to where the listener's decoder is."""
 
     def __init__(
         self, stream_format: StreamFormat, offset: int, *, tells_words: bool = False
@@ -61,6 +69,8 @@ class Packer:
         self._started: deque[SegmentStarted] = deque()  # whose samples are not all given out
         self._ended: deque[SegmentEnded] = deque()  # the same, and no more will come
         self._n_told = 0  # words of the first of these segments
+        self._to_skip = 0  # samples of what comes that the listener has, and packets behind them
+        self._packets_to_skip = 0
 
     def pack(self, item: Speech) -> Iterator[Outgoing]:
         """Everything that leaves because of this item."""
@@ -76,9 +86,21 @@ class Packer:
                 yield from self._finish()
                 yield item
                 yield from self._end(item.segment)
+            case Resume():
+                self._resume(item)
             case Flush():
                 yield from self.end_utterance()
+                self._to_skip = self._packets_to_skip = 0  # of another utterance there is nothing
                 yield Flushed(item.number, self._given_out)
+
+    def _resume(self, resume: Resume) -> None:
+        self._to_skip = resume.samples
+        if self.takes_long:
+            n_packets, rest = divmod(resume.samples, self._opus.packet_samples)
+            if n_packets >= SETTLING_PACKETS:
+                self._packets_to_skip, self._to_skip = n_packets, rest
+            else:
+                self._leads_in = resume.has_begun
 
     def end_utterance(self) -> Iterator[Outgoing]:
         """No text is pending, or the client flushed: nothing is held back."""
@@ -90,6 +112,12 @@ class Packer:
         return self._given_out
 
     @property
+    def to_skip_s(self) -> float:
+        """How much of the sound that comes is left out, in seconds."""
+        n_samples = self._to_skip + self._packets_to_skip * self._opus.packet_samples
+        return n_samples / self._format.sample_rate
+
+    @property
     def is_between_segments(self) -> bool:
         """Whether the next sound is the first of a segment."""
         return self._segment is None
@@ -97,8 +125,9 @@ class Packer:
     def begin(self, segment: Segment, pacing: Pacing = UNPACED) -> Iterator[Outgoing]:
         """Tell a segment's start, unless it has been told."""
         if self._leads_in:
-            # The client's decoder is where the barge-in left it, and our encoder is a new one. A
-            # packet of silence brings them together; else the first sound may be a burst.
+            # The client's decoder is where the barge-in left it, or a connection that was lost, and
+            # our encoder is a new one. A packet of silence brings them together; else the first
+            # sound may be a burst.
             self._leads_in = False
             yield from self._frames([np.zeros(self._opus.packet_samples, np.float32)])
         if self._segment is None:
@@ -113,7 +142,13 @@ class Packer:
             volume = 0.0 if self._segment is None else self._segment.style.volume
             samples = amplified(samples, volume)
             self._pushed += len(samples)
-            yield from self._frames(self._framer.push(samples))
+            n_skipped = min(self._to_skip, len(samples))
+            if n_skipped:
+                self._to_skip -= n_skipped
+                self._given_out += n_skipped
+                yield Skipped(n_skipped)
+            if n_skipped < len(samples):
+                yield from self._frames(self._framer.push(samples[n_skipped:]))
 
     def _finish(self) -> Iterator[Outgoing]:
         yield from self._push(self._resampler.flush())
@@ -131,7 +166,11 @@ class Packer:
             timing = self._started[0].segment.timing if self._started else None
             self._given_out += len(piece)
             self._pushed = max(self._pushed, self._given_out)  # beyond it: padding
-            yield PcmFrame(data, len(piece), timing)
+            if self._packets_to_skip:
+                self._packets_to_skip -= 1
+                yield Skipped(len(piece))
+            else:
+                yield PcmFrame(data, len(piece), timing)
             yield from self._ended_by_now()
             yield from self._words_by_now()
 

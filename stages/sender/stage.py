@@ -51,6 +51,7 @@ async def send_speech(
             items: list[Speech] = [item]
             if isinstance(item, AudioChunk) and packer.is_between_segments:
                 pacer = new_pacer(item.segment)
+                pacer.skipped_s = packer.to_skip_s
                 all_heard_at = partial(heard_at, packer.offset)
                 pacing = _pacing(pacer, item, all_heard_at)
                 if pacing.hold_s:  # all before it will have been heard by then
@@ -88,7 +89,7 @@ async def _held(
             release_at = pacer.release_at(now)
             if release_at <= all_heard_at(now):
                 return items
-            playback.needed_at = release_at + pacer.made_s
+            playback.needed_at = release_at + pacer.made_s - pacer.skipped_s
             with trio.move_on_at(max(release_at, now + LOOK_AGAIN_S)):
                 item = await converted.receive()
                 items.append(item)

@@ -12,6 +12,7 @@ import trio
 from stages.audio.format import NO_SAMPLES
 from stages.errors import SynthesisError
 from stages.items import AudioChunk, Flush, Segment, SegmentFailed
+from stages.resume import Resume
 from stages.tts.word_times import Envelope, Timescale, estimated_words, told_words
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from stages.engine import Engine, Job, ModelThread, Playback
     from stages.errors import ServerError
-    from stages.items import Speech, Style
+    from stages.items import Segmented, Speech, Style
 
 
 def _nothing() -> None:
@@ -27,7 +28,7 @@ def _nothing() -> None:
 
 
 async def synthesize(
-    segments: trio.MemoryReceiveChannel[Segment | Flush],
+    segments: trio.MemoryReceiveChannel[Segmented],
     speech: trio.MemorySendChannel[Speech],
     synthesizer_for: Callable[[Style], tuple[Engine, Style]],
     models: ModelThread,
@@ -41,7 +42,7 @@ async def synthesize(
     with segments, speech:
         async for item in segments:
             match item:
-                case Flush():
+                case Flush() | Resume():
                     await speech.send(item)
                 case Segment():
                     if (refusal := refuses()) is not None:

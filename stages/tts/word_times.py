@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import regex
 
-from stages.items import Word
 from stages.text.spoken_words import spoken_words
+from stages.word_clock import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

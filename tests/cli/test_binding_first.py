@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.cli.program import PROGRAM, complaint, run, started, wait_for_log
-from tests.server_process import PATIENCE_S
+from tests.server_process import PATIENCE_S, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +42,6 @@ class Starting:
         words = self._lexicon.with_name("words.toml")
         words.touch()
         words.replace(self._lexicon)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.cli.program import complaint, run, started, wait_for_log
-from tests.server_process import HOST, LOOK_EVERY_S, PATIENCE_S, running_server
+from tests.server_process import HOST, PATIENCE_S, running_server, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from websockets.sync.client import ClientConnection
@@ -64,17 +62,10 @@ def hear_until(client: ClientConnection, word: str) -> dict[str, Any]:
     return told
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_at
-        time.sleep(LOOK_EVERY_S)
-
-
 def reload(server: ServerProcess, says: str) -> None:
     n_before = server.log.count(says)
     server.signal(signal.SIGHUP)
-    wait_until(lambda: server.log.count(says) > n_before)
+    wait_until(lambda: server.log.count(says) > n_before, says)
 
 
 def usage(file: Path) -> list[dict[str, Any]]:
@@ -166,11 +157,11 @@ def test_sighup_opens_the_usage_log_again(tmp_path: Path) -> None:
     log, old = tmp_path / "usage.jsonl", tmp_path / "usage.jsonl.1"
     with running_server("--usage-log", str(log)) as server:
         server.ask("/api/speak", "POST", json={"text": "Hello!"})
-        wait_until(lambda: len(usage(log)) == 1)
+        wait_until(lambda: len(usage(log)) == 1, "a line")
         log.rename(old)
         reload(server, "the usage log goes on in")
         server.ask("/api/speak", "POST", json={"text": "Hello!"})
-        wait_until(lambda: log.exists() and len(usage(log)) == 1)
+        wait_until(lambda: log.exists() and len(usage(log)) == 1, "a line")
         assert server.status is None
     assert [line["key"] for line in usage(old) + usage(log)] == [None, None]
 

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import importlib
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -42,8 +43,8 @@ def main(module: str, url: str, text: str, interrupt_after: int) -> None:
         note(item)
 
     def words() -> Iterator[str]:
-        for word in text.split():
-            yield word + " "
+        for word in re.findall(r"\s*\S+", text):
+            yield word
             time.sleep(0)
 
     async def words_async() -> AsyncIterator[str]:

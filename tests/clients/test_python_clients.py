@@ -80,7 +80,7 @@ def test_events_come_as_objects(server: ServerProcess, client: str) -> None:
     heard = converse(client, server.websocket_url, TEXT)
     assert heard["events"][0] == "Ready"
     assert heard["events"][-1] == "Flushed"
-    assert "".join(heard["starts"]) == TEXT + " "
+    assert "".join(heard["starts"]) == TEXT
     assert base64.b64decode(heard["pcm"]) == spoken(server, TEXT)
 
 
@@ -94,11 +94,8 @@ def test_it_is_interrupted(server: ServerProcess, client: str) -> None:
 
 
 @each_client
-async def test_it_comes_back_to_the_sentence_that_was_not_heard(
-    server: ServerProcess, client: str
-) -> None:
-    """A network that breaks each six seconds of sound: the sentence in which it does is said
-    again, and no other."""
+async def test_it_goes_on_where_the_network_broke(server: ServerProcess, client: str) -> None:
+    """Each six seconds of sound, in mid-sentence: nothing is lost, and nothing said twice."""
     text = " ".join(f"This is sentence number {n}." for n in range(12))
     faults = Faults(after_bytes=600_000, then="reset")
     async with fault_proxy(server.port, to_client=faults) as port:
@@ -106,9 +103,7 @@ async def test_it_comes_back_to_the_sentence_that_was_not_heard(
         heard = await trio.to_thread.run_sync(partial(converse, client, url, text))
     assert heard["events"].count("Ready") > 1
     assert heard["events"][-1] == "Flushed"
-    starts = [text.strip() for text in heard["starts"]]
-    assert " ".join(dict.fromkeys(filter(None, starts))) == text
-    assert len(starts) < 2 * 12
+    assert base64.b64decode(heard["pcm"]) == spoken(server, text)
 
 
 SOUND_DEVICE = '''

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.clients.conftest import node  # noqa: F401 - a fixture
-from tests.cluster.balanced import find_haproxy, running_cluster
+from tests.cluster.balanced import running_cluster
+from tests.haproxy import find_haproxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

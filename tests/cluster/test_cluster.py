@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from tests.cluster.balanced import running_balancer
+from tests.cluster.balancer import running_balancer
 from tests.cluster.speakers import (
     BEGIN,
     EVENTS,
@@ -25,7 +25,8 @@ from tests.faults.raw_client import Closed, ask, post, websocket
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
-    from tests.cluster.balanced import Balancer, Cluster
+    from tests.cluster.balanced import Cluster
+    from tests.cluster.balancer import Balancer
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
@@ -144,7 +145,6 @@ async def test_a_server_that_hangs_is_cut_off(cluster: Cluster) -> None:
 
 async def test_a_reload_cuts_nobody(cluster: Cluster) -> None:
     expected = await speech(cluster)
-    expected = await speech(cluster)
     async with speakers(cluster.port, 12) as those:
         await trio.to_thread.run_sync(cluster.reload)
         async with speakers(cluster.port, 2) as newcomers:
@@ -166,6 +166,7 @@ def test_the_balancer_answers_for_all(cluster: Cluster) -> None:
     }.items():
         assert httpx.get(cluster.url + path).status_code == status, path
     figures = httpx.get(f"http://127.0.0.1:{cluster.balancer.metrics_port}/metrics").text
+    assert "Connect from" not in cluster.balancer.log, "a scrape was logged"
     for server in cluster.servers:
         name = f'proxy="speech",server="127.0.0.1:{server.port}"'
         assert f"haproxy_server_current_sessions{{{name}}} 0" in figures

@@ -12,17 +12,19 @@ import pytest
 import trio
 
 from tests.clients.test_seed_samples import STORY, run_client, words
-from tests.cluster.balanced import SERVER_OPTIONS, free_port, running_balancer, wait_until
+from tests.cluster.balanced import SERVER_OPTIONS
+from tests.cluster.balancer import running_balancer
 from tests.cluster.websocket_over_http2 import websocket_over_http2
 from tests.faults.raw_client import UPGRADE, connected, websocket
 from tests.faults.raw_frames import sound
 from tests.faults.test_wyoming import Client as WyomingClient
-from tests.server_process import HOST, PATIENCE_S, ROOT, running_server
+from tests.server_process import HOST, PATIENCE_S, ROOT, free_port, running_server, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.balanced import Balancer, Cluster
+    from tests.cluster.balanced import Cluster
+    from tests.cluster.balancer import Balancer
 
 TEXT = "Hello there, all of you."
 KEY = "a-key-of-thirty-two-letters-or-so"
@@ -108,6 +110,7 @@ def test_plain_http_is_turned_away_where_there_is_tls(cluster: Cluster, secured:
     assert (page.status_code, page.headers["location"]) == (301, "https://voice.example/")
     for answer in (httpx.post(plain + "/api/speak", json={}), httpx.get(plain + "/ws/stream")):
         assert (answer.status_code, answer.json()["code"]) == (403, "needs_tls")
+    secured.wait_for_log("GET /ws/stream HTTP/1.1 403")
 
 
 async def test_keys_and_origins_count_as_they_do_without_it(

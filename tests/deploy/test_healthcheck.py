@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.server_process import PATIENCE_S, running_server
+from tests.server_process import PATIENCE_S, free_port, running_server
 
 PROGRAM = Path(__file__).parent.parent.parent / "deploy" / "healthcheck.py"
 
@@ -43,8 +42,7 @@ def test_tls_is_spoken_where_the_server_does() -> None:
 
 
 def test_where_nothing_answers_it_says_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     status, reason = ends_with(port)
     assert status == 1
     assert f"no answer on port {port}" in reason

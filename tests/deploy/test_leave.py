@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.deploy.chart import CHART
-from tests.server_process import LOOK_EVERY_S, PATIENCE_S, running_server
+from tests.server_process import LOOK_EVERY_S, PATIENCE_S, free_port, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +98,7 @@ def test_newcomers_are_served_until_proxies_know(door: socket.socket) -> None:
 
 
 def test_who_talks_is_waited_for_at_any_of_the_ports(door: socket.socket) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        unused = free.getsockname()[1]
-    with leaving(0, LONG, unused, door.getsockname()[1]) as (server, program):
+    with leaving(0, LONG, free_port(), door.getsockname()[1]) as (server, program):
         with connection(door):
             assert server.wait(PATIENCE_S) == -signal.SIGUSR1
             wait_asleep(program, 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.dialects.characters import CharacterTimer
-from stages.items import SegmentEnded, Word, WordTimes
+from stages.items import SegmentEnded, WordTimes
+from stages.word_clock import Word
 from tests.fakes import segment
 
 

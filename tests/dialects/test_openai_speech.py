@@ -13,7 +13,8 @@ from pipeline.dialects.captions import CaptionedLines, CaptionedWhole
 from pipeline.dialects.error_shapes import HttpError, error_answer
 from pipeline.dialects.openai_speech import SpeechEvents, SpeechRequest, names_of
 from pipeline.voice_names import VoiceNames
-from stages.items import Word, WordTimes
+from stages.items import WordTimes
+from stages.word_clock import Word
 from tests.fakes import VOICES, segment
 
 if TYPE_CHECKING:

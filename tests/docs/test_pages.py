@@ -62,6 +62,7 @@ OTHERS_FLAGS = {
     "--wyoming": "deploy/haproxy/configure.py's",
     "--set": "helm's",
     "--signal": "docker's, and systemctl's",
+    "--timeout": "helm's",
     "--target": "docker's, and deploy/try_in_chroot.sh's",
     "--tmpfs": "docker's",
     "--torch-backend": "uv's",

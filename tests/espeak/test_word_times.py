@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stages.audio.format import Samples
-    from stages.items import Word
+    from stages.word_clock import Word
 
 NEAR_S = 0.04
 TEXT = "Take apples, pears, big bananas; cherries, plums."

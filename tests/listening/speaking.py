@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pipeline.service import Service
     from stages.audio.format import Samples
-    from stages.items import Outgoing, Word
+    from stages.items import Outgoing
+    from stages.word_clock import Word
 
 SENTENCES = (
     "Open the window before the meeting starts.",

@@ -47,7 +47,7 @@ class Told(NamedTuple):
     bodies: bytes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What a server told that has ended."""
     keys = tmp_path_factory.mktemp("keys") / "keys.toml"

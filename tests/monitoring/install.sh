@@ -23,7 +23,7 @@ download() {
 lists=(-o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache")
 if ! download; then # the lists are old, or there are none: fetch them, for this alone
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
-    apt-get -qq -o APT::Sandbox::User=root "${lists[@]}" update || true
+    apt-get -qq -o APT::Sandbox::User=root "${lists[@]}" update 2>/dev/null || true
     download "${lists[@]}" || give_up "apt-get cannot download its package, prometheus"
 fi
 dpkg-deb -x "$folder"/prometheus_*.deb "$folder/unpacked"

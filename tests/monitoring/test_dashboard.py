@@ -45,6 +45,8 @@ def test_panels_have_ids_of_their_own_and_say_what_they_show() -> None:
     titles = [panel["title"] for panel in PANELS]
     assert all(titles)
     assert len(set(titles)) == len(titles)
+    charts = [panel for panel in PANELS if panel["type"] != "row"]
+    assert all(chart["description"] for chart in charts)
 
 
 def test_panels_lie_in_the_grid_and_not_on_each_other() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import ipaddress
-import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,18 +11,18 @@ import trio
 
 from pipeline.net.addresses import TrustedProxies
 from pipeline.net.agent import Agent
-from tests.cli.test_binding_first import free_port
 from tests.fakes import service
 from tests.faults.raw_client import ask, get
+from tests.haproxy import find_haproxy, rows_of
 from tests.net.open_port import open_port
 from tests.net.test_agent import open_agent
-from tests.server_process import HOST, LOOK_EVERY_S, PATIENCE_S
+from tests.server_process import HOST, LOOK_EVERY_S, PATIENCE_S, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+HAPROXY = find_haproxy()
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="HAProxy is not installed")
 
@@ -60,9 +58,7 @@ class Balancer:
 
     async def server(self) -> dict[str, str]:
         """The row of the server in its statistics."""
-        rows = (await self.told("show stat")).removeprefix("# ").splitlines()
-        [row] = [row for row in csv.DictReader(rows) if row["svname"] == "s1"]
-        return row
+        return rows_of(await self.told("show stat"), "voices")["s1"]
 
     async def wait_for(self, **expected: str) -> None:
         """Until the row has these values."""

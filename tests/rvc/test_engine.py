@@ -113,6 +113,15 @@ def run(engine: RvcEngine, request: DrivenRequest) -> Samples:
     return request.sound
 
 
+def test_a_text_sounds_the_same_wherever_it_is_said(engine: RvcEngine) -> None:
+    """Its noise is its own, and not that of a place in a conversation: so another server can go on
+    with it. Another text with the same speech hisses in another way."""
+    said = segment_for("anna")
+    first = run(engine, request_for(said))
+    assert np.array_equal(run(engine, request_for(replace(said, index=7))), first)
+    assert not np.array_equal(run(engine, request_for(replace(said, spoken="Else."))), first)
+
+
 def converted(engine: RvcEngine, segment: Segment, speech: Samples = SPEECH) -> Samples:
     return run(engine, request_for(segment, speech))
 

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from pipeline.token_queue import TokenQueue
-from stages.items import Flush, Segment, Style, Token
+from stages.items import Flush, Segment, Segmented, Style, Token
 from stages.segmenter import Segmenter
 from stages.segmenter.stage import segment_text
 
@@ -25,12 +25,13 @@ class Run:
     def __init__(self, nursery: trio.Nursery) -> None:
         self.said: list[Said] = []
         self.tokens = TokenQueue()
-        segments, self._received = trio.open_memory_channel[Segment | Flush](0)
+        segments, self._received = trio.open_memory_channel[Segmented](0)
         nursery.start_soon(segment_text, self.tokens, segments, Segmenter(), as_written)
         nursery.start_soon(self._listen)
 
     async def _listen(self) -> None:
         async for item in self._received:
+            assert isinstance(item, Segment | Flush)
             said = item.source if isinstance(item, Segment) else item.number
             self.said.append((round(trio.current_time(), 3), said))
 
@@ -85,7 +86,7 @@ async def test_a_stage_that_was_held_up_reads_on_before_it_looks_at_the_clock(
     """The next stage takes nothing for three seconds. The rest of the number came in meanwhile:
     what the client did without a pause must not be cut by our own lateness."""
     tokens = TokenQueue()
-    segments, received = trio.open_memory_channel[Segment | Flush](0)
+    segments, received = trio.open_memory_channel[Segmented](0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(segment_text, tokens, segments, Segmenter(), as_written)
         for text in ("Yes! It is 3.", "14.", " So"):
@@ -99,7 +100,7 @@ async def test_a_stage_that_was_held_up_reads_on_before_it_looks_at_the_clock(
 
 async def test_a_cancelled_stage_closes_its_channel() -> None:
     tokens = TokenQueue()
-    segments, received = trio.open_memory_channel[Segment | Flush](10)
+    segments, received = trio.open_memory_channel[Segmented](10)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(segment_text, tokens, segments, Segmenter(), as_written)
         await trio.testing.wait_all_tasks_blocked()
