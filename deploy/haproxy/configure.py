@@ -165,6 +165,8 @@ frontend voice
     http-request return {none_ready} hdr Retry-After 2 if {{ path /health/ready }}
     acl is_one_servers path,url_dec -m reg ^/+(metrics|admin)(/|$)
     http-request return {_error(403, "not_here", "ask the server itself")} if is_one_servers
+    # A place is for who has said all, or all that is kept: a slow body would hold it for nothing.
+    http-request wait-for-body time 5s if METH_POST
     # What takes a place; and what a page asks for to learn why it got none.
     use_backend speech if {{ req.hdr(upgrade) -m found }} or METH_POST or {{ path /ws/stream }}
     default_backend pages

@@ -21,7 +21,7 @@ from tests.cluster.speakers import (
     speech,
     until_status,
 )
-from tests.faults.raw_client import Closed, ask, post, websocket
+from tests.faults.raw_client import Closed, ask, connected, post, websocket
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ async def test_where_all_is_full_a_newcomer_waits_for_a_place_and_not_for_ever(
             nursery.start_soon(leave)
             async with websocket(cluster.port, EVENTS) as newcomer:  # who waited, and was let in
                 await newcomer.next_event("ready")
+
+
+async def test_a_body_that_does_not_come_takes_no_place(cluster: Cluster) -> None:
+    """One byte of it took a place for as long as its client was not silent for 90 s."""
+    half = post("/api/speak", {"text": BEGIN})[:-10]
+    async with AsyncExitStack() as stack:
+        for _ in range(sum(cluster.places)):
+            connection = await stack.enter_async_context(connected(cluster.port))
+            await connection.send(half)
+        await speak_by_post(cluster.port)
+        assert numbers(cluster) == [0, 0, 0]
 
 
 async def test_who_is_refused_by_a_server_is_let_in_by_another(cluster: Cluster) -> None:
