@@ -29,7 +29,9 @@ class DrainAnswer(BaseModel):
 @dataclass(frozen=True, slots=True)
 class OperatorRule:
     """The rule for who counts as the one that runs the server: an operator's key. Where the server
-    has no keys, a client on the same machine, of a server that can be reached from nowhere else."""
+    has no keys, a program on the same machine, of a server that can be reached from nowhere else.
+    That is no page, whose requests a browser there sends: some of those may speak
+    (``--allowed-origins``), and no more."""
 
     is_private: bool = False
     """Only this machine reaches the server, and it was not told to let everybody in."""
@@ -43,9 +45,11 @@ class OperatorRule:
                 raise Refused(403, "not_for_this_key", msg)
             return
         peer = request.client.host if request.client is not None else ""
-        if not self.is_private or not comes_from_here(peer, request.headers.getlist):
+        is_from_page = "origin" in request.headers
+        is_ours = comes_from_here(peer, request.headers.getlist) and not is_from_page
+        if not self.is_private or not is_ours:
             msg = (
-                "without keys only a client on this machine may do this, and only where the server"
+                "without keys only a program on this machine may do this, and only where the server"
                 " listens on nothing else: give the server keys, by --api-keys-file"
             )
             raise Refused(403, "operators_need_a_key", msg)

@@ -75,8 +75,10 @@ async def test_only_operators_may(method: str, autojump_clock: MockClock) -> Non
         assert (refused.status_code, refused.json()["code"]) == (403, "operators_need_a_key")
     async with from_here(server) as http:
         passed_on = {"x-forwarded-for": "192.0.2.7"}
-        refused = await http.request(method, DRAIN_PATH, headers=passed_on)
-        assert refused.status_code == 403
+        of_a_page = {"origin": "http://localhost:3000"}  # which `--allowed-origins` may let speak
+        for headers in (passed_on, of_a_page):
+            refused = await http.request(method, DRAIN_PATH, headers=headers)
+            assert refused.status_code == 403
 
 
 async def test_no_drain_takes_a_place_from_who_has_not_spoken_yet() -> None:
