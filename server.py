@@ -12,6 +12,11 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # What follows takes half a second to import. Ctrl-C would end that by a traceback.
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
+TOLD_TO_SERVERS = signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2
+if __name__ == "__main__":
+    # Until a server hears them they wait: by themselves they would end it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, TOLD_TO_SERVERS)
+
 import structlog
 import trio
 
@@ -49,6 +54,8 @@ def main(arguments: list[str]) -> None:
                 require_output()
                 sys.stdout.write(f"{versions()}\n")
             case [word, *rest] if word in COMMANDS:
+                if word != "serve":
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD_TO_SERVERS)
                 COMMANDS[word](rest)
             case [word, *_] if not word.startswith("-"):
                 told = f"there is no command {word!r}{did_you_mean([word], COMMANDS) or ';'}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.leaving import TOLD_AFTER_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -49,7 +51,7 @@ class Plan(NamedTuple):
     """From the end of a server to its client's next request."""
     restart_s: float = 60.0
     grace_s: float = 60.0
-    told_s: float = 0.0
+    told_s: float = TOLD_AFTER_S
     """From when a server is drained, as its agent says when it is asked next, to when it tells its
     clients."""
     n_kills: int = 0

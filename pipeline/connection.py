@@ -161,7 +161,7 @@ class _Connection:
             self._life.cancel()
 
     async def _turn(self) -> ClientMessage | None:
-        """Speak until the client cancels, which is returned; None: until all is packed."""
+        """Speak until the client cancels, which is returned; None: until all has been sent."""
         tokens = self._tokens = TokenQueue()
         if self._utterance.is_over:
             tokens.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -29,6 +29,14 @@ def _keep_nothing(_: Usage) -> None:
     """There is no usage log."""
 
 
+class Socket(Protocol):
+    """A socket that may hold conversations, each of which takes a place."""
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it holds none: it waits in a client's pool."""
+
+
 class Places:
     """The places of one server."""
 
@@ -44,6 +52,8 @@ class Places:
         whether somebody who begins in a style can be spoken to beside all others."""
         self.most = most
         self.n_taken = 0
+        self.sockets: set[Socket] = set()
+        """All that are open."""
         self.wall_clock: Callable[[], float] = time.time
         """The time as POSIX has it, by which a tenant's days turn."""
         self.keep_usage: Callable[[Usage], None] = _keep_nothing
@@ -54,6 +64,11 @@ class Places:
         self._pace = pace
         self._turnover = Turnover()
         self._metrics = metrics
+
+    @property
+    def n_pooled(self) -> int:
+        """Sockets that are open and have no place."""
+        return sum(socket.is_pooled for socket in self.sockets)
 
     @property
     def are_taken(self) -> bool:
@@ -119,9 +134,9 @@ class Places:
             self._metrics.key_conversations.labels(tenant.name).inc()
         usage = Usage(caller, self._metrics, self.wall_clock)
         taken_at = trio.current_time()
-        if self.traces is not None:
-            usage.trace = self.traces.begin(caller.trace_context)
         try:
+            if self.traces is not None:
+                usage.trace = self.traces.begin(caller.trace_context)
             yield usage
         finally:
             self.n_taken -= 1

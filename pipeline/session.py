@@ -134,6 +134,11 @@ class Session:
         return self._caller.tenant
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether no conversation is open."""
+        return not self._contexts
+
+    @property
     def silent_s(self) -> float:
         """How long the client may be silent, as `Dialect` has it."""
         return self._dialect.silent_s
@@ -154,9 +159,11 @@ class Session:
             self._service.check_room(tenant=self.tenant)  # each context takes its own later
         elif opening is not None:
             self._new_context(opening)
+        self._service.places.sockets.add(self)
         try:
             yield
         finally:
+            self._service.places.sockets.discard(self)
             for context in self._contexts.values():
                 context.place.close()
 

@@ -10,7 +10,7 @@ import trio
 from pipeline.close_code import CloseCode
 from pipeline.connection import hold_conversation
 from pipeline.usage import NOBODY
-from stages.errors import Disconnected, Overloaded, ServerError
+from stages.errors import Disconnected, GoneAway, Overloaded, ServerError
 from stages.items import (
     ClientMessage,
     Flushed,
@@ -60,6 +60,8 @@ class _LocalPeer:
     async def send(self, item: Outgoing | Answer) -> None:
         await trio.lowlevel.checkpoint()
         match item:
+            case GoneAway():
+                pass  # told at the end: what was taken in before is spoken
             case SegmentFailed(error=error) | (ServerError() as error):
                 self._give_up(error)
             case PcmFrame() | SegmentStarted() | WordTimes() | SegmentEnded() | Flushed():

@@ -46,6 +46,9 @@ last words it is less than the 10 s after which `docker stop` kills."""
 SDK_QUEUE = "opentelemetry.sdk._shared_internal"
 """The logger that says, at each span, that the SDK's queue is full."""
 
+CONTEXT_READERS = "opentelemetry.trace.span", "opentelemetry.trace.propagation.tracecontext"
+"""The loggers that quote whatever a client's trace context has wrong, a line for each part."""
+
 
 class Traces:
     """The traces of one server, on their way to a collector. The SDK's environment variables hold:
@@ -68,6 +71,8 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("voice-server", version)
         self._propagator = TraceContextTextMapPropagator()
+        for name in CONTEXT_READERS:
+            logging.getLogger(name).addFilter(_says_nothing)
 
     def begin(self, headers: Mapping[str, str] | None) -> ConversationTrace | None:
         """The trace of a conversation that begins now; None: it is not to be traced. `headers` has
@@ -87,6 +92,13 @@ class Traces:
         if limit.cancelled_caught:
             log.warning("the last traces are lost: the collector did not take them in time")
         self._exporter.stop_listening()
+        for name in CONTEXT_READERS:
+            logging.getLogger(name).removeFilter(_says_nothing)
+
+
+def _says_nothing(_: logging.LogRecord) -> bool:
+    """A filter of loggers that strangers could fill the log through."""
+    return False
 
 
 class _WallClock:

@@ -3,73 +3,23 @@ each may finish what it is saying, and nothing is lost without a word."""
 
 from __future__ import annotations
 
-import base64
-import itertools
-import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from pipeline.close_code import CloseCode
-from pipeline.dialects.cartesia_socket import Cartesia
-from pipeline.dialects.deepgram.speak_v1 import DeepgramV1
-from pipeline.dialects.deepgram.speak_v2 import DeepgramV2
-from pipeline.dialects.dialect import Handshake
-from pipeline.dialects.elevenlabs_sockets import MultiStreamInput, StreamInput
-from pipeline.dialects.native import Native
-from pipeline.dialects.openai_realtime import Realtime
-from pipeline.dialects.wyoming import Wyoming
-from pipeline.dialects.wyoming_events import decode, encode
-from pipeline.leaving import Leaving
+from pipeline.leaving import TOLD_AFTER_S, Leaving
 from pipeline.open_utterance import SILENT_S
-from pipeline.session import Session
-from pipeline.voice_names import VoiceNames
-from stages.errors import Disconnected, Draining, GoneAway, Overloaded
+from stages.errors import Draining, GoneAway, Overloaded
 from stages.items import Cancelled, Flushed, GoingAway, Staying
-from tests.fakes import CANCEL, FLUSH, VOICES, ListPeer, converse, service, text_of, token
-from tests.inline_models import InlineModels
+from tests.fakes import CANCEL, FLUSH, service, token
+from tests.talks import CHAR_S, Talk
 from tests.test_metrics import figures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from trio.testing import MockClock
-
-    from pipeline.dialects.dialect import Dialect, Message
-    from pipeline.service import Service
-
-NAMES = VoiceNames(VOICES, "plain", {})
-CHAR_S = 0.1
-"""The time in which the fake engine makes a character's sound."""
-
-
-def slow() -> Service:
-    return service(InlineModels(itertools.repeat(CHAR_S)))
-
-
-class Talk:
-    """A conversation on a slow server, which runs beside a test."""
-
-    def __init__(self, *said: Any, server: Service | None = None) -> None:  # noqa: ANN401 - messages
-        self.server = server or slow()
-        self.peer = ListPeer(*said, ends=False)
-        self.code: CloseCode | None = None
-        self.ended_at = math.inf
-
-    async def hold(self) -> None:
-        self.code = await converse(self.peer, self.server)
-        self.ended_at = trio.current_time()
-
-    @property
-    def spoken(self) -> str:
-        return text_of(self.peer.pcm)
-
-    def told(self) -> list[GoingAway | Staying]:
-        return [item for item in self.peer.heard if isinstance(item, GoingAway | Staying)]
 
 
 # The end.
@@ -222,15 +172,17 @@ async def test_what_goes_on_behind_the_grace_is_left(
     assert talk.ended_at == 0.5 + grace_s
 
 
-async def test_a_text_that_is_refused_anyway_is_told_of_as_ever(autojump_clock: MockClock) -> None:
-    """Blank text and a barge-in behind the end are no text that was lost."""
-    talk = Talk(token("One."), FLUSH)
+async def test_blank_text_and_a_barge_in_behind_the_end_are_nothing_that_was_lost(
+    autojump_clock: MockClock,
+) -> None:
+    talk = Talk(token("One; two."), FLUSH)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(talk.hold)
-        await trio.sleep(0.1)
+        await trio.sleep(0.3)
         talk.server.leaving.close(60)
-        talk.peer.say(token(" \n"))
-    assert talk.spoken == "One."
+        talk.peer.say(token(" \n"), CANCEL)
+    assert len(talk.peer.heard_of(Cancelled)) == 1
+    assert talk.code is CloseCode.GOING_AWAY
     assert talk.peer.heard_of(GoneAway) == []
 
 
@@ -252,11 +204,30 @@ async def test_a_drain_asks_once_and_lets_everybody_speak_on(autojump_clock: Moc
         leaving.stay()
         await wait_all_tasks_blocked()
         leaving.drain()
-        await wait_all_tasks_blocked()
+        await trio.sleep(2 * TOLD_AFTER_S)
         leaving.close(60)
     asked = GoingAway("draining")
     assert talk.told() == [asked, Staying(), asked, GoingAway("closing", 60)]
     assert talk.code is CloseCode.GOING_AWAY
+
+
+async def test_an_end_is_not_taken_back_with_a_drain(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SIGUSR2 comes behind SIGTERM: nobody is told that it stays, the log neither."""
+    caplog.set_level("INFO")
+    talk = Talk(token("One; two."))
+    leaving = talk.server.leaving
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await trio.sleep(0.1)
+        leaving.drain()
+        await trio.sleep(2 * TOLD_AFTER_S)
+        leaving.close(60)
+        leaving.stay()
+    assert talk.told() == [GoingAway("draining"), GoingAway("closing", 60)]
+    assert "newcomers are taken" not in caplog.text
+    assert talk.server.not_ready_because == "the server is shutting down"
 
 
 async def test_who_comes_in_as_a_drain_begins_is_told_too(autojump_clock: MockClock) -> None:
@@ -265,7 +236,7 @@ async def test_who_comes_in_as_a_drain_begins_is_told_too(autojump_clock: MockCl
     talk.server.leaving.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(talk.hold)
-        await wait_all_tasks_blocked()
+        await trio.sleep(2 * TOLD_AFTER_S)
         nursery.cancel_scope.cancel()
     assert talk.told() == [GoingAway("draining")]
 
@@ -283,10 +254,31 @@ async def test_a_drain_that_is_taken_back_wakes_nobody(autojump_clock: MockClock
         await wait_all_tasks_blocked()
         leaving.drain()
         leaving.stay()
-        await trio.sleep(1)
+        await trio.sleep(2 * TOLD_AFTER_S)
         assert not gone
         leaving.drain()
-    assert gone == [1]
+    assert gone == [3 * TOLD_AFTER_S]
+
+
+async def test_who_is_here_is_asked_to_leave_once_balancers_know(
+    autojump_clock: MockClock,
+) -> None:
+    """Who left at once would be sent back: a server that drains is the emptiest, until it was
+    asked. Saying it again makes it no later."""
+    talk = Talk()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await wait_all_tasks_blocked()
+        talk.server.leaving.drain()
+        assert talk.server.leaving.turns_away
+        await trio.sleep(TOLD_AFTER_S / 2)
+        talk.server.leaving.drain()
+        await wait_all_tasks_blocked()
+        assert talk.told() == []
+        await trio.sleep(TOLD_AFTER_S / 2)
+        await wait_all_tasks_blocked()
+        assert talk.told() == [GoingAway("draining")]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_drain_turns_newcomers_away_and_says_so(autojump_clock: MockClock) -> None:
@@ -310,299 +302,3 @@ async def test_a_drain_turns_newcomers_away_and_says_so(autojump_clock: MockCloc
     with pytest.raises(Overloaded), server.admit(is_here=True):
         pass
     assert reasons == [None, "draining", None, "the server is shutting down"]
-
-
-# On a socket, in each dialect.
-
-
-class Socket:
-    """A client's socket: `pipeline.session.Wire`. It keeps all that it is sent."""
-
-    def __init__(self) -> None:
-        self.heard: list[Message] = []
-        self._to_server, self._from_client = trio.open_memory_channel[Any](1000)
-
-    def charge(self, n_messages: int) -> None:
-        """Take no notice."""
-
-    async def receive(self) -> Message:
-        try:
-            message = await self._from_client.receive()
-        except trio.EndOfChannel:
-            raise Disconnected from None
-        return message if isinstance(message, bytes) else json.dumps(message)
-
-    async def send(self, message: Message) -> None:
-        await trio.lowlevel.checkpoint()
-        self.heard.append(message)
-
-    def say(self, *messages: Any) -> None:  # noqa: ANN401 - JSON, or an event's bytes
-        for message in messages:
-            self._to_server.send_nowait(message)
-
-    def read(self) -> list[dict[str, Any]]:
-        """The messages that are JSON."""
-        return [json.loads(message) for message in self.heard if isinstance(message, str)]
-
-    def sound(self) -> bytes:
-        """All sound, in whatever it came."""
-        return b"".join(map(_sound_in, self.heard))
-
-
-def _sound_in(message: Message) -> bytes:
-    if isinstance(message, str):
-        fields = json.loads(message)
-        coded = fields.get("data") or fields.get("audio") or fields.get("delta") or ""
-        return base64.b64decode(coded) if isinstance(coded, str) else b""
-    if not message.startswith(b"{"):
-        return message
-    head, _, rest = message.partition(b"\n")
-    lengths = json.loads(head)
-    return rest[lengths.get("data_length") or 0 :] if lengths.get("payload_length") else b""
-
-
-class Visit:
-    """A session on a server, which runs beside a test."""
-
-    def __init__(self, dialect: Dialect, server: Service) -> None:
-        self.socket, self.server = Socket(), server
-        self.session = Session(dialect, server)
-        self.code: CloseCode | None = None
-
-    async def hold(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with self.session.begin(looks=False):
-            task_status.started()
-            self.code = await self.session.run(self.socket)
-
-
-RAW = {"container": "raw", "encoding": "pcm_f32le", "sample_rate": 48_000}
-PCM = [("output_format", "pcm_48000")]
-
-
-def cartesia_says(transcript: str, *, goes_on: bool = True, **more: object) -> dict[str, object]:
-    asked = {"context_id": "A", "transcript": transcript, "output_format": RAW}
-    return {**asked, "continue": goes_on, **more}
-
-
-def wyoming_says(kind: str, **data: object) -> bytes:
-    return encode(kind, data)
-
-
-SPEAKERS: dict[str, tuple[Callable[[], Dialect], list[Any], list[Any]]] = {
-    "native": (
-        lambda: Native(Handshake("/ws/stream"), NAMES),
-        [{"token": "One, two; "}],
-        [{"token": "three; "}, {"token": "four."}, {"flush": True}],
-    ),
-    "cartesia": (
-        lambda: Cartesia(Handshake("/tts/websocket"), NAMES),
-        [cartesia_says("One, two; "), cartesia_says("half; ", flush=True)],
-        [cartesia_says("three; "), cartesia_says("four.", goes_on=False)],
-    ),
-    "elevenlabs": (
-        lambda: StreamInput(Handshake("/v1/text-to-speech/x/stream-input", PCM), NAMES),
-        [{"text": " "}, {"text": "One, two; "}, {"text": "half; ", "flush": True}],
-        [{"text": "three; "}, {"text": "four. "}, {"text": ""}],
-    ),
-    "elevenlabs, auto mode": (
-        lambda: StreamInput(
-            Handshake("/v1/text-to-speech/x/stream-input", [*PCM, ("auto_mode", "true")]), NAMES
-        ),
-        [{"text": " "}, {"text": "One, two. "}],
-        [{"text": "Three. "}, {"text": "Four. "}, {"text": ""}],
-    ),
-    "elevenlabs, contexts": (
-        lambda: MultiStreamInput(Handshake("/v1/text-to-speech/x/multi-stream-input", PCM), NAMES),
-        [{"text": "One, two; ", "context_id": "A"}],
-        [
-            {"text": "three; ", "context_id": "A", "flush": True},
-            {"text": "four. ", "context_id": "A"},
-            {"close_context": True, "context_id": "A"},
-        ],
-    ),
-    "deepgram 1": (
-        lambda: DeepgramV1(Handshake("/v1/speak"), NAMES),
-        [{"type": "Speak", "text": "One, two; "}],
-        [{"type": "Speak", "text": "three; four."}, {"type": "Flush"}],
-    ),
-    "deepgram 2": (
-        lambda: DeepgramV2(Handshake("/v2/speak"), NAMES),
-        [{"type": "Speak", "text": "One, two; "}],
-        [{"type": "Speak", "text": "three; four."}, {"type": "Close"}],
-    ),
-    "wyoming": (
-        lambda: Wyoming(NAMES),
-        [wyoming_says("synthesize-start"), wyoming_says("synthesize-chunk", text="One, two; ")],
-        [wyoming_says("synthesize-chunk", text="three."), wyoming_says("synthesize-stop")],
-    ),
-    "wyoming, before its first word": (
-        lambda: Wyoming(NAMES),
-        [wyoming_says("synthesize-start")],
-        [wyoming_says("synthesize-chunk", text="One."), wyoming_says("synthesize-stop")],
-    ),
-}
-"""For each dialect what a client says before and after the server is told to end."""
-
-
-@pytest.mark.parametrize("name", SPEAKERS)
-async def test_each_dialects_utterance_is_spoken_to_its_end(
-    name: str, autojump_clock: MockClock
-) -> None:
-    """As it is where no server ends: to the sample. A flush in the middle of a text ends it in none
-    that has an end of its own: LiveKit sends ElevenLabs a flush behind each sentence."""
-    make, before, behind = SPEAKERS[name]
-
-    async def said(*, closes: bool) -> Visit:
-        visit = Visit(make(), slow())
-        async with trio.open_nursery() as nursery:
-            await nursery.start(visit.hold)
-            visit.socket.say(*before)
-            await trio.sleep(0.5)
-            if closes:
-                visit.server.leaving.close(60)
-            for message in behind:
-                await trio.sleep(SILENT_S * 0.6)
-                visit.socket.say(message)
-            if not closes:
-                await trio.sleep(30)
-                nursery.cancel_scope.cancel()
-        return visit
-
-    whole, ended = await said(closes=False), await said(closes=True)
-    assert ended.socket.sound() == whole.socket.sound() != b""
-    assert ended.code is CloseCode.GOING_AWAY
-    assert not [each for each in ended.socket.read() if "error" in each or "error_code" in each]
-    assert not [each for each in ended.socket.heard if b'"error"' in _bytes(each)]
-
-
-def _bytes(message: Message) -> bytes:
-    return message.encode() if isinstance(message, str) else message
-
-
-async def test_a_response_of_openais_is_done_and_the_next_one_fails(
-    autojump_clock: MockClock,
-) -> None:
-    """Who is not told would wait for its end for ever."""
-    visit = Visit(Realtime(Handshake("/v1/realtime"), NAMES), slow())
-
-    def ask(text: str) -> dict[str, Any]:
-        response = {"input": [{"content": [{"type": "input_text", "text": text}]}]}
-        return {"type": "response.create", "response": response}
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(visit.hold)
-        visit.socket.say(ask("One; two."))
-        await trio.sleep(0.3)
-        visit.server.leaving.close(60)
-        while not any(each["type"] == "response.done" for each in visit.socket.read()):
-            await trio.sleep(0.01)
-    [done] = [each for each in visit.socket.read() if each["type"] == "response.done"]
-    assert done["response"]["status"] == "completed"
-    assert visit.code is CloseCode.GOING_AWAY
-
-    dialect = Realtime(Handshake("/v1/realtime"), NAMES)
-    list(dialect.hear(json.dumps(ask("Too late."))))
-    told = [json.loads(message) for message in dialect.tell("", GoneAway("it closes"))]
-    assert [each["type"] for each in told] == ["error", "response.done"]
-
-
-async def test_a_wyoming_client_is_told_behind_its_sound_what_was_not_spoken(
-    autojump_clock: MockClock,
-) -> None:
-    """An error in the middle would be taken for that of the utterance which is being spoken."""
-    visit = Visit(Wyoming(NAMES), slow())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(visit.hold)
-        visit.socket.say(wyoming_says("synthesize", text="One; two."))
-        await trio.sleep(0.3)
-        visit.server.leaving.close(60)
-        await trio.sleep(0.1)
-        visit.socket.say(wyoming_says("synthesize", text="Three."))
-    kinds = [decode(_bytes(message)).type for message in visit.socket.heard]
-    assert kinds[-2:] == ["audio-stop", "error"]
-
-
-@pytest.mark.parametrize("make", [DeepgramV1, DeepgramV2])
-async def test_deepgrams_word_for_leaving_is_a_warning(
-    make: Callable[..., Dialect], autojump_clock: MockClock
-) -> None:
-    """Clients log it and go on."""
-    visit = Visit(make(Handshake("/v1/speak"), NAMES), slow())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(visit.hold)
-        await trio.sleep(0.1)
-        visit.server.leaving.drain()
-        await trio.sleep(0.1)
-        visit.server.leaving.stay()
-        await trio.sleep(0.1)
-        visit.server.leaving.close(7)
-    warnings = [each for each in visit.socket.read() if each["type"] == "Warning"]
-    assert [each["code"] for each in warnings] == ["GOING_AWAY"] * 2
-    assert "drained" in warnings[0]["description"]
-    assert "within 7 s" in warnings[1]["warn_msg"]
-
-
-async def test_the_native_words_for_it(autojump_clock: MockClock) -> None:
-    """Who has not asked for events gets the sound and nothing else."""
-    server = slow()
-    told = Visit(Native(Handshake("/ws/stream", [("events", "true")]), NAMES), server)
-    plain = Visit(Native(Handshake("/ws/stream"), NAMES), server)
-    async with trio.open_nursery() as nursery:
-        for visit in (told, plain):
-            await nursery.start(visit.hold)
-            visit.socket.say({"token": "One."}, {"flush": True})
-        await trio.sleep(1)
-        server.leaving.drain()
-        await trio.sleep(1)
-        server.leaving.stay()
-        await trio.sleep(1)
-        server.leaving.close(2.5)
-    words = [each for each in told.socket.read() if each["event"] in {"going_away", "staying"}]
-    assert words == [
-        {"event": "going_away", "reason": "draining", "grace_ms": None},
-        {"event": "staying"},
-        {"event": "going_away", "reason": "closing", "grace_ms": 2500},
-    ]
-    assert plain.socket.read() == []
-    assert text_of(np.frombuffer(plain.socket.sound(), "<f4")) == "One."
-
-
-async def test_a_socket_between_two_conversations_is_closed_by_a_drain(
-    autojump_clock: MockClock,
-) -> None:
-    """It waits in a client's pool: its next text would hold up the drain, and can be said
-    elsewhere. One with an open context lives, and takes further ones, until the last has ended."""
-    server = slow()
-    pooled, busy, late = (Visit(Cartesia(Handshake("/tts"), NAMES), server) for _ in range(3))
-    async with trio.open_nursery() as nursery:
-        for visit in (pooled, busy):
-            await nursery.start(visit.hold)
-        busy.socket.say(cartesia_says("One; "))
-        await trio.sleep(1)
-        server.leaving.drain()
-        await trio.sleep(1)
-        assert (pooled.code, busy.code) == (CloseCode.GOING_AWAY, None)
-        busy.socket.say(cartesia_says("Two.", goes_on=False, context_id="B"))
-        await trio.sleep(10)
-        assert [each["context_id"] for each in busy.socket.read() if each["done"]] == ["B"]
-        busy.socket.say(cartesia_says("three.", goes_on=False))
-    assert busy.code is CloseCode.GOING_AWAY
-    with pytest.raises(Draining), late.session.begin():
-        pass
-
-
-async def test_a_socket_whose_drain_is_taken_back_in_time_lives(autojump_clock: MockClock) -> None:
-    server = slow()
-    visit = Visit(Cartesia(Handshake("/tts"), NAMES), server)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(visit.hold)
-        visit.socket.say(cartesia_says("One; "))
-        await trio.sleep(1)
-        server.leaving.drain()
-        await trio.sleep(1)
-        server.leaving.stay()
-        visit.socket.say(cartesia_says("two.", goes_on=False))
-        await trio.sleep(100)
-        assert visit.code is None
-        server.leaving.drain()
-    assert visit.code is CloseCode.GOING_AWAY

@@ -72,9 +72,31 @@ async def test_dropping_speech_keeps_answers_and_makes_room() -> None:
     assert await all_of(outbox) == [answer, FRAME]
 
 
+async def test_all_is_spoken_once_the_writer_comes_back_for_more() -> None:
+    """What it has taken out may still be on its way. An answer that waits is no speech."""
+    outbox, is_spoken = Outbox(), trio.Event()
+
+    async def wait() -> None:
+        await outbox.spoken()
+        is_spoken.set()
+
+    await outbox.send(FRAME)
+    outbox.answer(ProtocolError("an answer"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        for _ in range(2):
+            await anext(outbox)
+            await wait_all_tasks_blocked()
+            assert not is_spoken.is_set()
+        outbox.answer(ProtocolError("another"))
+        await anext(outbox)
+
+
 async def test_every_wait_is_a_checkpoint() -> None:
     """A sender or a writer that never had to wait held the loop for as long as it went on."""
     outbox = Outbox()
+    with assert_checkpoints():
+        await outbox.spoken()
     with assert_checkpoints():
         await outbox.send(FRAME)
     with assert_checkpoints():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,28 @@ async def test_what_a_shutdown_cuts_off_is_not_taken_for_the_whole(
 
     with pytest.raises(Overloaded, match="shut down"):
         await speak_text(server, text(), sound_to(play), {})
+
+
+@pytest.mark.parametrize("n_steps", range(15))
+async def test_who_came_a_moment_too_early_to_be_turned_away_may_ask_another_server(
+    n_steps: int, autojump_clock: MockClock
+) -> None:
+    """Between its place and its text, so many steps behind the end of the server, the text was
+    refused as one's that has been spoken to: with a 500, behind which nobody asks again."""
+    server = service()
+
+    async def text() -> AsyncIterator[str]:
+        server.leaving.close()
+        for _ in range(n_steps):
+            await trio.lowlevel.checkpoint()
+        yield "One"
+
+    with contextlib.suppress(Overloaded):
+        await speak_text(server, text(), sound_to(sent_nowhere), {})
+
+
+async def sent_nowhere(data: bytes) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 async def test_what_is_spoken_while_a_server_shuts_down_is_whole(

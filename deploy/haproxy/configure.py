@@ -26,10 +26,14 @@ WYOMING_PORT = 10200
 MAX_WEIGHT = 256
 """HAProxy's largest weight of a server."""
 
-_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})")
-_BIND = re.compile(r"(\*|\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*):(\d{1,5})")
-_TIME = re.compile(r"\d+(ms|s|m)")
-_PATH = re.compile(r"[^\s\"'\\#]+")
+_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+_BIND = re.compile(r"(\*|\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*):([0-9]{1,5})")
+_NUMBER = re.compile(r"[0-9]{1,6}")
+_TIME = re.compile(r"[1-9][0-9]{0,5}(ms|s)|[1-9][0-9]{0,3}m")
+"""HAProxy takes 0 for no limit at all, and no more than 24 days."""
+_PATH = re.compile(r"[^\x00-\x20\x7f\s\"'\\#]+")
+_SOCKET = re.compile(r"/" + _PATH.pattern)
+"""HAProxy would take what begins otherwise for an address, and whoever reaches it for root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +152,11 @@ frontend voice
     bind {options.bind} mss 32764{tls}
     option forwardfor
     # One name for a request in all logs: the client's own, if it is fit for a line of a log.
-    acl names_itself req.fhdr(x-request-id) -m reg ^[!-~]{{1,128}}$
+    # Of several the last, as the servers have it.
+    acl names_itself req.fhdr(x-request-id,-1) -m reg ^[!-~]{{1,128}}$
     unique-id-format %[uuid()]
     http-request set-header X-Request-ID %[unique-id] unless names_itself
-    http-request set-var(txn.id) req.fhdr(x-request-id)
+    http-request set-var(txn.id) req.fhdr(x-request-id,-1)
     http-after-response set-header X-Request-ID %[var(txn.id)] if {{ var(txn.id) -m found }}
     # Of all servers together; its own figures, and its drain, a server is asked for itself.
     acl has_server nbsrv(speech) gt 0
@@ -268,7 +273,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     what = "HAProxy's own /metrics (%(default)s)"
     add("--metrics", type=_bind, default="127.0.0.1:8404", help=what)
     what = "for commands, of its owner alone (%(default)s)"
-    add("--socket", type=_path, default="/run/haproxy/admin.sock", help=what)
+    add("--socket", type=_socket, default="/run/haproxy/admin.sock", help=what)
     what = "it is not started as root, as in a container: it stays who and where it is"
     add("--no-root", action="store_true", help=what)
     what = "limit for a check, of which two fail where a server hangs (%(default)s)"
@@ -282,6 +287,10 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         parser.error(f"--server: {error}")
     if len({server.name for server in options.servers}) < len(options.servers):
         parser.error("--server: two are the same")
+    binds = options.bind, options.metrics, options.redirect, options.wyoming
+    bound = [re.sub(r"^:", "*:", bind) for bind in binds if bind]
+    if len(set(bound)) < len(bound):  # the kernel would deal clients out to both
+        parser.error("two of --bind, --redirect, --wyoming and --metrics are the same")
     if options.redirect and not options.certificate:
         parser.error("--redirect is of no use without --certificate")
     return options
@@ -305,12 +314,15 @@ def _server(text: str, others: argparse.Namespace) -> Server:
                 raise argparse.ArgumentTypeError(f"{pair!r} is not places=, agent= or wyoming=")
     if places is None:
         raise argparse.ArgumentTypeError(f"{address} has no places: say --places")
-    return Server(found[1] or found[2], _port(found[3]), places, agent, wyoming)
+    port = _port(found[3])
+    if agent == port:
+        raise argparse.ArgumentTypeError(f"{address}: no agent answers at the server's own port")
+    return Server(found[1] or found[2], port, places, agent, wyoming)
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    if _NUMBER.fullmatch(text) is None or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
     return int(text)
 
 
@@ -332,9 +344,17 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     return read
 
 
-_bind = _matching(_BIND, "ADDRESS:PORT")
-_time = _matching(_TIME, "a time such as 500ms or 2s")
+def _bind(text: str) -> str:
+    found = _BIND.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ADDRESS:PORT")
+    _port(found[2])
+    return text
+
+
+_time = _matching(_TIME, "a time such as 500ms or 2s, and not 0")
 _path = _matching(_PATH, "a path that needs no quotes")
+_socket = _matching(_SOCKET, "a path from / on that needs no quotes")
 
 
 if __name__ == "__main__":

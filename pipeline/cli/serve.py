@@ -75,6 +75,7 @@ async def serve(options: ServeSettings) -> None:
         reloading = Reloading(options.api_keys_file, access, usage_log)
         listened = signals_to_hear(reloads=reloading.is_wanted)
         signals = bound.enter_context(trio.open_signal_receiver(*listened))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, listened)  # what has come by now waited for this
         sockets = await _listen(options.host, options.port, bound)
         wyoming = await _listen(options.host, options.wyoming_port, bound)
         asked_by_proxies = await _listen(options.host, options.agent_port, bound)

@@ -23,7 +23,7 @@ from pipeline.dialects.reading import (
     json_object,
     named_context,
 )
-from stages.errors import LimitReached, Overloaded, ProtocolError, ServerError
+from stages.errors import GoneAway, LimitReached, Overloaded, ProtocolError, ServerError
 from stages.items import ClientMessage, Flushed, PcmFrame, SegmentFailed, WordTimes
 
 if TYPE_CHECKING:
@@ -142,6 +142,8 @@ class Cartesia(Dialect):
             case Flushed():
                 number = own.flushes.popleft()
                 return [] if number is None else [json.dumps(cartesia.flush_done(context, number))]
+            case GoneAway():
+                return []  # told by `ended`, behind what is being spoken
             case SegmentFailed(error=error) | (ServerError() as error):
                 told = self._fail(context, error, goes_on=not own.is_finishing)
                 return [*(each.message for each in told), Drop(context)]

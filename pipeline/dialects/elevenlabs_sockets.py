@@ -29,7 +29,7 @@ from pipeline.dialects.reading import (
     named_context,
 )
 from pipeline.dialects.values import LanguageTag
-from stages.errors import ProtocolError, ServerError
+from stages.errors import GoneAway, ProtocolError, ServerError
 from stages.items import ClientMessage, PcmFrame, SegmentFailed
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ class StreamInput(_ElevenSocket):
         self._alignments = _Alignments(self._rate)
         self._is_first = True
         self._has_ended = False
+        self._refused: GoneAway | None = None
+        """What came too late, and is told of behind what is being spoken."""
 
     def opening(self) -> Open:
         return self._open("", {})
@@ -171,6 +173,9 @@ class StreamInput(_ElevenSocket):
         match item:
             case PcmFrame(data=data):
                 return [json.dumps({**self._audio(data), "isFinal": None})]
+            case GoneAway():
+                self._refused = item
+                return []
             case SegmentFailed(error=error) | (ServerError() as error):
                 # Their SDK raises the last message before a close, and no other.
                 return [json.dumps(_error(error)), Close(CloseCode.INTERNAL_ERROR)]
@@ -183,6 +188,8 @@ class StreamInput(_ElevenSocket):
 
     def ended(self, context: str, code: CloseCode) -> Iterable[Action]:
         del context
+        if self._refused is not None:
+            return [Tell(json.dumps(_error(self._refused))), Close(code)]
         return [Tell(json.dumps({**self._audio(b""), "isFinal": True})), Close(code)]
 
 

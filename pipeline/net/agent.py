@@ -28,12 +28,14 @@ class Agent:
     @property
     def words(self) -> str:
         """The words for the server as it is now. The number is of those who have a place, and of as
-        many newcomers in the server's style as there are places and time for: one at least."""
+        many newcomers in the server's style as there are places and time for: one at least. Sockets
+        that have no place come on top, since HAProxy counts all that are open against it."""
         service = self.service
         if service is None or service.not_ready_because is not None:
             return DRAIN
         n = service.n_listeners + service.pace.room(service.style)
-        return f"up ready maxconn:{max(1, min(n, service.max_listeners))}"
+        n = max(1, min(n, service.max_listeners))
+        return f"up ready maxconn:{n + service.places.n_pooled}"
 
     async def serve(self, stream: ClientStream) -> None:
         """Answer one connection, whatever it sends, and close."""

@@ -14,6 +14,7 @@ from pipeline.dialects.dialect import Handshake
 from pipeline.dialects.sockets import NATIVE_PATH, dialect_at
 from pipeline.dialects.wyoming import Wyoming
 from pipeline.net.access import KEY_PARAMETERS
+from pipeline.net.admin_routes import DRAIN_PATH
 from pipeline.net.hang_ups import HangUps
 from pipeline.net.pacing import HEAD_END, FrameBudgets, FramePace
 from pipeline.net.request_head import Refused, check_upgrade
@@ -51,7 +52,6 @@ been used: the upgrade, its ten tasks and its close take 5 ms."""
 
 LEAVES_WITHIN_S = 1.0
 """The limit for the tasks of a socket that was cut off to end."""
-
 
 TRACE_HEADERS = "traceparent", "tracestate"
 """Those by which a request says what trace it is part of (W3C Trace Context, 3.2 and 3.3)."""
@@ -113,7 +113,8 @@ class ServiceAnswers:
         stream.give_back(request.raw)
         with self.service.leaving.serving():
             is_socket = request.method == "GET" and dialect_at(request.path) is not None
-            if request.is_upgrade or request.method == "POST":
+            is_post = request.method == "POST" and request.path != DRAIN_PATH
+            if request.is_upgrade or is_post:
                 await self._make_room(stream.who)
             if request.is_upgrade or is_socket:
                 await self._serve_websocket(stream, request, caller)
@@ -182,8 +183,8 @@ class ServiceAnswers:
     async def _make_room(self, who: str) -> None:
         """Where all places are taken, cut off the oldest socket that has asked for nothing, of
         whoever has most of such and more than this client would have. So nobody shuts others out by
-        opening all that there are and saying nothing."""
-        if not self.service.places.are_taken:
+        opening all that there are and saying nothing. Not for one who will be turned away."""
+        if not self.service.places.are_taken or self.service.leaving.turns_away:
             return
         silent = [
             (own, stream)

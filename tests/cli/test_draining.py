@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.cli.program import wait_for_log
+from tests.cli.program import started, wait_for_log
 from tests.cli.test_binding_first import starting
 from tests.cli.test_reloading import hear_until, keys_file, with_key
 from tests.server_process import LOOK_EVERY_S, PATIENCE_S
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from websockets.sync.client import ClientConnection
 
     from tests.cli.test_binding_first import Starting
@@ -100,6 +100,28 @@ def test_a_server_drains_stays_and_ends_without_cutting_a_word(tmp_path: Path) -
         assert [each["code"] for each in told if "error" in each] == ["going_away"]
         assert code == 1001
         assert server.process.wait(PATIENCE_S) == 0
+
+
+def test_a_signal_in_the_first_moments_waits_until_it_is_heard(tmp_path: Path) -> None:
+    """While the program imports what it needs to hear it, which takes half a second."""
+    options = "--engine", "espeak-ng", "--api-keys-file", str(keys_file(tmp_path, KEYS))
+    with started("--port", "0", *options) as process:
+        while not blocks(process.pid, signal.SIGUSR1):
+            assert process.poll() is None
+            time.sleep(0.001)
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            process.send_signal(number)
+        wait_for_log(process, b"draining: newcomers are turned away")
+        wait_for_log(process, b"there are 2 keys")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def blocks(pid: int, number: signal.Signals) -> bool:
+    """Whether a process lets a signal wait."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    blocked = re.search(r"SigBlk:\s*([0-9a-f]+)", status)
+    return blocked is not None and bool(int(blocked[1], 16) >> (number - 1) & 1)
 
 
 def test_a_second_signal_ends_a_drained_server_at_once() -> None:

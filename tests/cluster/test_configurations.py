@@ -57,6 +57,14 @@ REFUSED = {
     "a line in a path": ("--places", "4", *TWO, "--certificate", "a\n  user root"),
     "a word in an address": ("--places", "4", *TWO, "--bind", "*:80 user root"),
     "no time": ("--places", "4", *TWO, "--queue", "2 s"),
+    "a time that is none to HAProxy": ("--places", "4", *TWO, "--queue", "0s"),
+    "a time beyond HAProxy's": ("--places", "4", *TWO, "--check", "99999m"),
+    "digits that HAProxy takes for 0": ("--places", "\N{ARABIC-INDIC DIGIT THREE}", *TWO),
+    "more places than fit": ("--places", "4294967296", *TWO),
+    "a port too large to listen on": ("--places", "4", *TWO, "--bind", "*:65536"),
+    "a socket that the network reaches": ("--places", "4", *TWO, "--socket", "0.0.0.0:9999"),
+    "two at one port": ("--places", "4", *TWO, "--bind", ":80", "--wyoming", "*:80"),
+    "an agent at the server's port": ("--places", "4", *TWO, "--agent-port", "8765"),
 }
 
 

@@ -172,6 +172,9 @@ def test_a_request_has_one_name_everywhere(cluster: Cluster) -> None:
     for bad in ("two words", "x" * 129):
         answer = httpx.get(url, headers={"X-Request-ID": bad}).headers["x-request-id"]
         assert answer not in {bad, made}
+    both = httpx.get(url, headers=[("X-Request-ID", "call-18"), ("X-Request-ID", "two words")])
+    assert both.headers["x-request-id"] not in {"call-18", "two words", ""}
+    cluster.balancer.wait_for_log(f"request={both.headers['x-request-id']}")
 
 
 async def test_segments_hold_whole_samples(cluster: Cluster) -> None:

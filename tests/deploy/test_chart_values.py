@@ -67,6 +67,17 @@ SCHEMA = json.loads(chart_options.PATH.read_text(encoding="utf-8"))
         ({"ingress": INGRESS | {"controller": "nginx"}}, "ingress.controller must be one of"),
         ({"ingress": {"enabled": True}}, "ingress.hosts: name the hosts"),
         ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs: name the Gateway"),
+        ({"fullnameOverride": "1st"}, "fullnameOverride: 1st cannot name a Service"),
+        ({"fullnameOverride": "a.b"}, "fullnameOverride: a.b cannot name a Service"),
+        ({"fullnameOverride": "null"}, "fullnameOverride: null cannot name a Service"),
+        ({"agentPort": 8765}, "agentPort, wyoming.port: each needs a port of its own"),
+        ({"agentPort": 10200, "wyoming": {"enabled": True}}, "each needs a port of its own"),
+        ({"service": {"port": 10200}, "wyoming": {"enabled": True}}, "service.port: wyoming.port"),
+        ({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}, "extraVolumes: tmp is a name"),
+        ({"extraVolumeMounts": [{"name": "a", "mountPath": "/models/"}]}, "/models/ is a place"),
+        ({"podLabels": {"app.kubernetes.io/name": "x"}}, "podLabels: app.kubernetes.io/name is"),
+        ({"extraEnv": [{"name": "A", "value": 1}]}, "extraEnv.0.value: Invalid type"),
+        ({"models": {"fetch": ["--help"]}}, "models.fetch.0: Does not match pattern"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_its_name(values: Values, told: str) -> None:
@@ -74,6 +85,15 @@ def test_a_wrong_value_is_refused_by_its_name(values: Values, told: str) -> None
     assert done.returncode == 1
     assert told in done.stderr
     assert "nil pointer" not in done.stderr
+
+
+def test_a_name_of_digits_stays_a_text() -> None:
+    """Kubernetes takes no number for a label, and to YAML ``7`` is one."""
+    done = helm("template", "7", str(CHART), "--set-string", "fullnameOverride=a,nameOverride=8")
+    assert done.returncode == 0, done.stderr
+    for each in parse(done.stdout):
+        labels = each["metadata"].get("labels", {})
+        assert all(isinstance(label, str) for label in labels.values()), each["kind"]
 
 
 def test_metrics_need_no_key_where_nothing_does() -> None:

@@ -18,7 +18,7 @@ from pipeline.cli.tracing import tracing
 from pipeline.connection import hold_conversation
 from pipeline.executor import open_executor
 from pipeline.tenants import Tenant
-from pipeline.traces import Traces
+from pipeline.traces import ConversationTrace, Traces
 from pipeline.usage import NOBODY, Caller
 from stages.errors import CannotStart
 from stages.items import SegmentStarted
@@ -26,7 +26,7 @@ from tests.fakes import CANCEL, FLUSH, ListPeer, service, token
 from tests.monitoring.collector import Collector, running_collector
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from pipeline.service import Service
     from stages.items import Answer, Outgoing
@@ -135,6 +135,36 @@ async def test_what_is_no_trace_context_begins_a_trace_of_its_own(
         await converse(server, ListPeer(), Caller(trace_context=headers))
     [conversation] = collector.wait_for(1)
     assert conversation.parent_id == ""
+
+
+class Unable(Traces):
+    """Fails at each beginning."""
+
+    def begin(self, headers: Mapping[str, str] | None) -> ConversationTrace | None:
+        raise RuntimeError(f"no trace of {headers}")
+
+
+async def test_a_trace_that_fails_to_begin_keeps_no_place(collector: Collector) -> None:
+    """Else the server would be full, a while after, of nobody."""
+    async with traced(collector) as server:
+        server.places.traces = unable = Unable(collector.url, "1.2.3")
+        with pytest.raises(RuntimeError), server.admit():
+            pass
+        assert server.n_listeners == 0
+        await unable.close()
+
+
+async def test_what_a_client_says_of_its_trace_does_not_fill_the_log(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK quotes each member that is none: 16 kilobytes of them, at each conversation."""
+    states = ("forged line\x85,= ,A=b", "a=b," * 40, "a=1,a=2", "x" * 9_000)
+    async with traced(collector) as server:
+        for state in states:
+            headers = {"traceparent": PARENT, "tracestate": state}
+            await converse(server, ListPeer(), Caller(trace_context=headers))
+    collector.wait_for(len(states))
+    assert said(caplog) == []
 
 
 async def test_who_says_that_it_is_not_sampled_is_not_traced(collector: Collector) -> None:

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
+from pipeline.net.access import Access
 from pipeline.net.admin_routes import DRAIN_PATH, OperatorRule
+from pipeline.net.crowd import Crowd, Room
 from pipeline.net.http_api import create_app
+from pipeline.net.http_server import HttpServer
+from pipeline.net.port import Port
+from pipeline.net.service_answers import ServiceAnswers
 from pipeline.tenants import Tenant
 from tests.fakes import service
+from tests.faults.raw_client import ask, post, websocket
 from tests.net.test_tenant_routes import CODE_IN, SPEECH, asked_by
 
 if TYPE_CHECKING:
@@ -70,3 +77,25 @@ async def test_only_operators_may(method: str, autojump_clock: MockClock) -> Non
         passed_on = {"x-forwarded-for": "192.0.2.7"}
         refused = await http.request(method, DRAIN_PATH, headers=passed_on)
         assert refused.status_code == 403
+
+
+async def test_no_drain_takes_a_place_from_who_has_not_spoken_yet() -> None:
+    """Where all places are taken, the oldest silent socket of whoever has most makes room for a
+    newcomer: not for one who is turned away anyway, nor for the operator who drains."""
+    server, crowd = service(max_listeners=2), Crowd(Room.below(1024))
+    app = create_app(server, operators=OperatorRule(is_private=True))
+    port = Port(
+        ServiceAnswers(server, HttpServer(app), crowd), Access(), crowd, tls=None, write_stall_s=30
+    )
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    number, other = listener.socket.getsockname()[1], "127.0.0.2"
+    async with trio.open_nursery() as nursery:
+        await nursery.start(port.serve, [listener])
+        async with websocket(number), websocket(number):
+            assert (await ask(number, post(DRAIN_PATH, {}), source=other)).status == 200
+            for _ in range(2):
+                asked = post("/api/speak", {"text": "Hello!"})
+                refused = await ask(number, asked, source=other)
+                assert (refused.status, refused.json()["code"]) == (503, "draining")
+            assert server.n_listeners == 2
+        nursery.cancel_scope.cancel()

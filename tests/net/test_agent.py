@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from pipeline.dialects.cartesia_socket import Cartesia
+from pipeline.dialects.dialect import Handshake
 from pipeline.net.access import Access
 from pipeline.net.addresses import TrustedProxies
 from pipeline.net.agent import Agent
 from pipeline.net.crowd import Crowd
 from pipeline.net.port import Port
 from pipeline.rehearsal import rehearse
+from pipeline.session import Session
 from tests.fakes import converse, service, token
 from tests.net.open_port import ENOUGH, Telling
 from tests.server_process import HOST
@@ -75,6 +79,23 @@ async def test_nobody_is_sent_to_a_server_that_would_not_speak() -> None:
     assert agent.words.startswith("up ready ")
     agent.service.leaving.close()
     assert agent.words == "up drain"
+
+
+async def test_sockets_that_wait_in_a_pool_keep_nobody_out() -> None:
+    """HAProxy counts them like all others: without this four of them fill a server with four
+    places, of which none is taken."""
+    agent = Agent()
+    server = agent.service = service(max_listeners=4)
+    pooled = [
+        Session(Cartesia(Handshake("/tts/websocket"), server.names_for(None)), server)
+        for _ in range(3)
+    ]
+    with contextlib.ExitStack() as stack:
+        for session in pooled:
+            stack.enter_context(session.begin())
+        with server.admit():
+            assert agent.words == "up ready maxconn:7"
+    assert agent.words == "up ready maxconn:4"
 
 
 async def test_the_number_is_of_those_there_are_and_of_those_who_may_come(

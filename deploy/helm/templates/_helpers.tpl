@@ -14,8 +14,8 @@
 {{- end }}
 
 {{- define "voice.selector" -}}
-app.kubernetes.io/name: {{ include "voice.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "voice.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "voice.labels" -}}
@@ -206,6 +206,35 @@ kubelet's own time. */}}
 
 {{/* Values that are right each by itself, and not together. */}}
 {{- define "voice.check" -}}
+{{- $name := include "voice.fullname" . -}}
+{{- $words := list "true" "false" "null" "yes" "no" "on" "off" "y" "n" -}}
+{{- if or (has $name $words) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
+{{ fail (printf "fullnameOverride: %s cannot name a Service: say one of a-z, 0-9 and -, from a letter on" $name) }}
+{{- end -}}
+{{- $ports := list 8765 -}}
+{{- if .Values.agentPort }}{{ $ports = append $ports (int .Values.agentPort) }}{{ end -}}
+{{- if .Values.wyoming.enabled }}{{ $ports = append $ports (int .Values.wyoming.port) }}{{ end -}}
+{{- if ne (len $ports) (len (uniq $ports)) -}}
+{{ fail "agentPort, wyoming.port: each needs a port of its own, and 8765 is taken" }}
+{{- end -}}
+{{- if and .Values.wyoming.enabled (eq (int .Values.wyoming.port) (int .Values.service.port)) -}}
+{{ fail "service.port: wyoming.port is the same" }}
+{{- end -}}
+{{- range .Values.extraVolumes }}
+{{- if has .name (list "models" "voices" "keys" "tmp") }}
+{{ fail (printf "extraVolumes: %s is a name that the chart uses" .name) }}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts }}
+{{- if has (trimSuffix "/" (toString .mountPath)) (list "/models" "/voices" "/etc/voice-server/keys" "/tmp") }}
+{{ fail (printf "extraVolumeMounts: %s is a place that the chart uses" .mountPath) }}
+{{- end -}}
+{{- end -}}
+{{- range $label, $_ := .Values.podLabels }}
+{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") }}
+{{ fail (printf "podLabels: %s is what pods are found by" $label) }}
+{{- end -}}
+{{- end -}}
 {{- $none := list "0" "0%" -}}
 {{- $rollout := .Values.rollout -}}
 {{- if and (has (toString $rollout.maxUnavailable) $none) (has (toString $rollout.maxSurge) $none) -}}
