@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.haproxy.configure import configuration, read_options
+from deploy.haproxy.configure import configuration
+from deploy.haproxy.options import read_options
 from tests.haproxy import certificate, find_haproxy, rows_of
 from tests.server_process import HOST, PATIENCE_S, free_port, wait_until
 

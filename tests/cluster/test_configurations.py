@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.haproxy.configure import configuration, read_options
+from deploy.haproxy.configure import configuration
+from deploy.haproxy.options import read_options
 from tests.haproxy import certificate, remarks
 from tests.server_process import ROOT
 
