@@ -50,11 +50,11 @@ class Leaving:
 
     def drain(self) -> None:
         """Take no newcomers, and soon ask all who are here to leave."""
-        if not self.is_draining and not self.closing.is_set():
+        if self.is_draining:
+            return
+        if not self.closing.is_set():
             log.info("draining: newcomers are turned away until it may stay")
-        if not self.is_draining:
-            self._told_at = trio.current_time() + TOLD_AFTER_S
-        self.is_draining = True
+        self.is_draining, self._told_at = True, trio.current_time() + TOLD_AFTER_S
         self._changed.unpark_all()
 
     def stay(self) -> None:

@@ -17,6 +17,6 @@ if [ "$(id -u)" != 0 ]; then
     as_root=(sudo -n)
 fi
 reason="apt-get cannot"
-"${as_root[@]}" apt-get update -qq || give_up "$@"
+"${as_root[@]}" apt-get update -qq || true # old lists, or those of the other sources, may do
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -qq -y --no-install-recommends "$@" >/dev/null || give_up "$@"

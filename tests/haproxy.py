@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from tests.server_process import ROOT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 def find_haproxy() -> str | None:
     """HAProxy's program, which Debian has where only root looks."""
     return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+
+
+def certificate() -> str:
+    """What the one file has that HAProxy wants: the tests' certificate, and its key."""
+    parts = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
+    return "".join(part.read_text() for part in parts)
 
 
 def remarks(program: str, configuration: str, folder: Path) -> str:

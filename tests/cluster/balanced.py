@@ -46,11 +46,6 @@ class Cluster:
         return self.balancer.url
 
     @property
-    def websocket_url(self) -> str:
-        """The balancer's."""
-        return self.balancer.websocket_url
-
-    @property
     def port(self) -> int:
         """The balancer's."""
         return self.balancer.port

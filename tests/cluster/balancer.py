@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.haproxy.configure import configuration, read_options
-from tests.haproxy import find_haproxy, rows_of
-from tests.server_process import HOST, PATIENCE_S, ROOT, free_port, wait_until
+from deploy.haproxy.configure import configuration
+from deploy.haproxy.options import read_options
+from tests.haproxy import certificate, find_haproxy, rows_of
+from tests.server_process import HOST, PATIENCE_S, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 PATIENT = ("--check", "60s")
 """A server is not given up because other tests have the processors. One that is dead is noticed
 all the same, and one that hangs with the default, which can be given behind it."""
-
-CERTIFICATE = "certificate", "key"
-"""The parts of the one file that HAProxy wants."""
 
 
 class Balancer:
@@ -51,9 +49,8 @@ class Balancer:
             *options,
         ]
         if tls:
-            parts = ROOT / "tests" / "tls"
             pem = folder / "name.pem"
-            pem.write_text("".join((parts / f"{name}.pem").read_text() for name in CERTIFICATE))
+            pem.write_text(certificate())
             redirect = "--redirect", f"{HOST}:{self.plain_port}"
             self._options += ["--certificate", str(pem), *redirect]
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,10 +67,6 @@ class Balancer:
     def url(self) -> str:
         """Of HTTP; what comes behind it is a path."""
         return f"{'https' if self.is_tls else 'http'}://{HOST}:{self.port}"
-
-    @property
-    def websocket_url(self) -> str:
-        return f"{'wss' if self.is_tls else 'ws'}://{HOST}:{self.port}/ws/stream"
 
     def configure(self, servers: Sequence[str]) -> None:
         """Write the configuration for these servers, as ``--server`` takes them."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.haproxy.configure import configuration, read_options
-from tests.haproxy import remarks
+from deploy.haproxy.configure import configuration
+from deploy.haproxy.options import read_options
+from tests.haproxy import certificate, remarks
 from tests.server_process import ROOT
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ CONFIGURATIONS = {
 @pytest.mark.parametrize("asked", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_haproxy_takes_it(haproxy: str, tmp_path: Path, asked: tuple[str, ...]) -> None:
     """Printed as its user does, by a Python that has no package of ours."""
-    parts = (ROOT / "tests" / "tls" / name for name in ("certificate.pem", "key.pem"))
-    (tmp_path / "name.pem").write_text("".join(part.read_text() for part in parts))
+    (tmp_path / "name.pem").write_text(certificate())
     printed = subprocess.run(
         [sys.executable, "-I", PROGRAM, *asked], capture_output=True, text=True, check=True
     ).stdout

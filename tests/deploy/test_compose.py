@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.dockerfile import DOCKERFILE, pairs, read_stages
-from deploy.haproxy.configure import read_options
+from deploy.haproxy.options import read_options
 from pipeline.cli.settings import ServeSettings
 from pipeline.net.keys import KEYS_VARIABLE
 

@@ -41,7 +41,7 @@ defaults
 """
 
 
-class Balancer:
+class Watched:
     """HAProxy, and what it says of its one server."""
 
     def __init__(self, stats: Path) -> None:
@@ -68,7 +68,7 @@ class Balancer:
 
 
 @asynccontextmanager
-async def open_balancer(folder: Path, mode: str, rest: str) -> AsyncIterator[Balancer]:
+async def open_balancer(folder: Path, mode: str, rest: str) -> AsyncIterator[Watched]:
     stats, file = folder / "stats", folder / "haproxy.cfg"
     file.write_text(DEFAULTS.format(stats=stats, mode=mode) + rest)
     assert HAPROXY is not None
@@ -78,7 +78,7 @@ async def open_balancer(folder: Path, mode: str, rest: str) -> AsyncIterator[Bal
             while not stats.exists():
                 assert process.poll() is None
                 await trio.sleep(LOOK_EVERY_S)
-        yield Balancer(stats)
+        yield Watched(stats)
     finally:
         process.kill()
         with trio.CancelScope(shield=True):
