@@ -22,6 +22,7 @@ from tests.cluster.speakers import (
     until_status,
 )
 from tests.faults.raw_client import Closed, ask, connected, post, websocket
+from tests.monitoring.queries import OF_BALANCER, strangers, told_metrics
 from tests.server_process import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -181,3 +182,5 @@ def test_the_balancer_answers_for_all(cluster: Cluster) -> None:
     for server in cluster.servers:
         name = f'proxy="speech",server="127.0.0.1:{server.port}"'
         assert f"haproxy_server_current_sessions{{{name}}} 0" in figures
+    known = told_metrics(figures)
+    assert [strangers(alert["expr"], known) for alert in OF_BALANCER] == [set()]

@@ -1,13 +1,15 @@
-"""What PromQL asks for, as far as regular expressions can tell, and what servers tell of."""
+"""The alert rules; what PromQL asks for, as far as regular expressions can tell; and what servers
+tell of."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,7 +19,17 @@ from tests.server_process import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SELECTOR = re.compile(r"\b((?:voice|process|python)_\w+|up|ALERTS)\b(?:\{([^}]*)\})?")
+RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
+ALERTS: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+]
+
+OF_BALANCER = [alert for alert in ALERTS if "haproxy_" in alert["expr"]]
+"""Those that ask for HAProxy's figures: `tests/cluster` has one."""
+
+_SELECTOR = re.compile(r"\b((?:voice|process|python|haproxy)_\w+|up|ALERTS)\b(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
 _GROUPING = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
 
@@ -59,6 +71,15 @@ def known_metrics(rendered: str) -> dict[str, set[str]]:
     # Of a counter without samples yet only its family's name is known.
     bare = {name: set[str]() for family in known for name in (family, f"{family}_total")}
     return {**bare, **of_server, **PROMETHEUS_OWN}
+
+
+def told_metrics(rendered: str) -> dict[str, set[str]]:
+    """The metrics that a text tells of by name, with their labels."""
+    told: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(rendered):
+        for sample in family.samples:
+            told.setdefault(sample.name, set()).update(sample.labels)
+    return told
 
 
 def promtool() -> str:
