@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from structlog.testing import capture_logs
 from trio.testing import wait_all_tasks_blocked
 
 from pipeline.close_code import CloseCode
@@ -47,17 +46,6 @@ async def test_text_that_is_still_being_sent_is_spoken_up_to_its_flush(
     assert [item.number for item in talk.peer.heard_of(Flushed)] == [1]
     assert len(talk.peer.heard_of(GoneAway)) == 1, "the text that was refused, once"
     assert talk.told() == [GoingAway("closing", 60)]
-
-
-async def test_a_server_that_closes_does_not_say_that_it_takes_newcomers() -> None:
-    """SIGUSR2 may come behind SIGTERM, where a drain was to be taken back a moment too late."""
-    leaving = Leaving()
-    leaving.drain()
-    leaving.close(60)
-    with capture_logs() as logs:
-        leaving.stay()
-    assert logs == []
-    assert leaving.notice == GoingAway("closing", 60)
 
 
 async def test_who_says_nothing_is_closed_at_once(autojump_clock: MockClock) -> None:
