@@ -218,13 +218,15 @@ class Session:
     async def _open(self, opening: Open) -> None:
         self._wire.charge(TURN_COST)
         try:
-            context = self._new_context(opening)
+            # Who has not been asked to leave yet knows nothing of a drain.
+            is_here = bool(self._contexts) or self._service.leaving.notice is None
+            context = self._new_context(opening, is_here=is_here)
         except ServerError as error:
             await self._do(self._dialect.refused(error, opening.context))
         else:
             self._nursery.start_soon(self._converse, context)
 
-    def _new_context(self, opening: Open) -> _OpenContext:
+    def _new_context(self, opening: Open, *, is_here: bool = False) -> _OpenContext:
         if opening.context in self._contexts:
             raise ProtocolError(f"context {opening.context!r} is open already")
         if len(self._contexts) >= MAX_CONTEXTS:
@@ -235,9 +237,7 @@ class Session:
         conversation.flush_ends = self._dialect.flush_ends
         conversation.configure({**opening.config, **form})
         place = contextlib.ExitStack()
-        admission = self._service.admit(
-            conversation.style, self._caller, is_here=bool(self._contexts)
-        )
+        admission = self._service.admit(conversation.style, self._caller, is_here=is_here)
         usage = place.enter_context(admission)
         channel = trio.open_memory_channel[ClientMessage | ProtocolError](MAILBOX_ROOM)
         posted = self._holder.share()

@@ -289,6 +289,21 @@ async def test_a_socket_between_two_conversations_is_closed_by_a_drain(
         pass
 
 
+async def test_a_socket_that_was_not_asked_to_leave_yet_takes_a_conversation(
+    autojump_clock: MockClock,
+) -> None:
+    """Its client knows nothing of the drain, and would take a refusal for an error."""
+    server = slow()
+    visit = Visit(Cartesia(Handshake("/tts"), NAMES), server)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(visit.hold)
+        server.leaving.drain()
+        await trio.sleep(TOLD_AFTER_S / 2)
+        visit.socket.say(cartesia_says("One.", goes_on=False))
+    assert [each["context_id"] for each in visit.socket.read() if each["done"]] == ["A"]
+    assert visit.code is CloseCode.GOING_AWAY
+
+
 async def test_a_socket_whose_drain_is_taken_back_in_time_lives(autojump_clock: MockClock) -> None:
     server = slow()
     visit = Visit(Cartesia(Handshake("/tts"), NAMES), server)
