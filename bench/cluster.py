@@ -19,7 +19,7 @@ listeners is what a second of sound takes of a core, measured first with few lis
 divided by that of servers, balancer and clients together is what there could be. The floor of a
 failure is the network's word that a connection has ended, some milliseconds, and a visit (connect,
 upgrade, first audio: 10 ms). A server that hangs is found out by the balancer's checks, two
-of which must fail: 1.9 to 2.4 s.
+of which must fail: 1.9 to 2.2 s.
 
 Predicted: 0.3 ms more to first audio, 0.2 to a ping. On two cores one server speaks to 130, two to
 200, limited by the cores; three and four to as many within a tenth, each costing but its memory.

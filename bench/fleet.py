@@ -25,7 +25,7 @@ back        from a failure to the first new sound
 crowded     listeners beside more than their GPU can speak to
 
 The floor: one pool of all places refuses nobody below full load (Erlang B: see the first case).
-Each hang costs its listeners what the checks take, 1.9 to 2.4 s as deploy/haproxy/configure.py has
+Each hang costs its listeners what the checks take, 1.9 to 2.2 s as deploy/haproxy/configure.py has
 them; each kill the way back and a first sound.
 
 Predicted: ``leastconn`` with agents and retries refuses nobody while there is room. ``random``

@@ -37,7 +37,7 @@ class Plan(NamedTuple):
     n_balancers: int = 1
     """They do not share what they count."""
     agent_s: float = 0.5
-    check_s: float = 0.5
+    check_s: float = 0.3
     """Between looks whether a server lives; two that fail are its end, two others its return."""
     check_again_s: float = 0.1
     """Between the first of the two and the second."""

@@ -114,8 +114,8 @@ backend speech
     option httpchk
     http-check send meth GET uri /health/live ver HTTP/1.1 hdr Host localhost
     http-check expect status 200
-    # A server that hangs is given up after 2.4 s: what is left of 500 ms, and two timeouts.
-    default-server inter 500ms fastinter 100ms fall 2 rise 2
+    # A server that hangs is given up after 2.2 s: what is left of 300 ms, and two timeouts.
+    default-server inter 300ms fastinter 100ms fall 2 rise 2
 {_speech_servers(options)}
 backend pages
     # Pages, lists, uploads: they take no place. A client finds what it uploaded where it did.
