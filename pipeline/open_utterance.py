@@ -24,9 +24,10 @@ class OpenUtterance:
     utterance, until one is the last."""
 
     def __init__(self, *, flush_ends: bool) -> None:
-        """`flush_ends`: each flush ends one. Else the conversation is one, from its beginning."""
+        """`flush_ends`: each flush ends one. Else the conversation is one. The first is open from
+        the beginning: who has just come is about to say something."""
         self._flush_ends = flush_ends
-        self._is_open = not flush_ends
+        self._is_open = True
         self._is_last = False
         self._has_text = False
         self._ends_by_flushes = False

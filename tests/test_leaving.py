@@ -48,6 +48,21 @@ async def test_text_that_is_still_being_sent_is_spoken_up_to_its_flush(
     assert talk.told() == [GoingAway("closing", 60)]
 
 
+async def test_who_has_just_come_may_say_something_yet(autojump_clock: MockClock) -> None:
+    """Its first words were on their way as the server closed: three of two hundred were lost."""
+    talk = Talk()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk.hold)
+        await trio.sleep(SILENT_S / 4)
+        talk.server.leaving.close(60)
+        await trio.sleep(SILENT_S / 4)
+        talk.peer.say(token("One; "))
+        await trio.sleep(SILENT_S / 2)
+        talk.peer.say(token("two."), FLUSH)
+    assert talk.spoken == "One;two."
+    assert talk.code is CloseCode.GOING_AWAY
+
+
 async def test_who_says_nothing_is_closed_at_once(autojump_clock: MockClock) -> None:
     quiet, done = Talk(), Talk(token("All said."), FLUSH)
     done.server = quiet.server
