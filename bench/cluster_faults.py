@@ -85,12 +85,33 @@ class Voice(Client):
         return event.is_set()
 
 
-class Company:
+class Comers:
+    """Clients who come again until they are let in, each time from another address."""
+
+    def __init__(self, port: int) -> None:
+        self.refused = 0
+        self._port = port
+        self._addresses = addresses()
+
+    async def _come(self) -> Voice:
+        while True:
+            voice = Voice()
+            try:
+                await voice.connect(self._port, QUERY, source=next(self._addresses))
+            except (ConnectionError, TimeoutError):
+                self.refused += 1
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return voice
+
+
+class Company(Comers):
     """Listeners who are spoken to all the time, and come back when they are cut off."""
 
     def __init__(self, port: int) -> None:
-        self.refused = self.dropped = 0
-        """Dropped: cut off although no server was made to fail; a machine that is too busy to
+        super().__init__(port)
+        self.dropped = 0
+        """Those cut off although no server was made to fail; a machine that is too busy to
         answer the balancer's checks does that."""
         self.seen_s: list[float] = []
         """From the failure to the end of each connection."""
@@ -101,20 +122,12 @@ class Company:
         self.failed_at: float | None = None
         """When a server was made to fail; None once all its listeners have new sound."""
         self.n_hearing = 0
-        self._port = port
-        self._addresses = addresses()
 
     async def listen(self) -> None:
         """One of them."""
         cut_at: float | None = None
         while True:
-            voice = Voice()
-            try:
-                await voice.connect(self._port, QUERY, source=next(self._addresses))
-            except (ConnectionError, TimeoutError):
-                self.refused += 1
-                await asyncio.sleep(AGAIN_S)
-                continue
+            voice = await self._come()
             back_at = time.perf_counter()
             try:
                 voice.send({"token": SENTENCE + " "})
@@ -211,27 +224,20 @@ def in_ms(name: str, seconds: Sequence[float]) -> Result:
 # Leaving.
 
 
-class Callers:
+class Callers(Comers):
     """People who say an utterance, word by word, hear it, hang up and come again."""
 
     def __init__(self, port: int) -> None:
-        self.utterances = self.cut = self.lost = self.refused = 0
+        super().__init__(port)
+        self.utterances = self.cut = self.lost = 0
         self.n_bytes = 0
         """Of the whole utterance."""
-        self._port = port
-        self._addresses = addresses()
         self.wanted = True
 
     async def call(self) -> None:
         """One of them, as long as it is `wanted`."""
         while self.wanted:
-            voice = Voice()
-            try:
-                await voice.connect(self._port, QUERY, source=next(self._addresses))
-            except (ConnectionError, TimeoutError):
-                self.refused += 1
-                await asyncio.sleep(AGAIN_S)
-                continue
+            voice = await self._come()
             await self._say(voice)
             self.utterances += 1
             self.lost += bool(voice.errors) or not voice.n_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.faults.raw_client import Response, ask
-from tests.server_process import LOOK_EVERY_S, running_server
+from tests.server_process import running_server, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,8 +112,7 @@ def test_a_conversation_goes_by_it_in_the_upgrade_its_messages_and_both_logs(
         for socket in sockets:
             while '"flushed"' not in str(socket.recv()):
                 pass
-    while usage_log.read_text().count("-of-two") < len(names):
-        time.sleep(LOOK_EVERY_S)
+    wait_until(lambda: usage_log.read_text().count("-of-two") >= len(names), "lines of usage")
     used = [json.loads(line)["request_id"] for line in usage_log.read_text().splitlines()]
     assert [used.count(name) for name in names] == [1, 1]
     lines = [json.loads(line) for line in server.log.splitlines() if "-of-two" in line]
